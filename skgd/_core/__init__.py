@@ -1,0 +1,24 @@
+"""The compiled core: the build for this processor, chosen at import.
+
+``SKGD_CORE=baseline`` in the environment forces the portable build.
+"""
+
+import os
+
+try:
+    from . import _baseline as core
+except ImportError as error:
+    raise ImportError(
+        "skgd's compiled core is not built. Install the package with `pip install .` from its root, "
+        "and run Python from another folder so that the source tree does not hide the installed package."
+    ) from error
+
+if os.environ.get("SKGD_CORE") != "baseline" and core.supports_x86_64_v3():
+    try:
+        from . import _x86_64_v3 as core
+    except ImportError:  # built for another architecture
+        pass
+
+build = core.__name__.rpartition("._")[2]
+
+__all__ = ["build", "core"]

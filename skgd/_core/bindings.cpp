@@ -1,0 +1,238 @@
+// Arrays in, numbers out. The GIL is released while the core runs; it is taken back only to ask about
+// signals and to call a loss defined in Python.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <exception>
+#include <numeric>
+
+#include "engine.hpp"
+#include "shuffle.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace skgd;
+
+namespace {
+
+template <class T> using Vector = nb::ndarray<T, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T> using Matrix = nb::ndarray<T, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T> using Array = nb::ndarray<T, nb::numpy, nb::c_contig, nb::device::cpu>;
+template <class T> using Optional = std::optional<T>;
+
+// Signals and Python exceptions on their way through a run that holds no Python object.
+struct Guard {
+  Control control;
+  std::exception_ptr error;
+  Guard() {
+    control.interrupted = [this] {
+      nb::gil_scoped_acquire gil;
+      if (PyErr_CheckSignals() == 0) return false;
+      error = std::make_exception_ptr(nb::python_error());
+      return true;
+    };
+  }
+  void rethrow() {
+    if (error) std::rethrow_exception(error);
+  }
+};
+
+template <class T> struct BoundProblem {
+  Problem<T> core;
+  std::vector<nb::object> kept;  // the arrays the core points into
+  Guard* guard = nullptr;        // of the run in progress
+
+  BoundProblem(nb::object rows, nb::object standard, nb::tuple targets, nb::object loss, std::pair<double, double> penalty,
+               bool fit_intercept) {
+    core.fit_intercept = fit_intercept;
+    core.penalty.l1 = penalty.first, core.penalty.l2 = penalty.second;
+    set_design(rows, standard);
+    set_targets(targets);
+    if (PyCallable_Check(loss.ptr())) {
+      core.loss = Callback{callback<float>(loss), callback<double>(loss)};
+    } else {
+      auto [name, parameter] = nb::cast<std::pair<std::string, double>>(loss);
+      core.loss = make_loss(name, parameter);
+    }
+  }
+
+  template <class A> auto keep(nb::handle object) {
+    auto array = nb::cast<A>(object, false);
+    kept.push_back(nb::borrow(object));
+    return array;
+  }
+
+  template <class I> Csr<T, I> csr(nb::tuple parts) {
+    auto data = keep<Vector<const T>>(parts[0]);
+    auto indices = keep<Vector<const I>>(parts[1]);
+    auto indptr = keep<Vector<const I>>(parts[2]);
+    return {data.data(), indices.data(), indptr.data(), int64_t(indptr.shape(0)) - 1, nb::cast<int64_t>(parts[3])};
+  }
+
+  void set_design(nb::object rows, nb::object standard) {
+    Dense<T> dense{};
+    if (nb::isinstance<nb::tuple>(rows)) {
+      auto parts = nb::cast<nb::tuple>(rows);
+      Vector<const int64_t> probe;
+      const bool wide = nb::try_cast(parts[1], probe, false);
+      auto as_dense = [&](auto x) { dense = {x.data, x.n, x.d, nullptr, nullptr, x.indices, x.indptr, wide}; return x; };
+      if (wide) core.design = as_dense(csr<int64_t>(parts));
+      else core.design = as_dense(csr<int32_t>(parts));
+    } else {
+      auto x = keep<Matrix<const T>>(rows);
+      dense.data = x.data(), dense.n = int64_t(x.shape(0)), dense.d = int64_t(x.shape(1));
+      core.design = dense;
+    }
+    if (standard.is_none()) return;
+    auto pair = nb::cast<nb::tuple>(standard);
+    dense.center = keep<Vector<const T>>(pair[0]).data();
+    dense.inverse_scale = keep<Vector<const T>>(pair[1]).data();
+    core.penalty.scale = dense.inverse_scale;
+    core.design = dense;
+  }
+
+  void set_targets(nb::tuple targets) {
+    core.targets.y = keep<Array<const T>>(targets[0]).data();
+    if (!targets[1].is_none()) core.targets.weight = keep<Vector<const T>>(targets[1]).data();
+    core.targets.columns = nb::cast<int64_t>(targets[2]);
+    core.targets.codes = nb::cast<bool>(targets[3]);
+  }
+
+  template <class U> std::function<double(Block<U>)> callback(nb::object loss) {
+    kept.push_back(loss);
+    nb::handle call = loss;
+    return [this, call](Block<U> b) -> double {
+      double total = 0;
+      bool failed = guard && guard->error;
+      if (!failed) {
+        nb::gil_scoped_acquire gil;
+        try {
+          const size_t m = size_t(b.m), width = size_t(b.codes || b.columns == 1 ? 1 : b.columns);
+          nb::object weight = b.weight ? nb::cast(nb::ndarray<const U, nb::numpy>(b.weight, {m}, nb::handle())) : nb::none();
+          total = nb::cast<double>(call(nb::ndarray<const U, nb::numpy>(b.y, {m, width}, nb::handle()), weight,
+                                        nb::ndarray<U, nb::numpy>(b.z, {m, size_t(b.stride)}, nb::handle()), b.columns));
+        } catch (...) {
+          failed = true;
+          if (guard) guard->error = std::current_exception(), guard->control.stop = true;
+        }
+      }
+      if (failed) std::fill_n(b.z, b.m * b.stride, U(0));
+      return total;
+    };
+  }
+
+  // Runs `work` without the GIL, then lets out what was raised meanwhile.
+  template <class F> auto guarded(F work) {
+    Guard own;
+    guard = &own;
+    auto result = [&] {
+      nb::gil_scoped_release release;
+      return work(own.control);
+    }();
+    guard = nullptr;
+    return std::pair{result, std::move(own.error)};
+  }
+};
+
+template <class T> struct BoundDescent {
+  Descent<T> core{};
+  std::vector<nb::object> kept;
+  BoundDescent(nb::object theta, nb::object first, nb::object second, nb::object average, std::pair<int64_t, double> weighting,
+               int64_t t) {
+    core.theta = pointer(theta);
+    core.slots = {pointer(first), pointer(second)};
+    core.average = {pointer(average), weighting.first, weighting.second};
+    core.t = t;
+  }
+  T* pointer(nb::object array) {
+    if (array.is_none()) return nullptr;
+    kept.push_back(array);
+    return nb::cast<Array<T>>(array, false).data();
+  }
+};
+
+using Numbers = std::tuple<double, double, double, double, int64_t>;
+
+template <class T> void bind(nb::module_& m, const char* problem, const char* descent) {
+  using P = BoundProblem<T>;
+  using D = BoundDescent<T>;
+  nb::class_<P>(m, problem)
+      .def(nb::init<nb::object, nb::object, nb::tuple, nb::object, std::pair<double, double>, bool>(), "rows"_a, "standard"_a.none(),
+           "targets"_a, "loss"_a, "penalty"_a, "fit_intercept"_a)
+      .def_prop_ro("columns", [](P& p) { return p.core.columns(); })
+      .def("penalty", [](P& p, Matrix<const T> theta) { return p.core.penalty.value(theta.data(), p.core.d(), p.core.columns()); })
+      .def("row_moments",
+           [](P& p) {
+             nb::gil_scoped_release release;
+             return row_moments(p.core);
+           })
+      .def(
+          "evaluate",
+          [](P& p, Matrix<const T> theta, Optional<Matrix<T>> gradient, int threads) {
+            auto [loss, error] = p.guarded([&](Control& control) {
+              return evaluate(p.core, theta.data(), gradient ? gradient->data() : nullptr, threads, control);
+            });
+            if (error) std::rethrow_exception(error);
+            return loss;
+          },
+          "theta"_a, "gradient"_a.none() = nb::none(), "threads"_a = 1, "Sum of weight * loss over all rows.");
+  nb::class_<D>(m, descent)
+      .def(nb::init<nb::object, nb::object, nb::object, nb::object, std::pair<int64_t, double>, int64_t>(), "theta"_a,
+           "first"_a.none(), "second"_a.none(), "average"_a.none(), "weighting"_a, "t"_a)
+      .def_prop_ro("t", [](D& d) { return d.core.t; });
+  m.def(
+      "run",
+      [](P& p, D& d, std::pair<std::string, std::vector<double>> rule, Optional<Order*> order,
+         std::pair<int64_t, int64_t> span, std::tuple<int64_t, Matrix<const double>, int> plan) {
+        auto [batch_size, rates, threads] = plan;
+        const Optimizer optimizer = make_optimizer(rule.first, rule.second);
+        const Rows rows = order ? (*order)->rows(span.first, span.second) : Rows{nullptr, span.first, span.second};
+        Plan core{rows, batch_size, rates.data(), int64_t(rates.shape(1)), threads};
+        if (int64_t(rates.shape(0)) < core.updates()) throw std::invalid_argument("one rate for each update is needed");
+        auto [o, error] = p.guarded([&](Control& control) { return run(p.core, d.core, core, optimizer, control); });
+        if (error) std::rethrow_exception(error);
+        return Numbers{o.loss, o.weight, o.penalty, o.gradient_norm, o.updates};
+      },
+      "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
+      "Carries the descent over rows order[start:start + count]; gives sums over those rows.");
+  m.def(
+      "value_and_slope",
+      [](std::pair<std::string, double> loss, Matrix<const T> y, Matrix<T> z, Vector<T> values, bool codes) {
+        const Loss core = make_loss(loss.first, loss.second);
+        const int64_t K = int64_t(z.shape(1)), width = int64_t(y.shape(1));
+        for (int64_t i = 0; i < int64_t(z.shape(0)); ++i)
+          values.data()[i] = T(std::visit(
+              [&](auto& l) { return slopes_of(l, Block<T>{z.data() + i * K, y.data() + i * width, nullptr, 1, K, K, codes}); }, core));
+      },
+      "loss"_a, "y"_a, "z"_a, "values"_a, "codes"_a, "Raw scores in z become slopes; values gets the loss of each row.");
+}
+
+}  // namespace
+
+NB_MODULE(SKGD_MODULE, m) {
+  m.doc() = "Compiled core of skgd.";
+  bind<float>(m, "Problem32", "Descent32");
+  bind<double>(m, "Problem64", "Descent64");
+  nb::class_<Order>(m, "Order")
+      .def(nb::init<int64_t, int64_t>(), "n"_a, "d"_a)
+      .def(
+          "shuffle",
+          [](Order& order, Vector<uint64_t> state) {
+            nb::gil_scoped_release release;
+            order.shuffle(state.data()[0]);
+          },
+          "state"_a, "A fresh permutation; the generator's state moves on.")
+      .def_prop_ro("values", [](Order& o) { return nb::ndarray<nb::numpy, int32_t>(o.values().data(), {o.values().size()}, nb::find(o)); });
+  m.def("supports_x86_64_v3", [] {
+#if defined(__x86_64__)
+    return bool(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"));
+#else
+    return false;
+#endif
+  });
+}

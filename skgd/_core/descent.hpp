@@ -1,0 +1,189 @@
+// Descent: rows -> gradient -> update, the one loop behind every solver, loss, optimizer and storage.
+//
+// `run` carries a Descent through a plan: an order of rows cut into batches, with one rate (or one rate
+// a column) for each update. Three loops do the same arithmetic: `dense_updates` for everything;
+// `per_sample` (fused.hpp) where a batch is one dense row under the plain rule; `lazy_updates` (lazy.hpp)
+// where a batch touches few of many sparse features.
+#pragma once
+#include <atomic>
+#include <cmath>
+#include <thread>
+#include <vector>
+
+#include "linear.hpp"
+#include "optimizer.hpp"
+
+namespace skgd {
+
+// Weighted mean of the iterates: the k-th has weight growing as k^power (Shamir & Zhang 2013);
+// power 0 is the plain mean.
+template <class T> struct Average {
+  T* values = nullptr;  // the size of theta; null: no averaging
+  int64_t start = 0;    // first update that counts
+  double power = 0;
+  // Share of the iterate after update t in the mean, in (0, 1]; 0 before the start.
+  double share(int64_t t) const { return t < start ? 0 : (power + 1) / (double(t - start + 1) + power); }
+  void add(const T* theta, int64_t size, int64_t t) const {
+    const T gamma = T(share(t));
+    if (!values || gamma == 0) return;
+    T* __restrict a = values;
+    for (int64_t i = 0; i < size; ++i) a[i] += gamma * (theta[i] - a[i]);
+  }
+};
+
+template <class T> struct Descent {
+  T* theta;
+  Slots<T> slots;
+  Average<T> average;
+  int64_t t = 0;  // updates made
+};
+
+struct Plan {
+  Rows rows;
+  int64_t batch_size;
+  const double* rates;        // (updates, rate_columns)
+  int64_t rate_columns = 1;   // 1, or one a column of theta
+  int threads = 1;
+
+  int64_t updates() const { return (rows.count + batch_size - 1) / batch_size; }
+  Rows batch(int64_t u) const {
+    const int64_t start = u * batch_size;
+    return rows.part(start, std::min(batch_size, rows.count - start));
+  }
+  template <class T> void rates_of(int64_t u, std::vector<T>& out) const {
+    for (size_t k = 0; k < out.size(); ++k)
+      out[k] = T(rates[u * rate_columns + (rate_columns == 1 ? 0 : std::min<int64_t>(k, rate_columns - 1))]);
+  }
+};
+
+// Sums over the rows visited; penalty and gradient norm before the last update.
+struct Outcome {
+  double loss = 0, weight = 0, penalty = 0, gradient_norm = 0;
+  int64_t updates = 0;
+};
+
+template <class T> double weight_of(const Problem<T>& problem, Rows rows) {
+  if (!problem.targets.weight) return double(rows.count);
+  double total = 0;
+  for (int64_t i = 0; i < rows.count; ++i) total += double(problem.targets.weight[rows[i]]);
+  return total;
+}
+
+// Sum of weight * loss over many rows and its gradient, accumulated in double. Rows are cut into fixed
+// segments whose sums are added in order, so the result does not depend on the number of threads.
+template <class T> class Accumulator {
+ public:
+  Accumulator(const Problem<T>& problem, int threads) : problem_(problem), threads_(std::max(1, threads)) {
+    models_.emplace_back(problem);
+  }
+
+  Linear<T>& model() { return models_[0]; }
+
+  double operator()(const T* theta, Rows rows, T* gradient, Control& control) {
+    constexpr int64_t pieces = 16;
+    const int64_t size = problem_.parameters(), chunk = chunk_rows();
+    if (rows.count <= chunk || (sizeof(T) == 8 && rows.count < pieces * 4096)) {
+      if (gradient) std::fill_n(gradient, size, T(0));
+      return models_[0].loss_and_gradient(theta, rows, gradient);
+    }
+    const int64_t segments = rows.count < pieces * 4096 ? 1 : pieces;
+    const int workers = int(std::min<int64_t>(threads_, segments));
+    while (int(models_.size()) < workers) models_.emplace_back(problem_);
+    sums_.resize((workers > 1 ? segments : 1) * size);
+    total_.assign(size, 0.0);
+    std::vector<double> losses(segments);
+    std::atomic<bool> stop{false};
+    auto segment = [&](int worker, int64_t s) {
+      const int64_t begin = s * rows.count / segments, end = (s + 1) * rows.count / segments;
+      double* sum = sums_.data() + (workers > 1 ? s * size : 0);
+      std::fill_n(sum, size, 0.0);
+      std::vector<T> part(sizeof(T) == 8 || !gradient ? 0 : size);
+      for (int64_t start = begin; start < end && !stop; start += chunk) {
+        const Rows piece = rows.part(start, std::min(chunk, end - start));
+        T* into = !gradient ? nullptr : part.empty() ? reinterpret_cast<T*>(sum) : part.data();
+        std::fill(part.begin(), part.end(), T(0));
+        losses[s] += models_[worker].loss_and_gradient(theta, piece, into);
+        for (size_t i = 0; i < part.size(); ++i) sum[i] += double(part[i]);
+        if (worker == 0 && control.done(piece.count * problem_.d())) stop = true;
+      }
+    };
+    auto add = [&](const double* sum) {
+      for (int64_t i = 0; i < size; ++i) total_[i] += sum[i];
+    };
+    if (workers == 1) {
+      for (int64_t s = 0; s < segments; ++s) {
+        segment(0, s);
+        add(sums_.data());
+      }
+    } else {
+      std::vector<std::thread> pool;
+      for (int w = 1; w < workers; ++w)
+        pool.emplace_back([&, w] { for (int64_t s = w; s < segments; s += workers) segment(w, s); });
+      for (int64_t s = 0; s < segments; s += workers) segment(0, s);
+      for (auto& thread : pool) thread.join();
+      for (int64_t s = 0; s < segments; ++s) add(sums_.data() + s * size);
+    }
+    if (gradient)
+      for (int64_t i = 0; i < size; ++i) gradient[i] = T(total_[i]);
+    double loss = 0;
+    for (double part : losses) loss += part;
+    return loss;
+  }
+
+ private:
+  const Problem<T>& problem_;
+  int threads_;
+  std::vector<Linear<T>> models_;
+  std::vector<double> sums_, total_;
+
+  int64_t chunk_rows() const { return std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, problem_.d()), 64, 4096); }
+};
+
+// Penalty at theta and norm of the objective's gradient there, given the loss gradient.
+template <class T> void report(const Problem<T>& problem, const T* theta, const T* gradient, Outcome& outcome) {
+  const int64_t d = problem.d(), K = problem.columns();
+  double squares = 0;
+  for (int64_t j = 0; j <= d; ++j) {
+    const double l2 = j < d ? double(problem.penalty.l2_at(j)) : 0.0;
+    for (int64_t k = 0; k < K; ++k) {
+      const double g = double(gradient[j * K + k]) + l2 * double(theta[j * K + k]);
+      squares += g * g;
+    }
+  }
+  outcome.gradient_norm = std::sqrt(squares);
+  outcome.penalty = problem.penalty.value(theta, d, K);
+}
+
+// The same for loops that keep no gradient: the gradient of one batch is formed for the report.
+template <class T> void report(const Problem<T>& problem, const T* theta, Rows batch, Outcome& outcome) {
+  std::vector<T> gradient(problem.parameters());
+  Linear<T>(problem).loss_and_gradient(theta, batch, gradient.data());
+  for (T& g : gradient) g /= T(batch.count);
+  report(problem, theta, gradient.data(), outcome);
+}
+
+template <class T, class Rule>
+Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Rule& rule, Control& control) {
+  const int64_t d = problem.d(), K = problem.columns(), size = problem.parameters(), updates = plan.updates();
+  Accumulator<T> accumulate(problem, plan.threads);
+  std::vector<T> gradient(size), rates(K);
+  Theta<T> theta{descent.theta, gradient.data(), descent.slots, d, K, problem.fit_intercept};
+  Outcome outcome;
+  for (int64_t u = 0; u < updates && !control.stop; ++u) {
+    const Rows batch = plan.batch(u);
+    const double loss = accumulate(descent.theta, batch, gradient.data(), control);
+    if (control.stop) break;  // the gradient may be partial
+    const T mean = T(1) / T(batch.count);
+    for (T& g : gradient) g *= mean;
+    if (u == updates - 1) report(problem, descent.theta, gradient.data(), outcome);
+    plan.rates_of(u, rates);
+    update(rule, descent.t, theta, problem.penalty, rates.data());
+    descent.average.add(descent.theta, size, descent.t);
+    ++descent.t, ++outcome.updates;
+    outcome.loss += loss, outcome.weight += weight_of(problem, batch);
+    control.done(batch.count * d + size);
+  }
+  return outcome;
+}
+
+}  // namespace skgd

@@ -1,0 +1,52 @@
+// Compiled once for each element type (SKGD_ELEMENT): picks the loop for a plan.
+#include "engine.hpp"
+
+#include "fused.hpp"
+#include "lazy.hpp"
+
+namespace skgd {
+
+template <class T>
+Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer, Control& control) {
+  if (plan.rows.count == 0) return {};
+  if (per_sample_applies(problem, plan, optimizer))
+    return std::visit([&](const auto& loss) { return per_sample(problem, descent, plan, loss, control); }, problem.loss);
+  if (lazy_applies(problem, descent, plan, optimizer)) return lazy_updates(problem, descent, plan, optimizer, control);
+  return std::visit([&](const auto& rule) { return dense_updates(problem, descent, plan, rule, control); }, optimizer);
+}
+
+template <class T>
+double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control) {
+  return Accumulator<T>(problem, threads)(theta, {nullptr, 0, problem.n()}, gradient, control);
+}
+
+template <class T> std::pair<double, double> row_moments(const Problem<T>& problem) {
+  double first = 0, second = 0;
+  const double one = problem.fit_intercept ? 1 : 0;
+  auto add = [&](int64_t i, double squares) {
+    const double weight = problem.targets.weight ? double(problem.targets.weight[i]) : 1.0, s = squares + one;
+    first += weight * s, second += weight * s * s;
+  };
+  std::visit(
+      [&](const auto& x) {
+        if constexpr (requires { x.center; }) {
+          std::vector<T> buffer(x.buffered() ? x.d : 0);
+          for (int64_t i = 0; i < x.n; ++i) {
+            const T* row = x.row(i, buffer.data());
+            add(i, double(dot(row, row, x.d)));
+          }
+        } else {
+          for (int64_t i = 0; i < x.n; ++i)
+            add(i, double(dot(x.data + x.indptr[i], x.data + x.indptr[i], int64_t(x.indptr[i + 1] - x.indptr[i]))));
+        }
+      },
+      problem.design);
+  return {first, second};
+}
+
+using T = SKGD_ELEMENT;
+template Outcome run<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
+template double evaluate<T>(const Problem<T>&, const T*, T*, int, Control&);
+template std::pair<double, double> row_moments<T>(const Problem<T>&);
+
+}  // namespace skgd

@@ -1,0 +1,122 @@
+// The linear model: raw scores of a block of rows (forward) and the gradient of their loss (backward).
+// theta is (d + 1, columns): row j holds the weights of feature j, the last row the intercepts.
+#pragma once
+#include <vector>
+
+#include "problem.hpp"
+
+namespace skgd {
+
+template <class T> class Linear {
+ public:
+  explicit Linear(const Problem<T>& problem)
+      : problem_(problem), d_(problem.d()), columns_(problem.columns()) {
+    // rows of a block should stay in the first-level cache between forward and backward
+    const int64_t row_bytes = std::max<int64_t>(1, d_ * int64_t(sizeof(T)));
+    block_rows_ = std::holds_alternative<Dense<T>>(problem.design)
+                      ? std::clamp<int64_t>((24 << 10) / row_bytes, 4, 64) / 4 * 4
+                      : 64;
+    z_.resize(block_rows_ * columns_);
+    rows_.resize(block_rows_);
+    if (auto* dense = std::get_if<Dense<T>>(&problem.design); dense && dense->buffered())
+      buffer_.resize(block_rows_ * d_);
+  }
+
+  int64_t block_rows() const { return block_rows_; }
+  int64_t columns() const { return columns_; }
+
+  // Sum of weight * loss over the rows; adds the gradient of that sum to `gradient` unless it is null.
+  double loss_and_gradient(const T* theta, Rows rows, T* gradient) {
+    double total = 0;
+    for (int64_t start = 0; start < rows.count; start += block_rows_) {
+      const Rows part = rows.part(start, std::min(block_rows_, rows.count - start));
+      forward(theta, part, z_.data());
+      const Block<T> block = targets_.block(problem_, part, z_.data());
+      total += std::visit([&](auto& loss) { return slopes_of(loss, block); }, problem_.loss);
+      if (gradient) backward(part, z_.data(), gradient);
+    }
+    return total;
+  }
+
+  // z (count, columns) of at most block_rows() rows.
+  void forward(const T* theta, Rows rows, T* z) {
+    std::visit([&](auto& design) { forward(design, theta, rows, z); }, problem_.design);
+  }
+
+ private:
+  const Problem<T>& problem_;
+  int64_t d_, columns_, block_rows_;
+  std::vector<T> z_, buffer_;
+  std::vector<const T*> rows_;
+  TargetBuffer<T> targets_;
+
+  void forward(const Dense<T>& design, const T* theta, Rows rows, T* z) {
+    const int64_t m = rows.count;
+    const bool buffered = design.buffered();
+    for (int64_t i = 0; i < m; ++i) {
+      rows_[i] = design.row(rows[i], buffered ? buffer_.data() + i * d_ : nullptr);
+      if (const int64_t next = rows.ahead(i); next >= 0) design.ahead(next);
+    }
+    if (columns_ == 1) {
+      int64_t i = 0;
+      for (; i + 4 <= m; i += 4) dot4(rows_.data() + i, theta, d_, z + i);
+      for (; i < m; ++i) z[i] = dot(rows_[i], theta, d_);
+      for (i = 0; i < m; ++i) z[i] += theta[d_];
+      return;
+    }
+    for (int64_t i = 0; i < m; ++i) {
+      std::copy_n(theta + d_ * columns_, columns_, z + i * columns_);
+      dot_columns(rows_[i], theta, d_, columns_, z + i * columns_);
+    }
+  }
+
+  template <class I> void forward(const Csr<T, I>& design, const T* theta, Rows rows, T* z) {
+    for (int64_t i = 0; i < rows.count; ++i) {
+      const int64_t row = rows[i];
+      T* zi = z + i * columns_;
+      std::copy_n(theta + d_ * columns_, columns_, zi);
+      for (I p = design.indptr[row]; p < design.indptr[row + 1]; ++p) {
+        const T* w = theta + int64_t(design.indices[p]) * columns_;
+        if (columns_ == 1)
+          zi[0] += design.data[p] * w[0];
+        else
+          add_columns(zi, design.data[p], w, columns_);
+      }
+    }
+  }
+
+  void backward(Rows rows, const T* slopes, T* gradient) {
+    std::visit([&](auto& design) { backward(design, rows, slopes, gradient); }, problem_.design);
+    if (!problem_.fit_intercept) return;
+    T* intercept = gradient + d_ * columns_;
+    for (int64_t i = 0; i < rows.count; ++i)
+      for (int64_t k = 0; k < columns_; ++k) intercept[k] += slopes[i * columns_ + k];
+  }
+
+  void backward(const Dense<T>&, Rows rows, const T* slopes, T* gradient) {
+    if (columns_ == 1) {
+      for (int64_t i = 0; i < rows.count; i += 4)
+        add_rows(gradient, slopes + i, rows_.data() + i, int(std::min<int64_t>(4, rows.count - i)), d_);
+      return;
+    }
+    for (int64_t i = 0; i < rows.count; ++i)
+      for (int64_t j = 0; j < d_; ++j)
+        add_columns(gradient + j * columns_, rows_[i][j], slopes + i * columns_, columns_);
+  }
+
+  template <class I> void backward(const Csr<T, I>& design, Rows rows, const T* slopes, T* gradient) {
+    for (int64_t i = 0; i < rows.count; ++i) {
+      const int64_t row = rows[i];
+      const T* s = slopes + i * columns_;
+      for (I p = design.indptr[row]; p < design.indptr[row + 1]; ++p) {
+        T* g = gradient + int64_t(design.indices[p]) * columns_;
+        if (columns_ == 1)
+          g[0] += design.data[p] * s[0];
+        else
+          add_columns(g, design.data[p], s, columns_);
+      }
+    }
+  }
+};
+
+}  // namespace skgd

@@ -1,0 +1,259 @@
+// Losses: each one small struct, value and slope together. y is the target, z the raw score, slope is
+// d value / d z. Classification targets are y in {0, 1}; margins use t = 2y - 1.
+#pragma once
+#include <cmath>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "simd.hpp"
+
+namespace skgd {
+
+struct SquaredError {
+  template <class T> T operator()(T y, T z, T& slope) const {
+    slope = z - y;
+    return T(0.5) * slope * slope;
+  }
+};
+
+struct Huber {
+  double epsilon;
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T eps = T(epsilon), r = z - y, a = r < 0 ? -r : r;
+    slope = r > eps ? eps : (r < -eps ? -eps : r);
+    return a <= eps ? T(0.5) * r * r : eps * (a - T(0.5) * eps);
+  }
+};
+
+struct AbsoluteError {
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T r = z - y;
+    slope = T(r > 0) - T(r < 0);
+    return r < 0 ? -r : r;
+  }
+};
+
+struct Quantile {
+  double quantile;
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T q = T(quantile), r = z - y;
+    slope = r > 0 ? T(1) - q : (r < 0 ? -q : T(0));
+    return slope * r;
+  }
+};
+
+struct LogCosh {
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T r = z - y, a = r < 0 ? -r : r, e = exp_(T(-2) * a);  // cosh r = exp|r| (1 + e) / 2
+    const T t = (T(1) - e) / (T(1) + e);
+    slope = r < 0 ? -t : t;
+    return a + log1p_(e) - T(0.6931471805599453);
+  }
+};
+
+struct EpsilonInsensitive {
+  double epsilon;
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T r = z - y, excess = (r < 0 ? -r : r) - T(epsilon);
+    slope = excess > 0 ? (r < 0 ? T(-1) : T(1)) : T(0);
+    return excess > 0 ? excess : T(0);
+  }
+};
+
+struct SquaredEpsilonInsensitive {
+  double epsilon;
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T r = z - y, a = (r < 0 ? -r : r) - T(epsilon), excess = a > 0 ? a : T(0);
+    slope = r < 0 ? T(-2) * excess : T(2) * excess;
+    return excess * excess;
+  }
+};
+
+// Half deviances with log link, constants in y left out.
+struct Poisson {
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T mean = exp_(z);
+    slope = mean - y;
+    return mean - y * z;
+  }
+};
+
+struct Gamma {
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T ratio = y * exp_(-z);
+    slope = T(1) - ratio;
+    return z + ratio;
+  }
+};
+
+struct Tweedie {
+  double power;
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T a = T(1 - power), b = T(2 - power);
+    const T ya = y * exp_(a * z), eb = exp_(b * z);
+    slope = eb - ya;
+    return eb / b - ya / a;
+  }
+};
+
+struct LogLoss {
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T e = exp_(z < 0 ? z : -z), inverse = T(1) / (T(1) + e);
+    slope = (z < 0 ? e * inverse : inverse) - y;
+    return (z > 0 ? z : T(0)) + log1p_(e) - y * z;  // softplus(z) - y z
+  }
+};
+
+struct Hinge {
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T t = T(2) * y - T(1), gap = T(1) - t * z;
+    slope = gap > 0 ? -t : T(0);
+    return gap > 0 ? gap : T(0);
+  }
+};
+
+struct SquaredHinge {
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T t = T(2) * y - T(1), a = T(1) - t * z, gap = a > 0 ? a : T(0);
+    slope = T(-2) * t * gap;
+    return gap * gap;
+  }
+};
+
+struct ModifiedHuber {  // squared hinge for margins above -1, linear below
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T t = T(2) * y - T(1), margin = t * z, a = T(1) - margin, gap = a > 0 ? a : T(0);
+    slope = margin < -1 ? T(-4) * t : T(-2) * t * gap;
+    return margin < -1 ? T(-4) * margin : gap * gap;
+  }
+};
+
+struct Perceptron {
+  template <class T> T operator()(T y, T z, T& slope) const {
+    const T t = T(2) * y - T(1), margin = t * z;
+    slope = margin <= 0 ? -t : T(0);
+    return margin < 0 ? -margin : T(0);
+  }
+};
+
+// A block of m rows: raw scores in z (m, stride) become weighted slopes in place.
+template <class T> struct Block {
+  T* z;
+  const T* y;       // (m, columns) targets, or (m,) class codes 0 .. columns - 1
+  const T* weight;  // (m,) or null
+  int64_t m, columns, stride;
+  bool codes;
+};
+
+// One value a row over all its columns: log loss for more than two classes.
+struct Softmax {
+  template <class T> double operator()(Block<T> b) const {
+    double total = 0;
+    for (int64_t i = 0; i < b.m; ++i) {
+      T* z = b.z + i * b.stride;
+      const int64_t target = static_cast<int64_t>(b.y[i]);
+      const T at_target = z[target];
+      T highest = z[0], partition = 0;
+      for (int64_t k = 1; k < b.columns; ++k) highest = z[k] > highest ? z[k] : highest;
+      for (int64_t k = 0; k < b.columns; ++k) z[k] = exp_(z[k] - highest);
+      for (int64_t k = 0; k < b.columns; ++k) partition += z[k];
+      const T weight = b.weight ? b.weight[i] : T(1), scale = weight / partition;
+      for (int64_t k = 0; k < b.columns; ++k) z[k] *= scale;
+      for (int64_t k = b.columns; k < b.stride; ++k) z[k] = 0;
+      z[target] -= weight;
+      total += double(weight) * (double(highest - at_target) + std::log(double(partition)));
+    }
+    return total;
+  }
+};
+
+// A loss defined outside the core: value and slope of a whole block by a callback, which sets `failed`
+// and returns zero slopes when it could not answer.
+struct Callback {
+  std::function<double(Block<float>)> on_float;
+  std::function<double(Block<double>)> on_double;
+  template <class T> double operator()(Block<T> b) const {
+    if constexpr (sizeof(T) == 4)
+      return on_float(b);
+    else
+      return on_double(b);
+  }
+};
+
+template <class L, class T>
+concept Elementwise = requires(const L& loss, T y, T& slope) { { loss(y, y, slope) } -> std::same_as<T>; };
+
+// Sum over the block of weight * value; weighted slopes replace the raw scores.
+template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
+  if constexpr (!Elementwise<L, T>) {
+    return loss(b);
+  } else if (b.stride == 1) {
+    double total = 0;
+    constexpr int64_t width = 64;
+    T value[width];
+    for (int64_t start = 0; start < b.m; start += width) {
+      const int64_t count = b.m - start < width ? b.m - start : width;
+      T* __restrict z = b.z + start;
+      const T* __restrict y = b.y + start;
+      for (int64_t i = 0; i < count; ++i) {
+        T slope;
+        value[i] = loss(y[i], z[i], slope);
+        z[i] = slope;
+      }
+      if (b.weight)
+        for (int64_t i = 0; i < count; ++i) value[i] *= b.weight[start + i], z[i] *= b.weight[start + i];
+      double part[4] = {};
+      int64_t i = 0;
+      for (; i + 4 <= count; i += 4)
+        for (int p = 0; p < 4; ++p) part[p] += double(value[i + p]);
+      for (; i < count; ++i) part[0] += double(value[i]);
+      total += (part[0] + part[1]) + (part[2] + part[3]);
+    }
+    return total;
+  } else {
+    double total = 0;
+    for (int64_t i = 0; i < b.m; ++i) {
+      T* z = b.z + i * b.stride;
+      const T weight = b.weight ? b.weight[i] : T(1);
+      T row = 0;
+      for (int64_t k = 0; k < b.columns; ++k) {
+        const T y = b.codes ? T(b.y[i] == T(k)) : b.y[i * b.columns + k];
+        T slope;
+        row += loss(y, z[k], slope);
+        z[k] = weight * slope;
+      }
+      for (int64_t k = b.columns; k < b.stride; ++k) z[k] = 0;
+      total += double(weight) * double(row);
+    }
+    return total;
+  }
+}
+
+using Loss = std::variant<SquaredError, Huber, AbsoluteError, Quantile, LogCosh, EpsilonInsensitive,
+                          SquaredEpsilonInsensitive, Poisson, Gamma, Tweedie, LogLoss, Hinge, SquaredHinge,
+                          ModifiedHuber, Perceptron, Softmax, Callback>;
+
+// The loss of a name and its parameter (0 where it has none).
+inline Loss make_loss(const std::string& name, double parameter) {
+  if (name == "squared_error") return SquaredError{};
+  if (name == "huber") return Huber{parameter};
+  if (name == "absolute_error") return AbsoluteError{};
+  if (name == "quantile") return Quantile{parameter};
+  if (name == "log_cosh") return LogCosh{};
+  if (name == "epsilon_insensitive") return EpsilonInsensitive{parameter};
+  if (name == "squared_epsilon_insensitive") return SquaredEpsilonInsensitive{parameter};
+  if (name == "poisson") return Poisson{};
+  if (name == "gamma") return Gamma{};
+  if (name == "tweedie") return Tweedie{parameter};
+  if (name == "log_loss") return LogLoss{};
+  if (name == "hinge") return Hinge{};
+  if (name == "squared_hinge") return SquaredHinge{};
+  if (name == "modified_huber") return ModifiedHuber{};
+  if (name == "perceptron") return Perceptron{};
+  if (name == "softmax") return Softmax{};
+  throw std::invalid_argument("no loss is named " + name);
+}
+
+}  // namespace skgd

@@ -1,0 +1,62 @@
+// A fresh order of the rows for every epoch. Rows are grouped in blocks of about a page; the blocks are
+// permuted, then the rows within windows that fit the second-level cache. The data of up to a window are
+// permuted fully; beyond, memory is read a page at a time while every window mixes rows from everywhere.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "design.hpp"
+
+namespace skgd {
+
+// SplitMix64 (Steele, Lea, Flood 2014).
+inline uint64_t next_random(uint64_t& state) {
+  uint64_t z = (state += 0x9e3779b97f4a7c15ull);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+  return z ^ (z >> 31);
+}
+
+template <class I> void fisher_yates(I* a, int64_t n, uint64_t& state) {
+  for (int64_t i = n - 1; i > 0; --i) {
+    const uint64_t j = ((next_random(state) >> 32) * uint64_t(i + 1)) >> 32;
+    std::swap(a[i], a[j]);
+  }
+}
+
+class Order {
+ public:
+  Order(int64_t n, int64_t d) : order_(n) {
+    const int64_t row = 8 * std::max<int64_t>(1, d);  // of float64, so that float32 takes the same order
+    while (block_bits_ < 6 && (row << (block_bits_ + 1)) <= page) ++block_bits_;
+    const int64_t block = int64_t(1) << block_bits_;
+    window_ = std::max(window_bytes / row / block, int64_t(8)) * block;
+    blocks_.resize((n + block - 1) / block);
+  }
+
+  void shuffle(uint64_t& state) {
+    const int64_t n = int64_t(order_.size()), block = int64_t(1) << block_bits_, whole = n / block;
+    std::iota(blocks_.begin(), blocks_.end(), 0);
+    fisher_yates(blocks_.data(), whole, state);  // a shorter last block stays last
+    int64_t filled = 0;
+    for (int64_t b : blocks_)
+      for (int64_t i = b * block; i < std::min(n, (b + 1) * block); ++i) order_[filled++] = int32_t(i);
+    for (int64_t start = 0; start < n; start += window_) fisher_yates(order_.data() + start, std::min(window_, n - start), state);
+  }
+
+  Rows rows(int64_t first, int64_t count) const {
+    return {order_.data() + first, first, count, blocks_.data(), block_bits_, window_, int64_t(order_.size())};
+  }
+  std::vector<int32_t>& values() { return order_; }
+
+ private:
+  static constexpr int64_t page = 4096, window_bytes = 256 << 10;
+  std::vector<int32_t> order_, blocks_;
+  int block_bits_ = 0;
+  int64_t window_;
+};
+
+}  // namespace skgd

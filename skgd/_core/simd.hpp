@@ -1,0 +1,227 @@
+// The only code that knows about vector widths: sums over features, row updates, exp and log.
+//
+// Vectors are GCC/Clang vector extensions of 32 bytes. The order of every sum is written out here, so
+// no unsafe floating-point flag is needed and both builds (baseline, x86-64-v3) mean the same sums.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+namespace skgd {
+
+template <class T> struct simd {
+  typedef T vec __attribute__((vector_size(32)));
+  typedef T half __attribute__((vector_size(16)));
+  static constexpr int lanes = 32 / sizeof(T);
+};
+template <class T> using vec = typename simd<T>::vec;
+template <class T> using half = typename simd<T>::half;
+template <class T> inline constexpr int lanes = simd<T>::lanes;
+
+template <class V, class T> inline V load(const T* p) {
+  V v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class V, class T> inline void store(T* p, V v) { std::memcpy(p, &v, sizeof v); }
+
+template <class T> inline T sum(half<T> h) {
+  if constexpr (sizeof(T) == 8)
+    return h[0] + h[1];
+  else
+    return (h[0] + h[2]) + (h[1] + h[3]);
+}
+template <class T> inline T sum(vec<T> v) {
+  if constexpr (sizeof(T) == 8)
+    return sum<T>(__builtin_shufflevector(v, v, 0, 1) + __builtin_shufflevector(v, v, 2, 3));
+  else
+    return sum<T>(__builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7));
+}
+
+// x . w over d features.
+template <class T> inline T dot(const T* x, const T* w, int64_t d) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  V a = {}, b = {}, c = {}, e = {};
+  int64_t j = 0;
+  for (; j + 4 * L <= d; j += 4 * L) {
+    a += load<V>(x + j) * load<V>(w + j);
+    b += load<V>(x + j + L) * load<V>(w + j + L);
+    c += load<V>(x + j + 2 * L) * load<V>(w + j + 2 * L);
+    e += load<V>(x + j + 3 * L) * load<V>(w + j + 3 * L);
+  }
+  for (; j + L <= d; j += L) a += load<V>(x + j) * load<V>(w + j);
+  T z = sum<T>((a + b) + (c + e));
+  if (j + L / 2 <= d) {
+    z += sum<T>(load<half<T>>(x + j) * load<half<T>>(w + j));
+    j += L / 2;
+  }
+  for (; j < d; ++j) z += x[j] * w[j];
+  return z;
+}
+
+// Four rows against one w: w is loaded once for all of them.
+template <class T> inline void dot4(const T* const* x, const T* w, int64_t d, T* z) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+  V a0 = {}, a1 = {}, a2 = {}, a3 = {}, b0 = {}, b1 = {}, b2 = {}, b3 = {};
+  int64_t j = 0;
+  for (; j + 2 * L <= d; j += 2 * L) {
+    V w0 = load<V>(w + j), w1 = load<V>(w + j + L);
+    a0 += load<V>(x0 + j) * w0, b0 += load<V>(x0 + j + L) * w1;
+    a1 += load<V>(x1 + j) * w0, b1 += load<V>(x1 + j + L) * w1;
+    a2 += load<V>(x2 + j) * w0, b2 += load<V>(x2 + j + L) * w1;
+    a3 += load<V>(x3 + j) * w0, b3 += load<V>(x3 + j + L) * w1;
+  }
+  for (; j + L <= d; j += L) {
+    V w0 = load<V>(w + j);
+    a0 += load<V>(x0 + j) * w0, a1 += load<V>(x1 + j) * w0;
+    a2 += load<V>(x2 + j) * w0, a3 += load<V>(x3 + j) * w0;
+  }
+  z[0] = sum<T>(a0 + b0), z[1] = sum<T>(a1 + b1), z[2] = sum<T>(a2 + b2), z[3] = sum<T>(a3 + b3);
+  for (; j < d; ++j) {
+    z[0] += x0[j] * w[j], z[1] += x1[j] * w[j];
+    z[2] += x2[j] * w[j], z[3] += x3[j] * w[j];
+  }
+}
+
+// w <- decay * w - c * x
+template <class T> inline void decay_and_step(T* __restrict w, T decay, T c, const T* __restrict x, int64_t d) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const V vd = decay - V{}, vc = c - V{};
+  int64_t j = 0;
+  for (; j + 2 * L <= d; j += 2 * L) {
+    store(w + j, load<V>(w + j) * vd - load<V>(x + j) * vc);
+    store(w + j + L, load<V>(w + j + L) * vd - load<V>(x + j + L) * vc);
+  }
+  for (; j + L <= d; j += L) store(w + j, load<V>(w + j) * vd - load<V>(x + j) * vc);
+  if (j + L / 2 <= d) {
+    using H = half<T>;
+    store(w + j, load<H>(w + j) * (decay - H{}) - load<H>(x + j) * (c - H{}));
+    j += L / 2;
+  }
+  for (; j < d; ++j) w[j] = w[j] * decay - x[j] * c;
+}
+
+// w <- w - rate * l2 * w - c * x, with its own l2 for each feature
+template <class T>
+inline void decay_and_step(T* __restrict w, const T* __restrict l2, T rate, T c, const T* __restrict x, int64_t d) {
+  for (int64_t j = 0; j < d; ++j) w[j] -= rate * l2[j] * w[j] + c * x[j];
+}
+
+// g <- g + sum_i c_i x_i over `count` (at most four) rows.
+template <class T> inline void add_rows(T* __restrict g, const T* c, const T* const* x, int count, int64_t d) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  int64_t j = 0;
+  if (count == 4) {
+    const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+    const V c0 = c[0] - V{}, c1 = c[1] - V{}, c2 = c[2] - V{}, c3 = c[3] - V{};
+    for (; j + L <= d; j += L)
+      store(g + j, load<V>(g + j) + (load<V>(x0 + j) * c0 + load<V>(x1 + j) * c1) +
+                       (load<V>(x2 + j) * c2 + load<V>(x3 + j) * c3));
+    for (; j < d; ++j) g[j] += (x0[j] * c[0] + x1[j] * c[1]) + (x2[j] * c[2] + x3[j] * c[3]);
+    return;
+  }
+  for (int i = 0; i < count; ++i) {
+    const V ci = c[i] - V{};
+    for (j = 0; j + L <= d; j += L) store(g + j, load<V>(g + j) + load<V>(x[i] + j) * ci);
+    for (; j < d; ++j) g[j] += x[i][j] * c[i];
+  }
+}
+
+// z (columns) <- z + sum_j x_j W_j, for V vectors of columns of the row-major W (d, columns).
+template <int V_, class T>
+inline void dot_columns_block(const T* x, const T* W, int64_t d, int64_t columns, T* z) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  V acc[V_];
+  for (int v = 0; v < V_; ++v) acc[v] = load<V>(z + v * L);
+  for (int64_t j = 0; j < d; ++j) {
+    const V xj = x[j] - V{};
+    for (int v = 0; v < V_; ++v) acc[v] += xj * load<V>(W + j * columns + v * L);
+  }
+  for (int v = 0; v < V_; ++v) store(z + v * L, acc[v]);
+}
+template <class T> inline void dot_columns(const T* x, const T* W, int64_t d, int64_t columns, T* z) {
+  constexpr int L = lanes<T>;
+  int64_t k = 0;
+  for (; k + 4 * L <= columns; k += 4 * L) dot_columns_block<4>(x, W + k, d, columns, z + k);
+  for (; k + L <= columns; k += L) dot_columns_block<1>(x, W + k, d, columns, z + k);
+}
+
+// w (columns) <- w + c * s (columns), columns a multiple of the vector width
+template <class T> inline void add_columns(T* __restrict w, T c, const T* __restrict s, int64_t columns) {
+  using V = vec<T>;
+  const V vc = c - V{};
+  for (int64_t k = 0; k < columns; k += lanes<T>) store(w + k, load<V>(w + k) + vc * load<V>(s + k));
+}
+
+// Into the second-level cache. Forced inline: GCC takes a function that only prefetches for one without
+// effect and drops calls to it.
+[[gnu::always_inline]] inline void prefetch(const void* address, int64_t bytes) {
+  for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(static_cast<const char*>(address) + b, 0, 2);
+}
+
+// exp without branches, so that loops over rows vectorise and a single row waits little: x = n log 2 + r,
+// |r| <= log(2)/2, a Taylor polynomial in r by Estrin's scheme, 2^n through the exponent bits. Arguments
+// are clamped where the result would leave the normal range; relative error about 2 eps; NaN stays NaN.
+template <class T> inline T exp_(T x) {
+  using I = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+  constexpr bool wide = sizeof(T) == 8;
+  constexpr T high = wide ? T(709.4) : T(88.37), low = wide ? T(-708) : T(-87);
+  constexpr T magic = wide ? T(6755399441055744.0) : T(12582912.0);  // 1.5 * 2^52, 1.5 * 2^23: rounds to whole
+  constexpr T ln2_high = wide ? T(6.93147180369123816490e-01) : T(0.693359375);
+  constexpr T ln2_low = wide ? T(1.90821492927058770002e-10) : T(-2.12194440e-4);
+  x = high < x ? high : x;
+  x = low > x ? low : x;
+  const T shifted = x * T(1.4426950408889634) + magic, m = shifted - magic;
+  I bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  bits = static_cast<I>((static_cast<std::make_unsigned_t<I>>(bits) + (wide ? 1023 : 127)) << (wide ? 52 : 23));
+  T power;
+  std::memcpy(&power, &bits, sizeof power);
+  const T r = (x - m * ln2_high) - m * ln2_low, r2 = r * r, r4 = r2 * r2;
+  const T p01 = T(1) + r, p23 = T(1.0 / 2) + r * T(1.0 / 6), p45 = T(1.0 / 24) + r * T(1.0 / 120);
+  if constexpr (!wide) {
+    const T p67 = T(1.0 / 720) + r * T(1.0 / 5040);
+    return ((p01 + r2 * p23) + r4 * (p45 + r2 * p67)) * power;
+  } else {
+    const T r8 = r4 * r4;
+    const T p67 = T(1.0 / 720) + r * T(1.0 / 5040), p89 = T(1.0 / 40320) + r * T(1.0 / 362880);
+    const T p1011 = T(1.0 / 3628800) + r * T(1.0 / 39916800), p1213 = T(1.0 / 479001600) + r * T(1.0 / 6227020800.0);
+    return (((p01 + r2 * p23) + r4 * (p45 + r2 * p67)) + r8 * ((p89 + r2 * p1011) + r4 * p1213)) * power;
+  }
+}
+
+// log(1 + e) for 0 <= e <= 1, as 2 atanh(s), s = e / (2 + e) <= 1/3: an odd series in s.
+template <class T> inline T log1p_(T e) {
+  const T s = e / (T(2) + e), q = s * s;
+  T p;
+  if constexpr (sizeof(T) == 8) {
+    p = T(1.0 / 33);
+    p = p * q + T(1.0 / 31);
+    p = p * q + T(1.0 / 29);
+    p = p * q + T(1.0 / 27);
+    p = p * q + T(1.0 / 25);
+    p = p * q + T(1.0 / 23);
+    p = p * q + T(1.0 / 21);
+    p = p * q + T(1.0 / 19);
+    p = p * q + T(1.0 / 17);
+    p = p * q + T(1.0 / 15);
+  } else {
+    p = T(1.0 / 15);
+  }
+  p = p * q + T(1.0 / 13);
+  p = p * q + T(1.0 / 11);
+  p = p * q + T(1.0 / 9);
+  p = p * q + T(1.0 / 7);
+  p = p * q + T(1.0 / 5);
+  p = p * q + T(1.0 / 3);
+  p = p * q + T(1);
+  return T(2) * s * p;
+}
+
+}  // namespace skgd

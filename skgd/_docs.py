@@ -1,0 +1,102 @@
+"""Documentation shared by estimators: written once here, inserted into their docstrings."""
+
+from __future__ import annotations
+
+import inspect
+
+PARAMETERS = """\
+solver : {"batch", "sgd", "minibatch"}, default="minibatch"
+    Rows per update: all, one, or ``batch_size``.
+batch_size : int, default=32
+    Rows per update for ``solver="minibatch"``.
+learning_rate : float or "auto", default="auto"
+    Positive step size. "auto" takes it from the data: for the stochastic solvers half the largest
+    stable rate, decayed as :math:`1/\\sqrt{1 + t b/d}` (t updates, b rows per update, d features)
+    with averaged iterates; for batch 1/L, then Barzilai-Borwein steps; it never diverges.
+schedule : str, skgd.schedules.Schedule or callable, default="constant"
+    Multiplier of ``learning_rate`` as a function of the update number: "constant", "invscaling",
+    "optimal", "adaptive", "exponential", "cosine", an object of :mod:`skgd.schedules`, or any
+    callable of an array of update numbers.
+optimizer : str or skgd.optimizers.Optimizer, default="plain"
+    Update rule: "plain", "momentum", "nesterov", "adagrad", "rmsprop", "adam", or an object of
+    :mod:`skgd.optimizers`. On CSR rows with few non-zeros, "plain" and (with ``solver="sgd"``)
+    "adagrad" cost O(non-zeros) per row; the others make the exact dense update.
+penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
+    R: half the squared l2 norm, the l1 norm (exact zeros), or their mix. Intercepts are free.
+alpha : float, default=1e-4
+    Strength of the penalty; its meaning does not depend on the batch size.
+l1_ratio : float in [0, 1], default=0.15
+    Share of l1 in "elasticnet".
+fit_intercept : bool, default=True
+    Whether to fit intercepts.
+standardize : bool, default=False
+    Descend in standardised coordinates, without a copy of X. ``coef_`` and the meaning of ``alpha``
+    stay those of the original features. Standardised CSR rows are dense, and cost as much.
+max_iter : int, default=1000
+    Epochs at most.
+tol : float or None, default=1e-4
+    Stop after ``n_iter_no_change`` checks in a row that did not improve the objective by ``tol``
+    times its value at the start. None runs all epochs.
+n_iter_no_change : int, default=5
+    How many checks to wait for an improvement.
+check_every : "epoch" or int, default="epoch"
+    Updates between two checks of the stopping rules.
+early_stopping : bool, default=False
+    Stop on the score of a validation set in place of the objective; the best parameters are
+    restored.
+validation_fraction : float in (0, 1), default=0.1
+    Share of rows held out for ``early_stopping`` (stratified by class), unless ``fit`` is given
+    ``X_val`` and ``y_val``.
+average : bool, int or "auto", default="auto"
+    Offer the mean of the iterates, from the start (True) or from an update on (int). "auto": with
+    ``learning_rate="auto"`` and a stochastic solver, a mean whose weights grow as the cube of the
+    update number (Shamir & Zhang 2013).
+shuffle : bool, default=True
+    Whether to take a fresh order of the rows every epoch.
+random_state : int, RandomState instance or None, default=None
+    Seed of the order.
+warm_start : bool, default=False
+    Whether ``fit`` continues from the last fit: parameters, optimizer state and step counter.
+n_jobs : int or None, default=None
+    Threads for gradients over many rows (solver="batch"); None is 1, -1 all. The result does not
+    depend on it.
+verbose : int, default=0
+    With 1, report every check.
+record_path : bool, default=False
+    Whether to keep the parameters at every check, in ``path_``."""
+
+ATTRIBUTES = """\
+n_features_in_ : int
+    Number of features.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of the features, when X has string names.
+n_iter_ : int
+    Epochs run.
+n_updates_ : int
+    Updates made.
+learning_rate_ : float
+    The (base) learning rate used.
+loss_ : float
+    Objective, penalty included, at the fitted parameters.
+loss_curve_ : ndarray of shape (n_checks,)
+    Objective at each check: mean loss over the last (at most) n rows visited, each just before its
+    update, plus the penalty. For batch, exactly F at the parameters the update started from.
+validation_scores_ : ndarray of shape (n_checks,) or None
+    R2 or accuracy on the validation set at each check.
+best_validation_score_ : float or None
+    The best of them, with ``early_stopping``.
+stop_reason_ : {"tol", "early_stopping", "max_iter", "callback", "interrupted"}
+    Why training stopped.
+history_ : dict of ndarrays of shape (n_checks,)
+    epoch, update, loss, validation_score, learning_rate, gradient_norm (of the last update) and
+    seconds at each check.
+path_ : ndarray of shape (n_checks + 1, n_parameters)
+    Parameters at the start and at each check, ``coef_`` flattened and intercepts, with
+    ``record_path``."""
+
+
+def documented(cls):
+    """Fill the places {parameters} and {attributes} of a class's docstring."""
+    doc = inspect.cleandoc(cls.__doc__)
+    cls.__doc__ = doc.replace("{parameters}", PARAMETERS).replace("{attributes}", ATTRIBUTES)
+    return cls

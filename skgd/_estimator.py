@@ -1,0 +1,369 @@
+"""The one path from fit and partial_fit to the core, shared by all estimators."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from . import _options as options
+from ._diagnosis import doubts
+from ._problem import Problem, Standard
+from ._training import Record, Settings, train
+from ._validation import check_design, check_rows, check_weights
+from .losses import Loss
+from .optimizers import OPTIMIZERS, Optimizer
+from .schedules import SCHEDULES
+
+
+def _has_partial_fit(estimator):
+    if estimator.solver == "batch":
+        raise AttributeError(
+            'partial_fit is not available for solver="batch": an update would need all rows at once.'
+        )
+    return True
+
+
+class GradientDescent(BaseEstimator):
+    """What the linear estimators share: validation, descent, fitted attributes."""
+
+    _task: str
+    _parameter_constraints = {
+        "loss": [str, Loss],
+        "solver": [StrOptions({"batch", "sgd", "minibatch"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "schedule": [StrOptions(set(SCHEDULES)), callable],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
+        "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "fit_intercept": ["boolean"],
+        "standardize": ["boolean"],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "check_every": [StrOptions({"epoch"}), Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "average": ["boolean", StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "warm_start": ["boolean"],
+        "n_jobs": [None, Integral],
+        "verbose": ["verbose"],
+        "record_path": ["boolean"],
+    }
+
+    # -- what a task adds -------------------------------------------------------------------------
+
+    def _encode(self, X, y, weight, loss, classes=None):
+        """Targets of the core; sets what the task knows of y (classes)."""
+        raise NotImplementedError
+
+    def _score_rows(self, X, y, weight) -> float:
+        raise NotImplementedError
+
+    # -- fit --------------------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X, y, sample_weight=None, coef_init=None, intercept_init=None, X_val=None, y_val=None
+    ):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data; float32 and float64 are kept, C-contiguous and CSR are not copied.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows; only their ratios matter.
+        coef_init : ndarray, shape of ``coef_``, default=None
+            Where to start; zero by default.
+        intercept_init : ndarray, shape of ``intercept_``, default=None
+            Where to start; zero by default.
+        X_val, y_val : array-likes, default=None
+            A validation set of your own: it is scored at every check, and used by
+            ``early_stopping`` in place of a held-out part of X.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        DivergenceError
+            If a given ``learning_rate`` is too high for the data.
+        """
+        loss = options.loss_of(self, self._task)
+        X, y = check_design(self, X, y, reset=True, y_numeric=self._task == "regression")
+        weight = check_weights(sample_weight, X)
+        targets = self._encode(X, y, weight, loss)
+        held_out = self._held_out(X_val, y_val)
+        if self.early_stopping and held_out is None:
+            train_rows, held_out = self._split(X, y, weight)
+            X, targets = X[train_rows], targets.rows(train_rows)
+        if targets.weight is not None:
+            targets.weight = targets.weight * (len(targets.weight) / targets.weight.sum(dtype=float))
+            targets.weight = targets.weight.astype(X.dtype)
+        problem = self._problem(X, targets, loss, self._standard(X, targets.weight))
+        batch_size = options.rows_per_update(self, problem.n)
+        optimizer = options.optimizer_of(self)
+        rule, slots = options.rule_of(self, optimizer, problem.penalty, batch_size)
+        descent = self._start(problem, slots, coef_init, intercept_init)
+        rates = options.rates_of(self, problem, descent, loss, optimizer, batch_size)
+        updates_per_epoch = -(-problem.n // batch_size)
+        settings = Settings(
+            batch_size=batch_size,
+            rule=rule,
+            max_iter=self.max_iter,
+            check_every=updates_per_epoch if self.check_every == "epoch" else self.check_every,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            shuffle=self.shuffle,
+            threads=self._threads(),
+            record_path=self.record_path,
+            early_stopping=self.early_stopping,
+            score=None if held_out is None else self._scorer(held_out, problem),
+            on_check=_print_check if self.verbose else None,
+        )
+        record = train(problem, descent, rates, settings)
+        self._finish(problem, descent, rates, settings, record)
+        if record.stop_reason == "interrupted":
+            raise KeyboardInterrupt
+        for message in doubts(self, problem, rates, settings, record):
+            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+        return self
+
+    def _problem(self, X, targets, loss, standard) -> Problem:
+        return Problem(X, targets, loss, options.penalty_of(self), self.fit_intercept, standard)
+
+    def _threads(self) -> int:
+        jobs = 1 if self.n_jobs is None else self.n_jobs
+        if jobs < 0:
+            from joblib import cpu_count
+
+            jobs = cpu_count() + 1 + jobs
+        return max(1, jobs)
+
+    def _standard(self, X, weight):
+        if not self.standardize:
+            return None
+        scaler = StandardScaler(with_mean=not sparse.issparse(X))
+        _scale_in_chunks(scaler, X, weight)
+        return _standard_of(scaler, self.fit_intercept)
+
+    def _held_out(self, X_val, y_val):
+        rows = check_rows(X_val, y_val, self)
+        return None if rows is None else (*rows, None)
+
+    def _split(self, X, y, weight):
+        """Rows to train on, and (X, y, weight) held out; stratified by class."""
+        stratify = y if self._task == "classification" and np.ndim(y) == 1 else None
+        kept, held = train_test_split(
+            np.arange(X.shape[0]),
+            test_size=self.validation_fraction,
+            random_state=self.random_state,
+            stratify=stratify,
+        )
+        return kept, (X[held], y[held], None if weight is None else weight[held])
+
+    def _scorer(self, held_out, problem):
+        def score(theta):
+            self._set_parameters(theta, problem)
+            return self._score_rows(*held_out)
+
+        return score
+
+    def _start(self, problem, slots, coef_init, intercept_init):
+        """The descent to begin or, with warm_start, to continue."""
+        before = getattr(self, "_descent", None) if self.warm_start else None
+        if before is not None:
+            if before.theta.shape != (problem.d + 1, problem.columns):
+                raise ValueError(
+                    f"warm_start=True, but the model was fitted with {before.theta.shape[0] - 1} "
+                    f"features and {self._n_columns} columns; now there are {problem.d} and "
+                    f"{problem.targets.columns}."
+                )
+            descent = _into(before.copy(), problem)
+        else:
+            random_state = check_random_state(self.random_state)
+            descent = options.new_descent(self, problem, slots, random_state)
+        if coef_init is not None or intercept_init is not None:
+            theta = problem.zeros()
+            K = problem.targets.columns
+            if coef_init is not None:
+                theta[:-1, :K] = _shaped(coef_init, "coef_init", (K, problem.d)).T
+            if intercept_init is not None and self.fit_intercept:
+                theta[-1, :K] = _shaped(intercept_init, "intercept_init", (K,))
+            standard = problem.standard
+            descent.theta[:] = theta if standard is None else standard.into(theta)
+        return descent
+
+    def _finish(self, problem, descent, rates, settings, record: Record):
+        """Fitted attributes from a descent that has ended."""
+        if record.stop_reason != "interrupted":
+            rates.finish(descent, problem, settings.threads)
+        if record.best_parameters is not None:
+            descent.parameters[:] = record.best_parameters
+        self._store(problem, descent, rates)
+        history = {name: np.asarray(values) for name, values in record.history.items()}
+        history["update"] = history["update"].astype(np.int64)
+        self.history_ = history
+        self.loss_curve_ = history["loss"]
+        self.loss_ = problem.objective(descent.parameters, settings.threads)
+        self.n_iter_ = max(1, record.epochs)
+        self.stop_reason_ = record.stop_reason
+        self.validation_scores_ = history["validation_score"] if settings.score else None
+        self.best_validation_score_ = record.best_score if settings.early_stopping else None
+        if self.record_path:
+            self.path_ = np.array([self._flat(theta, problem) for theta in record.path])
+
+    # -- partial_fit ------------------------------------------------------------------------------
+
+    def _partial_fit(self, X, y, sample_weight, classes=None):
+        loss = options.loss_of(self, self._task)
+        first = not hasattr(self, "_descent")
+        X, y = check_design(self, X, y, reset=first, y_numeric=self._task == "regression")
+        weight = check_weights(sample_weight, X)
+        targets = self._encode(X, y, weight, loss, classes)
+        if self.standardize:
+            if first:
+                self._scaler = StandardScaler(with_mean=not sparse.issparse(X))
+            _scale_in_chunks(self._scaler, X, weight)
+        standard = _standard_of(self._scaler, self.fit_intercept) if self.standardize else None
+        problem = self._problem(X, targets, loss, standard)
+        batch_size = options.rows_per_update(self, problem.n)
+        optimizer = options.optimizer_of(self)
+        rule, slots = options.rule_of(self, optimizer, problem.penalty, self._batch_size())
+        if first:
+            descent = options.new_descent(
+                self, problem, slots, check_random_state(self.random_state)
+            )
+        else:
+            descent = _into(self._descent, problem)
+        rates = options.rates_of(self, problem, descent, loss, optimizer, batch_size, stream=True)
+        updates = -(-problem.n // batch_size)
+        settings = Settings(
+            batch_size, rule, 1, updates, None, 1, self.shuffle, self._threads()
+        )
+        record = train(problem, descent, rates, settings, stream=True)
+        self._store(problem, descent, rates)
+        self.n_iter_ = descent.epochs
+        curve = record.history["loss"]
+        self.loss_curve_ = np.append(getattr(self, "loss_curve_", ()), curve)
+        self.loss_ = self.loss_curve_[-1] if len(self.loss_curve_) else np.nan
+        if record.stop_reason == "interrupted":
+            raise KeyboardInterrupt
+        return self
+
+    def _batch_size(self) -> int:
+        return 1 if self.solver == "sgd" else self.batch_size
+
+    # -- parameters -------------------------------------------------------------------------------
+
+    def _store(self, problem, descent, rates):
+        self._set_parameters(descent.parameters, problem)
+        self.n_updates_ = descent.t
+        self.learning_rate_ = descent.rate
+        self._descent = _out_of(descent, problem)
+
+    def _set_parameters(self, theta, problem):
+        """coef_ and intercept_, for X, from parameters of the problem."""
+        coef, intercept = self._unpacked(theta, problem)
+        self._n_columns = problem.targets.columns
+        self.coef_, self.intercept_ = self._shaped_coef(coef, problem), intercept
+
+    def _unpacked(self, theta, problem):
+        theta = theta if problem.standard is None else problem.standard.out_of(theta)
+        K = problem.targets.columns
+        return np.ascontiguousarray(theta[:-1, :K].T), theta[-1, :K].copy()
+
+    def _shaped_coef(self, coef, problem):
+        return coef
+
+    def _flat(self, theta, problem):
+        coef, intercept = self._unpacked(theta, problem)
+        return np.concatenate([coef.ravel(), intercept])
+
+    def _raw(self, X):
+        """Raw scores (n, K) of validated rows."""
+        coef = self.coef_.reshape(-1, X.shape[1])
+        return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
+
+    def _raw_scores(self, X):
+        check_is_fitted(self, "coef_")
+        return self._raw(check_design(self, X, reset=False))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @property
+    def _doc_link_module(self):
+        return "skgd"
+
+    _doc_link_template = "https://skgd.readthedocs.io/en/latest/generated/{estimator_module}.{estimator_name}.html"
+
+
+partial_fit_available = available_if(_has_partial_fit)
+
+
+def _print_check(history):
+    print(
+        f"epoch {history['epoch'][-1]:8.2f}   loss {history['loss'][-1]:.6g}   "
+        f"learning rate {history['learning_rate'][-1]:.3g}"
+    )
+    return False
+
+
+def _shaped(array, name, shape):
+    array = np.asarray(array, dtype=float)
+    if array.size != np.prod(shape):
+        raise ValueError(f"{name} has shape {array.shape}, but {shape} is needed.")
+    return array.reshape(shape)
+
+
+def _scale_in_chunks(scaler, X, weight, rows=1 << 14):
+    for start in range(0, X.shape[0], rows):
+        part = slice(start, start + rows)
+        scaler.partial_fit(X[part], sample_weight=None if weight is None else weight[part])
+
+
+def _standard_of(scaler, fit_intercept) -> Standard:
+    center = np.zeros(len(scaler.scale_)) if scaler.mean_ is None else scaler.mean_
+    if not fit_intercept:  # no intercept could take up the centre
+        center = np.zeros_like(center)
+    return Standard(np.asarray(center, dtype=float), np.asarray(scaler.scale_, dtype=float))
+
+
+def _into(descent, problem):
+    return _moved(descent, problem, Standard.into)
+
+
+def _out_of(descent, problem):
+    return _moved(descent.copy(), problem, Standard.out_of)
+
+
+def _moved(descent, problem, move):
+    """The descent in other coordinates (optimizer state stays as it is)."""
+    if problem.standard is not None:
+        descent.theta[:] = move(problem.standard, descent.theta)
+        if descent.average is not None:
+            descent.average[:] = move(problem.standard, descent.average)
+    return descent

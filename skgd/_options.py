@@ -1,0 +1,143 @@
+"""Names and parameters of an estimator turned, once, into the objects they stand for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._problem import Descent, Penalty, Problem
+from ._rates import AutoRates, BatchRates, Rates, SubgradientRates
+from ._step_size import scale_of, scale_of_stream
+from .exceptions import DivergenceError
+from .losses import LOSSES, Loss
+from .optimizers import OPTIMIZERS
+from .schedules import SCHEDULES, Constant, Course, Schedule
+
+_AVERAGE_POWER = 3.0  # of the automatic mean: iterate k counts as k^3
+
+
+def loss_of(estimator, task: str) -> Loss:
+    """The estimator's loss as an object that fits its task."""
+    loss = LOSSES[estimator.loss]() if isinstance(estimator.loss, str) else estimator.loss
+    if loss.task != task:
+        allowed = sorted(name for name, each in LOSSES.items() if each.task == task)
+        raise ValueError(
+            f"loss={estimator.loss!r} is not a {task} loss; {type(estimator).__name__} takes one of "
+            f"{allowed} or a skgd.losses.Loss of that task."
+        )
+    _check_range(loss, "epsilon", 0, np.inf, closed_left=loss.name != "huber")
+    _check_range(loss, "quantile", 0, 1)
+    _check_range(loss, "power", 1, 2)
+    return loss
+
+
+def optimizer_of(estimator):
+    given = estimator.optimizer
+    optimizer = OPTIMIZERS[given]() if isinstance(given, str) else given
+    for name in ("beta", "beta_1", "beta_2", "rho"):
+        _check_range(optimizer, name, 0, 1, closed_left=True)
+    _check_range(optimizer, "epsilon", 0, np.inf)
+    return optimizer
+
+
+def _check_range(thing, name, low, high, closed_left=False):
+    value = getattr(thing, name, None)
+    if value is None or thing.__class__.__module__.partition(".")[0] != "skgd":
+        return
+    if not (low <= value if closed_left else low < value) or not value < high:
+        left = "[" if closed_left else "("
+        raise ValueError(
+            f"{name}={value!r} of {type(thing).__name__} must be in the range {left}{low}, {high})."
+        )
+
+
+def penalty_of(estimator) -> Penalty:
+    share = {None: 0.0, "l2": 0.0, "l1": 1.0, "elasticnet": estimator.l1_ratio}[estimator.penalty]
+    alpha = 0.0 if estimator.penalty is None else float(estimator.alpha)
+    return Penalty(alpha * share, alpha * (1 - share))
+
+
+def schedule_of(estimator, course: Course):
+    given = estimator.schedule
+    schedule = SCHEDULES[given]() if isinstance(given, str) else given
+    return schedule.bind(course) if isinstance(schedule, Schedule) else schedule
+
+
+def rows_per_update(estimator, n: int) -> int:
+    return {"batch": n, "sgd": 1, "minibatch": min(estimator.batch_size, n)}[estimator.solver]
+
+
+def rule_of(estimator, optimizer, penalty: Penalty, batch_size: int):
+    """The core's rule and how many state arrays it keeps."""
+    per_sample = batch_size == 1 and estimator.solver != "batch"
+    if optimizer.name == "plain" and penalty.l1 > 0 and per_sample:
+        return ("cumulative", []), 2  # Tsuruoka et al. 2009
+    return optimizer._rule(), optimizer.slots
+
+
+def averaging_of(estimator) -> tuple[bool, int, float]:
+    """Whether, from which update and with which power the iterates are averaged."""
+    average = estimator.average
+    if isinstance(average, str):  # "auto"
+        return estimator.learning_rate == "auto" and estimator.solver != "batch", 0, _AVERAGE_POWER
+    return average is not False, (0 if average is True else int(average)), 0.0
+
+
+def new_descent(estimator, problem: Problem, slots: int, random_state) -> Descent:
+    averaged, start, power = averaging_of(estimator)
+    seed = random_state.randint(0, 2**32, size=1, dtype=np.uint64)
+    return Descent(
+        problem.zeros(),
+        tuple(problem.zeros() for _ in range(slots)),
+        seed,
+        problem.zeros() if averaged else None,
+        start,
+        power,
+        l1=problem.penalty.l1 > 0,
+    )
+
+
+def base_rate(estimator, problem: Problem, descent: Descent, optimizer, batch_size: int, stream) -> float:
+    """The learning rate that was given, or half the largest stable one for the data."""
+    if not isinstance(estimator.learning_rate, str):
+        return float(estimator.learning_rate)
+    if stream:
+        scale = scale_of_stream(problem, descent.stream)
+    else:
+        scale = scale_of(problem, batch_size)
+    step = scale.largest_stable(batch_size) / 2
+    if not optimizer.adaptive:
+        return step * (1 - getattr(optimizer, "beta", 0.0))
+    if stream and descent.rate > 0:
+        return descent.rate
+    gradient = problem.loss_gradient(descent.theta)
+    return 0.2 * max(float(np.abs(gradient).max()) * step, 1e-12)
+
+
+def rates_of(
+    estimator, problem: Problem, descent: Descent, loss, optimizer, batch_size: int, stream=False
+) -> Rates:
+    """The rates of a fit, or of the next rows of a stream; sets the descent's base rate."""
+    auto = isinstance(estimator.learning_rate, str)
+    descent.rate = base_rate(estimator, problem, descent, optimizer, batch_size, stream)
+    updates_per_epoch = -(-problem.n // batch_size)
+    schedule = schedule_of(
+        estimator,
+        Course(updates_per_epoch, estimator.max_iter, descent.rate, estimator.alpha, descent.drops),
+    )
+
+    def exploded(rate):
+        stable = scale_of(problem, batch_size).largest_stable(batch_size)
+        rows = {1: "one row", problem.n: "all rows"}.get(batch_size, f"{batch_size} rows")
+        return DivergenceError(rate, stable, f"solver={estimator.solver!r} ({rows} per update)")
+
+    if not auto:
+        return Rates(descent.rate, schedule, exploded)
+    if not isinstance(schedule, Constant):
+        return AutoRates(descent.rate, schedule, None, stream)
+    if batch_size == problem.n and not stream and optimizer.name == "plain":
+        return (BatchRates if loss.smooth else SubgradientRates)(descent.rate, schedule, exploded)
+    if optimizer.adaptive:
+        return AutoRates(descent.rate, schedule, max(100.0, updates_per_epoch), stream)
+    if batch_size == problem.n:
+        return AutoRates(descent.rate, schedule, None if loss.smooth else 100.0, stream)
+    return AutoRates(descent.rate, schedule, None, stream)

@@ -1,0 +1,167 @@
+"""A Problem: the objective of one fit, as the core sees it, and its Descent, all that continues it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from ._core import core
+
+_PROBLEMS = {"f": core.Problem32, "d": core.Problem64}
+_DESCENTS = {"f": core.Descent32, "d": core.Descent64}
+
+
+@dataclass
+class Targets:
+    """y as the core takes it: (n, K) values, or (n,) class codes."""
+
+    y: np.ndarray
+    weight: np.ndarray | None  # (n,)
+    columns: int  # outputs, or columns of raw scores
+    codes: bool
+
+    def rows(self, index) -> Targets:
+        weight = None if self.weight is None else np.ascontiguousarray(self.weight[index])
+        return Targets(np.ascontiguousarray(self.y[index]), weight, self.columns, self.codes)
+
+
+@dataclass
+class Penalty:
+    """alpha R(w) = l1 |w|_1 + l2/2 |w|^2."""
+
+    l1: float = 0.0
+    l2: float = 0.0
+
+
+@dataclass
+class Standard:
+    """Coordinates (x - center) / scale of the descent; parameters are (d + 1, columns) arrays."""
+
+    center: np.ndarray  # (d,)
+    scale: np.ndarray  # (d,)
+
+    def into(self, theta: np.ndarray) -> np.ndarray:
+        """Parameters for the coordinates from parameters for X."""
+        out = theta.copy()
+        out[:-1] = theta[:-1] * self.scale[:, None]
+        out[-1] = theta[-1] + self.center @ theta[:-1]
+        return out
+
+    def out_of(self, theta: np.ndarray) -> np.ndarray:
+        """Parameters for X from parameters for the coordinates."""
+        out = theta.copy()
+        out[:-1] = theta[:-1] / self.scale[:, None]
+        out[-1] = theta[-1] - self.center @ out[:-1]
+        return out
+
+
+class Problem:
+    """Design x targets x loss x penalty, with objective and gradient from the core."""
+
+    def __init__(self, X, targets: Targets, loss, penalty: Penalty, fit_intercept=True, standard=None):
+        self.X, self.targets, self.loss, self.penalty = X, targets, loss, penalty
+        self.fit_intercept, self.standard = fit_intercept, standard
+        self.n, self.d = X.shape
+        self.dtype = X.dtype
+        coordinates = None
+        if standard is not None:
+            coordinates = (
+                standard.center.astype(self.dtype),
+                (1.0 / standard.scale).astype(self.dtype),
+            )
+        rows = X
+        if sparse.issparse(X):
+            rows = (X.data, X.indices, X.indptr, self.d)
+        self.core = _PROBLEMS[self.dtype.char](
+            rows,
+            coordinates,
+            (targets.y, targets.weight, targets.columns, targets.codes),
+            loss._core_spec(targets.columns),
+            (penalty.l1, penalty.l2),
+            fit_intercept,
+        )
+        self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
+
+    @property
+    def columns(self) -> int:
+        """Columns of theta: those of the targets, padded to whole vectors."""
+        return self.core.columns
+
+    def zeros(self) -> np.ndarray:
+        return np.zeros((self.d + 1, self.columns), dtype=self.dtype)
+
+    def objective(self, theta: np.ndarray, threads: int = 1) -> float:
+        """F(theta): weighted mean loss plus penalty."""
+        return self.core.evaluate(theta, None, threads) / self.total_weight + self.core.penalty(theta)
+
+    def loss_gradient(self, theta: np.ndarray, threads: int = 1) -> np.ndarray:
+        """Gradient of the weighted mean loss, without the penalty."""
+        gradient = self.zeros()
+        self.core.evaluate(theta, gradient, threads)
+        gradient /= self.total_weight
+        return gradient
+
+    def with_squared_loss(self) -> Problem:
+        """The same rows and weights under half the squared error with zero targets.
+
+        Its gradient at v is X'X v / n, which is how the step size sees the data.
+        """
+        from .losses import SquaredError
+
+        targets = Targets(np.zeros(self.n, dtype=self.dtype), self.targets.weight, 1, False)
+        return Problem(self.X, targets, SquaredError(), Penalty(), self.fit_intercept, self.standard)
+
+
+@dataclass
+class Descent:
+    """Parameters, optimizer state and step counter: all that continues a descent.
+
+    Parameters are in the coordinates of the Problem; `theta[j]` belongs to feature j, `theta[-1]` to
+    the intercepts.
+    """
+
+    theta: np.ndarray
+    slots: tuple
+    random: np.ndarray  # uint64, (1,): state of the shuffling generator
+    average: np.ndarray | None = None
+    average_start: int = 0
+    average_power: float = 0.0
+    t: int = 0
+    epochs: int = 0
+    rate: float = 0.0  # the base learning rate
+    l1: bool = False  # whether updates end with a proximal step
+    drops: int = 0  # plateaus of the adaptive schedule
+    reference: float | None = None  # the objective that an exploding one is compared with
+    stream: dict = field(default_factory=dict)  # running statistics of partial_fit
+
+    def copy(self) -> Descent:
+        fresh = Descent(**self.__dict__)
+        fresh.theta, fresh.random = self.theta.copy(), self.random.copy()
+        fresh.stream = dict(self.stream)
+        fresh.slots = tuple(slot.copy() for slot in self.slots)
+        fresh.average = None if self.average is None else self.average.copy()
+        return fresh
+
+    def restore(self, other: Descent) -> None:
+        """Go back to a copy taken earlier (the generator moves on)."""
+        self.theta[:] = other.theta
+        for slot, saved in zip(self.slots, other.slots, strict=True):
+            slot[:] = saved
+        if self.average is not None:
+            self.average[:] = other.average
+        self.t = other.t
+
+    def bind(self):
+        """The core's view of the arrays."""
+        first, second = (*self.slots, None, None)[:2]
+        return _DESCENTS[self.theta.dtype.char](
+            self.theta, first, second, self.average, (self.average_start, self.average_power), self.t
+        )
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """What the descent has to offer: the mean of the iterates once there is one."""
+        averaged = self.average is not None and self.t > self.average_start
+        return self.average if averaged else self.theta

@@ -1,0 +1,113 @@
+"""Learning rates from the data: the largest stable one, and what "auto" makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._problem import Problem
+
+_SAMPLE = 20_000  # rows from which the largest eigenvalue is taken where a sample will do
+
+
+@dataclass
+class Scale:
+    """What the data say about step sizes (coordinates of the descent, intercept included).
+
+    Attributes
+    ----------
+    row : float
+        R2 = sum |x|^4 / sum |x|^2 over rows.
+    largest : float
+        Largest eigenvalue of X'X / n.
+    curvature : float
+        Scale of the loss's second derivative.
+    penalty : float
+        Largest second derivative of the penalty.
+    """
+
+    row: float
+    largest: float
+    curvature: float
+    penalty: float
+
+    def largest_stable(self, batch_size: int) -> float:
+        """2 / (c [(1 - 1/b) lambda_max + R2 / b] + alpha)."""
+        b = float(batch_size)
+        data = self.curvature * ((1 - 1 / b) * self.largest + self.row / b)
+        return 2.0 / max(data + self.penalty, np.finfo(float).tiny)
+
+
+def largest_eigenvalue(problem: Problem, iterations: int = 20, threads: int = 1) -> float:
+    """Largest eigenvalue of X'X / n by power iterations."""
+    squared = problem.with_squared_loss()
+    v = squared.zeros()
+    v[:, 0] = np.random.RandomState(0).standard_normal(len(v))
+    if not problem.fit_intercept:
+        v[-1] = 0
+    value = 0.0
+    for _ in range(iterations):
+        norm = float(np.linalg.norm(v))
+        if norm == 0 or not np.isfinite(norm):
+            return value
+        v /= norm
+        v = squared.loss_gradient(v, threads)
+        grown = float(np.linalg.norm(v))
+        if grown <= value * (1 + 1e-4):
+            return max(value, grown)
+        value = grown
+    return value
+
+
+def scale_of(problem: Problem, batch_size: int, threads: int = 1) -> Scale:
+    """The Scale of a problem for updates of `batch_size` rows."""
+    first, second = problem.core.row_moments()
+    row = second / first if first > 0 else 0.0
+    largest = 0.0
+    if batch_size > 1:
+        largest = largest_eigenvalue(_sample(problem, batch_size), threads=threads)
+    targets = problem.targets
+    curvature = problem.loss._curvature(targets.y, targets.weight)
+    return Scale(row, largest, curvature, _penalty(problem))
+
+
+def scale_of_stream(problem: Problem, stream: dict) -> Scale:
+    """The Scale of a stream after some more of its rows; `stream` keeps the sums from call to call.
+
+    The largest eigenvalue is bounded by the mean of |x|^2; rows larger than those before count at once.
+    """
+    first, second = problem.core.row_moments()
+    curvature = problem.loss._curvature(problem.targets.y, problem.targets.weight)
+    for name, value in (
+        ("weight", problem.total_weight),
+        ("first", first),
+        ("second", second),
+        ("curvature", curvature * problem.total_weight),
+    ):
+        stream[name] = stream.get(name, 0.0) + value
+    row = max(stream["second"] / stream["first"], second / first) if first > 0 else 0.0
+    weight = stream["weight"] or 1.0
+    return Scale(row, stream["first"] / weight, stream["curvature"] / weight, _penalty(problem))
+
+
+def _penalty(problem: Problem) -> float:
+    """Largest second derivative of the penalty, in the coordinates of the descent."""
+    if problem.standard is None:
+        return problem.penalty.l2
+    return problem.penalty.l2 * float(np.max(problem.standard.scale**-2.0, initial=0.0))
+
+
+def _sample(problem: Problem, batch_size: int) -> Problem:
+    """The problem on a sample of its rows, where updates see few of very many."""
+    if batch_size * 4 > problem.n or problem.n <= 2 * _SAMPLE:
+        return problem
+    index = np.linspace(0, problem.n - 1, _SAMPLE).astype(np.intp)
+    return Problem(
+        problem.X[index],
+        problem.targets.rows(index),
+        problem.loss,
+        problem.penalty,
+        problem.fit_intercept,
+        problem.standard,
+    )

@@ -1,0 +1,208 @@
+"""The training loop: epochs of the core, checks, history, and one reason to stop."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ._core import core
+from ._problem import Descent, Problem
+from ._rates import Rates
+
+_CHUNK = 1 << 16  # updates per call of the core at most
+
+COLUMNS = (
+    "epoch",
+    "update",
+    "loss",
+    "validation_score",
+    "learning_rate",
+    "gradient_norm",
+    "seconds",
+)
+
+
+@dataclass
+class Settings:
+    """How to train; `batch_size` is n for solver="batch", `check_every` a number of updates."""
+
+    batch_size: int
+    rule: tuple  # (name, parameters) of the core's update rule
+    max_iter: int
+    check_every: int
+    tol: float | None
+    n_iter_no_change: int
+    shuffle: bool = True
+    threads: int = 1
+    record_path: bool = False
+    early_stopping: bool = False
+    score: Callable[[np.ndarray], float] | None = None  # validation score of parameters
+    on_check: Callable[[dict], bool] | None = None  # True stops the training
+
+
+@dataclass
+class Record:
+    """What happened: one row per check."""
+
+    history: dict = field(default_factory=lambda: {name: [] for name in COLUMNS})
+    path: list = field(default_factory=list)
+    epochs: int = 0
+    stop_reason: str = "max_iter"
+    start_loss: float = np.nan
+    best_score: float = -np.inf
+    best_parameters: np.ndarray | None = None
+
+    def add(self, **row) -> None:
+        for name, values in self.history.items():
+            values.append(row[name])
+
+
+class Window:
+    """Mean loss over the last n rows visited, each as it was just before its update."""
+
+    def __init__(self, n: int):
+        self.n, self.parts, self.rows = n, deque(), 0
+
+    def add(self, loss: float, weight: float, rows: int) -> None:
+        self.parts.append((loss, weight, rows))
+        self.rows += rows
+        while self.rows - self.parts[0][2] >= self.n:
+            self.rows -= self.parts.popleft()[2]
+
+    def clear(self) -> None:
+        self.parts.clear()
+        self.rows = 0
+
+    def mean(self) -> float:
+        loss = sum(part[0] for part in self.parts)
+        weight = sum(part[1] for part in self.parts)
+        return loss / weight if weight > 0 else 0.0
+
+
+class Progress:
+    """The stopping rules: plateaus of the objective, or of the validation score.
+
+    Both are kept as costs; a check improves when it lies `least` below the last one that did.
+    """
+
+    def __init__(self, settings: Settings, start_loss: float):
+        self.settings = settings
+        tol = settings.tol or 0.0
+        self.least = tol if settings.early_stopping else tol * start_loss
+        self.best = np.inf
+        self.waits = 0  # checks since the last improvement
+        self.drops = 0  # times the rates were lowered since then
+
+    def update(self, loss: float, score: float) -> None:
+        cost = -score if self.settings.early_stopping else loss
+        if cost < self.best - self.least:
+            self.best, self.waits, self.drops = cost, 0, 0
+        else:
+            self.waits += 1
+
+    @property
+    def plateau(self) -> bool:
+        """Whether n_iter_no_change checks in a row brought no improvement."""
+        settings = self.settings
+        stops = settings.tol is not None or settings.early_stopping
+        return stops and self.waits >= settings.n_iter_no_change
+
+
+def train(problem: Problem, descent: Descent, rates: Rates, settings: Settings, stream=False) -> Record:
+    """Carry the descent through at most `max_iter` epochs; KeyboardInterrupt leaves it consistent.
+
+    A stream (partial_fit) takes the objective of its first rows as what later ones are held against.
+    """
+    record = Record()
+    try:
+        if not stream or descent.reference is None:
+            _take_reference(problem, descent, settings, record)
+        _train(problem, descent, rates, settings, record)
+    except KeyboardInterrupt:
+        record.stop_reason = "interrupted"
+    return record
+
+
+def _take_reference(problem, descent, settings, record):
+    record.start_loss = problem.objective(descent.theta, settings.threads)
+    at_zero = 0.0
+    if descent.theta.any():
+        at_zero = problem.objective(problem.zeros(), settings.threads)
+    # the perceptron loss is 0 at 0; its unit is a margin of 1
+    descent.reference = max(abs(record.start_loss), abs(at_zero)) or 1.0
+
+
+def _train(problem, descent, rates, settings, record):
+    n, batch_size = problem.n, settings.batch_size
+    order = core.Order(n, problem.d) if settings.shuffle and batch_size < n else None
+    window, clock = Window(n), time.perf_counter()
+    progress = Progress(settings, descent.reference)
+    rates.begin(descent)
+    if settings.record_path:
+        record.path.append(descent.parameters.copy())
+    since_check, epoch = 0, 0
+    while epoch < settings.max_iter:
+        record.epochs = epoch + 1
+        if order is not None:
+            order.shuffle(descent.random)
+        position = 0
+        while position < n:
+            room = min(settings.check_every - since_check, _CHUNK)
+            count = min(room * batch_size, n - position)
+            outcome = _advance(problem, descent, rates, settings, order, (position, count))
+            loss, weight, penalty, gradient_norm, updates = outcome
+            window.add(loss, weight, count)
+            position += count
+            since_check += updates
+            objective = window.mean() + penalty
+            if not rates.accept(descent, objective):
+                window.clear()
+                since_check = 0
+                continue
+            if since_check < settings.check_every:
+                continue
+            since_check = 0
+            descent.epochs += position == n
+            score = settings.score(descent.parameters) if settings.score else np.nan
+            record.add(
+                epoch=epoch + position / n,
+                update=descent.t,
+                loss=objective,
+                validation_score=score,
+                learning_rate=rates.last,
+                gradient_norm=gradient_norm,
+                seconds=time.perf_counter() - clock,
+            )
+            if settings.record_path:
+                record.path.append(descent.parameters.copy())
+            if settings.early_stopping and score > record.best_score:
+                record.best_score, record.best_parameters = score, descent.parameters.copy()
+            if settings.on_check is not None and settings.on_check(record.history):
+                record.stop_reason = "callback"
+                return
+            progress.update(objective, score)
+            rates.observe(descent, objective)
+            if progress.plateau:
+                if rates.drop(descent, progress.drops):
+                    progress.waits = 0
+                    progress.drops += 1
+                else:
+                    record.stop_reason = "early_stopping" if settings.early_stopping else "tol"
+                    return
+        epoch += 1
+
+
+def _advance(problem, descent, rates, settings, order, span):
+    """One call of the core over rows [start, start + count) of the order."""
+    updates = -(-span[1] // settings.batch_size)
+    values = rates(descent.t, updates)
+    bound = descent.bind()
+    plan = (settings.batch_size, values.reshape(-1, 1), settings.threads)
+    try:
+        return core.run(problem.core, bound, settings.rule, order, span, plan)
+    finally:
+        descent.t = bound.t

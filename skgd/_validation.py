@@ -1,0 +1,85 @@
+"""The contract with scikit-learn: arrays at the door, and what differs between its versions."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import compute_class_weight
+from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
+
+__all__ = ["check_design", "check_rows", "check_weights", "class_weights"]
+
+_DTYPES = (np.float64, np.float32)
+
+
+def check_design(estimator, X, y=None, *, reset: bool, multi_output=True, y_numeric=False):
+    """X (and y) as validated by scikit-learn, in the layout of the core.
+
+    Dense X is C-contiguous float32 or float64, CSR has canonical rows; neither is copied when it is so
+    already.
+    """
+    options = dict(accept_sparse="csr", dtype=_DTYPES, order="C", accept_large_sparse=True, reset=reset)
+    if y is None:
+        X = validate_data(estimator, X, **options)
+        return _canonical(X)
+    X, y = validate_data(estimator, X, y, multi_output=multi_output, y_numeric=y_numeric, **options)
+    return _canonical(X), y
+
+
+def _canonical(X):
+    if not sparse.issparse(X):
+        return X if X.flags.c_contiguous else np.ascontiguousarray(X)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    if X.indptr.dtype != X.indices.dtype:
+        wide = np.promote_types(X.indptr.dtype, X.indices.dtype)
+        X = type(X)((X.data, X.indices.astype(wide), X.indptr.astype(wide)), shape=X.shape)
+    return X
+
+
+def check_rows(X_val, y_val, estimator):
+    """A validation set of the user's own."""
+    if (X_val is None) != (y_val is None):
+        raise ValueError("X_val and y_val belong together: give both or neither.")
+    if X_val is None:
+        return None
+    X_val = check_design(estimator, X_val, reset=False)
+    y_val = check_array(y_val, ensure_2d=False, dtype=None)
+    if len(y_val) != X_val.shape[0]:
+        raise ValueError(
+            f"X_val and y_val have inconsistent numbers of samples: {X_val.shape[0]} and {len(y_val)}."
+        )
+    return X_val, y_val
+
+
+def check_weights(sample_weight, X):
+    """Sample weights of X's dtype, non-negative, or None."""
+    if sample_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+    if np.any(weight < 0):
+        raise ValueError("Negative values in sample_weight: weights must be non-negative.")
+    if not np.any(weight):
+        raise ValueError("All values of sample_weight are zero: at least one must be positive.")
+    return weight
+
+
+def class_weights(class_weight, classes, y, codes, sample_weight, dtype):
+    """Sample weights multiplied by those of their classes, or None where all are one."""
+    if class_weight is None:
+        return sample_weight
+    options = {} if sample_weight is None else {"sample_weight": sample_weight}
+    try:
+        per_class = compute_class_weight(class_weight, classes=classes, y=y, **options)
+    except TypeError:  # scikit-learn < 1.7 takes no sample_weight
+        per_class = _class_weight_before_1_7(class_weight, classes, y, codes, sample_weight)
+    weight = per_class[codes.astype(np.intp)]
+    return (weight if sample_weight is None else weight * sample_weight).astype(dtype)
+
+
+def _class_weight_before_1_7(class_weight, classes, y, codes, sample_weight):
+    if not (isinstance(class_weight, str) and class_weight == "balanced"):
+        return compute_class_weight(class_weight, classes=classes, y=y)
+    totals = np.bincount(codes.astype(np.intp), weights=sample_weight, minlength=len(classes))
+    return totals.sum() / (len(classes) * totals)

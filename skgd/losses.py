@@ -1,0 +1,403 @@
+"""Losses: what a model is asked to make small.
+
+Each loss gives, for targets ``y`` and raw scores ``raw``, its value and its slope d value / d raw
+together. The built-in ones are computed by the compiled core from one definition each; a loss of
+your own is a subclass of :class:`Loss` with a NumPy ``value_and_slope``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, softmax
+from sklearn.base import BaseEstimator
+
+from ._core import core
+
+__all__ = [
+    "LOSSES",
+    "AbsoluteError",
+    "EpsilonInsensitive",
+    "Gamma",
+    "Hinge",
+    "Huber",
+    "LogCosh",
+    "LogLoss",
+    "Loss",
+    "ModifiedHuber",
+    "Perceptron",
+    "Poisson",
+    "Quantile",
+    "SquaredEpsilonInsensitive",
+    "SquaredError",
+    "SquaredHinge",
+    "Tweedie",
+]
+
+
+class Loss(BaseEstimator):
+    """Base class of losses; subclass it to define your own.
+
+    A subclass implements :meth:`value_and_slope` and sets the class attributes below where the
+    defaults do not fit. It then works with every solver and in every model of skgd.
+
+    Attributes
+    ----------
+    task : {"regression", "classification"}, default="regression"
+        Which estimators accept the loss. For classification ``y`` holds class codes 0 .. K-1, and
+        ``raw`` has one column for two classes and K columns for more.
+    smooth : bool, default=True
+        Whether the slope is continuous; the automatic learning rate treats kinks with care.
+    bounded_slope : bool, default=False
+        Whether slopes are bounded, so that descent with too high a rate oscillates, not overflows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import GDRegressor
+    >>> from skgd.losses import Loss
+    >>> class Quartic(Loss):
+    ...     def value_and_slope(self, y, raw):
+    ...         residual = raw - y.reshape(raw.shape)
+    ...         return (residual**4 / 4).sum(axis=1), residual**3
+    >>> X, y = np.array([[-1.0], [0.0], [1.0]]), np.array([-1.0, 0.0, 1.0])
+    >>> model = GDRegressor(Quartic(), solver="batch", learning_rate=0.3, alpha=0).fit(X, y)
+    >>> bool(abs(model.coef_[0] - 1) < 0.2)
+    True
+    """
+
+    name: str | None = None  # of a struct of the core; None: defined in Python
+    task = "regression"
+    smooth = True
+    bounded_slope = False
+    has_probabilities = False
+    log_link = False
+
+    def value_and_slope(self, y: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Value of each row and slope of each raw score.
+
+        Parameters
+        ----------
+        y : ndarray of shape (m,) or (m, K)
+            Targets; class codes for classification.
+        raw : ndarray of shape (m, K)
+            Raw scores.
+
+        Returns
+        -------
+        values : ndarray of shape (m,)
+            Loss of each row, summed over outputs.
+        slopes : ndarray of shape (m, K)
+            Derivative of the row's loss with respect to each of its raw scores.
+        """
+        raw = np.asarray(raw)
+        dtype = np.float32 if raw.dtype == np.float32 else np.float64
+        z = np.array(raw, dtype=dtype, order="C", copy=True).reshape(len(raw), -1)
+        y = np.ascontiguousarray(y, dtype=dtype).reshape(len(raw), -1)
+        codes = self.task == "classification" and y.shape[1] == 1
+        if y.shape[1] not in (1, z.shape[1]) or (y.shape[1] != z.shape[1] and not codes):
+            raise ValueError(f"y has {y.shape[1]} columns and raw has {z.shape[1]}.")
+        values = np.empty(len(z), dtype=dtype)
+        core.value_and_slope(self._core_spec(z.shape[1]), y, z, values, codes)
+        return values, z.reshape(raw.shape)
+
+    def inverse_link(self, raw: np.ndarray) -> np.ndarray:
+        """Predictions (regression) from raw scores: the identity, or exp for a log link."""
+        return np.exp(raw) if self.log_link else raw
+
+    def _core_spec(self, n_columns: int):
+        """What names this loss to the core: (name, parameter), or a callable."""
+        if self.name is None:
+            return self._callback
+        parameters = [float(value) for value in self.get_params().values()]
+        return self.name, (parameters or [0.0])[0]
+
+    def _callback(self, y, weight, z, n_columns):
+        """Called by the core: raw scores in z (m, padded columns) become weighted slopes."""
+        targets = (y[:, 0] if y.shape[1] == 1 else y).copy()
+        values, slopes = self.value_and_slope(targets, z[:, :n_columns].copy())
+        slopes = np.asarray(slopes).reshape(len(z), n_columns)
+        weight = np.ones(len(z)) if weight is None else weight
+        z[:, n_columns:] = 0
+        z[:, :n_columns] = slopes * weight[:, None]
+        return float(np.dot(weight, np.asarray(values, dtype=np.float64).reshape(len(z))))
+
+    def _curvature(self, y: np.ndarray, weight: np.ndarray | None) -> float:
+        """Scale of d slope / d raw that the automatic rate starts from: a bound where there is one."""
+        return 1.0
+
+    def _check_targets(self, y: np.ndarray) -> None:
+        """Raise ValueError when y lies outside the loss's domain."""
+
+
+def _spread(y, weight):
+    """Mean absolute deviation of y from its median (1 if that is 0): the size of residuals."""
+    y = np.asarray(y, dtype=np.float64)
+    deviation = np.abs(y - np.median(y, axis=0)).reshape(len(y), -1).mean(axis=1)
+    return float(np.average(deviation, weights=weight)) or 1.0
+
+
+class SquaredError(Loss):
+    r"""Half the squared error, :math:`\frac{1}{2}(z - y)^2`."""
+
+    name = "squared_error"
+
+
+class Huber(Loss):
+    r"""Huber's loss: squared for residuals up to epsilon, linear beyond.
+
+    :math:`r^2/2` if :math:`|r| \le \epsilon`, else :math:`\epsilon |r| - \epsilon^2/2`, with
+    :math:`r = z - y` (Huber 1964).
+
+    Parameters
+    ----------
+    epsilon : float, default=1.35
+        Where the loss turns linear, in units of y; positive.
+    """
+
+    name = "huber"
+    bounded_slope = True
+
+    def __init__(self, epsilon: float = 1.35):
+        self.epsilon = epsilon
+
+    def _curvature(self, y, weight):
+        return min(1.0, self.epsilon / _spread(y, weight))
+
+
+class AbsoluteError(Loss):
+    r"""Absolute error, :math:`|z - y|`: the median."""
+
+    name = "absolute_error"
+    smooth = False
+    bounded_slope = True
+
+    def _curvature(self, y, weight):
+        return 1.0 / _spread(y, weight)
+
+
+class Quantile(Loss):
+    r"""Pinball loss (Koenker & Bassett 1978) of the quantile q.
+
+    :math:`q\,(y - z)_+ + (1 - q)\,(z - y)_+`.
+
+    Parameters
+    ----------
+    quantile : float in (0, 1), default=0.5
+        Which quantile to estimate.
+    """
+
+    name = "quantile"
+    smooth = False
+    bounded_slope = True
+
+    def __init__(self, quantile: float = 0.5):
+        self.quantile = quantile
+
+    def _curvature(self, y, weight):
+        return max(self.quantile, 1 - self.quantile) / _spread(y, weight)
+
+
+class LogCosh(Loss):
+    r"""Log-cosh, :math:`\log\cosh(z - y)`: squared for small residuals, absolute for large."""
+
+    name = "log_cosh"
+    bounded_slope = True
+
+    def _curvature(self, y, weight):
+        return min(1.0, 1.0 / _spread(y, weight))
+
+
+class EpsilonInsensitive(Loss):
+    r"""Support vector regression, :math:`\max(0, |z - y| - \epsilon)`.
+
+    Parameters
+    ----------
+    epsilon : float, default=0.1
+        Residuals up to this size cost nothing, in units of y.
+    """
+
+    name = "epsilon_insensitive"
+    smooth = False
+    bounded_slope = True
+
+    def __init__(self, epsilon: float = 0.1):
+        self.epsilon = epsilon
+
+    def _curvature(self, y, weight):
+        return 1.0 / _spread(y, weight)
+
+
+class SquaredEpsilonInsensitive(Loss):
+    r"""Squared support vector regression, :math:`\max(0, |z - y| - \epsilon)^2`.
+
+    Parameters
+    ----------
+    epsilon : float, default=0.1
+        Residuals up to this size cost nothing, in units of y.
+    """
+
+    name = "squared_epsilon_insensitive"
+
+    def __init__(self, epsilon: float = 0.1):
+        self.epsilon = epsilon
+
+    def _curvature(self, y, weight):
+        return 2.0
+
+
+class _LogLinkLoss(Loss):
+    log_link = True
+    _lowest = 0.0  # y must be above, or equal where _lowest_allowed
+    _lowest_allowed = True
+
+    def _curvature(self, y, weight):
+        mean = np.average(np.asarray(y, dtype=np.float64), axis=0, weights=weight)
+        return float(np.max(self._curvature_at_mean(np.maximum(mean, 1.0))))
+
+    def _check_targets(self, y):
+        low = y < self._lowest if self._lowest_allowed else y <= self._lowest
+        if np.any(low):
+            allowed = "non-negative" if self._lowest_allowed else "positive"
+            raise ValueError(
+                f"Some value(s) of y are out of the valid range of the loss {self.name!r}: "
+                f"y must be {allowed}; its smallest value is {y.min():g}."
+            )
+
+
+class Poisson(_LogLinkLoss):
+    r"""Half Poisson deviance with log link, :math:`e^z - y z`; y is non-negative."""
+
+    name = "poisson"
+
+    def _curvature_at_mean(self, mean):
+        return mean
+
+
+class Gamma(_LogLinkLoss):
+    r"""Half gamma deviance with log link, :math:`z + y e^{-z}`; y is positive."""
+
+    name = "gamma"
+    _lowest_allowed = False
+
+    def _curvature_at_mean(self, mean):
+        return mean  # y exp(-z) at the start, z = 0
+
+
+class Tweedie(_LogLinkLoss):
+    r"""Half Tweedie deviance with log link, for a power p strictly between 1 and 2.
+
+    :math:`\frac{e^{(2-p)z}}{2-p} - y\,\frac{e^{(1-p)z}}{1-p}`; y is non-negative.
+
+    Parameters
+    ----------
+    power : float in (1, 2), default=1.5
+        1 is Poisson's limit, 2 gamma's.
+    """
+
+    name = "tweedie"
+
+    def __init__(self, power: float = 1.5):
+        self.power = power
+
+    def _curvature_at_mean(self, mean):
+        p = self.power
+        return np.maximum((2 - p) + (p - 1) * mean, mean ** (2 - p))  # at z = 0 and at the mean
+
+
+class _ClassificationLoss(Loss):
+    task = "classification"
+    has_probabilities = False
+
+    def probabilities(self, raw: np.ndarray) -> np.ndarray:
+        """Class probabilities of shape (m, K) from raw scores (m, 1) or (m, K)."""
+        raise NotImplementedError
+
+
+class LogLoss(_ClassificationLoss):
+    r"""Log loss: logistic regression, softmax for more than two classes.
+
+    Two classes: :math:`\log(1 + e^z) - y z`, y in {0, 1}. K classes:
+    :math:`\log\sum_k e^{z_k} - z_y`.
+    """
+
+    name = "log_loss"
+    bounded_slope = True
+    has_probabilities = True
+
+    def _core_spec(self, n_columns):
+        return ("log_loss" if n_columns == 1 else "softmax"), 0.0
+
+    def _curvature(self, y, weight):
+        return 0.25 if np.max(y, initial=1) <= 1 else 0.5
+
+    def probabilities(self, raw):
+        if raw.shape[1] == 1:
+            positive = expit(raw)
+            return np.hstack([1 - positive, positive])
+        return softmax(raw, axis=1)
+
+
+class Hinge(_ClassificationLoss):
+    r"""Hinge loss, :math:`\max(0, 1 - t z)` with :math:`t = \pm 1`: the linear SVM."""
+
+    name = "hinge"
+    smooth = False
+    bounded_slope = True
+
+
+class SquaredHinge(_ClassificationLoss):
+    r"""Squared hinge loss, :math:`\max(0, 1 - t z)^2` with :math:`t = \pm 1`."""
+
+    name = "squared_hinge"
+
+    def _curvature(self, y, weight):
+        return 2.0
+
+
+class ModifiedHuber(_ClassificationLoss):
+    r"""Modified Huber loss (Zhang 2004): squared hinge for :math:`t z \ge -1`, :math:`-4 t z` below."""
+
+    name = "modified_huber"
+    bounded_slope = True
+    has_probabilities = True
+
+    def _curvature(self, y, weight):
+        return 2.0
+
+    def probabilities(self, raw):
+        positive = (np.clip(raw, -1, 1) + 1) / 2  # Zhang & Oles 2001
+        if raw.shape[1] == 1:
+            return np.hstack([1 - positive, positive])
+        total = positive.sum(axis=1, keepdims=True)
+        even = np.full_like(positive, 1 / positive.shape[1])
+        return np.divide(positive, total, out=even, where=total > 0)
+
+
+class Perceptron(_ClassificationLoss):
+    r"""Perceptron loss, :math:`\max(0, -t z)` with :math:`t = \pm 1`."""
+
+    name = "perceptron"
+    smooth = False
+    bounded_slope = True
+
+
+LOSSES = {
+    loss.name: loss
+    for loss in (
+        SquaredError,
+        Huber,
+        AbsoluteError,
+        Quantile,
+        LogCosh,
+        EpsilonInsensitive,
+        SquaredEpsilonInsensitive,
+        Poisson,
+        Gamma,
+        Tweedie,
+        LogLoss,
+        Hinge,
+        SquaredHinge,
+        ModifiedHuber,
+        Perceptron,
+    )
+}

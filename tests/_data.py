@@ -1,0 +1,64 @@
+"""Small data sets and the estimators that go with each loss."""
+
+import numpy as np
+from _reference import CLASSIFICATION, LOG_LINK
+from scipy import sparse
+
+import skgd
+
+SOLVERS = ("batch", "minibatch", "sgd")
+
+# updates in the order of the rows, nothing that stops, averages or chooses on its own
+STILL = {"shuffle": False, "tol": None, "average": False}
+
+
+def make(loss="squared_error", n=60, d=5, outputs=1, seed=0, dtype=np.float64):
+    """X (n, d) and the targets a loss wants: numbers, positive numbers, or class codes."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d)) * np.linspace(0.5, 1.5, d)
+    raw = X @ rng.normal(size=(d, outputs)) / np.sqrt(d) + 0.5 + 0.5 * rng.normal(size=(n, outputs))
+    if loss in CLASSIFICATION:
+        y = np.argmax(raw, axis=1) if outputs > 1 else (raw[:, 0] > 0.4).astype(int)
+        return X.astype(dtype), y
+    y = np.exp(raw / 2) if loss in LOG_LINK else raw
+    return X.astype(dtype), (y if outputs > 1 else y[:, 0]).astype(dtype)
+
+
+def estimator(loss="squared_error", **params):
+    """The linear estimator whose kind of loss this is, seeded."""
+    kind = skgd.GDClassifier if loss in CLASSIFICATION else skgd.GDRegressor
+    return kind(loss, **{"random_state": 0, **params})
+
+
+def theta(model):
+    """Parameters (d + 1, K), weights over intercepts."""
+    intercept = np.atleast_1d(model.intercept_)
+    return np.vstack([np.atleast_2d(model.coef_).T, intercept]).astype(float)
+
+
+def unpack(row, outputs=1):
+    """One row of path_, [weights as in coef_ flattened, intercepts], as theta (d + 1, K)."""
+    weights, intercepts = row[:-outputs].reshape(outputs, -1), row[-outputs:]
+    return np.vstack([weights.T, intercepts])
+
+
+def csr(X, index=np.int32):
+    """X in compressed rows with index arrays of the given type."""
+    X = sparse.csr_matrix(X)
+    X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
+    return X
+
+
+def wide(n=50, d=400, outputs=1, seed=0):
+    """Rows of three non-zeros in hundreds of features, where only those are worth touching."""
+    rng = np.random.default_rng(seed)
+    X = np.zeros((n, d))
+    for row in X:
+        row[rng.choice(d // 4, 3, replace=False) ** 2 % d] = rng.normal(size=3)
+    y = X @ rng.normal(size=(d, outputs)) + 0.1 * rng.normal(size=(n, outputs))
+    return X, y if outputs > 1 else y[:, 0]
+
+
+def thin(X, density=0.4, seed=0):
+    """X with most of its entries set to zero."""
+    return X * (np.random.default_rng(seed).random(X.shape) < density)

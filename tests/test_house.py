@@ -1,0 +1,149 @@
+"""The structure: files import from lower floors only, and every public thing is documented."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import skgd
+
+PACKAGE = Path(skgd.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+FLOORS = {
+    "_core": 0,
+    "losses": 1,
+    "optimizers": 1,
+    "schedules": 1,
+    "_targets": 2,
+    "_validation": 2,
+    "_step_size": 2,
+    "_training": 3,
+    "_estimator": 4,
+    "display": 4,
+    "linear": 5,
+    "mlp": 5,
+    "search": 5,
+    "learning_rate": 5,
+    "__init__": 6,
+}
+HEADERS = Path(__file__).parent.parent / "skgd" / "_core"
+LEAVES = {"loss", "activation", "penalty", "optimizer", "design"}
+
+
+def name_of(path):
+    """The module below skgd that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """Modules of skgd that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.split(".")[0] == "skgd"]
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if not node.level and module.split(".")[0] != "skgd":
+                continue
+            inside = module if node.level else module.removeprefix("skgd").lstrip(".")
+            names = [inside] if inside else [alias.name for alias in node.names]
+            names = [name.removeprefix("skgd.") for name in names]
+        else:
+            continue
+        yield from (name.removeprefix("skgd.").split(".")[0] or "__init__" for name in names)
+
+
+def modules():
+    return [path for path in SOURCES if name_of(path) != "_core"]
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_imports_go_downwards(path):
+    floor = FLOORS[name_of(path)]
+    for other in imports(path):
+        assert FLOORS[other] < floor, f"{path.name} imports {other}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_are_short(path):
+    """Lines of code: neither blank, nor comment, nor docstring."""
+    source = path.read_text()
+    lines = {
+        number
+        for number, line in enumerate(source.splitlines(), start=1)
+        if line.strip() and not line.strip().startswith("#")
+    }
+    for node in ast.walk(ast.parse(source)):
+        scope = (ast.Module, ast.ClassDef, ast.FunctionDef)
+        if isinstance(node, scope) and ast.get_docstring(node) is not None:
+            lines -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    assert len(lines) < 300
+
+
+def public_modules():
+    public = [
+        name for name in FLOORS if not name.startswith("_") and (PACKAGE / f"{name}.py").exists()
+    ]
+    return [skgd, *(__import__(f"skgd.{name}", fromlist=["_"]) for name in public)]
+
+
+@pytest.mark.parametrize("module", public_modules(), ids=lambda module: module.__name__)
+def test_public_names_are_sorted_and_there(module):
+    names = list(module.__all__)
+    assert names == sorted(names)
+    assert len(names) == len(set(names))
+    for name in names:
+        assert hasattr(module, name), name
+
+
+@pytest.mark.parametrize("module", public_modules(), ids=lambda module: module.__name__)
+def test_public_things_are_documented(module):
+    assert module.__doc__
+    for name in module.__all__:
+        thing = getattr(module, name)
+        if not (inspect.isclass(thing) or inspect.isfunction(thing)):
+            continue
+        assert thing.__doc__ and len(thing.__doc__) > 20, name
+        if not inspect.isclass(thing) or not thing.__module__.startswith("skgd"):
+            continue
+        for attribute, member in vars(thing).items():
+            if inspect.isfunction(member) and not attribute.startswith("_"):
+                assert inspect.getdoc(getattr(thing, attribute)), f"{name}.{attribute}"
+
+
+@pytest.mark.parametrize("kind", [skgd.GDRegressor, skgd.GDClassifier])
+def test_every_parameter_and_attribute_is_described(kind):
+    parameters, attributes = kind.__doc__.split("Attributes\n", 1)
+    for parameter in inspect.signature(kind).parameters:
+        assert re.search(rf"(?m)^\s*(\w+, )*{parameter}(, \w+)* : ", parameters), parameter
+    for attribute in (
+        "coef_",
+        "intercept_",
+        "n_iter_",
+        "n_updates_",
+        "learning_rate_",
+        "loss_",
+        "loss_curve_",
+        "stop_reason_",
+        "history_",
+        "path_",
+        "n_features_in_",
+        "feature_names_in_",
+        "validation_scores_",
+        "best_validation_score_",
+    ):
+        assert re.search(rf"(?m)^\s*(\w+, )*{attribute}(, \w+)* : ", attributes), attribute
+
+
+def test_the_public_names_are_the_documented_ones():
+    assert {"DivergenceError", "GDClassifier", "GDRegressor"} <= set(skgd.__all__)
+
+
+@pytest.mark.skipif(not HEADERS.exists(), reason="the sources are not here")
+def test_leaves_of_the_core_do_not_include_each_other():
+    for header in HEADERS.glob("*.hpp"):
+        included = set(re.findall(r'#include "(\w+)\.hpp"', header.read_text()))
+        assert header.stem not in included
+        if header.stem in LEAVES:
+            assert not included & LEAVES, header.name

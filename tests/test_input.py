@@ -1,0 +1,208 @@
+"""Input: data frames, feature names, and clear words about what is wrong."""
+
+import warnings
+
+import numpy as np
+import pytest
+from _data import SOLVERS, csr, make, theta
+
+from skgd import GDClassifier, GDRegressor
+
+BOTH = [GDRegressor, GDClassifier]
+
+
+def data_of(kind, **params):
+    return make("log_loss" if kind is GDClassifier else "squared_error", **params)
+
+
+# ---------------------------------------------------------------- data frames
+
+NAMES = ["height", "width", "depth", "age", "price"]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("kind", BOTH)
+def test_data_frames(kind, library):
+    frames = pytest.importorskip(library)
+    X, y = data_of(kind)
+    frame = frames.DataFrame(dict(zip(NAMES, X.T, strict=True)))
+    column = frames.Series(y)
+    model = kind(random_state=0)
+    expected = theta(model.fit(X, y))
+    assert not hasattr(model, "feature_names_in_")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_allclose(theta(model.fit(frame, column)), expected, rtol=1e-12)
+        predicted = model.predict(frame)
+        model.partial_fit(frame, column)
+    np.testing.assert_array_equal(model.feature_names_in_, NAMES)
+    assert isinstance(predicted, np.ndarray)
+    swapped = frame[[*NAMES[1:], NAMES[0]]]
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(swapped)
+    with pytest.warns(UserWarning, match="valid feature names"):
+        model.predict(X)
+
+
+def test_a_frame_of_several_targets():
+    pandas = pytest.importorskip("pandas")
+    X, Y = make(outputs=3)
+    model = GDRegressor(random_state=0)
+    expected = theta(model.fit(X, Y))
+    np.testing.assert_array_equal(theta(model.fit(X, pandas.DataFrame(Y))), expected)
+
+
+def test_shapes_of_regressors():
+    X, Y = make(outputs=3)
+    one = GDRegressor(max_iter=2, tol=None).fit(X, Y[:, 0])
+    assert (one.coef_.shape, one.intercept_.shape, one.predict(X).shape) == ((5,), (1,), (60,))
+    many = GDRegressor(max_iter=2, tol=None).fit(X, Y)
+    assert (many.coef_.shape, many.intercept_.shape, many.predict(X).shape) == (
+        (3, 5),
+        (3,),
+        (60, 3),
+    )
+    np.testing.assert_allclose(many.predict(X), X @ many.coef_.T + many.intercept_, rtol=1e-12)
+    np.testing.assert_allclose(many.predict(csr(X)), many.predict(X), rtol=1e-12)
+
+
+# ---------------------------------------------------------------- parameters
+
+WRONG = [
+    ("solver", "lbfgs", "batch"),
+    ("batch_size", 0, "inf"),
+    ("batch_size", 2.5, "int"),
+    ("learning_rate", -1.0, "auto"),
+    ("learning_rate", 0.0, "auto"),
+    ("learning_rate", "fast", "auto"),
+    ("learning_rate", float("nan"), "auto"),
+    ("schedule", "warmup", "invscaling"),
+    ("schedule", 3, "callable"),
+    ("optimizer", "lion", "adam"),
+    ("optimizer", 3, "adam"),
+    ("penalty", "l3", "elasticnet"),
+    ("alpha", -0.1, "inf"),
+    ("l1_ratio", 1.5, "1"),
+    ("max_iter", 0, "1"),
+    ("tol", -1.0, "None"),
+    ("n_iter_no_change", 0, "1"),
+    ("check_every", 0, "epoch"),
+    ("check_every", "update", "epoch"),
+    ("validation_fraction", 1.0, "1"),
+    ("average", "always", "auto"),
+    ("average", -3, "auto"),
+    ("fit_intercept", "yes", "bool"),
+    ("standardize", "yes", "bool"),
+    ("shuffle", "yes", "bool"),
+    ("warm_start", "yes", "bool"),
+    ("record_path", "yes", "bool"),
+    ("early_stopping", "yes", "bool"),
+    ("random_state", "seed", "int"),
+    ("n_jobs", 1.5, "int"),
+    ("verbose", -1, "0"),
+]
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(("parameter", "value", "allowed"), WRONG)
+def test_a_wrong_parameter_is_named_with_its_value_and_what_is_allowed(
+    kind, parameter, value, allowed
+):
+    X, y = data_of(kind)
+    with pytest.raises(ValueError) as caught:
+        kind(**{parameter: value}).fit(X, y)
+    message = str(caught.value)
+    for part in (parameter, str(value), allowed):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss", "allowed"),
+    [
+        (GDRegressor, "log_loss", "squared_error"),
+        (GDRegressor, "mse", "huber"),
+        (GDClassifier, "squared_error", "log_loss"),
+        (GDClassifier, "logistic", "hinge"),
+        (GDClassifier, 3, "log_loss"),
+    ],
+)
+def test_a_wrong_loss_is_named_with_what_is_allowed(kind, loss, allowed):
+    X, y = data_of(kind)
+    with pytest.raises(ValueError, match=rf"(?s)loss.*{allowed}") as caught:
+        kind(loss).fit(X, y)
+    assert str(loss) in str(caught.value)
+
+
+def test_a_wrong_class_weight_is_refused():
+    X, y = data_of(GDClassifier)
+    with pytest.raises(ValueError, match="class_weight"):
+        GDClassifier(class_weight="even").fit(X, y)
+
+
+def test_a_misspelt_parameter_is_refused():
+    with pytest.raises(TypeError, match="learning_rat"):
+        GDRegressor(learning_rat=0.1)
+    with pytest.raises(ValueError, match="learning_rat"):
+        GDRegressor().set_params(learning_rat=0.1)
+
+
+# ---------------------------------------------------------------- data
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("storage", [np.asarray, csr])
+def test_values_that_are_not_finite(storage, bad, solver):
+    X, y = make()
+    spoilt = X.copy()
+    spoilt[3, 1] = bad
+    model = GDRegressor(solver=solver)
+    with pytest.raises(ValueError, match=r"(?i)nan|infinity"):
+        model.fit(storage(spoilt), y)
+    spoilt = y.copy()
+    spoilt[3] = bad
+    with pytest.raises(ValueError, match=r"(?i)nan|infinity"):
+        model.fit(storage(X), spoilt)
+    weights = np.ones(len(y))
+    weights[3] = bad
+    with pytest.raises(ValueError, match=r"(?i)nan|infinity"):
+        model.fit(storage(X), y, sample_weight=weights)
+    assert not hasattr(model, "coef_")
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_shapes_that_do_not_match(kind):
+    X, y = data_of(kind)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        kind().fit(X, y[:-1])
+    with pytest.raises(ValueError, match="sample_weight"):
+        kind().fit(X, y, sample_weight=np.ones(3))
+    with pytest.raises(ValueError, match="0 sample"):
+        kind().fit(X[:0], y[:0])
+    model = kind().fit(X, y)
+    with pytest.raises(ValueError, match="expecting 5 features"):
+        model.predict(X[:, :4])
+    with pytest.raises(ValueError, match="expecting 5 features"):
+        model.partial_fit(X[:, :4], y)
+    with pytest.raises(ValueError, match="coef_init"):
+        kind().fit(X, y, coef_init=np.ones(4))
+    with pytest.raises(ValueError, match="intercept_init"):
+        kind().fit(X, y, intercept_init=np.ones(4))
+
+
+@pytest.mark.parametrize(("loss", "value"), [("poisson", -1.0), ("gamma", 0.0), ("tweedie", -1.0)])
+def test_targets_outside_the_range_of_the_loss(loss, value):
+    X, y = make(loss)
+    y[4] = value
+    with pytest.raises(ValueError, match=f"(?s){loss}|(?i)y"):
+        GDRegressor(loss).fit(X, y)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_one_row_and_one_feature(kind, solver):
+    X, y = np.array([[1.0], [-1.0]]), np.array([1, 0])
+    model = kind(solver=solver, random_state=0).fit(X, y)
+    assert model.predict([[2.0]]).shape == (1,)
+    if kind is GDRegressor:
+        assert np.isfinite(kind(solver=solver).fit(X[:1], y[:1]).predict(X)).all()

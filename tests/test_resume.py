@@ -1,0 +1,186 @@
+"""Fits cut in pieces: partial_fit, warm_start and averaging continue where they stopped."""
+
+import _reference as reference
+import numpy as np
+import pytest
+from _data import SOLVERS, STILL, csr, estimator, make, theta, thin, unpack, wide
+
+from skgd import schedules
+
+OPTIMIZERS = ["plain", "momentum", "nesterov", "adagrad", "rmsprop", "adam"]
+STREAMS = ("minibatch", "sgd")
+SCHEDULES = [
+    "constant",
+    "invscaling",
+    "optimal",
+    schedules.InvScaling(power=0.5),
+    lambda t: 1 / (1 + 0.1 * t),
+]
+
+
+def model_of(loss="squared_error", **params):
+    fixed = {"learning_rate": 0.03, "max_iter": 1, "alpha": 0.05, "l1_ratio": 0.4, "batch_size": 8}
+    return estimator(loss, **{**fixed, **STILL, **params})
+
+
+def in_slices(model, X, y, rows=16, **first):
+    for start in range(0, len(y), rows):
+        model.partial_fit(X[start : start + rows], y[start : start + rows], **first)
+        first = {}
+    return model
+
+
+@pytest.mark.parametrize("storage", [np.asarray, csr])
+@pytest.mark.parametrize("solver", STREAMS)
+@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("width", ["narrow", "wide"])
+def test_slices_of_rows_are_one_epoch(width, optimizer, penalty, solver, storage):
+    X, y = make(n=64, d=8) if width == "narrow" else wide(n=64)
+    X = storage(thin(X) if width == "narrow" else X)
+    model = model_of(optimizer=optimizer, penalty=penalty, solver=solver)
+    whole = theta(model.fit(X, y))
+    pieces = in_slices(model_of(optimizer=optimizer, penalty=penalty, solver=solver), X, y)
+    np.testing.assert_allclose(theta(pieces), whole, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("solver", STREAMS)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_schedules_go_on_over_slices(schedule, solver):
+    X, y = make(n=64)
+    whole = model_of(schedule=schedule, solver=solver).fit(X, y)
+    pieces = in_slices(model_of(schedule=schedule, solver=solver), X, y)
+    np.testing.assert_allclose(theta(pieces), theta(whole), rtol=1e-10)
+    assert pieces.n_updates_ == whole.n_updates_ == {"minibatch": 8, "sgd": 64}[solver]
+
+
+@pytest.mark.parametrize("solver", STREAMS)
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize("average", [True, 5])
+@pytest.mark.parametrize("storage", [np.asarray, csr])
+def test_averages_go_on_over_slices(storage, average, penalty, solver):
+    X, y = wide(n=64)
+    X = storage(X)
+    whole = model_of(average=average, penalty=penalty, solver=solver).fit(X, y)
+    pieces = in_slices(model_of(average=average, penalty=penalty, solver=solver), X, y)
+    np.testing.assert_allclose(theta(pieces), theta(whole), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("solver", STREAMS)
+@pytest.mark.parametrize("loss", ["log_loss", "hinge"])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_classes_named_up_front(loss, outputs, solver):
+    """The first slice shows one class only; the rest is announced."""
+    X, y = make(loss, n=64, outputs=outputs)
+    order = np.argsort(y, kind="stable")
+    X, y, names = X[order], np.array(["ash", "elm", "oak"])[y[order]], ["oak", "ash", "elm"]
+    names = names if outputs > 1 else ["elm", "ash"]
+    whole = model_of(loss, solver=solver).fit(X, y)
+    pieces = in_slices(model_of(loss, solver=solver), X, y, rows=8, classes=names)
+    np.testing.assert_array_equal(pieces.classes_, whole.classes_)
+    np.testing.assert_allclose(theta(pieces), theta(whole), rtol=1e-10, atol=1e-12)
+
+
+def test_partial_fit_takes_weights_as_they_are():
+    X, y = make(n=32)
+    weights = np.random.default_rng(0).uniform(0, 3, 32)
+    model = model_of(penalty="l2").partial_fit(X, y, sample_weight=weights)
+    at = np.zeros((6, 1))
+    for start in range(0, 32, 8):
+        rows = slice(start, start + 8)
+        slope = reference.loss_gradient(at, X[rows], y[rows], weights=weights[rows])
+        slope[:-1] += 0.05 * at[:-1]
+        at = at - 0.03 * slope
+    np.testing.assert_allclose(theta(model), at, rtol=1e-10)
+
+
+def test_partial_fit_after_fit_goes_on():
+    X, y = make(n=64)
+    twice = theta(model_of(max_iter=2, optimizer="momentum").fit(X, y))
+    once = model_of(optimizer="momentum").fit(X, y).partial_fit(X, y)
+    np.testing.assert_allclose(theta(once), twice, rtol=1e-10)
+
+
+def test_batch_descent_has_no_partial_fit():
+    assert not hasattr(model_of(solver="batch"), "partial_fit")
+    assert hasattr(model_of(solver="sgd"), "partial_fit")
+
+
+@pytest.mark.parametrize("refused", [{"early_stopping": True}, {"class_weight": "balanced"}])
+def test_partial_fit_refuses_what_needs_all_rows(refused):
+    X, y = make("log_loss")
+    with pytest.raises(ValueError, match=next(iter(refused))):
+        model_of("log_loss", **refused).partial_fit(X, y, classes=[0, 1])
+
+
+# ---------------------------------------------------------------- warm starts
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_warm_start_continues(optimizer, penalty, solver):
+    X, y = make(n=40)
+    params = {"optimizer": optimizer, "penalty": penalty, "solver": solver}
+    straight = model_of(max_iter=5, schedule="invscaling", **params).fit(X, y)
+    stopped = model_of(max_iter=3, schedule="invscaling", warm_start=True, **params).fit(X, y)
+    stopped.set_params(max_iter=2).fit(X, y)
+    np.testing.assert_allclose(theta(stopped), theta(straight), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_without_warm_start_a_second_fit_begins_anew(solver):
+    X, y = make(n=40)
+    model = model_of(solver=solver, optimizer="momentum").fit(X, y)
+    first = theta(model)
+    np.testing.assert_array_equal(theta(model.fit(X, y)), first)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_initial_parameters_are_where_the_path_begins(solver):
+    X, y = make(n=40, outputs=3)
+    coef, intercept = np.arange(15.0).reshape(3, 5) / 10, np.array([1.0, 2.0, 3.0])
+    model = model_of(solver=solver, record_path=True)
+    model.fit(X, y, coef_init=coef, intercept_init=intercept)
+    np.testing.assert_array_equal(unpack(model.path_[0], 3), np.vstack([coef.T, intercept]))
+
+
+# ---------------------------------------------------------------- averages
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("optimizer", ["plain", "momentum", "adagrad", "adam"])
+@pytest.mark.parametrize(("average", "first"), [(True, 1), (1, 1), (4, 4)])
+def test_the_average_is_the_mean_of_the_iterates(average, first, optimizer, solver):
+    X, y = make(n=40)
+    params = {"optimizer": optimizer, "solver": solver, "max_iter": 6, "check_every": 1}
+    iterates = model_of(record_path=True, **params).fit(X, y).path_
+    mean = unpack(iterates[first:].mean(axis=0))
+    averaged = model_of(**{**params, "average": average}).fit(X, y)
+    np.testing.assert_allclose(theta(averaged), mean, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, csr])
+def test_averaging_with_sparse_rows_is_averaging_with_dense_ones(storage):
+    X, y = wide(n=40)
+    model = model_of(average=True, solver="sgd", max_iter=3)
+    expected = reference.descend(X, y, rate=0.03, batch_size=1, epochs=3, l2=0.05)[1:].mean(axis=0)
+    np.testing.assert_allclose(theta(model.fit(storage(X), y)), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_the_automatic_average_is_near_the_least_squares_solution():
+    """Where the last iterate of a constant rate would still hover at a distance."""
+    X, y = make(n=2000)
+    best = np.linalg.lstsq(reference.with_ones(X), y, rcond=None)[0]
+    automatic = estimator(penalty=None, solver="sgd", max_iter=20, tol=None).fit(X, y)
+    rough = estimator(
+        penalty=None,
+        solver="sgd",
+        max_iter=20,
+        tol=None,
+        average=False,
+        learning_rate=automatic.learning_rate_,
+    ).fit(X, y)
+    distance = np.linalg.norm(theta(automatic)[:, 0] - best)
+    assert distance < 0.01
+    assert distance < np.linalg.norm(theta(rough)[:, 0] - best) / 5

@@ -1,0 +1,147 @@
+"""Every schedule: its multiplier against its formula, and the rate that training really used."""
+
+import _reference as reference
+import numpy as np
+import pytest
+from _data import STILL, estimator, make, unpack
+
+from skgd import schedules
+
+N, M, EPOCHS, RATE, ALPHA = 40, 10, 6, 0.04, 0.2
+STEPS = np.arange(EPOCHS * N // M)  # update numbers, starting at 0
+EPOCH = STEPS / (N / M)
+
+CLOSED_FORMS = [
+    (schedules.Constant(), np.ones(len(STEPS))),
+    (schedules.InvScaling(), (1 + STEPS) ** -0.25),
+    (schedules.InvScaling(power=0.5), (1 + STEPS) ** -0.5),
+    (schedules.Optimal(), 1 / (1 + RATE * ALPHA * STEPS)),
+    (schedules.Exponential(), 0.95**EPOCH),
+    (schedules.Exponential(decay=0.5), 0.5**EPOCH),
+    (schedules.Cosine(), (1 + np.cos(np.pi * STEPS / len(STEPS))) / 2),
+    (schedules.Cosine(final=0.1), 0.1 + 0.9 * (1 + np.cos(np.pi * STEPS / len(STEPS))) / 2),
+    (schedules.Cosine(period=3), (1 + np.cos(np.pi * np.minimum(EPOCH / 3, 1))) / 2),
+]
+
+
+def run(schedule, **params):
+    X, y = make(n=N)
+    params = {"max_iter": EPOCHS, "check_every": 1, "record_path": True, **STILL, **params}
+    return estimator(
+        schedule=schedule, learning_rate=RATE, alpha=ALPHA, batch_size=M, **params
+    ).fit(X, y)
+
+
+def test_the_table_names_every_documented_schedule():
+    names = {"constant", "invscaling", "optimal", "adaptive", "exponential", "cosine"}
+    assert names <= set(schedules.SCHEDULES)
+
+
+@pytest.mark.parametrize(("schedule", "multiplier"), CLOSED_FORMS)
+def test_the_rate_used_follows_the_formula(schedule, multiplier):
+    model = run(schedule)
+    assert model.learning_rate_ == RATE
+    np.testing.assert_allclose(model.history_["learning_rate"], RATE * multiplier, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("schedule", "multiplier"), CLOSED_FORMS)
+def test_the_updates_take_the_rate_of_their_own_step(schedule, multiplier):
+    X, y = make(n=N)
+    path = np.array([unpack(row) for row in run(schedule).path_])
+    expected = reference.descend(
+        X, y, rate=RATE, multiplier=lambda t: multiplier[t], batch_size=M, epochs=EPOCHS, l2=ALPHA
+    )
+    np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", sorted(schedules.SCHEDULES))
+def test_a_name_is_the_object_with_its_defaults(name):
+    named, built = run(name), run(schedules.SCHEDULES[name]())
+    np.testing.assert_array_equal(named.path_, built.path_)
+
+
+@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
+def test_any_callable_of_the_steps(solver):
+    X, y = make(n=N)
+
+    def multiplier(t):
+        return 1 / (1 + 0.1 * np.sqrt(t))
+
+    size = {"batch": None, "minibatch": M, "sgd": 1}[solver]
+    model = run(multiplier, solver=solver)
+    expected = reference.descend(
+        X, y, rate=RATE, multiplier=multiplier, batch_size=size, epochs=EPOCHS, l2=ALPHA
+    )
+    path = np.array([unpack(row) for row in model.path_])
+    np.testing.assert_allclose(path, expected, rtol=1e-9, atol=1e-10)
+    steps = np.arange(len(expected) - 1)
+    np.testing.assert_allclose(model.history_["learning_rate"], RATE * multiplier(steps))
+
+
+def test_a_callable_gets_update_numbers_in_order_and_once():
+    seen = []
+
+    def spy(t):
+        seen.append(np.array(t))
+        return np.ones(len(t))
+
+    run(spy, check_every="epoch")
+    np.testing.assert_array_equal(np.concatenate(seen), STEPS)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [lambda t: -np.ones(len(t)), lambda t: np.ones(len(t) + 1), lambda t: np.full(len(t), np.nan)],
+)
+def test_a_callable_that_returns_nonsense_is_refused(bad):
+    with pytest.raises(ValueError, match="schedule"):
+        run(bad)
+
+
+def test_adaptive_reduces_on_a_plateau():
+    """At the optimum nothing improves: every `patience` checks the rate falls by `factor`."""
+    X, y = make(n=N)
+    start = np.linalg.lstsq(reference.with_ones(X), y, rcond=None)[0]
+    model = estimator(
+        schedule=schedules.Adaptive(factor=0.5, patience=3),
+        learning_rate=0.1,
+        solver="batch",
+        penalty=None,
+        max_iter=14,
+        **STILL,
+    ).fit(X, y, coef_init=start[:-1], intercept_init=start[-1:])
+    rates = model.history_["learning_rate"]
+    drops = np.flatnonzero(np.diff(rates)) + 1
+    np.testing.assert_allclose(rates[drops] / rates[drops - 1], 0.5, rtol=1e-12)
+    np.testing.assert_array_equal(np.diff(drops), 3)
+    assert len(drops) >= 3
+
+
+def test_adaptive_leaves_a_falling_objective_alone():
+    model = run(schedules.Adaptive(), solver="batch", max_iter=10, check_every="epoch")
+    np.testing.assert_array_equal(model.history_["learning_rate"], RATE)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "parameter", "value"),
+    [
+        (schedules.InvScaling(power=-1.0), "power", -1.0),
+        (schedules.Exponential(decay=1.5), "decay", 1.5),
+        (schedules.Adaptive(factor=2.0), "factor", 2.0),
+        (schedules.Adaptive(patience=0), "patience", 0),
+        (schedules.Cosine(final=-0.5), "final", -0.5),
+    ],
+)
+def test_parameters_out_of_range_are_refused_by_fit(schedule, parameter, value):
+    X, y = make()
+    with pytest.raises(ValueError, match=rf"(?s){parameter}.*{value}"):
+        estimator(schedule=schedule).fit(X, y)
+
+
+def test_auto_rate_steps_are_recorded_too():
+    X, y = make(n=N)
+    model = estimator(max_iter=4, tol=None).fit(X, y)
+    rates = model.history_["learning_rate"]
+    assert model.learning_rate_ > 0
+    assert np.all(rates > 0)
+    assert np.all(rates <= model.learning_rate_ * (1 + 1e-12))

@@ -1,0 +1,252 @@
+"""Training: what is recorded, when it stops, what is kept."""
+
+import warnings
+
+import _reference as reference
+import numpy as np
+import pytest
+from _data import SOLVERS, STILL, csr, estimator, make, theta, unpack
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+
+KEYS = {"epoch", "update", "loss", "validation_score", "learning_rate", "gradient_norm", "seconds"}
+PENALTIES = [None, "l2", "l1", "elasticnet"]
+LOSSES = ["squared_error", "huber", "poisson", "log_loss", "hinge"]
+L1_RATIO = 0.4
+
+
+def model_of(loss="squared_error", **params):
+    fixed = {"learning_rate": 0.05, "alpha": 0.1, "l1_ratio": L1_RATIO, "batch_size": 16}
+    return estimator(loss, **{**fixed, **params})
+
+
+def F(at, X, y, loss="squared_error", penalty="l2", weights=None):
+    l1, l2 = reference.strengths(penalty, 0.1, L1_RATIO)
+    return reference.objective(at, X, y, loss, l1=l1, l2=l2, weights=weights)
+
+
+# ---------------------------------------------------------------- what is recorded
+
+
+@pytest.mark.parametrize(("check_every", "checks"), [("epoch", 7), (1, 28), (5, 6), (1000, 1)])
+def test_history_has_one_entry_a_check(check_every, checks):
+    X, y = make(n=64)
+    model = model_of(max_iter=7, tol=None, check_every=check_every, record_path=True).fit(X, y)
+    assert set(model.history_) == KEYS
+    assert {len(column) for column in model.history_.values()} == {checks}
+    assert model.path_.shape == (checks + 1, 6)
+    assert model.n_iter_ == 7
+    assert model.n_updates_ == 28
+    assert model.history_["update"][-1] == 28
+    assert model.history_["epoch"][-1] == 7
+    assert np.all(np.diff(model.history_["update"]) > 0)
+    assert np.all(np.diff(model.history_["seconds"]) >= 0)
+    np.testing.assert_array_equal(model.history_["loss"], model.loss_curve_)
+
+
+@pytest.mark.parametrize(("solver", "updates"), [("batch", 1), ("minibatch", 4), ("sgd", 60)])
+def test_updates_of_an_epoch(solver, updates):
+    X, y = make(n=60)
+    model = model_of(solver=solver, max_iter=3, tol=None).fit(X, y)
+    np.testing.assert_array_equal(model.history_["update"], updates * np.arange(1, 4))
+    np.testing.assert_array_equal(model.history_["epoch"], [1, 2, 3])
+    assert model.n_updates_ == 3 * updates
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_loss_of_batch_descent_is_the_objective_along_its_path(
+    loss, penalty, outputs, weighted
+):
+    X, y = make(loss, outputs=outputs)
+    weights = np.random.default_rng(0).uniform(0, 3, len(y)) if weighted else None
+    model = model_of(
+        loss, penalty=penalty, solver="batch", max_iter=8, tol=None, record_path=True
+    ).fit(X, y, sample_weight=weights)
+    path = [unpack(row, outputs) for row in model.path_]
+    values = [F(at, X, y, loss, penalty, weights) for at in path]
+    np.testing.assert_allclose(model.loss_curve_, values[:-1], rtol=1e-12)
+    np.testing.assert_array_equal(path[-1], theta(model))
+    assert model.loss_ == pytest.approx(values[-1], rel=1e-12)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, csr])
+@pytest.mark.parametrize("average", [False, True, "auto"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_final_loss_is_the_objective(loss, solver, penalty, average, storage):
+    X, y = make(loss, outputs=3)
+    weights = np.random.default_rng(1).uniform(0, 3, len(y))
+    model = model_of(
+        loss,
+        penalty=penalty,
+        solver=solver,
+        average=average,
+        learning_rate="auto",
+        max_iter=5,
+        tol=None,
+    ).fit(storage(X), y, sample_weight=weights)
+    assert model.loss_ == pytest.approx(F(theta(model), X, y, loss, penalty, weights), rel=1e-10)
+
+
+@pytest.mark.parametrize("check_every", ["epoch", 1, 3])
+@pytest.mark.parametrize(("solver", "size"), [("minibatch", 16), ("sgd", 1)])
+def test_the_loss_of_a_stream_is_that_of_its_last_n_rows(solver, size, check_every):
+    """Every row is evaluated just before its update; the penalty before the last one is added."""
+    X, y = make(n=48)
+    weights = np.random.default_rng(2).uniform(0, 3, 48)
+    model = model_of(
+        solver=solver, max_iter=3, penalty="elasticnet", check_every=check_every, **STILL
+    ).fit(X, y, sample_weight=weights)
+    l1, l2 = reference.strengths("elasticnet", 0.1, L1_RATIO)
+    path = reference.descend(
+        X, y, rate=0.05, batch_size=size, epochs=3, l1=l1, l2=l2, weights=weights
+    )
+    batches = np.array_split(np.arange(48), 48 // size)
+    expected = []
+    for update in model.history_["update"].astype(int):
+        rows, values = [], []
+        for step in range(max(0, update - len(batches)), update):
+            batch = batches[step % len(batches)]
+            rows.extend(batch)
+            raw = reference.with_ones(X[batch]) @ path[step]
+            values.extend(reference.value_and_slope("squared_error", y[batch], raw)[0])
+        mean = np.average(values, weights=weights[rows])
+        at = path[update - 1][:-1]
+        expected.append(mean + l1 * np.abs(at).sum() + l2 * (at**2).sum() / 2)
+    np.testing.assert_allclose(model.loss_curve_, expected, rtol=1e-9)
+
+
+def test_gradient_norm_of_batch_descent():
+    X, y = make()
+    model = model_of(solver="batch", max_iter=6, tol=None, record_path=True).fit(X, y)
+    norms = []
+    for row in model.path_[:-1]:
+        slope = reference.loss_gradient(unpack(row), X, y)
+        slope[:-1] += 0.1 * unpack(row)[:-1]
+        norms.append(np.linalg.norm(slope))
+    np.testing.assert_allclose(model.history_["gradient_norm"], norms, rtol=1e-8)
+
+
+# ---------------------------------------------------------------- when it stops
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("patience", [1, 5])
+@pytest.mark.parametrize("tol", [1e-2, 1e-5])
+def test_tol_stops_where_the_curve_stops_improving(tol, patience, scale):
+    """The epoch can be read off the curve, and does not depend on the scale of y."""
+    X, y = make()
+    params = {"solver": "batch", "penalty": None}
+    model = model_of(tol=tol, n_iter_no_change=patience, max_iter=5000, **params).fit(X, scale * y)
+    curve = model_of(tol=None, max_iter=5000, **params).fit(X, scale * y).loss_curve_
+    best, waited, stop = curve[0], 0, 1
+    while waited < patience:
+        waited = waited + 1 if curve[stop] > best - tol * curve[0] else 0
+        best = min(best, curve[stop])
+        stop += 1
+    assert model.stop_reason_ == "tol"
+    assert model.n_iter_ == stop
+    np.testing.assert_allclose(model.loss_curve_, curve[:stop], rtol=1e-12)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_without_tol_every_epoch_is_run(solver):
+    X, y = make()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = model_of(solver=solver, tol=None, max_iter=30).fit(X, y)
+    assert model.n_iter_ == 30
+    assert model.stop_reason_ == "max_iter"
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_running_out_of_epochs_is_told(solver):
+    X, y = make()
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        model = model_of(solver=solver, tol=1e-12, max_iter=3, learning_rate=1e-3).fit(X, y)
+    assert model.n_iter_ == 3
+    assert model.stop_reason_ == "max_iter"
+
+
+def test_checks_within_an_epoch_can_stop_it():
+    X, y = make(n=1000)
+    model = model_of(solver="sgd", check_every=50, tol=1e-3, n_iter_no_change=3).fit(X, y)
+    assert model.stop_reason_ == "tol"
+    assert model.n_updates_ % 50 == 0
+    assert model.n_updates_ == model.history_["update"][-1]
+
+
+# ---------------------------------------------------------------- held-out rows
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_early_stopping_gives_the_best_parameters_back(solver, loss):
+    X, y = make(loss, n=200, d=30, seed=7)
+    X, X_val, y, y_val = train_test_split(X, y, random_state=0)
+    model = model_of(
+        loss,
+        solver=solver,
+        early_stopping=True,
+        max_iter=200,
+        record_path=True,
+        alpha=0.0,
+        n_iter_no_change=4,
+        learning_rate=0.08,
+    ).fit(X, y, X_val=X_val, y_val=y_val)
+    scores = np.asarray(model.validation_scores_)
+    best = np.argmax(scores)
+    assert model.stop_reason_ == "early_stopping"
+    assert len(scores) == len(model.history_["loss"])
+    np.testing.assert_array_equal(model.history_["validation_score"], scores)
+    assert model.best_validation_score_ == scores.max()
+    assert model.score(X_val, y_val) == pytest.approx(scores.max(), rel=1e-12)
+    np.testing.assert_array_equal(theta(model), unpack(model.path_[1 + best]))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_early_stopping_without_patience_for_ever(solver):
+    """After the last improvement by tol, n_iter_no_change checks follow and no more."""
+    X, y = make(n=200, d=30, seed=7)
+    model = model_of(solver=solver, early_stopping=True, tol=0.0, n_iter_no_change=3).fit(X, y)
+    scores = np.asarray(model.validation_scores_)
+    assert model.stop_reason_ == "early_stopping"
+    assert len(scores) - 1 - np.argmax(scores) == 3
+
+
+def test_the_fraction_held_out():
+    """The rows that train are those a fit without early stopping would be given."""
+    X, y = np.zeros((50, 1)), np.zeros(50)
+    y[7] = 1.0  # one step from zero leaves the mean of the training targets in the intercept
+    seen = set()
+    for seed in range(20):
+        model = model_of(
+            solver="batch",
+            learning_rate=1.0,
+            early_stopping=True,
+            validation_fraction=0.2,
+            max_iter=1,
+            tol=None,
+            random_state=seed,
+        ).fit(X, y)
+        seen.add(round(model.intercept_[0], 12))
+    assert seen == {0.0, 1 / 40}
+
+
+def test_held_out_rows_of_ones_own_need_both_parts():
+    X, y = make()
+    with pytest.raises(ValueError, match="y_val"):
+        model_of(early_stopping=True).fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match="features"):
+        model_of(early_stopping=True).fit(X, y, X_val=X[:, :2], y_val=y)
+
+
+def test_without_held_out_rows_there_are_no_scores():
+    X, y = make()
+    model = model_of(max_iter=3, tol=None).fit(X, y)
+    assert np.isnan(model.history_["validation_score"]).all()
+    assert getattr(model, "validation_scores_", None) is None

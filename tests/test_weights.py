@@ -1,0 +1,143 @@
+"""Sample weights and class weights."""
+
+import _reference as reference
+import numpy as np
+import pytest
+from _data import SOLVERS, STILL, csr, estimator, make, theta, thin
+
+LOSSES = ["squared_error", "huber", "poisson", "log_loss", "hinge"]
+STORAGES = [np.asarray, csr]
+
+
+def model_of(loss="squared_error", **params):
+    fixed = {"learning_rate": 0.03, "max_iter": 6, "alpha": 0.05, "batch_size": 16}
+    return estimator(loss, **{**fixed, **STILL, **params})
+
+
+def assert_same(model, other, rtol=1e-9, **tolerance):
+    np.testing.assert_allclose(theta(model), theta(other), rtol=rtol, atol=1e-11, **tolerance)
+
+
+@pytest.mark.parametrize("rate", [0.03, "auto"])
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_integer_weights_are_repeated_rows(loss, storage, rate):
+    X, y = make(loss, outputs=1 if loss == "poisson" else 3)
+    times = np.random.default_rng(0).integers(0, 4, len(y))
+    params = {"solver": "batch", "learning_rate": rate}
+    weighted = model_of(loss, **params).fit(storage(X), y, sample_weight=times)
+    repeated = model_of(loss, **params).fit(
+        storage(np.repeat(X, times, axis=0)), np.repeat(y, times, axis=0)
+    )
+    tolerance = 1e-9 if rate == 0.03 else 1e-6
+    assert weighted.learning_rate_ == pytest.approx(repeated.learning_rate_, rel=1e-6)
+    assert_same(weighted, repeated, rtol=tolerance)
+    np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=tolerance)
+    assert weighted.loss_ == pytest.approx(repeated.loss_, rel=tolerance)
+
+
+@pytest.mark.parametrize("rate", [0.03, "auto"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_zero_weights_are_absent_rows(loss, rate):
+    X, y = make(loss)
+    weights = np.where(np.arange(len(y)) % 3 == 0, 0.0, 2.5)
+    kept = weights > 0
+    params = {"solver": "batch", "learning_rate": rate}
+    weighted = model_of(loss, **params).fit(X, y, sample_weight=weights)
+    without = model_of(loss, **params).fit(X[kept], y[kept])
+    assert_same(weighted, without, rtol=1e-9 if rate == 0.03 else 1e-6)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_only_the_proportions_of_weights_count(loss, solver):
+    X, y = make(loss)
+    weights = np.random.default_rng(1).uniform(0.5, 2, len(y))
+    one = model_of(loss, solver=solver).fit(X, y, sample_weight=weights)
+    hundred = model_of(loss, solver=solver).fit(X, y, sample_weight=100 * weights)
+    assert_same(hundred, one)
+    np.testing.assert_allclose(hundred.loss_curve_, one.loss_curve_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_equal_weights_are_no_weights(loss, solver):
+    X, y = make(loss)
+    plain = model_of(loss, solver=solver).fit(X, y)
+    assert_same(model_of(loss, solver=solver).fit(X, y, sample_weight=np.full(len(y), 7.0)), plain)
+    assert_same(model_of(loss, solver=solver).fit(X, y, sample_weight=7.0), plain)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("optimizer", ["plain", "momentum", "adagrad", "adam"])
+@pytest.mark.parametrize(("solver", "size"), [("batch", None), ("minibatch", 16), ("sgd", 1)])
+def test_a_weight_multiplies_the_gradient_of_its_row(solver, size, optimizer, storage):
+    X, y = make(n=40)
+    X = storage(thin(X))
+    weights = np.random.default_rng(2).uniform(0, 2, 40)
+    model = model_of(solver=solver, optimizer=optimizer, max_iter=3)
+    model.fit(X, y, sample_weight=weights)
+    path = reference.descend(
+        X, y, rule=optimizer, rate=0.03, batch_size=size, epochs=3, l2=0.05, weights=weights
+    )
+    np.testing.assert_allclose(theta(model), path[-1], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("optimizer", ["plain", "momentum", "adagrad", "adam"])
+@pytest.mark.parametrize(("solver", "size"), [("minibatch", 8), ("sgd", 1)])
+def test_a_minibatch_of_zero_weights_is_an_update_without_a_gradient(
+    solver, size, optimizer, storage
+):
+    X, y = make(n=40)
+    weights = np.where(np.arange(40) // 8 == 2, 0.0, 1.0)  # the third batch of eight
+    X = storage(X)
+    model = model_of(solver=solver, batch_size=8, optimizer=optimizer, max_iter=2)
+    model.fit(X, y, sample_weight=weights)
+    path = reference.descend(
+        X, y, rule=optimizer, rate=0.03, batch_size=size, epochs=2, l2=0.05, weights=weights
+    )
+    assert np.isfinite(theta(model)).all()
+    assert np.isfinite(model.loss_curve_).all()
+    np.testing.assert_allclose(theta(model), path[-1], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_all_weights_zero_is_refused(solver):
+    X, y = make()
+    with pytest.raises(ValueError, match=r"(?i)weight"):
+        model_of(solver=solver).fit(X, y, sample_weight=np.zeros(len(y)))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_negative_weights_are_refused(solver):
+    X, y = make()
+    with pytest.raises(ValueError, match=r"(?i)weight"):
+        model_of(solver=solver).fit(X, y, sample_weight=np.r_[-1.0, np.ones(len(y) - 1)])
+
+
+# ---------------------------------------------------------------- class weights
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("loss", ["log_loss", "hinge", "squared_hinge"])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_class_weights_multiply_sample_weights(outputs, loss, solver):
+    X, y = make(loss, outputs=outputs)
+    sample = np.random.default_rng(3).uniform(0.5, 2, len(y))
+    classes = {0: 0.5, 1: 2.0, 2: 3.0} if outputs == 3 else {0: 0.5, 1: 2.0}
+    factor = np.array([classes[label] for label in y])
+    by_class = model_of(loss, solver=solver, class_weight=classes)
+    assert_same(
+        by_class.fit(X, y, sample_weight=sample),
+        model_of(loss, solver=solver).fit(X, y, sample_weight=sample * factor),
+    )
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_balanced_weights_undo_the_frequencies(solver):
+    X, y = make("log_loss", outputs=3)
+    counts = np.bincount(y)
+    balanced = model_of("log_loss", solver=solver, class_weight="balanced").fit(X, y)
+    by_hand = model_of("log_loss", solver=solver).fit(X, y, sample_weight=1 / counts[y])
+    assert_same(balanced, by_hand)
