@@ -126,15 +126,16 @@ def print_comparison(case, repeats):
 
 
 def objective_by_epoch(case, model):
-    """The objective after 1, 2, ... epochs of a model that was fitted before."""
+    """Epochs, and the objective after each of them, of a model that was fitted before."""
     X, y = StandardScaler().fit_transform(case.X_train), case.y_train
     if hasattr(model, "history_"):
-        path = clone(model).set_params(record_path=True).fit(X, y).path_[1:]
+        recorded = clone(model).set_params(record_path=True).fit(X, y)
+        passes, path = recorded.history_["epoch"], recorded.path_[1:]
     else:
-        lengths = range(1, model.n_iter_ + 1)
-        shorter = (clone(model).set_params(max_iter=k, tol=None) for k in lengths)
+        passes = np.arange(1, model.n_iter_ + 1)
+        shorter = (clone(model).set_params(max_iter=k, tol=None) for k in passes)
         path = [theta_of(each.fit(X, y)) for each in shorter]
-    return np.array([case.objective(theta) for theta in path])
+    return passes, np.array([case.objective(theta) for theta in path])
 
 
 def save_picture(cases, path):
@@ -150,8 +151,8 @@ def save_picture(cases, path):
         *descents, exact = case.models.items()
         minimum = case.objective(theta_of(exact[1]))
         for color, (name, model) in zip(colors, descents, strict=True):
-            excess = objective_by_epoch(case, model) - minimum
-            passes = np.arange(1, len(excess) + 1)
+            passes, objectives = objective_by_epoch(case, model)
+            excess = objectives - minimum
             style = "-" if hasattr(model, "history_") else "--"
             ax.plot(passes, excess, style, color=color, lw=2, label=name)
             ax.plot(passes[-1], excess[-1], "o", color=color, ms=6)

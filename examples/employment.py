@@ -44,7 +44,7 @@ CATEGORICAL = [
 ]
 TARGET = "employed"
 SEARCH_ROWS = 20_000
-RATES = ["auto", 1.0, 0.3, 0.1, 0.03, 0.01]
+RATES = ["auto", 0.3, 0.1, 0.03, 0.01, 0.003]
 
 
 def load_people(rows=None):

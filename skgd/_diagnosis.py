@@ -5,25 +5,29 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ._step_size import scale_of
+from ._step_size import mean_squares, scale_of
 
-_SPREAD = 30.0  # largest over smallest standard deviation from which scaling is blamed
+_SPREAD = 30.0  # largest over smallest size of a feature from which scaling is blamed
 
 
 def feature_spread(X, rows: int = 20_000) -> float:
-    """Largest over smallest standard deviation of the non-constant features (on a sample of rows)."""
+    """Largest over smallest size of a feature: the root mean square of its non-zeros.
+
+    Zeros do not count, so that columns of rare categories are not taken for small ones. A sample of
+    rows is looked at.
+    """
     part = X[:: max(1, X.shape[0] // rows)]
     if sparse.issparse(part):
-        mean = np.asarray(part.mean(axis=0)).ravel()
-        variance = np.asarray(part.multiply(part).mean(axis=0)).ravel() - mean**2
-        deviation = np.sqrt(np.maximum(variance, 0))
+        squares = np.asarray(part.multiply(part).sum(axis=0), dtype=float).ravel()
+        counts = np.bincount(part.indices, minlength=part.shape[1])
     else:
-        deviation = np.std(part, axis=0, dtype=float)
-    deviation = deviation[deviation > 1e-9 * deviation.max(initial=0.0)]
-    return float(deviation.max() / deviation.min()) if len(deviation) else 1.0
+        squares = np.einsum("ij,ij->j", part, part, dtype=float)
+        counts = np.count_nonzero(part, axis=0)
+    sizes = np.sqrt(squares[squares > 0] / counts[squares > 0])
+    return float(sizes.max() / sizes.min()) if len(sizes) else 1.0
 
 
-def doubts(estimator, problem, rates, settings, record) -> list[str]:
+def doubts(estimator, problem, descent, rates, settings, record) -> list[str]:
     """Texts of the ConvergenceWarnings that are due."""
     found = []
     if rates.exploded is not None and _oscillates(estimator, record):
@@ -35,18 +39,44 @@ def doubts(estimator, problem, rates, settings, record) -> list[str]:
                 f'learning_rate (or use learning_rate="auto"), or scale the features '
                 f"(StandardScaler, or standardize=True)."
             )
-    if record.stop_reason == "max_iter" and settings.tol is not None:
-        text = f"Maximum number of epochs (max_iter={settings.max_iter}) reached before convergence."
-        spread = feature_spread(problem.X) if problem.standard is None and problem.d else 1.0
-        if spread > _SPREAD:
-            text += (
-                f" The features are badly scaled: the largest standard deviation is {spread:.3g} times "
-                f"the smallest. Use StandardScaler or standardize=True."
-            )
-        else:
-            text += " Increase max_iter, or raise tol."
-        found.append(text)
+    if settings.tol is None or found:
+        return found
+    ended = record.stop_reason == "max_iter"
+    text = f"Maximum number of epochs (max_iter={settings.max_iter}) reached before convergence."
+    spread = _blamed_spread(problem, descent, ended, settings.tol)
+    if spread:
+        text = text if ended else "The fit stopped far from the optimum."
+        found.append(
+            f"{text} The features are badly scaled: the largest is {spread:.3g} times the size of the "
+            f"smallest. Use StandardScaler or standardize=True."
+        )
+    elif ended:
+        found.append(f"{text} Increase max_iter, or raise tol.")
     return found
+
+
+def _blamed_spread(problem, descent, ended: bool, tol: float) -> float:
+    """The spread of the features where it kept the fit from its optimum, else 0.
+
+    After a plateau it did if one coordinate, at a scale of its own, could lower the objective by more
+    than the plateau's `tol`: by g_j^2 / (2 c h_j), h_j the mean square of the feature.
+    """
+    if problem.standard is not None or not problem.d or not problem.loss.smooth:
+        return 0.0
+    spread = feature_spread(problem.X)
+    if spread < _SPREAD:
+        return 0.0
+    if ended:
+        return spread
+    columns = slice(0, problem.targets.columns)
+    theta = descent.parameters
+    gradient = problem.loss_gradient(theta)[:-1, columns] + problem.penalty.l2 * theta[:-1, columns]
+    squares = mean_squares(problem.X)[:, None] * problem.loss._curvature(
+        problem.targets.y, problem.targets.weight
+    )
+    scale = np.maximum(squares + problem.penalty.l2, np.finfo(float).tiny)
+    gain = np.max(np.square(gradient, dtype=float) / (2 * scale), initial=0.0)
+    return spread if gain > max(tol, 1e-3) * descent.reference else 0.0
 
 
 def _oscillates(estimator, record) -> bool:

@@ -11,7 +11,6 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
@@ -20,9 +19,9 @@ from sklearn.utils.validation import check_is_fitted
 from . import _options as options
 from ._diagnosis import doubts
 from ._problem import Problem, Standard
+from ._step_size import proximal_step
 from ._training import Record, Settings, train
 from ._validation import check_design, check_rows, check_weights
-from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
 
@@ -40,7 +39,6 @@ class GradientDescent(BaseEstimator):
 
     _task: str
     _parameter_constraints = {
-        "loss": [str, Loss],
         "solver": [StrOptions({"batch", "sgd", "minibatch"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
@@ -124,7 +122,7 @@ class GradientDescent(BaseEstimator):
         batch_size = options.rows_per_update(self, problem.n)
         optimizer = options.optimizer_of(self)
         rule, slots = options.rule_of(self, optimizer, problem.penalty, batch_size)
-        descent = self._start(problem, slots, coef_init, intercept_init)
+        descent = self._start(problem, rule[0], slots, coef_init, intercept_init)
         rates = options.rates_of(self, problem, descent, loss, optimizer, batch_size)
         updates_per_epoch = -(-problem.n // batch_size)
         settings = Settings(
@@ -145,7 +143,7 @@ class GradientDescent(BaseEstimator):
         self._finish(problem, descent, rates, settings, record)
         if record.stop_reason == "interrupted":
             raise KeyboardInterrupt
-        for message in doubts(self, problem, rates, settings, record):
+        for message in doubts(self, problem, descent, rates, settings, record):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
@@ -189,20 +187,11 @@ class GradientDescent(BaseEstimator):
 
         return score
 
-    def _start(self, problem, slots, coef_init, intercept_init):
+    def _start(self, problem, rule, slots, coef_init, intercept_init):
         """The descent to begin or, with warm_start, to continue."""
-        before = getattr(self, "_descent", None) if self.warm_start else None
-        if before is not None:
-            if before.theta.shape != (problem.d + 1, problem.columns):
-                raise ValueError(
-                    f"warm_start=True, but the model was fitted with {before.theta.shape[0] - 1} "
-                    f"features and {self._n_columns} columns; now there are {problem.d} and "
-                    f"{problem.targets.columns}."
-                )
-            descent = _into(before.copy(), problem)
-        else:
-            random_state = check_random_state(self.random_state)
-            descent = options.new_descent(self, problem, slots, random_state)
+        descent = options.new_descent(self, problem, rule, slots)
+        if self.warm_start and hasattr(self, "_descent"):
+            descent = _into(self._descent.continued_as(descent), problem)
         if coef_init is not None or intercept_init is not None:
             theta = problem.zeros()
             K = problem.targets.columns
@@ -216,33 +205,43 @@ class GradientDescent(BaseEstimator):
 
     def _finish(self, problem, descent, rates, settings, record: Record):
         """Fitted attributes from a descent that has ended."""
-        if record.stop_reason != "interrupted":
-            rates.finish(descent, problem, settings.threads)
         if record.best_parameters is not None:
             descent.parameters[:] = record.best_parameters
+        if record.best_parameters is not None or record.stop_reason == "interrupted":
+            self.loss_ = problem.objective(descent.parameters, settings.threads)
+        else:
+            self.loss_ = rates.finish(descent, problem, settings.threads, record.stop_reason)
+        if descent.averages and descent.l1 and record.stop_reason != "interrupted":
+            # a mean of iterates has no exact zeros: one proximal step of all rows brings them back
+            descent.average[:] = proximal_step(problem, descent.average, settings.threads)
+            self.loss_ = problem.objective(descent.average, settings.threads)
         self._store(problem, descent, rates)
         history = {name: np.asarray(values) for name, values in record.history.items()}
         history["update"] = history["update"].astype(np.int64)
         self.history_ = history
         self.loss_curve_ = history["loss"]
-        self.loss_ = problem.objective(descent.parameters, settings.threads)
         self.n_iter_ = max(1, record.epochs)
         self.stop_reason_ = record.stop_reason
         self.validation_scores_ = history["validation_score"] if settings.score else None
         self.best_validation_score_ = record.best_score if settings.early_stopping else None
         if self.record_path:
+            record.path[-1] = descent.parameters.copy()  # what the fit ends with
             self.path_ = np.array([self._flat(theta, problem) for theta in record.path])
 
     # -- partial_fit ------------------------------------------------------------------------------
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
+        if self.early_stopping:
+            raise ValueError(
+                "early_stopping=True is not supported by partial_fit, which cannot hold out rows."
+            )
         loss = options.loss_of(self, self._task)
         first = not hasattr(self, "_descent")
         X, y = check_design(self, X, y, reset=first, y_numeric=self._task == "regression")
         weight = check_weights(sample_weight, X)
         targets = self._encode(X, y, weight, loss, classes)
         if self.standardize:
-            if first:
+            if first or not hasattr(self, "_scaler"):
                 self._scaler = StandardScaler(with_mean=not sparse.issparse(X))
             _scale_in_chunks(self._scaler, X, weight)
         standard = _standard_of(self._scaler, self.fit_intercept) if self.standardize else None
@@ -250,19 +249,19 @@ class GradientDescent(BaseEstimator):
         batch_size = options.rows_per_update(self, problem.n)
         optimizer = options.optimizer_of(self)
         rule, slots = options.rule_of(self, optimizer, problem.penalty, self._batch_size())
-        if first:
-            descent = options.new_descent(
-                self, problem, slots, check_random_state(self.random_state)
-            )
+        if first or not options.continues(self, self._descent, problem, rule[0]):
+            descent = options.new_descent(self, problem, rule[0], slots)
+            descent = descent if first else self._descent.continued_as(descent)
         else:
-            descent = _into(self._descent, problem)
+            descent = self._descent
+        descent = _into(descent, problem)
         rates = options.rates_of(self, problem, descent, loss, optimizer, batch_size, stream=True)
         updates = -(-problem.n // batch_size)
         settings = Settings(
             batch_size, rule, 1, updates, None, 1, self.shuffle, self._threads()
         )
         record = train(problem, descent, rates, settings, stream=True)
-        self._store(problem, descent, rates)
+        self._store(problem, descent, rates, stream=True)
         self.n_iter_ = descent.epochs
         curve = record.history["loss"]
         self.loss_curve_ = np.append(getattr(self, "loss_curve_", ()), curve)
@@ -276,8 +275,11 @@ class GradientDescent(BaseEstimator):
 
     # -- parameters -------------------------------------------------------------------------------
 
-    def _store(self, problem, descent, rates):
-        self._set_parameters(descent.parameters, problem)
+    def _store(self, problem, descent, rates, stream=False):
+        theta = descent.parameters
+        if stream and descent.averages and descent.l1:
+            theta = np.where(descent.theta == 0, 0, theta)  # the zeros of the current iterate
+        self._set_parameters(theta, problem)
         self.n_updates_ = descent.t
         self.learning_rate_ = descent.rate
         self._descent = _out_of(descent, problem)
@@ -285,7 +287,6 @@ class GradientDescent(BaseEstimator):
     def _set_parameters(self, theta, problem):
         """coef_ and intercept_, for X, from parameters of the problem."""
         coef, intercept = self._unpacked(theta, problem)
-        self._n_columns = problem.targets.columns
         self.coef_, self.intercept_ = self._shaped_coef(coef, problem), intercept
 
     def _unpacked(self, theta, problem):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from sklearn.utils import check_random_state
+
 from ._problem import Descent, Penalty, Problem
 from ._rates import AutoRates, BatchRates, Rates, SubgradientRates
-from ._step_size import scale_of, scale_of_stream
+from ._step_size import mean_squares, scale_of, scale_of_stream
 from .exceptions import DivergenceError
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS
@@ -15,14 +17,17 @@ from .schedules import SCHEDULES, Constant, Course, Schedule
 _AVERAGE_POWER = 3.0  # of the automatic mean: iterate k counts as k^3
 
 
+def loss_names(task: str) -> set[str]:
+    return {name for name, loss in LOSSES.items() if loss.task == task}
+
+
 def loss_of(estimator, task: str) -> Loss:
     """The estimator's loss as an object that fits its task."""
     loss = LOSSES[estimator.loss]() if isinstance(estimator.loss, str) else estimator.loss
     if loss.task != task:
-        allowed = sorted(name for name, each in LOSSES.items() if each.task == task)
         raise ValueError(
             f"loss={estimator.loss!r} is not a {task} loss; {type(estimator).__name__} takes one of "
-            f"{allowed} or a skgd.losses.Loss of that task."
+            f"{sorted(loss_names(task))} or a skgd.losses.Loss of that task."
         )
     _check_range(loss, "epsilon", 0, np.inf, closed_left=loss.name != "huber")
     _check_range(loss, "quantile", 0, 1)
@@ -37,6 +42,16 @@ def optimizer_of(estimator):
         _check_range(optimizer, name, 0, 1, closed_left=True)
     _check_range(optimizer, "epsilon", 0, np.inf)
     return optimizer
+
+
+_SCHEDULE_RANGES = {
+    "power": (0, np.inf, True),
+    "decay": (0, np.nextafter(1, 2)),
+    "factor": (0, 1),
+    "patience": (1, np.inf, True),
+    "final": (0, np.nextafter(1, 2), True),
+    "period": (0, np.inf),
+}
 
 
 def _check_range(thing, name, low, high, closed_left=False):
@@ -59,6 +74,8 @@ def penalty_of(estimator) -> Penalty:
 def schedule_of(estimator, course: Course):
     given = estimator.schedule
     schedule = SCHEDULES[given]() if isinstance(given, str) else given
+    for name, limits in _SCHEDULE_RANGES.items():
+        _check_range(schedule, name, *limits)
     return schedule.bind(course) if isinstance(schedule, Schedule) else schedule
 
 
@@ -82,17 +99,33 @@ def averaging_of(estimator) -> tuple[bool, int, float]:
     return average is not False, (0 if average is True else int(average)), 0.0
 
 
-def new_descent(estimator, problem: Problem, slots: int, random_state) -> Descent:
+def new_descent(estimator, problem: Problem, rule: str, slots: int) -> Descent:
     averaged, start, power = averaging_of(estimator)
+    random_state = check_random_state(estimator.random_state)
     seed = random_state.randint(0, 2**32, size=1, dtype=np.uint64)
     return Descent(
         problem.zeros(),
         tuple(problem.zeros() for _ in range(slots)),
         seed,
-        problem.zeros() if averaged else None,
-        start,
-        power,
+        rule=rule,
+        columns=problem.targets.columns,
+        average=problem.zeros() if averaged else None,
+        average_start=start,
+        average_power=power,
         l1=problem.penalty.l1 > 0,
+    )
+
+
+def continues(estimator, descent: Descent, problem: Problem, rule: str) -> bool:
+    """Whether the descent can go on as it is."""
+    averaged, _, power = averaging_of(estimator)
+    return (
+        descent.rule == rule
+        and descent.theta.dtype == problem.dtype
+        and descent.theta.shape == (problem.d + 1, problem.columns)
+        and descent.columns == problem.targets.columns
+        and (descent.average is not None, descent.average_power) == (averaged, power)
+        and descent.l1 == (problem.penalty.l1 > 0)
     )
 
 
@@ -109,8 +142,20 @@ def base_rate(estimator, problem: Problem, descent: Descent, optimizer, batch_si
         return step * (1 - getattr(optimizer, "beta", 0.0))
     if stream and descent.rate > 0:
         return descent.rate
-    gradient = problem.loss_gradient(descent.theta)
-    return 0.2 * max(float(np.abs(gradient).max()) * step, 1e-12)
+    return optimizer.reach * _parameter_scale(problem, descent)
+
+
+def _parameter_scale(problem: Problem, descent: Descent) -> float:
+    """How far a parameter will have to go: the largest step of a coordinate at a scale of its own."""
+    columns = slice(0, problem.targets.columns)
+    gradient = np.abs(problem.loss_gradient(descent.theta)[:, columns]).max(axis=1)
+    if problem.standard is not None:
+        squares = np.ones(problem.d)
+    else:
+        squares = mean_squares(problem.X)
+    curvature = problem.loss._curvature(problem.targets.y, problem.targets.weight)
+    scale = curvature * np.append(squares, 1.0)
+    return float(np.max(gradient / np.maximum(scale, 1e-300), initial=0.0, where=scale > 0)) or 1.0
 
 
 def rates_of(
@@ -131,13 +176,17 @@ def rates_of(
         return DivergenceError(rate, stable, f"solver={estimator.solver!r} ({rows} per update)")
 
     if not auto:
-        return Rates(descent.rate, schedule, exploded)
+        rates = Rates(descent.rate, schedule, exploded)
+        rates.bounded = loss.bounded_slope or optimizer.adaptive
+        rates.noisy = batch_size < problem.n
+        return rates
+    batch = estimator.solver == "batch"
     if not isinstance(schedule, Constant):
-        return AutoRates(descent.rate, schedule, None, stream)
-    if batch_size == problem.n and not stream and optimizer.name == "plain":
+        return AutoRates(descent.rate, schedule, None, np.inf, stream)
+    if batch and optimizer.name == "plain" and descent.average is None:
         return (BatchRates if loss.smooth else SubgradientRates)(descent.rate, schedule, exploded)
-    if optimizer.adaptive:
-        return AutoRates(descent.rate, schedule, max(100.0, updates_per_epoch), stream)
-    if batch_size == problem.n:
-        return AutoRates(descent.rate, schedule, None if loss.smooth else 100.0, stream)
-    return AutoRates(descent.rate, schedule, None, stream)
+    if batch:
+        # momentum swings; only kinks and adaptive steps need lower rates to settle
+        return AutoRates(descent.rate, schedule, None, 10 if optimizer.adaptive or not loss.smooth else np.inf)
+    horizon = max(100.0, updates_per_epoch) if optimizer.adaptive else None
+    return AutoRates(descent.rate, schedule, horizon, 3, stream)

@@ -125,6 +125,8 @@ class Descent:
     theta: np.ndarray
     slots: tuple
     random: np.ndarray  # uint64, (1,): state of the shuffling generator
+    rule: str = "plain"  # whose state the slots are
+    columns: int = 1  # of theta in use; the rest is padding
     average: np.ndarray | None = None
     average_start: int = 0
     average_power: float = 0.0
@@ -153,6 +155,31 @@ class Descent:
             self.average[:] = other.average
         self.t = other.t
 
+    def continued_as(self, fresh: Descent) -> Descent:
+        """This descent in the form of a fresh one: other dtype, optimizer or averaging.
+
+        Parameters and generator carry over; what belongs to an optimizer or a mean only if they stay.
+        """
+        if (self.theta.shape[0], self.columns) != (fresh.theta.shape[0], fresh.columns):
+            raise ValueError(
+                f"The model was fitted with {self.theta.shape[0] - 1} features and {self.columns} "
+                f"columns of raw scores; now there are {fresh.theta.shape[0] - 1} and {fresh.columns}."
+            )
+        used = np.s_[:, : self.columns]
+        fresh.theta[used] = self.theta[used]
+        fresh.random, fresh.stream = self.random.copy(), dict(self.stream)
+        fresh.epochs, fresh.reference, fresh.drops = self.epochs, self.reference, self.drops
+        if fresh.rule == self.rule:
+            fresh.t, fresh.rate = self.t, self.rate
+            for slot, saved in zip(fresh.slots, self.slots, strict=True):
+                slot[used] = saved[used]
+        if fresh.average is not None:
+            if self.average is not None and fresh.t == self.t:
+                fresh.average[used], fresh.average_start = self.average[used], self.average_start
+            else:
+                fresh.average_start += fresh.t
+        return fresh
+
     def bind(self):
         """The core's view of the arrays."""
         first, second = (*self.slots, None, None)[:2]
@@ -161,7 +188,11 @@ class Descent:
         )
 
     @property
+    def averages(self) -> bool:
+        """Whether there is a mean of the iterates yet."""
+        return self.average is not None and self.t > self.average_start
+
+    @property
     def parameters(self) -> np.ndarray:
         """What the descent has to offer: the mean of the iterates once there is one."""
-        averaged = self.average is not None and self.t > self.average_start
-        return self.average if averaged else self.theta
+        return self.average if self.averages else self.theta

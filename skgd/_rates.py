@@ -16,6 +16,9 @@ class Rates:
     Called with the number of the next update and a count, it gives that many rates.
     """
 
+    bounded = True  # slopes are bounded: too high a rate oscillates, it does not explode
+    noisy = True  # updates see a part of the rows
+
     def __init__(self, base: float, schedule, exploded):
         self.base, self.schedule = base, schedule
         self.exploded = exploded  # called with the rate when the objective exploded; gives the error
@@ -25,56 +28,76 @@ class Rates:
         self.reference = max(descent.reference, np.finfo(float).tiny)
 
     def __call__(self, t: int, count: int) -> np.ndarray:
-        rates = self.base * np.asarray(self.schedule(np.arange(t, t + count)), dtype=float)
-        rates = np.broadcast_to(rates, (count,))
+        multipliers = np.asarray(self.schedule(np.arange(t, t + count)), dtype=float)
+        if multipliers.shape not in ((), (count,)):
+            raise ValueError(
+                f"schedule={self.schedule!r} gave an array of shape {multipliers.shape} for {count} "
+                f"update numbers; one multiplier for each is needed."
+            )
+        if not np.all(multipliers >= 0) or np.isinf(multipliers).any():
+            raise ValueError(
+                f"schedule={self.schedule!r} gave a multiplier that is negative or not finite."
+            )
+        rates = np.full(count, self.base * multipliers)
         self.last = float(rates[-1])
-        return np.ascontiguousarray(rates)
+        return rates
 
     def accept(self, descent, objective: float) -> bool:
         """Look at the objective after a stretch of updates; False undoes the stretch."""
-        if not np.isfinite(objective) or objective > _EXPLODED * self.reference:
+        exploded = objective > _EXPLODED * self.reference and not self.bounded
+        if exploded or not np.isfinite(objective):
             raise self.exploded(self.base)
         return True
 
-    def finish(self, descent, problem, threads) -> None:
-        """Choose the parameters to end with."""
+    def finish(self, descent, problem, threads, stop_reason) -> float:
+        """Choose the parameters to end with; gives the objective there."""
+        objective = problem.objective(descent.parameters, threads)
+        limit = 2.0 if self.noisy else 1.0 + 1e-9
+        exploding = stop_reason == "tol" and not objective <= limit * self.reference
+        if exploding and not self.bounded:
+            raise self.exploded(self.base)  # a plateau on the way up
+        return objective
 
-    def observe(self, descent, objective: float) -> None:
-        """After a check."""
+    def observe(self, descent, waits: int) -> None:
+        """After a check; `waits` checks in a row have brought no improvement."""
+        schedule = self.schedule
+        if isinstance(schedule, Adaptive) and waits > 0 and waits % schedule.patience == 0:
+            if not schedule.exhausted():
+                schedule.course.drops += 1
+                descent.drops = schedule.course.drops
 
     def drop(self, descent, in_vain: int) -> bool:
-        """At a plateau: True if the rate was lowered and training should go on.
+        """At a plateau: True if training should go on, with other rates.
 
         `in_vain` counts the times this was done since the last improvement.
         """
-        if not isinstance(self.schedule, Adaptive) or self.schedule.exhausted():
-            return False
-        self.schedule.course.drops += 1
-        descent.drops = self.schedule.course.drops
-        return True
+        return isinstance(self.schedule, Adaptive) and not self.schedule.exhausted()
 
 
 class AutoRates(Rates):
     """Automatic rates of the stochastic solvers.
 
-    The base rate is divided by 1 + the number of checks whose objective went up (Kesten 1958): it falls
-    only where the noise of the updates hides their progress. If the objective explodes the stretch is
-    undone and the rate quartered. At the end the better of the mean and the last of the iterates is kept.
+    A constant rate, lowered where checks bring no improvement: what is left then is the noise of the
+    updates. If the objective explodes the stretch is undone and the rate quartered. At the end the better
+    of the mean and the last of the iterates is kept.
     """
 
-    def __init__(self, base, schedule, horizon: float | None, stream=False):
+    plunge = 0.3
+
+    def __init__(self, base, schedule, horizon: float | None, patience: float = 3, stream=False):
         super().__init__(base, schedule, exploded=None)
         self.horizon = horizon  # updates over which the rate stays near its base; None: no decay
+        self.patience = patience  # checks without improvement after which the rate falls
         self.stream = stream
 
     def begin(self, descent):
         super().begin(descent)
-        self.saved, self.retries = descent.copy(), 0
-        self.lowest = self.previous = self.reference
-        self.rises = 0
+        self.saved = self.good = descent.copy()
+        self.retries = self.in_a_row = 0
+        self.lowest, self.factor = self.reference, 1.0
 
     def __call__(self, t, count):
-        rates = super().__call__(t, count) / (1 + self.rises)
+        rates = super().__call__(t, count) * self.factor
         self.last = float(rates[-1])
         if self.horizon is not None:
             rates = rates / np.sqrt(1.0 + np.arange(t, t + count) / self.horizon)
@@ -87,25 +110,31 @@ class AutoRates(Rates):
             limit = 1e4 * self.reference
         fine = np.isfinite(objective) and objective <= limit and np.isfinite(descent.theta).all()
         if fine or self.retries >= 60:
-            self.saved = descent.copy()
-            self.lowest = min(self.lowest, objective)
+            if objective <= self.lowest:
+                self.lowest, self.good = objective, self.saved
+            self.saved, self.in_a_row = descent.copy(), 0
             return True
-        descent.restore(self.saved)
+        # a stretch can end at a bad point; if it fails again, go back to where the best one began
+        descent.restore(self.saved if self.in_a_row == 0 else self.good)
         self.base *= 0.25
         self.retries += 1
+        self.in_a_row += 1
         descent.rate = self.base
         return False
 
-    def observe(self, descent, objective):
-        self.rises += objective > self.previous
-        self.previous = objective
+    def observe(self, descent, waits):
+        super().observe(descent, waits)
+        if waits > 0 and waits % self.patience == 0:
+            self.factor *= self.plunge
 
-    def finish(self, descent, problem, threads):
+    def finish(self, descent, problem, threads, stop_reason):
         mean = descent.parameters
-        if mean is descent.theta:
-            return
-        if problem.objective(descent.theta, threads) < problem.objective(mean, threads):
-            mean[:] = descent.theta
+        objective = problem.objective(mean, threads)
+        if mean is not descent.theta:
+            at_last = problem.objective(descent.theta, threads)
+            if at_last < objective:
+                mean[:], objective = descent.theta, at_last
+        return objective
 
 
 class _Backtracking(Rates):
@@ -128,10 +157,12 @@ class _Backtracking(Rates):
         descent.theta[:] = self.best_theta
         self.before = descent.theta.copy()
 
-    def finish(self, descent, problem, threads) -> None:
+    def finish(self, descent, problem, threads, stop_reason):
         objective = problem.objective(descent.theta, threads)
         if not objective <= self.best:
             self.back_to_best(descent)
+            objective = self.best
+        return objective
 
 
 class BatchRates(_Backtracking):
@@ -185,7 +216,10 @@ class BatchRates(_Backtracking):
         long, short = length / inner, inner / float(np.vdot(change, change))
         self.short = [*self.short, short][-self.few :]
         rate = min(self.short) if short < self.ratio * long else long
-        return float(np.clip(rate, 1e-3 * self.base, 1e6 * self.base))
+        rate = np.clip(rate / self.base, 1e-3, 1e6)
+        # Rates on a grid: rounding errors cannot grow through them, so that equal problems (weights or
+        # repeated rows, dense or CSR) keep equal paths
+        return float(self.base * 2.0 ** (np.round(8 * np.log2(rate)) / 8))
 
     def drop(self, descent, in_vain):
         """The steps are not monotone: a plateau counts once it follows a restart from the best."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from ._problem import Problem
 
+_FEW = 128  # features up to which X'X is formed
+_CHUNK = 4096  # rows of X'X added at a time
 _SAMPLE = 20_000  # rows from which the largest eigenvalue is taken where a sample will do
 
 
@@ -17,6 +20,8 @@ class Scale:
 
     Attributes
     ----------
+    n : float
+        Rows; infinite for a stream.
     row : float
         R2 = sum |x|^4 / sum |x|^2 over rows.
     largest : float
@@ -27,20 +32,23 @@ class Scale:
         Largest second derivative of the penalty.
     """
 
+    n: float
     row: float
     largest: float
     curvature: float
     penalty: float
 
     def largest_stable(self, batch_size: int) -> float:
-        """2 / (c [(1 - 1/b) lambda_max + R2 / b] + alpha)."""
-        b = float(batch_size)
+        """2 / (c [(1 - 1/b) lambda_max + R2 / b] + alpha); all rows (b = n) meet lambda_max alone."""
+        b = np.inf if batch_size >= self.n else float(batch_size)
         data = self.curvature * ((1 - 1 / b) * self.largest + self.row / b)
         return 2.0 / max(data + self.penalty, np.finfo(float).tiny)
 
 
 def largest_eigenvalue(problem: Problem, iterations: int = 20, threads: int = 1) -> float:
-    """Largest eigenvalue of X'X / n by power iterations."""
+    """Largest eigenvalue of X'X / n: from the matrix for few features, else by power iterations."""
+    if problem.standard is None and problem.d <= _FEW:
+        return float(np.linalg.eigvalsh(_second_moments(problem))[-1])
     squared = problem.with_squared_loss()
     v = squared.zeros()
     v[:, 0] = np.random.RandomState(0).standard_normal(len(v))
@@ -60,6 +68,23 @@ def largest_eigenvalue(problem: Problem, iterations: int = 20, threads: int = 1)
     return value
 
 
+def _second_moments(problem: Problem) -> np.ndarray:
+    """X'X / n with the intercept's column of ones, (d + 1, d + 1) float64."""
+    d, weight = problem.d, problem.targets.weight
+    size = d + problem.fit_intercept
+    total = np.zeros((size, size))
+    for start in range(0, problem.n, _CHUNK):
+        rows = problem.X[start : start + _CHUNK]
+        rows = rows.toarray() if sparse.issparse(rows) else rows
+        weighted = rows if weight is None else rows * weight[start : start + _CHUNK, None]
+        total[:d, :d] += weighted.T @ rows
+        if problem.fit_intercept:
+            total[d, :d] += weighted.sum(axis=0)
+    if problem.fit_intercept:
+        total[:d, d], total[d, d] = total[d, :d], problem.total_weight
+    return total / problem.total_weight
+
+
 def scale_of(problem: Problem, batch_size: int, threads: int = 1) -> Scale:
     """The Scale of a problem for updates of `batch_size` rows."""
     first, second = problem.core.row_moments()
@@ -69,7 +94,7 @@ def scale_of(problem: Problem, batch_size: int, threads: int = 1) -> Scale:
         largest = largest_eigenvalue(_sample(problem, batch_size), threads=threads)
     targets = problem.targets
     curvature = problem.loss._curvature(targets.y, targets.weight)
-    return Scale(row, largest, curvature, _penalty(problem))
+    return Scale(problem.n, row, largest, curvature, _penalty(problem))
 
 
 def scale_of_stream(problem: Problem, stream: dict) -> Scale:
@@ -88,7 +113,7 @@ def scale_of_stream(problem: Problem, stream: dict) -> Scale:
         stream[name] = stream.get(name, 0.0) + value
     row = max(stream["second"] / stream["first"], second / first) if first > 0 else 0.0
     weight = stream["weight"] or 1.0
-    return Scale(row, stream["first"] / weight, stream["curvature"] / weight, _penalty(problem))
+    return Scale(np.inf, row, stream["first"] / weight, stream["curvature"] / weight, _penalty(problem))
 
 
 def _penalty(problem: Problem) -> float:
@@ -111,3 +136,21 @@ def _sample(problem: Problem, batch_size: int) -> Problem:
         problem.fit_intercept,
         problem.standard,
     )
+
+
+def mean_squares(X) -> np.ndarray:
+    """Mean square of each feature."""
+    if sparse.issparse(X):
+        return np.asarray(X.multiply(X).sum(axis=0), dtype=float).ravel() / X.shape[0]
+    return np.einsum("ij,ij->j", X, X, dtype=float) / X.shape[0]
+
+
+def proximal_step(problem: Problem, theta: np.ndarray, threads: int = 1) -> np.ndarray:
+    """theta after one proximal gradient step at the rate 1/L: exact zeros under an l1 penalty."""
+    rate = scale_of(problem, problem.n, threads).largest_stable(problem.n) / 2
+    inverse = 1.0 if problem.standard is None else 1.0 / problem.standard.scale[:, None]
+    l1, l2 = problem.penalty.l1 * inverse, problem.penalty.l2 * inverse**2
+    step = theta - rate * problem.loss_gradient(theta, threads)
+    step[:-1] -= rate * l2 * theta[:-1]
+    step[:-1] = np.sign(step[:-1]) * np.maximum(np.abs(step[:-1]) - rate * l1, 0)
+    return step

@@ -121,7 +121,7 @@ def train(problem: Problem, descent: Descent, rates: Rates, settings: Settings, 
     try:
         if not stream or descent.reference is None:
             _take_reference(problem, descent, settings, record)
-        _train(problem, descent, rates, settings, record)
+        _train(problem, descent, rates, settings, record, stream)
     except KeyboardInterrupt:
         record.stop_reason = "interrupted"
     return record
@@ -136,7 +136,7 @@ def _take_reference(problem, descent, settings, record):
     descent.reference = max(abs(record.start_loss), abs(at_zero)) or 1.0
 
 
-def _train(problem, descent, rates, settings, record):
+def _train(problem, descent, rates, settings, record, stream):
     n, batch_size = problem.n, settings.batch_size
     order = core.Order(n, problem.d) if settings.shuffle and batch_size < n else None
     window, clock = Window(n), time.perf_counter()
@@ -145,13 +145,17 @@ def _train(problem, descent, rates, settings, record):
     if settings.record_path:
         record.path.append(descent.parameters.copy())
     since_check, epoch = 0, 0
+    # Besides the checks, cut where a coming window of n rows will begin: an epoch before a check.
+    updates_per_epoch = -(-n // batch_size)
+    cut = -updates_per_epoch % settings.check_every
     while epoch < settings.max_iter:
         record.epochs = epoch + 1
         if order is not None:
             order.shuffle(descent.random)
         position = 0
         while position < n:
-            room = min(settings.check_every - since_check, _CHUNK)
+            until = cut if since_check < cut else settings.check_every
+            room = min(until - since_check, _CHUNK)
             count = min(room * batch_size, n - position)
             outcome = _advance(problem, descent, rates, settings, order, (position, count))
             loss, weight, penalty, gradient_norm, updates = outcome
@@ -163,10 +167,13 @@ def _train(problem, descent, rates, settings, record):
                 window.clear()
                 since_check = 0
                 continue
-            if since_check < settings.check_every:
+            last = position == n and epoch + 1 == settings.max_iter
+            if since_check < settings.check_every and not last:
                 continue
             since_check = 0
             descent.epochs += position == n
+            if descent.averages and not stream:
+                objective = problem.objective(descent.parameters, settings.threads)
             score = settings.score(descent.parameters) if settings.score else np.nan
             record.add(
                 epoch=epoch + position / n,
@@ -185,7 +192,7 @@ def _train(problem, descent, rates, settings, record):
                 record.stop_reason = "callback"
                 return
             progress.update(objective, score)
-            rates.observe(descent, objective)
+            rates.observe(descent, progress.waits)
             if progress.plateau:
                 if rates.drop(descent, progress.drops):
                     progress.waits = 0

@@ -12,18 +12,45 @@ __all__ = ["check_design", "check_rows", "check_weights", "class_weights"]
 _DTYPES = (np.float64, np.float32)
 
 
-def check_design(estimator, X, y=None, *, reset: bool, multi_output=True, y_numeric=False):
+def check_design(
+    estimator, X, y="no_validation", *, reset: bool, multi_output=True, y_numeric=False
+):
     """X (and y) as validated by scikit-learn, in the layout of the core.
 
     Dense X is C-contiguous float32 or float64, CSR has canonical rows; neither is copied when it is so
     already.
     """
+    if not reset and _is_plain(estimator, X, y, y_numeric):
+        return X if isinstance(y, str) else (X, y)
     options = dict(accept_sparse="csr", dtype=_DTYPES, order="C", accept_large_sparse=True, reset=reset)
-    if y is None:
-        X = validate_data(estimator, X, **options)
-        return _canonical(X)
+    if isinstance(y, str):
+        return _canonical(validate_data(estimator, X, **options))
     X, y = validate_data(estimator, X, y, multi_output=multi_output, y_numeric=y_numeric, **options)
     return _canonical(X), y
+
+
+def _is_plain(estimator, X, y, y_numeric) -> bool:
+    """Whether scikit-learn's validation would pass these arrays through as they are.
+
+    It takes longer than an update of one row; what fails here is left to it, messages included.
+    """
+    return (
+        type(X) is np.ndarray
+        and X.dtype in _DTYPES
+        and X.ndim == 2
+        and X.flags.c_contiguous
+        and X.shape[0] > 0
+        and X.shape[1] == getattr(estimator, "n_features_in_", None)
+        and not hasattr(estimator, "feature_names_in_")
+        and np.isfinite(X.sum(dtype=float))
+        and (
+            isinstance(y, str)
+            or type(y) is np.ndarray
+            and y.ndim == 1
+            and len(y) == len(X)
+            and (y.dtype.kind in "biuU" and not y_numeric or y.dtype.kind == "f" and np.isfinite(y.sum()))
+        )
+    )
 
 
 def _canonical(X):

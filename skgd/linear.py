@@ -6,13 +6,15 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import column_or_1d
 
 from . import _options as options
 from ._docs import documented
 from ._estimator import GradientDescent, partial_fit_available
 from ._targets import class_codes, classes_of, classification_targets, regression_targets
 from ._validation import class_weights
+from .losses import Loss
 
 __all__ = ["GDClassifier", "GDRegressor"]
 
@@ -62,6 +64,10 @@ class GDRegressor(RegressorMixin, GradientDescent):
     """
 
     _task = "regression"
+    _parameter_constraints = {
+        **GradientDescent._parameter_constraints,
+        "loss": [StrOptions(options.loss_names("regression")), Loss],
+    }
 
     def __init__(
         self,
@@ -235,7 +241,8 @@ class GDClassifier(ClassifierMixin, GradientDescent):
     _task = "classification"
     _parameter_constraints = {
         **GradientDescent._parameter_constraints,
-        "class_weight": [dict, str, None],
+        "loss": [StrOptions(options.loss_names("classification")), Loss],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
     def __init__(
@@ -396,17 +403,20 @@ class GDClassifier(ClassifierMixin, GradientDescent):
         log_probabilities : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        return np.log(self.predict_proba(X))
+        return options.loss_of(self, self._task).log_probabilities(self._raw_scores(X))
 
     def _labels(self, raw):
         index = (raw[:, 0] > 0).astype(np.intp) if raw.shape[1] == 1 else raw.argmax(axis=1)
         return self.classes_[index]
 
     def _encode(self, X, y, weight, loss, classes=None):
-        if type_of_target(y).startswith("multilabel") or np.ndim(y) == 2 and np.shape(y)[1] != 1:
-            raise ValueError("Unknown label type: y must be one-dimensional.")
-        y = np.ravel(y)
-        self.classes_ = classes_of(y) if classes is None else classes
+        y = column_or_1d(y, warn=True)
+        classes = classes_of(y) if classes is None else classes
+        if self.warm_start and hasattr(self, "_descent") and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start=True, but the classes changed: {self.classes_} before, {classes} now."
+            )
+        self.classes_ = classes
         codes = class_codes(y, self.classes_, X.dtype)
         weight = class_weights(self.class_weight, self.classes_, y, codes, weight, X.dtype)
         return classification_targets(codes, weight, len(self.classes_))

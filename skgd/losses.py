@@ -8,7 +8,7 @@ your own is a subclass of :class:`Loss` with a NumPy ``value_and_slope``.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import BaseEstimator
 
 from ._core import core
@@ -106,7 +106,7 @@ class Loss(BaseEstimator):
 
     def _core_spec(self, n_columns: int):
         """What names this loss to the core: (name, parameter), or a callable."""
-        if self.name is None:
+        if self.name is None or type(self).value_and_slope is not Loss.value_and_slope:
             return self._callback
         parameters = [float(value) for value in self.get_params().values()]
         return self.name, (parameters or [0.0])[0]
@@ -312,6 +312,11 @@ class _ClassificationLoss(Loss):
         """Class probabilities of shape (m, K) from raw scores (m, 1) or (m, K)."""
         raise NotImplementedError
 
+    def log_probabilities(self, raw: np.ndarray) -> np.ndarray:
+        """Logarithms of the class probabilities."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.probabilities(raw))
+
 
 class LogLoss(_ClassificationLoss):
     r"""Log loss: logistic regression, softmax for more than two classes.
@@ -325,16 +330,21 @@ class LogLoss(_ClassificationLoss):
     has_probabilities = True
 
     def _core_spec(self, n_columns):
-        return ("log_loss" if n_columns == 1 else "softmax"), 0.0
+        spec = super()._core_spec(n_columns)
+        return spec if callable(spec) or n_columns == 1 else ("softmax", 0.0)
 
     def _curvature(self, y, weight):
         return 0.25 if np.max(y, initial=1) <= 1 else 0.5
 
     def probabilities(self, raw):
         if raw.shape[1] == 1:
-            positive = expit(raw)
-            return np.hstack([1 - positive, positive])
+            return np.hstack([expit(-raw), expit(raw)])
         return softmax(raw, axis=1)
+
+    def log_probabilities(self, raw):
+        if raw.shape[1] == 1:
+            return np.hstack([log_expit(-raw), log_expit(raw)])
+        return log_softmax(raw, axis=1)
 
 
 class Hinge(_ClassificationLoss):

@@ -27,6 +27,7 @@ class Optimizer(BaseEstimator):
     _order: tuple[str, ...] = ()  # parameters as the core takes them
     slots = 0  # state arrays, each the size of the parameters
     adaptive = False  # the step is divided by the size of past gradients
+    reach = 1.0  # of an adaptive rule: automatic rate over the size of the parameters
 
     def _rule(self) -> tuple[str, list[float]]:
         return self.name, [float(getattr(self, parameter)) for parameter in self._order]
@@ -90,6 +91,7 @@ class Adagrad(Optimizer):
     name = "adagrad"
     slots = 1
     adaptive = True
+    reach = 1.0
     _order = ("epsilon",)
 
     def __init__(self, epsilon: float = 1e-8):
@@ -110,6 +112,7 @@ class RMSProp(Optimizer):
     name = "rmsprop"
     slots = 1
     adaptive = True
+    reach = 0.1
     _order = ("rho", "epsilon")
 
     def __init__(self, rho: float = 0.9, epsilon: float = 1e-8):
@@ -134,6 +137,7 @@ class Adam(Optimizer):
     name = "adam"
     slots = 2
     adaptive = True
+    reach = 0.1
     _order = ("beta_1", "beta_2", "epsilon")
 
     def __init__(self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8):

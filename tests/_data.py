@@ -20,7 +20,7 @@ def make(loss="squared_error", n=60, d=5, outputs=1, seed=0, dtype=np.float64):
     if loss in CLASSIFICATION:
         y = np.argmax(raw, axis=1) if outputs > 1 else (raw[:, 0] > 0.4).astype(int)
         return X.astype(dtype), y
-    y = np.exp(raw / 2) if loss in LOG_LINK else raw
+    y = np.exp(raw / 4) if loss in LOG_LINK else raw
     return X.astype(dtype), (y if outputs > 1 else y[:, 0]).astype(dtype)
 
 

@@ -7,6 +7,7 @@ import _reference as reference
 import numpy as np
 import pytest
 from _data import SOLVERS, STILL, csr, estimator, make, theta, thin
+from scipy import sparse
 
 from skgd import GDClassifier, GDRegressor
 
@@ -142,6 +143,9 @@ FORMS = {
     "reversed_columns": lambda _, X: X[:, ::-1].copy()[:, ::-1],
     "big_endian": lambda _, X: X.astype(">f8"),
     "list": lambda _, X: X.tolist(),
+    "csr_array": lambda _, X: sparse.csr_array(X),
+    "csc": lambda _, X: sparse.csc_matrix(X),
+    "coo_array": lambda _, X: sparse.coo_array(X),
     "read_only_csr": lambda _, X: freeze_csr(csr(X)),
 }
 
@@ -166,14 +170,14 @@ def test_the_form_of_the_array_does_not_matter(form, solver, tmp_path):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_unsorted_and_repeated_sparse_entries_add_up(solver):
-    from scipy.sparse import csr_matrix
-
     X, y = make(n=40)
     rows, columns = np.nonzero(np.ones_like(X))
     halves = np.concatenate([0.25 * X.ravel(), 0.75 * X.ravel()])
     order = np.argsort(np.tile(rows, 2), kind="stable")
     columns = np.tile(columns, 2)[order]
-    messy = csr_matrix((halves[order], columns, np.arange(0, 2 * X.size + 1, 2 * X.shape[1])))
+    messy = sparse.csr_matrix(
+        (halves[order], columns, np.arange(0, 2 * X.size + 1, 2 * X.shape[1]))
+    )
     assert not messy.has_canonical_format
     assert_same(model_of(solver=solver).fit(messy, y), model_of(solver=solver).fit(X, y))
 

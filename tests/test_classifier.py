@@ -13,7 +13,7 @@ KINDS = {
     "strings": np.array(["yes", "no", "maybe"]),
     "objects": np.array(["yes", "no", "maybe"], dtype=object),
     "negative": np.array([-7, 0, 12]),
-    "floats": np.array([-1.0, 0.5, 2.0]),
+    "floats": np.array([-1.0, 5.0, 2.0]),
     "unsigned": np.array([200, 3, 100], dtype=np.uint8),
     "bools": np.array([True, False]),
 }

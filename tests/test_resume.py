@@ -150,8 +150,9 @@ def test_initial_parameters_are_where_the_path_begins(solver):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("optimizer", ["plain", "momentum", "adagrad", "adam"])
-@pytest.mark.parametrize(("average", "first"), [(True, 1), (1, 1), (4, 4)])
+@pytest.mark.parametrize(("average", "first"), [(True, 1), (1, 2), (4, 5)])
 def test_the_average_is_the_mean_of_the_iterates(average, first, optimizer, solver):
+    """Of those after update number `average`, counted from 0 as schedules do."""
     X, y = make(n=40)
     params = {"optimizer": optimizer, "solver": solver, "max_iter": 6, "check_every": 1}
     iterates = model_of(record_path=True, **params).fit(X, y).path_

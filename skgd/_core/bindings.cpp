@@ -113,9 +113,13 @@ template <class T> struct BoundProblem {
         nb::gil_scoped_acquire gil;
         try {
           const size_t m = size_t(b.m), width = size_t(b.codes || b.columns == 1 ? 1 : b.columns);
-          nb::object weight = b.weight ? nb::cast(nb::ndarray<const U, nb::numpy>(b.weight, {m}, nb::handle())) : nb::none();
-          total = nb::cast<double>(call(nb::ndarray<const U, nb::numpy>(b.y, {m, width}, nb::handle()), weight,
-                                        nb::ndarray<U, nb::numpy>(b.z, {m, size_t(b.stride)}, nb::handle()), b.columns));
+          // views: the callee writes the slopes into z
+          auto view = [](auto* data, std::initializer_list<size_t> shape) -> nb::object {
+            using E = std::remove_pointer_t<decltype(data)>;
+            if (!data) return nb::none();
+            return nb::cast(nb::ndarray<E, nb::numpy>(data, shape), nb::rv_policy::reference);
+          };
+          total = nb::cast<double>(call(view(b.y, {m, width}), view(b.weight, {m}), view(b.z, {m, size_t(b.stride)}), b.columns));
         } catch (...) {
           failed = true;
           if (guard) guard->error = std::current_exception(), guard->control.stop = true;

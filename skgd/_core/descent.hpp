@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "linear.hpp"
-#include "optimizer.hpp"
+#include "update.hpp"
 
 namespace skgd {
 
@@ -177,6 +177,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
     for (T& g : gradient) g *= mean;
     if (u == updates - 1) report(problem, descent.theta, gradient.data(), outcome);
     plan.rates_of(u, rates);
+    if (batch.count == problem.n()) restart(rule, theta, problem.penalty, rates.data());
     update(rule, descent.t, theta, problem.penalty, rates.data());
     descent.average.add(descent.theta, size, descent.t);
     ++descent.t, ++outcome.updates;

@@ -12,6 +12,13 @@ template <class T, class I> struct Csr {
   const I* indices;
   const I* indptr;
   int64_t n, d;
+
+  int64_t begin(int64_t i) const { return indptr[i]; }
+  int64_t count(int64_t i) const { return indptr[i + 1] - indptr[i]; }
+  [[gnu::always_inline]] void ahead(int64_t i) const {
+    prefetch(data + begin(i), count(i) * int64_t(sizeof(T)));
+    prefetch(indices + begin(i), count(i) * int64_t(sizeof(I)));
+  }
 };
 
 // Dense rows. With `center` and `inverse_scale` a row is (x - center) * inverse_scale, written into the

@@ -34,6 +34,7 @@ template <class T, class I, class Rule> class Lazy {
     if (!cumulative && (l1_ > 0 || (adagrad && l2_ > 0))) paid_.assign(d_ * K_, 0.0);
     if (cumulative)  // what should have been received is the same for all features
       for (int64_t k = 0; k < K_; ++k) owed_[k] = d_ ? double(descent.slots.first[k]) : 0;
+    far_ = d_ * K_ * int64_t(sizeof(T)) > (24 << 10);
     if (descent.average.values) u_.assign(d_ * K_, T(0));
     share_ = descent.t > descent.average.start ? 1 : 0;
   }
@@ -49,7 +50,7 @@ template <class T, class I, class Rule> class Lazy {
         settle();
         report(problem_, descent_.theta, batch, outcome);
       }
-      if (u + 1 < updates) ahead(plan.batch(u + 1));
+      for (int64_t i = 0; i < batch.count; ++i) ahead(plan.rows, u * m + i);
       int64_t touched = forward(batch, z.data());
       const Block<T> block = targets.block(problem_, batch, z.data());
       const double loss = std::visit([&](auto& l) { return slopes_of(l, block); }, problem_.loss);
@@ -73,17 +74,19 @@ template <class T, class I, class Rule> class Lazy {
   int64_t K_, d_;
   double l1_, l2_;
   std::vector<double> scale_, owed_, sum_, paid_;  // sum_ is A above
-  std::vector<T> u_;
+  std::vector<T> u_, step_ = std::vector<T>(K_);
+  bool far_;      // the weights do not fit the first-level cache
   double share_;  // total weight of the mean so far, in units in which it was 1 before this run
 
   T* v(int64_t j) const { return descent_.theta + j * K_; }
   T* intercept() const { return v(d_); }
 
-  [[gnu::always_inline]] void ahead(Rows next) const {
-    if (next.count > 4) return;
-    for (int64_t i = 0; i < next.count; ++i)
-      for (I p = x_.indptr[next[i]]; p < x_.indptr[next[i] + 1]; ++p)
-        prefetch(v(x_.indices[p]), K_ * int64_t(sizeof(T)));
+  // Asks memory for the non-zeros of rows to come, and for the weights of the next row.
+  [[gnu::always_inline]] void ahead(const Rows& rows, int64_t i) const {
+    if (const int64_t later = rows.ahead(i); later >= 0) x_.ahead(later);
+    if (!far_ || i + 1 >= rows.count) return;
+    const int64_t next = rows[i + 1], begin = x_.begin(next), end = begin + x_.count(next);
+    for (int64_t p = begin; p < end; ++p) prefetch(v(x_.indices[p]), K_ * int64_t(sizeof(T)));
   }
 
   // Brings feature j up to date with the penalty.
@@ -117,18 +120,12 @@ template <class T, class I, class Rule> class Lazy {
     const bool pays = cumulative || !paid_.empty();
     for (int64_t i = 0; i < batch.count; ++i) {
       T* zi = z + i * K_;
-      std::fill_n(zi, K_, T(0));
-      const I begin = x_.indptr[batch[i]], end = x_.indptr[batch[i] + 1];
-      for (I p = begin; p < end; ++p) {
-        const int64_t j = x_.indices[p];
-        if (pays) pay(j);
-        if (K_ == 1)
-          zi[0] += x_.data[p] * v(j)[0];
-        else
-          add_columns(zi, x_.data[p], v(j), K_);
-      }
+      const int64_t begin = x_.begin(batch[i]), count = x_.count(batch[i]);
+      if (pays)
+        for (int64_t p = begin; p < begin + count; ++p) pay(x_.indices[p]);
+      sparse_dot(x_.data + begin, x_.indices + begin, count, descent_.theta, K_, zi);
       for (int64_t k = 0; k < K_; ++k) zi[k] = T(scale_[k]) * zi[k] + intercept()[k];
-      touched += end - begin;
+      touched += count;
     }
     return touched;
   }
@@ -138,26 +135,27 @@ template <class T, class I, class Rule> class Lazy {
     const T mean = T(1) / T(batch.count);
     const int64_t t = descent_.t;
     if (problem_.fit_intercept) {
-      std::vector<T> g(K_, T(0));
-      for (int64_t i = 0; i < batch.count; ++i)
-        for (int64_t k = 0; k < K_; ++k) g[k] += mean * z[i * K_ + k];
       for (int64_t k = 0; k < K_; ++k) {
+        T g = 0;
+        for (int64_t i = 0; i < batch.count; ++i) g += z[i * K_ + k];
         if constexpr (adagrad)
-          rule_.template update<false, false>(d_ * K_ + k, descent_.theta, g[k], descent_.slots, rates[k], T(0), T(0));
+          rule_.template update<false, false>(d_ * K_ + k, descent_.theta, mean * g, descent_.slots, rates[k], T(0), T(0));
         else
-          intercept()[k] -= rates[k] * g[k];
+          intercept()[k] -= rates[k] * mean * g;
       }
     }
     if constexpr (adagrad) {
       adagrad_step(batch[0], z, rates);
       return;
     }
-    for (int64_t k = 0; k < K_; ++k) scale_[k] *= 1 - double(rates[k]) * l2_;
-    if (*std::min_element(scale_.begin(), scale_.end()) < 1e-6) settle();
+    double smallest = 1;
+    for (int64_t k = 0; k < K_; ++k) smallest = std::min(smallest, scale_[k] *= 1 - double(rates[k]) * l2_);
+    if (smallest < 1e-6) settle();
+    for (int64_t k = 0; k < K_; ++k) step_[k] = -mean * T(double(rates[k]) / scale_[k]);
     for (int64_t i = 0; i < batch.count; ++i)
       for (int64_t k = 0; k < K_; ++k) {
         T& c = z[i * K_ + k];
-        c *= -mean * T(double(rates[k]) / scale_[k]);
+        c *= step_[k];
         if (!u_.empty()) mean_step[i * K_ + k] = T(-sum_[k]) * c;
       }
     scatter(batch, z, descent_.theta);
@@ -165,18 +163,15 @@ template <class T, class I, class Rule> class Lazy {
       add_to_average(t);
       scatter(batch, mean_step, u_.data());
     }
-    for (int64_t k = 0; k < K_; ++k) owed_[k] += double(rates[k]) * l1_ / scale_[k];
+    if (l1_ > 0)
+      for (int64_t k = 0; k < K_; ++k) owed_[k] += double(rates[k]) * l1_ / scale_[k];
   }
 
   void scatter(Rows batch, const T* c, T* into) const {
-    for (int64_t i = 0; i < batch.count; ++i)
-      for (I p = x_.indptr[batch[i]]; p < x_.indptr[batch[i] + 1]; ++p) {
-        T* w = into + int64_t(x_.indices[p]) * K_;
-        if (K_ == 1)
-          w[0] += x_.data[p] * c[i];
-        else
-          add_columns(w, x_.data[p], c + i * K_, K_);
-      }
+    for (int64_t i = 0; i < batch.count; ++i) {
+      const int64_t begin = x_.begin(batch[i]);
+      sparse_add(x_.data + begin, x_.indices + begin, x_.count(batch[i]), c + i * K_, into, K_);
+    }
   }
 
   void adagrad_step(int64_t row, const T* slopes, const std::vector<T>& rates) {

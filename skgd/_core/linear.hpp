@@ -71,17 +71,13 @@ template <class T> class Linear {
   }
 
   template <class I> void forward(const Csr<T, I>& design, const T* theta, Rows rows, T* z) {
+    const T* intercept = theta + d_ * columns_;
     for (int64_t i = 0; i < rows.count; ++i) {
-      const int64_t row = rows[i];
+      if (const int64_t next = rows.ahead(i); next >= 0) design.ahead(next);
+      const int64_t begin = design.begin(rows[i]);
       T* zi = z + i * columns_;
-      std::copy_n(theta + d_ * columns_, columns_, zi);
-      for (I p = design.indptr[row]; p < design.indptr[row + 1]; ++p) {
-        const T* w = theta + int64_t(design.indices[p]) * columns_;
-        if (columns_ == 1)
-          zi[0] += design.data[p] * w[0];
-        else
-          add_columns(zi, design.data[p], w, columns_);
-      }
+      sparse_dot(design.data + begin, design.indices + begin, design.count(rows[i]), theta, columns_, zi);
+      for (int64_t k = 0; k < columns_; ++k) zi[k] += intercept[k];
     }
   }
 
@@ -106,15 +102,9 @@ template <class T> class Linear {
 
   template <class I> void backward(const Csr<T, I>& design, Rows rows, const T* slopes, T* gradient) {
     for (int64_t i = 0; i < rows.count; ++i) {
-      const int64_t row = rows[i];
-      const T* s = slopes + i * columns_;
-      for (I p = design.indptr[row]; p < design.indptr[row + 1]; ++p) {
-        T* g = gradient + int64_t(design.indices[p]) * columns_;
-        if (columns_ == 1)
-          g[0] += design.data[p] * s[0];
-        else
-          add_columns(g, design.data[p], s, columns_);
-      }
+      const int64_t begin = design.begin(rows[i]);
+      sparse_add(design.data + begin, design.indices + begin, design.count(rows[i]), slopes + i * columns_, gradient,
+                 columns_);
     }
   }
 };

@@ -2,11 +2,13 @@
 // updates weight i of `w` from the loss gradient g, the rate and the penalty at that weight.
 #pragma once
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <variant>
+#include <vector>
 
-#include "penalty.hpp"
+#include "prox.hpp"
 
 namespace skgd {
 
@@ -57,12 +59,16 @@ struct Momentum {
 // x+ = prox(y - rate grad(y)), as in FISTA.
 struct Nesterov {
   static constexpr int slots = 1;
+  static constexpr bool restarts = true;  // see restart() in update.hpp
   double beta;
   template <class T> Nesterov at(int64_t) const { return *this; }
   template <bool l1_, bool l2_, class T>
   void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
-    const T b = T(beta), before = w[i] - b * s.first[i], descent = rate * (g + l2 * w[i]);
+    const T b = T(beta), descent = rate * (g + l2 * w[i]);
     if constexpr (l1_) {
+      const T ahead = b * s.first[i], tiny = 8 * std::numeric_limits<T>::epsilon() * magnitude(ahead);
+      T before = w[i] - ahead;
+      before = magnitude(before) > tiny ? before : T(0);  // what rounding leaves of an exact zero
       const T x = soft(w[i] - descent, rate * l1);
       s.first[i] = x - before;
       w[i] = x + b * s.first[i];
@@ -130,57 +136,6 @@ inline Optimizer make_optimizer(const std::string& name, const std::vector<doubl
   if (name == "rmsprop") return RMSProp{p.at(0), p.at(1)};
   if (name == "adam") return Adam{p.at(0), p.at(1), p.at(2)};
   throw std::invalid_argument("no optimizer is named " + name);
-}
-
-// One update of theta (d + 1, columns): d rows of weights under the penalty, one row of intercepts.
-template <class T> struct Theta {
-  T* values;
-  const T* gradient;
-  Slots<T> slots;
-  int64_t d, columns;
-  bool fit_intercept;
-};
-
-template <bool l1_, bool l2_, class Rule, class T>
-void update_weights(const Rule& rule, Theta<T> theta, const Penalty<T>& penalty, const T* rates) {
-  T* __restrict w = theta.values;
-  const T* __restrict g = theta.gradient;
-  const T l1 = T(penalty.l1), l2 = T(penalty.l2);
-  const int64_t K = theta.columns, size = theta.d * K;
-  if (K == 1 && !penalty.scale) {
-    const T rate = rates[0];
-#pragma GCC ivdep
-    for (int64_t i = 0; i < size; ++i) rule.template update<l1_, l2_>(i, w, g[i], theta.slots, rate, l1, l2);
-  } else if (K == 1) {
-    const T rate = rates[0];
-    const T* __restrict scale = penalty.scale;
-#pragma GCC ivdep
-    for (int64_t i = 0; i < size; ++i)
-      rule.template update<l1_, l2_>(i, w, g[i], theta.slots, rate, l1 * scale[i], l2 * scale[i] * scale[i]);
-  } else {
-    for (int64_t j = 0; j < theta.d; ++j) {
-      const T l1_j = penalty.l1_at(j), l2_j = penalty.l2_at(j);
-#pragma GCC ivdep
-      for (int64_t k = 0; k < K; ++k)
-        rule.template update<l1_, l2_>(j * K + k, w, g[j * K + k], theta.slots, rates[k], l1_j, l2_j);
-    }
-  }
-}
-
-template <class Rule, class T>
-void update(const Rule& rule_, int64_t t, Theta<T> theta, const Penalty<T>& penalty, const T* rates) {
-  const auto rule = rule_.template at<T>(t);
-  if (penalty.l1 > 0 && penalty.l2 > 0)
-    update_weights<true, true>(rule, theta, penalty, rates);
-  else if (penalty.l1 > 0)
-    update_weights<true, false>(rule, theta, penalty, rates);
-  else if (penalty.l2 > 0)
-    update_weights<false, true>(rule, theta, penalty, rates);
-  else
-    update_weights<false, false>(rule, theta, penalty, rates);
-  if (!theta.fit_intercept) return;
-  for (int64_t i = theta.d * theta.columns, k = 0; k < theta.columns; ++i, ++k)
-    rule.template update<false, false>(i, theta.values, theta.gradient[i], theta.slots, rates[k], T(0), T(0));
 }
 
 }  // namespace skgd

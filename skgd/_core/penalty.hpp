@@ -6,33 +6,6 @@
 
 namespace skgd {
 
-template <class T> inline T magnitude(T w) { return w < 0 ? -w : w; }
-
-// Proximal operator of threshold * |w|: exact zeros.
-template <class T> inline T soft(T w, T threshold) {
-  const T up = w - threshold, down = w + threshold;
-  return up > 0 ? up : (down < 0 ? down : T(0));
-}
-
-// The exact flow of dw/ds = -(l1 sign(w) + l2 w) over a time `step`. Flows compose:
-// flow(flow(w, a), b) = flow(w, a + b), which is what makes lazy application exact.
-template <bool has_l1, bool has_l2, class T> inline T flow(T w, T step, T l1, T l2) {
-  if constexpr (!has_l2) return has_l1 ? soft(w, step * l1) : w;
-  const T decay = exp_(-l2 * step);
-  if constexpr (!has_l1) return w * decay;
-  const T ratio = l1 / l2;  // (|w| + ratio) decay - ratio = |w| decay - ratio (1 - decay)
-  return soft(w * decay, ratio * (T(1) - decay));
-}
-
-// Cumulative l1 penalty (Tsuruoka, Tsujii, Ananiadou 2009): `total` is what each weight should have
-// received so far, `received` (signed) what it has; weights are clipped towards zero by the difference.
-template <class T> inline T clip_cumulative(T w, T total, T& received) {
-  const T up = w - (total + received), down = w + (total - received);
-  const T clipped = w > 0 ? (up > 0 ? up : T(0)) : (w < 0 ? (down < 0 ? down : T(0)) : w);
-  received += clipped - w;
-  return clipped;
-}
-
 template <class T> struct Penalty {
   double l1 = 0, l2 = 0;
   const T* scale = nullptr;  // (d,) or null; the penalty acts on w_j * scale_j (descent in other coordinates)

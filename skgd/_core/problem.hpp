@@ -41,9 +41,9 @@ template <class T> class TargetBuffer {
     const Targets<T>& t = problem.targets;
     const int64_t width = t.codes ? 1 : t.columns;
     Block<T> b{z, nullptr, nullptr, rows.count, t.columns, problem.columns(), t.codes};
-    if (!rows.order) {
-      b.y = t.y + rows.first * width;
-      b.weight = t.weight ? t.weight + rows.first : nullptr;
+    if (!rows.order || rows.count == 1) {
+      b.y = t.y + rows[0] * width;
+      b.weight = t.weight ? t.weight + rows[0] : nullptr;
       return b;
     }
     y_.resize(rows.count * width);

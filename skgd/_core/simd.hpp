@@ -152,6 +152,51 @@ template <class T> inline void dot_columns(const T* x, const T* W, int64_t d, in
   for (; k + L <= columns; k += L) dot_columns_block<1>(x, W + k, d, columns, z + k);
 }
 
+// z (columns) = sum_p x_p W[index_p] over the `count` non-zeros of a sparse row.
+template <int V_, class T, class I>
+inline void sparse_dot_block(const T* x, const I* index, int64_t count, const T* W, int64_t columns, T* z) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  V acc[V_] = {};
+  for (int64_t p = 0; p < count; ++p) {
+    const V xp = x[p] - V{};
+    const T* w = W + int64_t(index[p]) * columns;
+    for (int v = 0; v < V_; ++v) acc[v] += xp * load<V>(w + v * L);
+  }
+  for (int v = 0; v < V_; ++v) store(z + v * L, acc[v]);
+}
+template <class T, class I>
+inline void sparse_dot(const T* x, const I* index, int64_t count, const T* W, int64_t columns, T* z) {
+  if (columns == 1) {
+    T even = 0, odd = 0;
+    int64_t p = 0;
+    for (; p + 2 <= count; p += 2) even += x[p] * W[index[p]], odd += x[p + 1] * W[index[p + 1]];
+    if (p < count) even += x[p] * W[index[p]];
+    z[0] = even + odd;
+    return;
+  }
+  constexpr int L = lanes<T>;
+  int64_t k = 0;
+  for (; k + 5 * L <= columns; k += 5 * L) sparse_dot_block<5>(x, index, count, W + k, columns, z + k);
+  for (; k + 2 * L <= columns; k += 2 * L) sparse_dot_block<2>(x, index, count, W + k, columns, z + k);
+  for (; k < columns; k += L) sparse_dot_block<1>(x, index, count, W + k, columns, z + k);
+}
+
+// W[index_p] <- W[index_p] + x_p c for the non-zeros of a sparse row.
+template <class T, class I>
+inline void sparse_add(const T* x, const I* index, int64_t count, const T* c, T* W, int64_t columns) {
+  if (columns == 1) {
+    for (int64_t p = 0; p < count; ++p) W[index[p]] += x[p] * c[0];
+    return;
+  }
+  using V = vec<T>;
+  for (int64_t p = 0; p < count; ++p) {
+    T* w = W + int64_t(index[p]) * columns;
+    const V xp = x[p] - V{};
+    for (int64_t k = 0; k < columns; k += lanes<T>) store(w + k, load<V>(w + k) + xp * load<V>(c + k));
+  }
+}
+
 // w (columns) <- w + c * s (columns), columns a multiple of the vector width
 template <class T> inline void add_columns(T* __restrict w, T c, const T* __restrict s, int64_t columns) {
   using V = vec<T>;
