@@ -19,7 +19,6 @@ from sklearn.utils.validation import check_is_fitted
 from . import _options as options
 from ._diagnosis import doubts
 from ._problem import Problem, Standard
-from ._step_size import proximal_step
 from ._training import Record, Settings, train
 from ._validation import check_design, check_rows, check_weights
 from .optimizers import OPTIMIZERS, Optimizer
@@ -206,15 +205,11 @@ class GradientDescent(BaseEstimator):
     def _finish(self, problem, descent, rates, settings, record: Record):
         """Fitted attributes from a descent that has ended."""
         if record.best_parameters is not None:
-            descent.parameters[:] = record.best_parameters
+            descent.settle_at(record.best_parameters)
         if record.best_parameters is not None or record.stop_reason == "interrupted":
             self.loss_ = problem.objective(descent.parameters, settings.threads)
         else:
             self.loss_ = rates.finish(descent, problem, settings.threads, record.stop_reason)
-        if descent.averages and descent.l1 and record.stop_reason != "interrupted":
-            # a mean of iterates has no exact zeros: one proximal step of all rows brings them back
-            descent.average[:] = proximal_step(problem, descent.average, settings.threads)
-            self.loss_ = problem.objective(descent.average, settings.threads)
         self._store(problem, descent, rates)
         history = {name: np.asarray(values) for name, values in record.history.items()}
         history["update"] = history["update"].astype(np.int64)
@@ -261,7 +256,7 @@ class GradientDescent(BaseEstimator):
             batch_size, rule, 1, updates, None, 1, self.shuffle, self._threads()
         )
         record = train(problem, descent, rates, settings, stream=True)
-        self._store(problem, descent, rates, stream=True)
+        self._store(problem, descent, rates)
         self.n_iter_ = descent.epochs
         curve = record.history["loss"]
         self.loss_curve_ = np.append(getattr(self, "loss_curve_", ()), curve)
@@ -275,11 +270,8 @@ class GradientDescent(BaseEstimator):
 
     # -- parameters -------------------------------------------------------------------------------
 
-    def _store(self, problem, descent, rates, stream=False):
-        theta = descent.parameters
-        if stream and descent.averages and descent.l1:
-            theta = np.where(descent.theta == 0, 0, theta)  # the zeros of the current iterate
-        self._set_parameters(theta, problem)
+    def _store(self, problem, descent, rates):
+        self._set_parameters(descent.parameters, problem)
         self.n_updates_ = descent.t
         self.learning_rate_ = descent.rate
         self._descent = _out_of(descent, problem)

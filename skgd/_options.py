@@ -14,7 +14,7 @@ from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS
 from .schedules import SCHEDULES, Constant, Course, Schedule
 
-_AVERAGE_POWER = 3.0  # of the automatic mean: iterate k counts as k^3
+_AVERAGE_POWER = 1.0  # of the automatic mean: iterate k counts as k
 
 
 def loss_names(task: str) -> set[str]:
@@ -186,7 +186,9 @@ def rates_of(
     if batch and optimizer.name == "plain" and descent.average is None:
         return (BatchRates if loss.smooth else SubgradientRates)(descent.rate, schedule, exploded)
     if batch:
-        # momentum swings; only kinks and adaptive steps need lower rates to settle
-        return AutoRates(descent.rate, schedule, None, 10 if optimizer.adaptive or not loss.smooth else np.inf)
+        rates = AutoRates(descent.rate, schedule, None, np.inf)
+        if optimizer.adaptive or not loss.smooth:
+            rates.settle = 0.3  # steps that do not shrink by themselves
+        return rates
     horizon = max(100.0, updates_per_epoch) if optimizer.adaptive else None
     return AutoRates(descent.rate, schedule, horizon, 3, stream)

@@ -194,5 +194,17 @@ class Descent:
 
     @property
     def parameters(self) -> np.ndarray:
-        """What the descent has to offer: the mean of the iterates once there is one."""
-        return self.average if self.averages else self.theta
+        """What the descent has to offer: the mean of the iterates once there is one.
+
+        A mean has no exact zeros; under an l1 penalty it gets those of the current iterate.
+        """
+        if not self.averages:
+            return self.theta
+        return np.where(self.theta == 0, self.theta, self.average) if self.l1 else self.average
+
+    def settle_at(self, theta: np.ndarray) -> None:
+        """Make theta what the descent has to offer."""
+        if self.averages:
+            self.average[:] = theta
+        if not self.averages or self.l1:
+            self.theta[:] = theta

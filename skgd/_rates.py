@@ -66,11 +66,8 @@ class Rates:
                 schedule.course.drops += 1
                 descent.drops = schedule.course.drops
 
-    def drop(self, descent, in_vain: int) -> bool:
-        """At a plateau: True if training should go on, with other rates.
-
-        `in_vain` counts the times this was done since the last improvement.
-        """
+    def drop(self, descent, progress) -> bool:
+        """At a plateau: True if training should go on, with other rates."""
         return isinstance(self.schedule, Adaptive) and not self.schedule.exhausted()
 
 
@@ -82,12 +79,12 @@ class AutoRates(Rates):
     of the mean and the last of the iterates is kept.
     """
 
-    plunge = 0.3
+    plunge, swings, settle = 0.3, 4, 1.0
 
     def __init__(self, base, schedule, horizon: float | None, patience: float = 3, stream=False):
         super().__init__(base, schedule, exploded=None)
         self.horizon = horizon  # updates over which the rate stays near its base; None: no decay
-        self.patience = patience  # checks without improvement after which the rate falls
+        self.patience = patience  # checks without improvement after which the rate falls; inf: momentum
         self.stream = stream
 
     def begin(self, descent):
@@ -127,13 +124,22 @@ class AutoRates(Rates):
         if waits > 0 and waits % self.patience == 0:
             self.factor *= self.plunge
 
+    def drop(self, descent, progress):
+        """Momentum swings: it gets a few plateaus before one counts."""
+        if np.isfinite(self.patience) or progress.drops >= self.swings:
+            return False
+        self.factor *= self.settle
+        progress.go_on()
+        return True
+
     def finish(self, descent, problem, threads, stop_reason):
         mean = descent.parameters
         objective = problem.objective(mean, threads)
         if mean is not descent.theta:
             at_last = problem.objective(descent.theta, threads)
             if at_last < objective:
-                mean[:], objective = descent.theta, at_last
+                descent.settle_at(descent.theta)
+                objective = at_last
         return objective
 
 
@@ -175,9 +181,12 @@ class BatchRates(_Backtracking):
     """
 
     memory, few, ratio = 10, 6, 0.8
+    spectrum = np.geomspace(1e-4, 1, 25)  # eigenvalues over L
 
     def begin(self, descent):
         super().begin(descent)
+        self.most_growth = 1e6 if descent.theta.dtype == np.float64 else 1e3
+        self.growth = np.ones_like(self.spectrum)
         self.exact = not descent.l1  # the update is linear in its rate, so it can be corrected
         self.recent = []
         self._forget()
@@ -216,17 +225,31 @@ class BatchRates(_Backtracking):
         long, short = length / inner, inner / float(np.vdot(change, change))
         self.short = [*self.short, short][-self.few :]
         rate = min(self.short) if short < self.ratio * long else long
-        rate = np.clip(rate / self.base, 1e-3, 1e6)
-        # Rates on a grid: rounding errors cannot grow through them, so that equal problems (weights or
-        # repeated rows, dense or CSR) keep equal paths
-        return float(self.base * 2.0 ** (np.round(8 * np.log2(rate)) / 8))
+        return self.base * self._steady(float(np.clip(rate / self.base, 1e-3, 1e6)))
 
-    def drop(self, descent, in_vain):
+    def _steady(self, long: float) -> float:
+        """The rate, over 1/L, kept from blowing up rounding errors.
+
+        Long steps multiply the error along an eigenvalue x by |1 - rate x|; short ones undo that. Where
+        a rate would take the growth above its limit, the eigenvalue that has grown most is served first.
+        Rates lie on a grid, so that errors do not grow through them either. Equal problems (weights or
+        repeated rows, dense or CSR) then keep equal paths.
+        """
+        worst = self.spectrum[np.argmax(self.growth * self.spectrum)]
+        for rate in (2.0 ** (np.round(8 * np.log2(long)) / 8), 1 / worst, 1.0):
+            growth = np.maximum(self.growth * np.abs(1 - rate * self.spectrum), 1)
+            if growth.max() <= self.most_growth:
+                break
+        self.growth = growth
+        return rate
+
+    def drop(self, descent, progress):
         """The steps are not monotone: a plateau counts once it follows a restart from the best."""
-        if in_vain:
+        if progress.drops:
             return False
         self.back_to_best(descent)
         self._forget()
+        progress.go_on()
         return True
 
 
@@ -259,8 +282,9 @@ class SubgradientRates(_Backtracking):
         self.waits = 0
         self.back_to_best(descent)
 
-    def drop(self, descent, in_vain):
-        if in_vain >= self.most_drops:
+    def drop(self, descent, progress):
+        if progress.drops >= self.most_drops:
             return False
         self._lower(descent)
+        progress.go_on()
         return True

@@ -143,14 +143,3 @@ def mean_squares(X) -> np.ndarray:
     if sparse.issparse(X):
         return np.asarray(X.multiply(X).sum(axis=0), dtype=float).ravel() / X.shape[0]
     return np.einsum("ij,ij->j", X, X, dtype=float) / X.shape[0]
-
-
-def proximal_step(problem: Problem, theta: np.ndarray, threads: int = 1) -> np.ndarray:
-    """theta after one proximal gradient step at the rate 1/L: exact zeros under an l1 penalty."""
-    rate = scale_of(problem, problem.n, threads).largest_stable(problem.n) / 2
-    inverse = 1.0 if problem.standard is None else 1.0 / problem.standard.scale[:, None]
-    l1, l2 = problem.penalty.l1 * inverse, problem.penalty.l2 * inverse**2
-    step = theta - rate * problem.loss_gradient(theta, threads)
-    step[:-1] -= rate * l2 * theta[:-1]
-    step[:-1] = np.sign(step[:-1]) * np.maximum(np.abs(step[:-1]) - rate * l1, 0)
-    return step

@@ -56,6 +56,11 @@ class Record:
     best_score: float = -np.inf
     best_parameters: np.ndarray | None = None
 
+    def correct(self, descent: Descent) -> None:
+        """The last point of the path was undone: the descent went on from elsewhere."""
+        if self.path:
+            self.path[-1] = descent.parameters.copy()
+
     def add(self, **row) -> None:
         for name, values in self.history.items():
             values.append(row[name])
@@ -103,6 +108,11 @@ class Progress:
             self.best, self.waits, self.drops = cost, 0, 0
         else:
             self.waits += 1
+
+    def go_on(self) -> None:
+        """Wait anew, with other rates."""
+        self.waits = 0
+        self.drops += 1
 
     @property
     def plateau(self) -> bool:
@@ -164,6 +174,7 @@ def _train(problem, descent, rates, settings, record, stream):
             since_check += updates
             objective = window.mean() + penalty
             if not rates.accept(descent, objective):
+                record.correct(descent)
                 window.clear()
                 since_check = 0
                 continue
@@ -194,9 +205,8 @@ def _train(problem, descent, rates, settings, record, stream):
             progress.update(objective, score)
             rates.observe(descent, progress.waits)
             if progress.plateau:
-                if rates.drop(descent, progress.drops):
-                    progress.waits = 0
-                    progress.drops += 1
+                if rates.drop(descent, progress):
+                    record.correct(descent)
                 else:
                     record.stop_reason = "early_stopping" if settings.early_stopping else "tol"
                     return

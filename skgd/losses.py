@@ -97,7 +97,7 @@ class Loss(BaseEstimator):
         if y.shape[1] not in (1, z.shape[1]) or (y.shape[1] != z.shape[1] and not codes):
             raise ValueError(f"y has {y.shape[1]} columns and raw has {z.shape[1]}.")
         values = np.empty(len(z), dtype=dtype)
-        core.value_and_slope(self._core_spec(z.shape[1]), y, z, values, codes)
+        core.value_and_slope(self._struct(z.shape[1]), y, z, values, codes)
         return values, z.reshape(raw.shape)
 
     def inverse_link(self, raw: np.ndarray) -> np.ndarray:
@@ -106,8 +106,13 @@ class Loss(BaseEstimator):
 
     def _core_spec(self, n_columns: int):
         """What names this loss to the core: (name, parameter), or a callable."""
-        if self.name is None or type(self).value_and_slope is not Loss.value_and_slope:
-            return self._callback
+        written = type(self).value_and_slope is not Loss.value_and_slope
+        return self._callback if written else self._struct(n_columns)
+
+    def _struct(self, n_columns: int) -> tuple[str, float]:
+        """Name and parameter of the core's struct."""
+        if self.name is None:
+            raise NotImplementedError(f"{type(self).__name__} must define value_and_slope.")
         parameters = [float(value) for value in self.get_params().values()]
         return self.name, (parameters or [0.0])[0]
 
@@ -329,9 +334,8 @@ class LogLoss(_ClassificationLoss):
     bounded_slope = True
     has_probabilities = True
 
-    def _core_spec(self, n_columns):
-        spec = super()._core_spec(n_columns)
-        return spec if callable(spec) or n_columns == 1 else ("softmax", 0.0)
+    def _struct(self, n_columns):
+        return ("log_loss" if n_columns == 1 else "softmax"), 0.0
 
     def _curvature(self, y, weight):
         return 0.25 if np.max(y, initial=1) <= 1 else 0.5
