@@ -271,6 +271,7 @@ class GradientDescent(BaseEstimator):
     # -- parameters -------------------------------------------------------------------------------
 
     def _store(self, problem, descent, rates):
+        descent.gradient = None
         self._set_parameters(descent.parameters, problem)
         self.n_updates_ = descent.t
         self.learning_rate_ = descent.rate

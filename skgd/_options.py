@@ -188,7 +188,10 @@ def rates_of(
     if batch:
         rates = AutoRates(descent.rate, schedule, None, np.inf)
         if optimizer.adaptive or not loss.smooth:
-            rates.settle = 0.3  # steps that do not shrink by themselves
+            rates.settle, rates.swings = 0.5, 8  # steps that do not shrink by themselves
         return rates
-    horizon = max(100.0, updates_per_epoch) if optimizer.adaptive else None
+    if optimizer.adaptive:
+        horizon = max(100.0, updates_per_epoch)
+    else:  # of the updates that max_iter allows, a quarter at about the full rate
+        horizon = np.inf if stream else estimator.max_iter * updates_per_epoch / 4
     return AutoRates(descent.rate, schedule, horizon, 3, stream)

@@ -127,6 +127,7 @@ class Descent:
     random: np.ndarray  # uint64, (1,): state of the shuffling generator
     rule: str = "plain"  # whose state the slots are
     columns: int = 1  # of theta in use; the rest is padding
+    gradient: np.ndarray | None = None  # gets the gradient of the last update, where wanted
     average: np.ndarray | None = None
     average_start: int = 0
     average_power: float = 0.0
@@ -182,9 +183,9 @@ class Descent:
 
     def bind(self):
         """The core's view of the arrays."""
-        first, second = (*self.slots, None, None)[:2]
+        weighting = (self.average_start, self.average_power)
         return _DESCENTS[self.theta.dtype.char](
-            self.theta, first, second, self.average, (self.average_start, self.average_power), self.t
+            self.theta, self.slots, self.average, weighting, self.gradient, self.t
         )
 
     @property

@@ -188,6 +188,7 @@ class BatchRates(_Backtracking):
         self.most_growth = 1e6 if descent.theta.dtype == np.float64 else 1e3
         self.growth = np.ones_like(self.spectrum)
         self.exact = not descent.l1  # the update is linear in its rate, so it can be corrected
+        descent.gradient = np.empty_like(descent.theta)
         self.recent = []
         self._forget()
 
@@ -205,7 +206,7 @@ class BatchRates(_Backtracking):
         if objective < self.best:
             self.best, self.best_theta = objective, self.before
         step = descent.theta - self.before
-        gradient = -step / self.rate
+        gradient = descent.gradient.copy()
         rate = self._next_rate(gradient)
         if self.exact:
             self.last, step = rate, -rate * gradient

@@ -146,10 +146,11 @@ template <class T> struct BoundProblem {
 template <class T> struct BoundDescent {
   Descent<T> core{};
   std::vector<nb::object> kept;
-  BoundDescent(nb::object theta, nb::object first, nb::object second, nb::object average, std::pair<int64_t, double> weighting,
+  BoundDescent(nb::object theta, nb::tuple slots, nb::object average, std::pair<int64_t, double> weighting, nb::object gradient,
                int64_t t) {
     core.theta = pointer(theta);
-    core.slots = {pointer(first), pointer(second)};
+    core.gradient = pointer(gradient);
+    core.slots = {nb::len(slots) > 0 ? pointer(slots[0]) : nullptr, nb::len(slots) > 1 ? pointer(slots[1]) : nullptr};
     core.average = {pointer(average), weighting.first, weighting.second};
     core.t = t;
   }
@@ -186,8 +187,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
           },
           "theta"_a, "gradient"_a.none() = nb::none(), "threads"_a = 1, "Sum of weight * loss over all rows.");
   nb::class_<D>(m, descent)
-      .def(nb::init<nb::object, nb::object, nb::object, nb::object, std::pair<int64_t, double>, int64_t>(), "theta"_a,
-           "first"_a.none(), "second"_a.none(), "average"_a.none(), "weighting"_a, "t"_a)
+      .def(nb::init<nb::object, nb::tuple, nb::object, std::pair<int64_t, double>, nb::object, int64_t>(), "theta"_a, "slots"_a,
+           "average"_a.none(), "weighting"_a, "gradient"_a.none(), "t"_a)
       .def_prop_ro("t", [](D& d) { return d.core.t; });
   m.def(
       "run",

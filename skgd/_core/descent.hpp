@@ -35,7 +35,8 @@ template <class T> struct Descent {
   T* theta;
   Slots<T> slots;
   Average<T> average;
-  int64_t t = 0;  // updates made
+  int64_t t = 0;          // updates made
+  T* gradient = nullptr;  // gets the gradient (l2 included) at the last update of a run; null: not wanted
 };
 
 struct Plan {
@@ -175,7 +176,12 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
     if (control.stop) break;  // the gradient may be partial
     const T mean = T(1) / T(batch.count);
     for (T& g : gradient) g *= mean;
-    if (u == updates - 1) report(problem, descent.theta, gradient.data(), outcome);
+    if (u == updates - 1) {
+      report(problem, descent.theta, gradient.data(), outcome);
+      if (descent.gradient)
+        for (int64_t i = 0; i < size; ++i)
+          descent.gradient[i] = gradient[i] + (i < d * K ? problem.penalty.l2_at(i / K) * descent.theta[i] : T(0));
+    }
     plan.rates_of(u, rates);
     if (batch.count == problem.n()) restart(rule, theta, problem.penalty, rates.data());
     update(rule, descent.t, theta, problem.penalty, rates.data());
