@@ -1,9 +1,9 @@
 """What an epoch costs: mini-batches of 32 against single rows, batch descent against reading X.
 
-Seconds per epoch are slopes, (T(30) - T(10)) / 20 of two fits that differ in max_iter alone, so that
-what a fit does once does not count. Targets: a mini-batch epoch costs no more than a per-sample
-epoch; a batch epoch at n = 1,000,000, d = 50, float64 costs at most 1.3 times the fastest way found
-to read X once from memory.
+Seconds per epoch are slopes, (T(30) - T(10)) / 20 of two fits that differ in max_iter alone, so
+that what a fit does once does not count. Targets: a mini-batch epoch costs no more than a
+per-sample epoch; a batch epoch at n = 1,000,000, d = 50, float64 costs at most 1.3 times the
+fastest way found to read X once from memory.
 """
 
 import warnings

@@ -13,8 +13,7 @@ def package_data(package, folder, *, install):
     spec = find_spec(package)
     if spec is None:
         raise SystemExit(
-            f"This example reads data that ships with the package {package!r}. Get it with\n\n"
-            f"    {install}\n"
+            f"This example reads data that ships with the package {package!r}. Get it with\n\n    {install}\n"
         )
     return Path(spec.submodule_search_locations[0]) / folder
 

@@ -59,9 +59,7 @@ def preprocessing(*, sparse):
 
 def best_learning_rate(flights):
     """Search over the learning rate of the whole pipeline, on a sample of the rows."""
-    pipeline = Pipeline(
-        [("prepare", preprocessing(sparse=True)), ("model", GDRegressor(random_state=0))]
-    )
+    pipeline = Pipeline([("prepare", preprocessing(sparse=True)), ("model", GDRegressor(random_state=0))])
     sample = subsample(flights, SEARCH_ROWS)
     return search_learning_rate(pipeline, RATES, sample, sample[TARGET], score_name="R2")
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
@@ -77,7 +76,7 @@ class GradientDescent(BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X, y, sample_weight=None, coef_init=None, intercept_init=None, X_val=None, y_val=None
-    ):
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -160,7 +159,7 @@ class GradientDescent(BaseEstimator):
     def _standard(self, X, weight):
         if not self.standardize:
             return None
-        scaler = StandardScaler(with_mean=not sparse.issparse(X))
+        scaler = _scaler_for(X)
         _scale_in_chunks(scaler, X, weight)
         return _standard_of(scaler, self.fit_intercept)
 
@@ -170,6 +169,8 @@ class GradientDescent(BaseEstimator):
 
     def _split(self, X, y, weight):
         """Rows to train on, and (X, y, weight) held out; stratified by class."""
+        from sklearn.model_selection import train_test_split  # late: slow to import
+
         stratify = y if self._task == "classification" and np.ndim(y) == 1 else None
         kept, held = train_test_split(
             np.arange(X.shape[0]),
@@ -237,7 +238,7 @@ class GradientDescent(BaseEstimator):
         targets = self._encode(X, y, weight, loss, classes)
         if self.standardize:
             if first or not hasattr(self, "_scaler"):
-                self._scaler = StandardScaler(with_mean=not sparse.issparse(X))
+                self._scaler = _scaler_for(X)
             _scale_in_chunks(self._scaler, X, weight)
         standard = _standard_of(self._scaler, self.fit_intercept) if self.standardize else None
         problem = self._problem(X, targets, loss, standard)
@@ -252,9 +253,7 @@ class GradientDescent(BaseEstimator):
         descent = _into(descent, problem)
         rates = options.rates_of(self, problem, descent, loss, optimizer, batch_size, stream=True)
         updates = -(-problem.n // batch_size)
-        settings = Settings(
-            batch_size, rule, 1, updates, None, 1, self.shuffle, self._threads()
-        )
+        settings = Settings(batch_size, rule, 1, updates, None, 1, self.shuffle, self._threads())
         record = train(problem, descent, rates, settings, stream=True)
         self._store(problem, descent, rates)
         self.n_iter_ = descent.epochs
@@ -312,7 +311,9 @@ class GradientDescent(BaseEstimator):
     def _doc_link_module(self):
         return "skgd"
 
-    _doc_link_template = "https://skgd.readthedocs.io/en/latest/generated/{estimator_module}.{estimator_name}.html"
+    _doc_link_template = (
+        "https://skgd.readthedocs.io/en/latest/generated/{estimator_module}.{estimator_name}.html"
+    )
 
 
 partial_fit_available = available_if(_has_partial_fit)
@@ -331,6 +332,12 @@ def _shaped(array, name, shape):
     if array.size != np.prod(shape):
         raise ValueError(f"{name} has shape {array.shape}, but {shape} is needed.")
     return array.reshape(shape)
+
+
+def _scaler_for(X):
+    from sklearn.preprocessing import StandardScaler  # late: slow to import
+
+    return StandardScaler(with_mean=not sparse.issparse(X))
 
 
 def _scale_in_chunks(scaler, X, weight, rows=1 << 14):

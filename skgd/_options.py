@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from sklearn.utils import check_random_state
 
 from ._problem import Descent, Penalty, Problem
@@ -96,7 +95,9 @@ def averaging_of(estimator) -> tuple[bool, int, float]:
     average = estimator.average
     if isinstance(average, str):  # "auto"
         return estimator.learning_rate == "auto" and estimator.solver != "batch", 0, _AVERAGE_POWER
-    return average is not False, (0 if average is True else int(average)), 0.0
+    if isinstance(average, (bool, np.bool_)):
+        return bool(average), 0, 0.0
+    return True, int(average), 0.0
 
 
 def new_descent(estimator, problem: Problem, rule: str, slots: int) -> Descent:
@@ -133,10 +134,7 @@ def base_rate(estimator, problem: Problem, descent: Descent, optimizer, batch_si
     """The learning rate that was given, or half the largest stable one for the data."""
     if not isinstance(estimator.learning_rate, str):
         return float(estimator.learning_rate)
-    if stream:
-        scale = scale_of_stream(problem, descent.stream)
-    else:
-        scale = scale_of(problem, batch_size)
+    scale = scale_of_stream(problem, descent.stream) if stream else scale_of(problem, batch_size)
     step = scale.largest_stable(batch_size) / 2
     if not optimizer.adaptive:
         return step * (1 - getattr(optimizer, "beta", 0.0))
@@ -149,10 +147,7 @@ def _parameter_scale(problem: Problem, descent: Descent) -> float:
     """How far a parameter will have to go: the largest step of a coordinate at a scale of its own."""
     columns = slice(0, problem.targets.columns)
     gradient = np.abs(problem.loss_gradient(descent.theta)[:, columns]).max(axis=1)
-    if problem.standard is not None:
-        squares = np.ones(problem.d)
-    else:
-        squares = mean_squares(problem.X)
+    squares = np.ones(problem.d) if problem.standard is not None else mean_squares(problem.X)
     curvature = problem.loss._curvature(problem.targets.y, problem.targets.weight)
     scale = curvature * np.append(squares, 1.0)
     return float(np.max(gradient / np.maximum(scale, 1e-300), initial=0.0, where=scale > 0)) or 1.0

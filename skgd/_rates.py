@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .exceptions import DivergenceError
-from .schedules import Adaptive
+from .schedules import Adaptive, Constant
 
 _EXPLODED = 1e4  # times the objective at the start
 
 
 class Rates:
-    """A learning rate the user chose, times a schedule.
-
-    Called with the number of the next update and a count, it gives that many rates.
-    """
+    """A learning rate the user chose, times a schedule."""
 
     bounded = True  # slopes are bounded: too high a rate oscillates, it does not explode
     noisy = True  # updates see a part of the rows
@@ -28,6 +24,10 @@ class Rates:
         self.reference = max(descent.reference, np.finfo(float).tiny)
 
     def __call__(self, t: int, count: int) -> np.ndarray:
+        """The rates of updates t .. t + count - 1; one where it is the same for all."""
+        if isinstance(self.schedule, Constant):
+            self.last = self.base
+            return np.array([self.base])
         multipliers = np.asarray(self.schedule(np.arange(t, t + count)), dtype=float)
         if multipliers.shape not in ((), (count,)):
             raise ValueError(
@@ -35,9 +35,7 @@ class Rates:
                 f"update numbers; one multiplier for each is needed."
             )
         if not np.all(multipliers >= 0) or np.isinf(multipliers).any():
-            raise ValueError(
-                f"schedule={self.schedule!r} gave a multiplier that is negative or not finite."
-            )
+            raise ValueError(f"schedule={self.schedule!r} gave a multiplier that is negative or not finite.")
         rates = np.full(count, self.base * multipliers)
         self.last = float(rates[-1])
         return rates
@@ -61,10 +59,10 @@ class Rates:
     def observe(self, descent, waits: int) -> None:
         """After a check; `waits` checks in a row have brought no improvement."""
         schedule = self.schedule
-        if isinstance(schedule, Adaptive) and waits > 0 and waits % schedule.patience == 0:
-            if not schedule.exhausted():
-                schedule.course.drops += 1
-                descent.drops = schedule.course.drops
+        plateau = isinstance(schedule, Adaptive) and waits > 0 and waits % schedule.patience == 0
+        if plateau and not schedule.exhausted():
+            schedule.course.drops += 1
+            descent.drops = schedule.course.drops
 
     def drop(self, descent, progress) -> bool:
         """At a plateau: True if training should go on, with other rates."""
@@ -95,10 +93,12 @@ class AutoRates(Rates):
 
     def __call__(self, t, count):
         rates = super().__call__(t, count) * self.factor
+        if self.horizon is not None and np.isfinite(self.horizon):
+            decay = np.arange(t, t + count, dtype=float)
+            decay /= self.horizon
+            decay += 1.0
+            rates = rates / np.sqrt(decay, out=decay)
         self.last = float(rates[-1])
-        if self.horizon is not None:
-            rates = rates / np.sqrt(1.0 + np.arange(t, t + count) / self.horizon)
-            self.last = float(rates[-1])
         return rates
 
     def accept(self, descent, objective):
@@ -157,7 +157,7 @@ class _Backtracking(Rates):
 
     def __call__(self, t, count):
         self.last = self.rate
-        return np.full(count, self.rate)
+        return np.array([self.rate])
 
     def back_to_best(self, descent) -> None:
         descent.theta[:] = self.best_theta

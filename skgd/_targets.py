@@ -20,9 +20,7 @@ def classes_of(y) -> np.ndarray:
     check_classification_targets(y)
     classes = np.unique(y)
     if len(classes) < 2:
-        raise ValueError(
-            f"The number of classes has to be greater than one; got {len(classes)} class."
-        )
+        raise ValueError(f"The number of classes has to be greater than one; got {len(classes)} class.")
     return classes
 
 

@@ -70,22 +70,31 @@ class Window:
     """Mean loss over the last n rows visited, each as it was just before its update."""
 
     def __init__(self, n: int):
-        self.n, self.parts, self.rows = n, deque(), 0
+        self.n = n
+        self.clear()
 
     def add(self, loss: float, weight: float, rows: int) -> None:
         self.parts.append((loss, weight, rows))
-        self.rows += rows
+        self.loss, self.weight, self.rows = self.loss + loss, self.weight + weight, self.rows + rows
         while self.rows - self.parts[0][2] >= self.n:
-            self.rows -= self.parts.popleft()[2]
+            loss, weight, rows = self.parts.popleft()
+            self.loss, self.weight, self.rows = (
+                self.loss - loss,
+                self.weight - weight,
+                self.rows - rows,
+            )
+            self.dropped += 1
+        if self.dropped >= len(self.parts):  # sums afresh, before differences lose digits
+            self.loss = sum(part[0] for part in self.parts)
+            self.weight = sum(part[1] for part in self.parts)
+            self.dropped = 0
 
     def clear(self) -> None:
-        self.parts.clear()
-        self.rows = 0
+        self.parts, self.dropped = deque(), 0
+        self.loss, self.weight, self.rows = 0.0, 0.0, 0
 
     def mean(self) -> float:
-        loss = sum(part[0] for part in self.parts)
-        weight = sum(part[1] for part in self.parts)
-        return loss / weight if weight > 0 else 0.0
+        return self.loss / self.weight if self.weight > 0 else 0.0
 
 
 class Progress:

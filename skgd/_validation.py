@@ -12,9 +12,7 @@ __all__ = ["check_design", "check_rows", "check_weights", "class_weights"]
 _DTYPES = (np.float64, np.float32)
 
 
-def check_design(
-    estimator, X, y="no_validation", *, reset: bool, multi_output=True, y_numeric=False
-):
+def check_design(estimator, X, y="no_validation", *, reset: bool, multi_output=True, y_numeric=False):
     """X (and y) as validated by scikit-learn, in the layout of the core.
 
     Dense X is C-contiguous float32 or float64, CSR has canonical rows; neither is copied when it is so
@@ -22,7 +20,13 @@ def check_design(
     """
     if not reset and _is_plain(estimator, X, y, y_numeric):
         return X if isinstance(y, str) else (X, y)
-    options = dict(accept_sparse="csr", dtype=_DTYPES, order="C", accept_large_sparse=True, reset=reset)
+    options = {
+        "accept_sparse": "csr",
+        "dtype": _DTYPES,
+        "order": "C",
+        "accept_large_sparse": True,
+        "reset": reset,
+    }
     if isinstance(y, str):
         return _canonical(validate_data(estimator, X, **options))
     X, y = validate_data(estimator, X, y, multi_output=multi_output, y_numeric=y_numeric, **options)
@@ -45,10 +49,15 @@ def _is_plain(estimator, X, y, y_numeric) -> bool:
         and np.isfinite(X.sum(dtype=float))
         and (
             isinstance(y, str)
-            or type(y) is np.ndarray
-            and y.ndim == 1
-            and len(y) == len(X)
-            and (y.dtype.kind in "biuU" and not y_numeric or y.dtype.kind == "f" and np.isfinite(y.sum()))
+            or (
+                type(y) is np.ndarray
+                and y.ndim == 1
+                and len(y) == len(X)
+                and (
+                    (y.dtype.kind in "biuU" and not y_numeric)
+                    or (y.dtype.kind == "f" and np.isfinite(y.sum()))
+                )
+            )
         )
     )
 

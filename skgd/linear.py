@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Self
+
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
 from . import _options as options
@@ -15,6 +17,8 @@ from ._estimator import GradientDescent, partial_fit_available
 from ._targets import class_codes, classes_of, classification_targets, regression_targets
 from ._validation import class_weights
 from .losses import Loss
+from .optimizers import Optimizer
+from .schedules import Schedule
 
 __all__ = ["GDClassifier", "GDRegressor"]
 
@@ -71,31 +75,31 @@ class GDRegressor(RegressorMixin, GradientDescent):
 
     def __init__(
         self,
-        loss="squared_error",
+        loss: str | Loss = "squared_error",
         *,
-        solver="minibatch",
-        batch_size=32,
-        learning_rate="auto",
-        schedule="constant",
-        optimizer="plain",
-        penalty="l2",
-        alpha=1e-4,
-        l1_ratio=0.15,
-        fit_intercept=True,
-        standardize=False,
-        max_iter=1000,
-        tol=1e-4,
-        n_iter_no_change=5,
-        check_every="epoch",
-        early_stopping=False,
-        validation_fraction=0.1,
-        average="auto",
-        shuffle=True,
-        random_state=None,
-        warm_start=False,
-        n_jobs=None,
-        verbose=0,
-        record_path=False,
+        solver: str = "minibatch",
+        batch_size: int = 32,
+        learning_rate: float | str = "auto",
+        schedule: str | Schedule | Callable = "constant",
+        optimizer: str | Optimizer = "plain",
+        penalty: str | None = "l2",
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        max_iter: int = 1000,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 5,
+        check_every: int | str = "epoch",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        average: bool | int | str = "auto",
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        record_path: bool = False,
     ):
         self.loss = loss
         self.solver = solver
@@ -124,7 +128,7 @@ class GDRegressor(RegressorMixin, GradientDescent):
 
     @partial_fit_available
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y, sample_weight=None) -> Self:
         """Update the model by one pass over the given rows.
 
         Optimizer state, averages, l1 penalties and schedules continue from call to call. Not
@@ -173,6 +177,8 @@ class GDRegressor(RegressorMixin, GradientDescent):
         return coef.ravel() if self._flat_y else coef
 
     def _score_rows(self, X, y, weight):
+        from sklearn.metrics import r2_score  # late: slow to import
+
         return r2_score(y, self._predictions(self._raw(X)), sample_weight=weight)
 
     def __sklearn_tags__(self):
@@ -247,32 +253,32 @@ class GDClassifier(ClassifierMixin, GradientDescent):
 
     def __init__(
         self,
-        loss="log_loss",
+        loss: str | Loss = "log_loss",
         *,
-        solver="minibatch",
-        batch_size=32,
-        learning_rate="auto",
-        schedule="constant",
-        optimizer="plain",
-        penalty="l2",
-        alpha=1e-4,
-        l1_ratio=0.15,
-        fit_intercept=True,
-        standardize=False,
-        max_iter=1000,
-        tol=1e-4,
-        n_iter_no_change=5,
-        check_every="epoch",
-        early_stopping=False,
-        validation_fraction=0.1,
-        average="auto",
-        shuffle=True,
-        random_state=None,
-        warm_start=False,
-        n_jobs=None,
-        verbose=0,
-        record_path=False,
-        class_weight=None,
+        solver: str = "minibatch",
+        batch_size: int = 32,
+        learning_rate: float | str = "auto",
+        schedule: str | Schedule | Callable = "constant",
+        optimizer: str | Optimizer = "plain",
+        penalty: str | None = "l2",
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        max_iter: int = 1000,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 5,
+        check_every: int | str = "epoch",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        average: bool | int | str = "auto",
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        record_path: bool = False,
+        class_weight: dict | str | None = None,
     ):
         self.loss = loss
         self.solver = solver
@@ -302,7 +308,7 @@ class GDClassifier(ClassifierMixin, GradientDescent):
 
     @partial_fit_available
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
         """Update the model by one pass over the given rows.
 
         Optimizer state, averages, l1 penalties and schedules continue from call to call. Not
@@ -422,4 +428,6 @@ class GDClassifier(ClassifierMixin, GradientDescent):
         return classification_targets(codes, weight, len(self.classes_))
 
     def _score_rows(self, X, y, weight):
+        from sklearn.metrics import accuracy_score  # late: slow to import
+
         return accuracy_score(y, self._labels(self._raw(X)), sample_weight=weight)

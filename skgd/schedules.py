@@ -158,6 +158,5 @@ class Cosine(Schedule):
 
 
 SCHEDULES = {
-    schedule.name: schedule
-    for schedule in (Constant, InvScaling, Optimal, Adaptive, Exponential, Cosine)
+    schedule.name: schedule for schedule in (Constant, InvScaling, Optimal, Adaptive, Exponential, Cosine)
 }

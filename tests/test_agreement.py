@@ -23,9 +23,7 @@ def model_of(loss="squared_error", **params):
 
 
 def assert_same(model, other, **tolerance):
-    np.testing.assert_allclose(
-        theta(model), theta(other), **{"rtol": 1e-9, "atol": 1e-11, **tolerance}
-    )
+    np.testing.assert_allclose(theta(model), theta(other), **{"rtol": 1e-9, "atol": 1e-11, **tolerance})
 
 
 # ---------------------------------------------------------------- one solver inside another
@@ -175,9 +173,7 @@ def test_unsorted_and_repeated_sparse_entries_add_up(solver):
     halves = np.concatenate([0.25 * X.ravel(), 0.75 * X.ravel()])
     order = np.argsort(np.tile(rows, 2), kind="stable")
     columns = np.tile(columns, 2)[order]
-    messy = sparse.csr_matrix(
-        (halves[order], columns, np.arange(0, 2 * X.size + 1, 2 * X.shape[1]))
-    )
+    messy = sparse.csr_matrix((halves[order], columns, np.arange(0, 2 * X.size + 1, 2 * X.shape[1])))
     assert not messy.has_canonical_format
     assert_same(model_of(solver=solver).fit(messy, y), model_of(solver=solver).fit(X, y))
 

@@ -40,9 +40,7 @@ def scipy_optimum(loss, X, y, outputs=1, l2=0.0, weights=None, **params):
 
 
 def assert_close(model, coef, intercept, rtol=1e-5):
-    np.testing.assert_allclose(
-        model.coef_, np.reshape(coef, model.coef_.shape), rtol=rtol, atol=1e-8
-    )
+    np.testing.assert_allclose(model.coef_, np.reshape(coef, model.coef_.shape), rtol=rtol, atol=1e-8)
     np.testing.assert_allclose(model.intercept_, np.atleast_1d(intercept), rtol=rtol, atol=1e-8)
 
 
@@ -93,9 +91,7 @@ def test_huber_regressor():
         ("gamma", linear_model.GammaRegressor(alpha=0.1, tol=1e-12, max_iter=10_000)),
         (
             "tweedie",
-            linear_model.TweedieRegressor(
-                power=1.5, link="log", alpha=0.1, tol=1e-12, max_iter=10_000
-            ),
+            linear_model.TweedieRegressor(power=1.5, link="log", alpha=0.1, tol=1e-12, max_iter=10_000),
         ),
     ],
 )

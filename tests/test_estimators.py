@@ -170,9 +170,7 @@ def test_parameters_of_nested_objects():
         schedule=schedules.InvScaling(power=0.6),
         random_state=0,
     )
-    np.testing.assert_array_equal(
-        theta(model.set_params(random_state=0).fit(X, y)), theta(by_hand.fit(X, y))
-    )
+    np.testing.assert_array_equal(theta(model.set_params(random_state=0).fit(X, y)), theta(by_hand.fit(X, y)))
 
 
 @pytest.mark.parametrize("kind", BOTH)

@@ -77,9 +77,7 @@ def test_files_are_short(path):
 
 def public_modules():
     public = [
-        name
-        for name in sorted(FLOORS)
-        if not name.startswith("_") and (PACKAGE / f"{name}.py").exists()
+        name for name in sorted(FLOORS) if not name.startswith("_") and (PACKAGE / f"{name}.py").exists()
     ]
     return [skgd, *(__import__(f"skgd.{name}", fromlist=["_"]) for name in public)]
 

@@ -105,9 +105,7 @@ WRONG = [
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize(("parameter", "value", "allowed"), WRONG)
-def test_a_wrong_parameter_is_named_with_its_value_and_what_is_allowed(
-    kind, parameter, value, allowed
-):
+def test_a_wrong_parameter_is_named_with_its_value_and_what_is_allowed(kind, parameter, value, allowed):
     X, y = data_of(kind)
     with pytest.raises(ValueError) as caught:
         kind(**{parameter: value}).fit(X, y)

@@ -79,9 +79,7 @@ def test_agrees_with_the_losses_of_scikit_learn(name, params):
 @pytest.mark.parametrize("outputs", [1, 3, 5])
 def test_log_loss_agrees_with_scikit_learn(outputs):
     y, raw = sample("log_loss", outputs, seed=3)
-    twin = (
-        oracle.HalfBinomialLoss() if outputs == 1 else oracle.HalfMultinomialLoss(n_classes=outputs)
-    )
+    twin = oracle.HalfBinomialLoss() if outputs == 1 else oracle.HalfMultinomialLoss(n_classes=outputs)
     scores = raw[:, 0].copy() if outputs == 1 else raw
     expected = twin.loss_gradient(y.astype(float), scores)
     values, slopes = losses.LogLoss().value_and_slope(y, raw)

@@ -75,9 +75,9 @@ def test_single_rows_follow_the_cumulative_penalty(storage):
     """Tsuruoka et al. 2009: a weight is charged what it has not paid yet, and stops at zero."""
     X, y = make(n=50, d=8, seed=5)
     X = storage(X)
-    model = estimator(
-        penalty="l1", alpha=0.05, solver="sgd", learning_rate=0.02, max_iter=4, **STILL
-    ).fit(X, y)
+    model = estimator(penalty="l1", alpha=0.05, solver="sgd", learning_rate=0.02, max_iter=4, **STILL).fit(
+        X, y
+    )
     path = reference.descend(X, y, rate=0.02, batch_size=1, epochs=4, l1=0.05)
     np.testing.assert_allclose(theta(model), path[-1], rtol=1e-10, atol=1e-12)
     assert np.any(path[1:, :-1] == 0)

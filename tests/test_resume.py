@@ -185,3 +185,12 @@ def test_the_automatic_average_is_near_the_least_squares_solution():
     distance = np.linalg.norm(theta(automatic)[:, 0] - best)
     assert distance < 0.01
     assert distance < np.linalg.norm(theta(rough)[:, 0] - best) / 5
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_flags_of_numpy_are_flags(flag):
+    X, y = make(n=40)
+    for name in ("average", "shuffle", "fit_intercept", "standardize", "record_path"):
+        plain = theta(model_of(**{name: flag, "random_state": 0}).fit(X, y))
+        numpy = theta(model_of(**{name: np.bool_(flag), "random_state": 0}).fit(X, y))
+        np.testing.assert_array_equal(numpy, plain)

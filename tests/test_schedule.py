@@ -27,9 +27,7 @@ CLOSED_FORMS = [
 def run(schedule, **params):
     X, y = make(n=N)
     params = {"max_iter": EPOCHS, "check_every": 1, "record_path": True, **STILL, **params}
-    return estimator(
-        schedule=schedule, learning_rate=RATE, alpha=ALPHA, batch_size=M, **params
-    ).fit(X, y)
+    return estimator(schedule=schedule, learning_rate=RATE, alpha=ALPHA, batch_size=M, **params).fit(X, y)
 
 
 def test_the_table_names_every_documented_schedule():

@@ -57,9 +57,7 @@ def test_updates_of_an_epoch(solver, updates):
 @pytest.mark.parametrize(("outputs", "weighted"), [(1, False), (3, True)])
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_the_loss_of_batch_descent_is_the_objective_along_its_path(
-    loss, penalty, outputs, weighted, rate
-):
+def test_the_loss_of_batch_descent_is_the_objective_along_its_path(loss, penalty, outputs, weighted, rate):
     X, y = make(loss, outputs=outputs)
     weights = np.random.default_rng(0).uniform(0, 3, len(y)) if weighted else None
     model = model_of(
@@ -107,13 +105,11 @@ def test_the_loss_of_a_stream_is_that_of_its_last_n_rows(solver, size, check_eve
     """Every row is evaluated just before its update; the penalty before the last one is added."""
     X, y = make(n=48)
     weights = np.random.default_rng(2).uniform(0, 3, 48)
-    model = model_of(
-        solver=solver, max_iter=3, penalty="elasticnet", check_every=check_every, **STILL
-    ).fit(X, y, sample_weight=weights)
-    l1, l2 = reference.strengths("elasticnet", 0.1, L1_RATIO)
-    path = reference.descend(
-        X, y, rate=0.05, batch_size=size, epochs=3, l1=l1, l2=l2, weights=weights
+    model = model_of(solver=solver, max_iter=3, penalty="elasticnet", check_every=check_every, **STILL).fit(
+        X, y, sample_weight=weights
     )
+    l1, l2 = reference.strengths("elasticnet", 0.1, L1_RATIO)
+    path = reference.descend(X, y, rate=0.05, batch_size=size, epochs=3, l1=l1, l2=l2, weights=weights)
     batches = np.array_split(np.arange(48), 48 // size)
     expected = []
     for update in model.history_["update"].astype(int):
@@ -258,3 +254,15 @@ def test_without_held_out_rows_there_are_no_scores():
     model = model_of(max_iter=3, tol=None).fit(X, y)
     assert np.isnan(model.history_["validation_score"]).all()
     assert getattr(model, "validation_scores_", None) is None
+
+
+def test_verbose_tells_epoch_loss_and_rate(capsys):
+    X, y = make(n=48)
+    model_of(max_iter=3, tol=None, verbose=0).fit(X, y)
+    silent = capsys.readouterr()
+    assert silent.out + silent.err == ""
+    model = model_of(max_iter=3, tol=None, verbose=1).fit(X, y)
+    told = "".join(capsys.readouterr())
+    assert f"{model.loss_curve_[-1]:.3g}" in told
+    for word in ("epoch", "loss", "learning rate", "3"):
+        assert word in told.lower().replace("_", " ")

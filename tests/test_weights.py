@@ -26,9 +26,7 @@ def test_integer_weights_are_repeated_rows(loss, storage, rate):
     times = np.random.default_rng(0).integers(0, 4, len(y))
     params = {"solver": "batch", "learning_rate": rate}
     weighted = model_of(loss, **params).fit(storage(X), y, sample_weight=times)
-    repeated = model_of(loss, **params).fit(
-        storage(np.repeat(X, times, axis=0)), np.repeat(y, times, axis=0)
-    )
+    repeated = model_of(loss, **params).fit(storage(np.repeat(X, times, axis=0)), np.repeat(y, times, axis=0))
     tolerance = 1e-9 if rate == 0.03 else 1e-6
     assert weighted.learning_rate_ == pytest.approx(repeated.learning_rate_, rel=1e-6)
     assert_same(weighted, repeated, rtol=tolerance)
@@ -86,9 +84,7 @@ def test_a_weight_multiplies_the_gradient_of_its_row(solver, size, optimizer, st
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("optimizer", ["plain", "momentum", "adagrad", "adam"])
 @pytest.mark.parametrize(("solver", "size"), [("minibatch", 8), ("sgd", 1)])
-def test_a_minibatch_of_zero_weights_is_an_update_without_a_gradient(
-    solver, size, optimizer, storage
-):
+def test_a_minibatch_of_zero_weights_is_an_update_without_a_gradient(solver, size, optimizer, storage):
     X, y = make(n=40)
     weights = np.where(np.arange(40) // 8 == 2, 0.0, 1.0)  # the third batch of eight
     X = storage(X)

@@ -60,9 +60,9 @@ def test_zero_is_zero_and_not_nearly_so(optimizer, solver):
 @pytest.mark.parametrize("average", [True, "auto", 100])
 def test_averaging_keeps_the_zeros(average, solver):
     X, y = sparse_truth()
-    model = estimator(
-        penalty="l1", alpha=0.4, solver=solver, average=average, max_iter=100, tol=None
-    ).fit(X, y)
+    model = estimator(penalty="l1", alpha=0.4, solver=solver, average=average, max_iter=100, tol=None).fit(
+        X, y
+    )
     assert np.sum(model.coef_ == 0) >= 15
 
 

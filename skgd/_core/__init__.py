@@ -3,6 +3,7 @@
 ``SKGD_CORE=baseline`` in the environment forces the portable build.
 """
 
+import contextlib
 import os
 
 try:
@@ -14,10 +15,8 @@ except ImportError as error:
     ) from error
 
 if os.environ.get("SKGD_CORE") != "baseline" and core.supports_x86_64_v3():
-    try:
+    with contextlib.suppress(ImportError):  # not built on other architectures
         from . import _x86_64_v3 as core
-    except ImportError:  # built for another architecture
-        pass
 
 build = core.__name__.rpartition("._")[2]
 

@@ -47,8 +47,8 @@ template <class T> struct BoundProblem {
   std::vector<nb::object> kept;  // the arrays the core points into
   Guard* guard = nullptr;        // of the run in progress
 
-  BoundProblem(nb::object rows, nb::object standard, nb::tuple targets, nb::object loss, std::pair<double, double> penalty,
-               bool fit_intercept) {
+  BoundProblem(nb::object rows, nb::object standard, nb::tuple targets, nb::object loss,
+               std::pair<double, double> penalty, bool fit_intercept) {
     core.fit_intercept = fit_intercept;
     core.penalty.l1 = penalty.first, core.penalty.l2 = penalty.second;
     set_design(rows, standard);
@@ -80,9 +80,14 @@ template <class T> struct BoundProblem {
       auto parts = nb::cast<nb::tuple>(rows);
       Vector<const int64_t> probe;
       const bool wide = nb::try_cast(parts[1], probe, false);
-      auto as_dense = [&](auto x) { dense = {x.data, x.n, x.d, nullptr, nullptr, x.indices, x.indptr, wide}; return x; };
-      if (wide) core.design = as_dense(csr<int64_t>(parts));
-      else core.design = as_dense(csr<int32_t>(parts));
+      auto as_dense = [&](auto x) {
+        dense = {x.data, x.n, x.d, nullptr, nullptr, x.indices, x.indptr, wide};
+        return x;
+      };
+      if (wide)
+        core.design = as_dense(csr<int64_t>(parts));
+      else
+        core.design = as_dense(csr<int32_t>(parts));
     } else {
       auto x = keep<Matrix<const T>>(rows);
       dense.data = x.data(), dense.n = int64_t(x.shape(0)), dense.d = int64_t(x.shape(1));
@@ -119,7 +124,8 @@ template <class T> struct BoundProblem {
             if (!data) return nb::none();
             return nb::cast(nb::ndarray<E, nb::numpy>(data, shape), nb::rv_policy::reference);
           };
-          total = nb::cast<double>(call(view(b.y, {m, width}), view(b.weight, {m}), view(b.z, {m, size_t(b.stride)}), b.columns));
+          total = nb::cast<double>(
+              call(view(b.y, {m, width}), view(b.weight, {m}), view(b.z, {m, size_t(b.stride)}), b.columns));
         } catch (...) {
           failed = true;
           if (guard) guard->error = std::current_exception(), guard->control.stop = true;
@@ -146,8 +152,8 @@ template <class T> struct BoundProblem {
 template <class T> struct BoundDescent {
   Descent<T> core{};
   std::vector<nb::object> kept;
-  BoundDescent(nb::object theta, nb::tuple slots, nb::object average, std::pair<int64_t, double> weighting, nb::object gradient,
-               int64_t t) {
+  BoundDescent(nb::object theta, nb::tuple slots, nb::object average, std::pair<int64_t, double> weighting,
+               nb::object gradient, int64_t t) {
     core.theta = pointer(theta);
     core.gradient = pointer(gradient);
     core.slots = {nb::len(slots) > 0 ? pointer(slots[0]) : nullptr, nb::len(slots) > 1 ? pointer(slots[1]) : nullptr};
@@ -167,10 +173,11 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
   using P = BoundProblem<T>;
   using D = BoundDescent<T>;
   nb::class_<P>(m, problem)
-      .def(nb::init<nb::object, nb::object, nb::tuple, nb::object, std::pair<double, double>, bool>(), "rows"_a, "standard"_a.none(),
-           "targets"_a, "loss"_a, "penalty"_a, "fit_intercept"_a)
+      .def(nb::init<nb::object, nb::object, nb::tuple, nb::object, std::pair<double, double>, bool>(), "rows"_a,
+           "standard"_a.none(), "targets"_a, "loss"_a, "penalty"_a, "fit_intercept"_a)
       .def_prop_ro("columns", [](P& p) { return p.core.columns(); })
-      .def("penalty", [](P& p, Matrix<const T> theta) { return p.core.penalty.value(theta.data(), p.core.d(), p.core.columns()); })
+      .def("penalty",
+           [](P& p, Matrix<const T> theta) { return p.core.penalty.value(theta.data(), p.core.d(), p.core.columns()); })
       .def("row_moments",
            [](P& p) {
              nb::gil_scoped_release release;
@@ -187,8 +194,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
           },
           "theta"_a, "gradient"_a.none() = nb::none(), "threads"_a = 1, "Sum of weight * loss over all rows.");
   nb::class_<D>(m, descent)
-      .def(nb::init<nb::object, nb::tuple, nb::object, std::pair<int64_t, double>, nb::object, int64_t>(), "theta"_a, "slots"_a,
-           "average"_a.none(), "weighting"_a, "gradient"_a.none(), "t"_a)
+      .def(nb::init<nb::object, nb::tuple, nb::object, std::pair<int64_t, double>, nb::object, int64_t>(), "theta"_a,
+           "slots"_a, "average"_a.none(), "weighting"_a, "gradient"_a.none(), "t"_a)
       .def_prop_ro("t", [](D& d) { return d.core.t; });
   m.def(
       "run",
@@ -197,8 +204,10 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         auto [batch_size, rates, threads] = plan;
         const Optimizer optimizer = make_optimizer(rule.first, rule.second);
         const Rows rows = order ? (*order)->rows(span.first, span.second) : Rows{nullptr, span.first, span.second};
-        Plan core{rows, batch_size, rates.data(), int64_t(rates.shape(1)), threads};
-        if (int64_t(rates.shape(0)) < core.updates()) throw std::invalid_argument("one rate for each update is needed");
+        const int64_t width = int64_t(rates.shape(1)), given = int64_t(rates.shape(0));
+        Plan core{rows, batch_size, rates.data(), width, given == 1 ? 0 : width, threads};
+        if (given != 1 && given < core.updates())
+          throw std::invalid_argument("one rate, or one for each update, is needed");
         auto [o, error] = p.guarded([&](Control& control) { return run(p.core, d.core, core, optimizer, control); });
         if (error) std::rethrow_exception(error);
         return Numbers{o.loss, o.weight, o.penalty, o.gradient_norm, o.updates};
@@ -212,9 +221,13 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         const int64_t K = int64_t(z.shape(1)), width = int64_t(y.shape(1));
         for (int64_t i = 0; i < int64_t(z.shape(0)); ++i)
           values.data()[i] = T(std::visit(
-              [&](auto& l) { return slopes_of(l, Block<T>{z.data() + i * K, y.data() + i * width, nullptr, 1, K, K, codes}); }, core));
+              [&](auto& l) {
+                return slopes_of(l, Block<T>{z.data() + i * K, y.data() + i * width, nullptr, 1, K, K, codes});
+              },
+              core));
       },
-      "loss"_a, "y"_a, "z"_a, "values"_a, "codes"_a, "Raw scores in z become slopes; values gets the loss of each row.");
+      "loss"_a, "y"_a, "z"_a, "values"_a, "codes"_a,
+      "Raw scores in z become slopes; values gets the loss of each row.");
 }
 
 }  // namespace
@@ -232,7 +245,9 @@ NB_MODULE(SKGD_MODULE, m) {
             order.shuffle(state.data()[0]);
           },
           "state"_a, "A fresh permutation; the generator's state moves on.")
-      .def_prop_ro("values", [](Order& o) { return nb::ndarray<nb::numpy, int32_t>(o.values().data(), {o.values().size()}, nb::find(o)); });
+      .def_prop_ro("values", [](Order& o) {
+        return nb::ndarray<nb::numpy, int32_t>(o.values().data(), {o.values().size()}, nb::find(o));
+      });
   m.def("supports_x86_64_v3", [] {
 #if defined(__x86_64__)
     return bool(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"));

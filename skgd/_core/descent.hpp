@@ -2,7 +2,7 @@
 //
 // `run` carries a Descent through a plan: an order of rows cut into batches, with one rate (or one rate
 // a column) for each update. Three loops do the same arithmetic: `dense_updates` for everything;
-// `per_sample` (fused.hpp) where a batch is one dense row under the plain rule; `lazy_updates` (lazy.hpp)
+// `PerSample` (fused.hpp) where a batch is one dense row under the plain rule; `lazy_updates` (lazy.hpp)
 // where a batch touches few of many sparse features.
 #pragma once
 #include <atomic>
@@ -42,8 +42,9 @@ template <class T> struct Descent {
 struct Plan {
   Rows rows;
   int64_t batch_size;
-  const double* rates;        // (updates, rate_columns)
-  int64_t rate_columns = 1;   // 1, or one a column of theta
+  const double* rates;       // (updates or 1, rate_columns)
+  int64_t rate_columns = 1;  // 1, or one a column of theta
+  int64_t rate_stride = 1;   // from update to update; 0 where one rate serves all
   int threads = 1;
 
   int64_t updates() const { return (rows.count + batch_size - 1) / batch_size; }
@@ -51,9 +52,10 @@ struct Plan {
     const int64_t start = u * batch_size;
     return rows.part(start, std::min(batch_size, rows.count - start));
   }
+  double rate(int64_t u) const { return rates[u * rate_stride]; }
   template <class T> void rates_of(int64_t u, std::vector<T>& out) const {
-    for (size_t k = 0; k < out.size(); ++k)
-      out[k] = T(rates[u * rate_columns + (rate_columns == 1 ? 0 : std::min<int64_t>(k, rate_columns - 1))]);
+    const double* row = rates + u * rate_stride;
+    for (int64_t k = 0; k < int64_t(out.size()); ++k) out[k] = T(row[std::min(k, rate_columns - 1)]);
   }
 };
 
@@ -119,7 +121,9 @@ template <class T> class Accumulator {
     } else {
       std::vector<std::thread> pool;
       for (int w = 1; w < workers; ++w)
-        pool.emplace_back([&, w] { for (int64_t s = w; s < segments; s += workers) segment(w, s); });
+        pool.emplace_back([&, w] {
+          for (int64_t s = w; s < segments; s += workers) segment(w, s);
+        });
       for (int64_t s = 0; s < segments; s += workers) segment(0, s);
       for (auto& thread : pool) thread.join();
       for (int64_t s = 0; s < segments; ++s) add(sums_.data() + s * size);
@@ -164,7 +168,8 @@ template <class T> void report(const Problem<T>& problem, const T* theta, Rows b
 }
 
 template <class T, class Rule>
-Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Rule& rule, Control& control) {
+Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Rule& rule,
+                      Control& control) {
   const int64_t d = problem.d(), K = problem.columns(), size = problem.parameters(), updates = plan.updates();
   Accumulator<T> accumulate(problem, plan.threads);
   std::vector<T> gradient(size), rates(K);

@@ -39,7 +39,7 @@ template <class T> struct Dense {
     if (!indptr) {
       const T* __restrict x = data + i * d;
       T* __restrict out = buffer;
-      const T *__restrict m = center, *__restrict s = inverse_scale;
+      const T* __restrict m = center, * __restrict s = inverse_scale;
       for (int64_t j = 0; j < d; ++j) out[j] = (x[j] - m[j]) * s[j];
     } else if (wide) {
       fill<int64_t>(i, buffer);
@@ -83,11 +83,14 @@ struct Rows {
     rows.order = order ? order + start : nullptr, rows.first = first + start, rows.count = length;
     return rows;
   }
-  // The row to ask memory for while row i is at work, or -1.
+  // The row to ask memory for while row i is at work, or -1. (Behind the one shorter block it is a few rows
+  // off, which costs nothing.)
   int64_t ahead(int64_t i) const {
     const int64_t position = first + i + window;
     if (!blocks || position >= n) return -1;
-    return (int64_t(blocks[position >> block_bits]) << block_bits) + (position & ((int64_t(1) << block_bits) - 1));
+    const int64_t row =
+        (int64_t(blocks[position >> block_bits]) << block_bits) + (position & ((int64_t(1) << block_bits) - 1));
+    return row < n ? row : -1;
   }
 };
 

@@ -7,17 +7,24 @@
 namespace skgd {
 
 template <class T>
-Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer, Control& control) {
+Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
+            Control& control) {
   if (plan.rows.count == 0) return {};
   if (per_sample_applies(problem, plan, optimizer))
-    return std::visit([&](const auto& loss) { return per_sample(problem, descent, plan, loss, control); }, problem.loss);
+    return std::visit(
+        [&](const auto& loss) {
+          return PerSample<T, std::decay_t<decltype(loss)>>(problem, descent, plan, loss).run(control);
+        },
+        problem.loss);
   if (lazy_applies(problem, descent, plan, optimizer)) return lazy_updates(problem, descent, plan, optimizer, control);
   return std::visit([&](const auto& rule) { return dense_updates(problem, descent, plan, rule, control); }, optimizer);
 }
 
 template <class T>
 double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control) {
-  return Accumulator<T>(problem, threads)(theta, {nullptr, 0, problem.n()}, gradient, control);
+  const bool zero = std::all_of(theta, theta + problem.parameters(), [](T w) { return w == 0; });
+  return Accumulator<T>(problem, threads)(zero && !gradient ? nullptr : theta, {nullptr, 0, problem.n()}, gradient,
+                                          control);
 }
 
 template <class T> std::pair<double, double> row_moments(const Problem<T>& problem) {

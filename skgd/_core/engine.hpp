@@ -5,10 +5,13 @@
 namespace skgd {
 
 // Carries the descent through the plan; stops early when `control` says so.
-template <class T> Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer, Control& control);
+template <class T>
+Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
+            Control& control);
 
 // Sum over all rows of weight * loss; fills `gradient` with the gradient of that sum unless it is null.
-template <class T> double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control);
+template <class T>
+double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control);
 
 // Sums over rows of weight * s and weight * s^2, s = |x|^2 (plus 1 for the intercept).
 template <class T> std::pair<double, double> row_moments(const Problem<T>& problem);

@@ -10,15 +10,18 @@
 
 namespace skgd {
 
-template <class T> bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Plan& plan, const Optimizer& optimizer) {
+template <class T>
+bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Plan& plan, const Optimizer& optimizer) {
   const bool adagrad = std::holds_alternative<Adagrad>(optimizer), l1 = problem.penalty.l1 > 0;
   const bool rule = std::holds_alternative<Plain>(optimizer) || std::holds_alternative<Cumulative>(optimizer) ||
                     (adagrad && plan.batch_size == 1);
   if (!rule || (descent.average.values && (l1 || adagrad))) return false;
   const double row = std::visit(
       [](auto& x) -> double {
-        if constexpr (requires { x.center; }) return double(x.d);
-        else return double(x.indptr[x.n]) / double(std::max<int64_t>(1, x.n));
+        if constexpr (requires { x.center; })
+          return double(x.d);
+        else
+          return double(x.indptr[x.n]) / double(std::max<int64_t>(1, x.n));
       },
       problem.design);
   return 2 * double(plan.batch_size) * row < double(problem.d());
@@ -29,8 +32,9 @@ template <class T, class I, class Rule> class Lazy {
 
  public:
   Lazy(const Problem<T>& problem, Descent<T>& descent, const Rule& rule)
-      : problem_(problem), x_(std::get<Csr<T, I>>(problem.design)), descent_(descent), rule_(rule), K_(problem.columns()),
-        d_(x_.d), l1_(problem.penalty.l1), l2_(problem.penalty.l2), scale_(K_, 1.0), owed_(K_, 0.0), sum_(K_, 0.0) {
+      : problem_(problem), x_(std::get<Csr<T, I>>(problem.design)), descent_(descent), rule_(rule),
+        K_(problem.columns()), d_(x_.d), l1_(problem.penalty.l1), l2_(problem.penalty.l2), scale_(K_, 1.0),
+        owed_(K_, 0.0), sum_(K_, 0.0) {
     if (!cumulative && (l1_ > 0 || (adagrad && l2_ > 0))) paid_.assign(d_ * K_, 0.0);
     if (cumulative)  // what should have been received is the same for all features
       for (int64_t k = 0; k < K_; ++k) owed_[k] = d_ ? double(descent.slots.first[k]) : 0;
@@ -105,9 +109,12 @@ template <class T, class I, class Rule> class Lazy {
         if constexpr (adagrad) {
           const T squares = descent_.slots.first[j * K_ + k];
           const T time = squares > 0 ? rule_.step(squares, due) : T(0);
-          if (l1_ > 0 && l2_ > 0) w = flow<true, true>(w, time, T(l1_), T(l2_));
-          else if (l1_ > 0) w = flow<true, false>(w, time, T(l1_), T(l2_));
-          else w = flow<false, true>(w, time, T(l1_), T(l2_));
+          if (l1_ > 0 && l2_ > 0)
+            w = flow<true, true>(w, time, T(l1_), T(l2_));
+          else if (l1_ > 0)
+            w = flow<true, false>(w, time, T(l1_), T(l2_));
+          else
+            w = flow<false, true>(w, time, T(l1_), T(l2_));
         } else {
           w = soft(w, due);
         }
@@ -139,7 +146,8 @@ template <class T, class I, class Rule> class Lazy {
         T g = 0;
         for (int64_t i = 0; i < batch.count; ++i) g += z[i * K_ + k];
         if constexpr (adagrad)
-          rule_.template update<false, false>(d_ * K_ + k, descent_.theta, mean * g, descent_.slots, rates[k], T(0), T(0));
+          rule_.template update<false, false>(d_ * K_ + k, descent_.theta, mean * g, descent_.slots, rates[k], T(0),
+                                              T(0));
         else
           intercept()[k] -= rates[k] * mean * g;
       }
@@ -232,10 +240,13 @@ template <class T, class I, class Rule> class Lazy {
 };
 
 template <class T>
-Outcome lazy_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer, Control& control) {
+Outcome lazy_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
+                     Control& control) {
   auto with = [&]<class I>(const Csr<T, I>&) {
-    if (auto* rule = std::get_if<Adagrad>(&optimizer)) return Lazy<T, I, Adagrad>(problem, descent, *rule).run(plan, control);
-    if (auto* rule = std::get_if<Cumulative>(&optimizer)) return Lazy<T, I, Cumulative>(problem, descent, *rule).run(plan, control);
+    if (auto* rule = std::get_if<Adagrad>(&optimizer))
+      return Lazy<T, I, Adagrad>(problem, descent, *rule).run(plan, control);
+    if (auto* rule = std::get_if<Cumulative>(&optimizer))
+      return Lazy<T, I, Cumulative>(problem, descent, *rule).run(plan, control);
     return Lazy<T, I, Plain>(problem, descent, Plain{}).run(plan, control);
   };
   if (auto* csr = std::get_if<Csr<T, int32_t>>(&problem.design)) return with(*csr);

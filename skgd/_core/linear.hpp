@@ -9,8 +9,7 @@ namespace skgd {
 
 template <class T> class Linear {
  public:
-  explicit Linear(const Problem<T>& problem)
-      : problem_(problem), d_(problem.d()), columns_(problem.columns()) {
+  explicit Linear(const Problem<T>& problem) : problem_(problem), d_(problem.d()), columns_(problem.columns()) {
     // rows of a block should stay in the first-level cache between forward and backward
     const int64_t row_bytes = std::max<int64_t>(1, d_ * int64_t(sizeof(T)));
     block_rows_ = std::holds_alternative<Dense<T>>(problem.design)
@@ -25,12 +24,16 @@ template <class T> class Linear {
   int64_t block_rows() const { return block_rows_; }
   int64_t columns() const { return columns_; }
 
-  // Sum of weight * loss over the rows; adds the gradient of that sum to `gradient` unless it is null.
+  // Sum of weight * loss over the rows; adds the gradient of that sum to `gradient` unless it is null. A null
+  // theta stands for zeros: the rows are then not read.
   double loss_and_gradient(const T* theta, Rows rows, T* gradient) {
     double total = 0;
     for (int64_t start = 0; start < rows.count; start += block_rows_) {
       const Rows part = rows.part(start, std::min(block_rows_, rows.count - start));
-      forward(theta, part, z_.data());
+      if (theta)
+        forward(theta, part, z_.data());
+      else
+        std::fill_n(z_.data(), part.count * columns_, T(0));
       const Block<T> block = targets_.block(problem_, part, z_.data());
       total += std::visit([&](auto& loss) { return slopes_of(loss, block); }, problem_.loss);
       if (gradient) backward(part, z_.data(), gradient);

@@ -183,7 +183,9 @@ struct Callback {
 };
 
 template <class L, class T>
-concept Elementwise = requires(const L& loss, T y, T& slope) { { loss(y, y, slope) } -> std::same_as<T>; };
+concept Elementwise = requires(const L& loss, T y, T& slope) {
+  { loss(y, y, slope) } -> std::same_as<T>;
+};
 
 // Sum over the block of weight * value; weighted slopes replace the raw scores.
 template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
@@ -231,9 +233,9 @@ template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
   }
 }
 
-using Loss = std::variant<SquaredError, Huber, AbsoluteError, Quantile, LogCosh, EpsilonInsensitive,
-                          SquaredEpsilonInsensitive, Poisson, Gamma, Tweedie, LogLoss, Hinge, SquaredHinge,
-                          ModifiedHuber, Perceptron, Softmax, Callback>;
+using Loss =
+    std::variant<SquaredError, Huber, AbsoluteError, Quantile, LogCosh, EpsilonInsensitive, SquaredEpsilonInsensitive,
+                 Poisson, Gamma, Tweedie, LogLoss, Hinge, SquaredHinge, ModifiedHuber, Perceptron, Softmax, Callback>;
 
 // The loss of a name and its parameter (0 where it has none).
 inline Loss make_loss(const std::string& name, double parameter) {

@@ -20,8 +20,7 @@ template <class T> struct Slots {  // optimizer state, each the size of theta
 struct Plain {
   static constexpr int slots = 0;
   template <class T> Plain at(int64_t) const { return *this; }
-  template <bool l1_, bool l2_, class T>
-  void update(int64_t i, T* w, T g, Slots<T>, T rate, T l1, T l2) const {
+  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T>, T rate, T l1, T l2) const {
     const T step = w[i] - rate * (g + l2 * w[i]);
     w[i] = l1_ ? soft(step, rate * l1) : step;
   }
@@ -32,8 +31,7 @@ struct Plain {
 struct Cumulative {
   static constexpr int slots = 2;
   template <class T> Cumulative at(int64_t) const { return *this; }
-  template <bool, bool, class T>
-  void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+  template <bool, bool, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
     const T decay = T(1) - rate * l2;
     s.first[i] = s.first[i] * decay + rate * l1;
     T received = s.second[i] * decay;
@@ -46,8 +44,7 @@ struct Momentum {
   static constexpr int slots = 1;
   double beta;
   template <class T> Momentum at(int64_t) const { return *this; }
-  template <bool l1_, bool l2_, class T>
-  void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
     const T velocity = T(beta) * s.first[i] - rate * (g + l2 * w[i]);
     const T before = w[i], after = before + velocity;
     w[i] = l1_ ? soft(after, rate * l1) : after;
@@ -62,8 +59,7 @@ struct Nesterov {
   static constexpr bool restarts = true;  // see restart() in update.hpp
   double beta;
   template <class T> Nesterov at(int64_t) const { return *this; }
-  template <bool l1_, bool l2_, class T>
-  void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
     const T b = T(beta), descent = rate * (g + l2 * w[i]);
     if constexpr (l1_) {
       const T ahead = b * s.first[i], tiny = 8 * std::numeric_limits<T>::epsilon() * magnitude(ahead);
@@ -85,8 +81,7 @@ struct Adagrad {
   double epsilon;
   template <class T> Adagrad at(int64_t) const { return *this; }
   template <class T> T step(T squares, T rate) const { return rate / (std::sqrt(squares) + T(epsilon)); }
-  template <bool l1_, bool l2_, class T>
-  void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
     s.first[i] += g * g;
     const T time = step(s.first[i], rate);
     w[i] = flow<l1_, l2_>(w[i] - time * g, s.first[i] > 0 ? time : T(0), l1, l2);
@@ -97,8 +92,7 @@ struct RMSProp {
   static constexpr int slots = 1;
   double rho, epsilon;
   template <class T> RMSProp at(int64_t) const { return *this; }
-  template <bool l1_, bool l2_, class T>
-  void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
     g += l2 * w[i];
     s.first[i] = T(rho) * s.first[i] + T(1 - rho) * (g * g);
     const T step = rate / (std::sqrt(s.first[i]) + T(epsilon)), after = w[i] - step * g;
@@ -111,10 +105,10 @@ struct Adam {
   double beta_1, beta_2, epsilon;
   double correction_1 = 1, correction_2 = 1;  // 1 / (1 - beta^t)
   template <class T> Adam at(int64_t t) const {
-    return {beta_1, beta_2, epsilon, 1 / (1 - std::pow(beta_1, double(t + 1))), 1 / (1 - std::pow(beta_2, double(t + 1)))};
+    return {beta_1, beta_2, epsilon, 1 / (1 - std::pow(beta_1, double(t + 1))),
+            1 / (1 - std::pow(beta_2, double(t + 1)))};
   }
-  template <bool l1_, bool l2_, class T>
-  void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
     g += l2 * w[i];
     const T m = T(beta_1) * s.first[i] + T(1 - beta_1) * g;
     const T v = T(beta_2) * s.second[i] + T(1 - beta_2) * (g * g);

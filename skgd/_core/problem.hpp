@@ -12,9 +12,9 @@
 namespace skgd {
 
 template <class T> struct Targets {
-  const T* y;               // (n, columns), or (n,) class codes
+  const T* y;                 // (n, columns), or (n,) class codes
   const T* weight = nullptr;  // (n,) or null
-  int64_t columns = 1;      // outputs or classes
+  int64_t columns = 1;        // outputs or classes
   bool codes = false;
 };
 
@@ -25,12 +25,14 @@ template <class T> struct Problem {
   Penalty<T> penalty;
   bool fit_intercept = true;
 
-  int64_t n() const { return std::visit([](auto& x) { return x.n; }, design); }
-  int64_t d() const { return std::visit([](auto& x) { return x.d; }, design); }
-  // Columns of theta: 1, or the outputs rounded up to whole vectors (padding stays zero).
-  int64_t columns() const {
-    return targets.columns == 1 ? 1 : (targets.columns + lanes<T> - 1) / lanes<T> * lanes<T>;
+  int64_t n() const {
+    return std::visit([](auto& x) { return x.n; }, design);
   }
+  int64_t d() const {
+    return std::visit([](auto& x) { return x.d; }, design);
+  }
+  // Columns of theta: 1, or the outputs rounded up to whole vectors (padding stays zero).
+  int64_t columns() const { return targets.columns == 1 ? 1 : (targets.columns + lanes<T> - 1) / lanes<T> * lanes<T>; }
   int64_t parameters() const { return (d() + 1) * columns(); }
 };
 
@@ -47,8 +49,7 @@ template <class T> class TargetBuffer {
       return b;
     }
     y_.resize(rows.count * width);
-    for (int64_t i = 0; i < rows.count; ++i)
-      std::copy_n(t.y + rows[i] * width, width, y_.data() + i * width);
+    for (int64_t i = 0; i < rows.count; ++i) std::copy_n(t.y + rows[i] * width, width, y_.data() + i * width);
     b.y = y_.data();
     if (t.weight) {
       weight_.resize(rows.count);

@@ -38,13 +38,14 @@ class Order {
   }
 
   void shuffle(uint64_t& state) {
-    const int64_t n = int64_t(order_.size()), block = int64_t(1) << block_bits_, whole = n / block;
+    const int64_t n = int64_t(order_.size()), block = int64_t(1) << block_bits_;
     std::iota(blocks_.begin(), blocks_.end(), 0);
-    fisher_yates(blocks_.data(), whole, state);  // a shorter last block stays last
+    fisher_yates(blocks_.data(), int64_t(blocks_.size()), state);
     int64_t filled = 0;
     for (int64_t b : blocks_)
       for (int64_t i = b * block; i < std::min(n, (b + 1) * block); ++i) order_[filled++] = int32_t(i);
-    for (int64_t start = 0; start < n; start += window_) fisher_yates(order_.data() + start, std::min(window_, n - start), state);
+    for (int64_t start = 0; start < n; start += window_)
+      fisher_yates(order_.data() + start, std::min(window_, n - start), state);
   }
 
   Rows rows(int64_t first, int64_t count) const {

@@ -60,6 +60,27 @@ template <class T> inline T dot(const T* x, const T* w, int64_t d) {
   return z;
 }
 
+// x . w and x . v over d features, x being loaded once.
+template <class T> inline void dot2(const T* x, const T* w, const T* v, int64_t d, T& xw, T& xv) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  V a0 = {}, a1 = {}, b0 = {}, b1 = {};
+  int64_t j = 0;
+  for (; j + 2 * L <= d; j += 2 * L) {
+    const V x0 = load<V>(x + j), x1 = load<V>(x + j + L);
+    a0 += x0 * load<V>(w + j), a1 += x1 * load<V>(w + j + L);
+    b0 += x0 * load<V>(v + j), b1 += x1 * load<V>(v + j + L);
+  }
+  for (; j + L <= d; j += L) a0 += load<V>(x + j) * load<V>(w + j), b0 += load<V>(x + j) * load<V>(v + j);
+  xw = sum<T>(a0 + a1), xv = sum<T>(b0 + b1);
+  if (j + L / 2 <= d) {
+    const half<T> xj = load<half<T>>(x + j);
+    xw += sum<T>(xj * load<half<T>>(w + j)), xv += sum<T>(xj * load<half<T>>(v + j));
+    j += L / 2;
+  }
+  for (; j < d; ++j) xw += x[j] * w[j], xv += x[j] * v[j];
+}
+
 // Four rows against one w: w is loaded once for all of them.
 template <class T> inline void dot4(const T* const* x, const T* w, int64_t d, T* z) {
   using V = vec<T>;
@@ -133,8 +154,7 @@ template <class T> inline void add_rows(T* __restrict g, const T* c, const T* co
 }
 
 // z (columns) <- z + sum_j x_j W_j, for V vectors of columns of the row-major W (d, columns).
-template <int V_, class T>
-inline void dot_columns_block(const T* x, const T* W, int64_t d, int64_t columns, T* z) {
+template <int V_, class T> inline void dot_columns_block(const T* x, const T* W, int64_t d, int64_t columns, T* z) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
   V acc[V_];

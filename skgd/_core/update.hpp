@@ -44,14 +44,16 @@ void update_weights(const Rule& rule, Theta<T> theta, const Penalty<T>& penalty,
 
 // Forgets the velocity of a batch descent that would step uphill: <gradient, beta v - rate gradient> > 0
 // (O'Donoghue & Candes 2015).
-template <class Rule, class T> void restart(const Rule& rule, Theta<T> theta, const Penalty<T>& penalty, const T* rates) {
+template <class Rule, class T>
+void restart(const Rule& rule, Theta<T> theta, const Penalty<T>& penalty, const T* rates) {
   if constexpr (requires { Rule::restarts; }) {
     double inner = 0;
     const int64_t K = theta.columns, rows = theta.d + theta.fit_intercept;
     for (int64_t j = 0; j < rows; ++j)
       for (int64_t k = 0; k < K; ++k) {
         const int64_t i = j * K + k;
-        const double g = double(theta.gradient[i]) + (j < theta.d ? double(penalty.l2_at(j)) * double(theta.values[i]) : 0);
+        const double g =
+            double(theta.gradient[i]) + (j < theta.d ? double(penalty.l2_at(j)) * double(theta.values[i]) : 0);
         inner += g * (rule.beta * double(theta.slots.first[i]) - double(rates[k]) * g);
       }
     if (inner > 0) std::fill_n(theta.slots.first, (theta.d + 1) * K, T(0));
