@@ -146,7 +146,7 @@ class GradientDescent(BaseEstimator):
         return self
 
     def _problem(self, X, targets, loss, standard) -> Problem:
-        return Problem(X, targets, loss, options.penalty_of(self), self.fit_intercept, standard)
+        return Problem(X, targets, loss, options.penalty_of(self), bool(self.fit_intercept), standard)
 
     def _threads(self) -> int:
         jobs = 1 if self.n_jobs is None else self.n_jobs

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ._problem import Descent, Penalty, Problem
-from ._rates import AutoRates, BatchRates, Rates, SubgradientRates
+from ._rates import AutoRates, BatchRates, Rates, PolyakRates
 from ._step_size import mean_squares, scale_of, scale_of_stream
 from .exceptions import DivergenceError
 from .losses import LOSSES, Loss
@@ -179,7 +179,7 @@ def rates_of(
     if not isinstance(schedule, Constant):
         return AutoRates(descent.rate, schedule, None, np.inf, stream)
     if batch and optimizer.name == "plain" and descent.average is None:
-        return (BatchRates if loss.smooth else SubgradientRates)(descent.rate, schedule, exploded)
+        return (BatchRates if loss.smooth else PolyakRates)(descent.rate, schedule, exploded)
     if batch:
         rates = AutoRates(descent.rate, schedule, None, np.inf)
         if optimizer.adaptive or not loss.smooth:

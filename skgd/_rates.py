@@ -254,38 +254,56 @@ class BatchRates(_Backtracking):
         return True
 
 
-class SubgradientRates(_Backtracking):
-    """Batch descent on losses with kinks: the rate falls geometrically.
+class PolyakRates(_Backtracking):
+    """Batch descent on losses with kinks: Polyak's rate (F - target) / |gradient|^2 (Polyak 1969).
 
-    After `patience` updates that brought no new best, descent goes back to the best parameters with the
-    rate multiplied by `factor` (Goffin 1977: geometric rates converge linearly on sharp objectives).
+    The target lies `delta` below the best objective seen; delta grows when it is halfway met and
+    shrinks after `patience` updates that did not meet it (variable targets: Goffin & Kiwiel 1999).
     """
 
-    patience, factor, most_drops = 6, 0.6, 12
+    patience, shrink, grow, most_drops = 15, 0.5, 1.5, 8
 
     def begin(self, descent):
         super().begin(descent)
-        self.waits = 0
+        descent.gradient = np.empty_like(descent.theta)
+        self.exact = not descent.l1  # the update is linear in its rate, so it can be corrected
+        self.delta, self.mark, self.waits = 0.25 * self.reference, np.inf, 0
 
     def accept(self, descent, objective):
+        if not np.isfinite(objective):
+            self.back_to_best(descent)
+            self.delta *= self.shrink
+            self.rate *= self.shrink
+            return self.rate == 0
         if objective < self.best:
             self.best, self.best_theta = objective, self.before
-            self.waits = 0
-        else:
-            self.waits += 1
+        squares = float(np.vdot(descent.gradient, descent.gradient))
+        if self._missed(objective) and objective > self.best + 4 * self.delta:
+            self.back_to_best(descent)
+            self.rate = self.delta / max(squares, np.finfo(float).tiny)
+            return True
+        self.rate = (objective - self.best + self.delta) / max(squares, np.finfo(float).tiny)
+        if self.exact:
+            self.last = self.rate
+            descent.theta[:] = self.before - self.rate * descent.gradient
         self.before = descent.theta.copy()
-        if self.waits >= self.patience or not np.isfinite(objective):
-            self._lower(descent)
         return True
 
-    def _lower(self, descent):
-        self.rate *= self.factor
-        self.waits = 0
-        self.back_to_best(descent)
+    def _missed(self, objective) -> bool:
+        """Moves the target; True when it was given up."""
+        if objective <= self.mark - 0.5 * self.delta:
+            self.delta *= self.grow if np.isfinite(self.mark) else 1.0
+            self.mark, self.waits = objective, 0
+            return False
+        self.waits += 1
+        if self.waits < self.patience:
+            return False
+        self.delta, self.mark, self.waits = self.shrink * self.delta, self.best, 0
+        return True
 
     def drop(self, descent, progress):
         if progress.drops >= self.most_drops:
             return False
-        self._lower(descent)
+        self.delta *= self.shrink
         progress.go_on()
         return True
