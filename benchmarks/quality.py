@@ -8,8 +8,9 @@ F falls by at most mu times the slopes' sum / 2, and mu is lowered until that is
 
 The perceptron loss is zero at zero weights and cannot be lower: F* = F(0) = 0, and dividing by
 F(0) - F* has no meaning. Its unit here is its value where all rows are wrong by a margin of one,
-the number of columns of raw scores, as F(0) is for the hinge loss. Since a low value alone says
-nothing about a model (zero weights have it), accuracies are shown beside those of the log loss.
+the number of columns of raw scores, as F(0) is for the hinge loss. A fit that ends at zero weights
+has learned nothing and counts as 1, whatever its F; and as a low value says little about a model,
+accuracies are shown beside those of the log loss.
 """
 
 import warnings
@@ -151,7 +152,7 @@ def main():
             lowest = min([lowest, *reached.values()])
             cells = []
             for run, model in models.items():
-                gap = (reached[run] - lowest) / (start - lowest)
+                gap = (reached[run] - lowest) / (start - lowest) if model.coef_.any() else 1.0
                 gaps[run][data, loss] = gap
                 cells.append(f"{gap:.1e} ({model.n_iter_:4d})")
             ok = all(gaps[run][data, loss] <= limit for run, (_, limit) in RUNS.items())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 from sklearn.utils import check_random_state
 
 from ._problem import Descent, Penalty, Problem
-from ._rates import AutoRates, BatchRates, Rates, PolyakRates
+from ._rates import AutoRates, BatchRates, PolyakRates, Rates
 from ._step_size import mean_squares, scale_of, scale_of_stream
 from .exceptions import DivergenceError
 from .losses import LOSSES, Loss
@@ -100,10 +102,16 @@ def averaging_of(estimator) -> tuple[bool, int, float]:
     return True, int(average), 0.0
 
 
+def _seed(random_state) -> int:
+    """State of the shuffling generator: the int itself, or drawn from NumPy's generator."""
+    if isinstance(random_state, numbers.Integral):
+        return int(random_state)
+    return check_random_state(random_state).randint(0, 2**32, dtype=np.uint64)
+
+
 def new_descent(estimator, problem: Problem, rule: str, slots: int) -> Descent:
     averaged, start, power = averaging_of(estimator)
-    random_state = check_random_state(estimator.random_state)
-    seed = random_state.randint(0, 2**32, size=1, dtype=np.uint64)
+    seed = np.array([_seed(estimator.random_state)], dtype=np.uint64)
     return Descent(
         problem.zeros(),
         tuple(problem.zeros() for _ in range(slots)),
@@ -135,7 +143,7 @@ def base_rate(estimator, problem: Problem, descent: Descent, optimizer, batch_si
     if not isinstance(estimator.learning_rate, str):
         return float(estimator.learning_rate)
     scale = scale_of_stream(problem, descent.stream) if stream else scale_of(problem, batch_size)
-    step = scale.largest_stable(batch_size) / 2
+    step = scale.comfortable(batch_size)
     if not optimizer.adaptive:
         return step * (1 - getattr(optimizer, "beta", 0.0))
     if stream and descent.rate > 0:
@@ -178,7 +186,8 @@ def rates_of(
     batch = estimator.solver == "batch"
     if not isinstance(schedule, Constant):
         return AutoRates(descent.rate, schedule, None, np.inf, stream)
-    if batch and optimizer.name == "plain" and descent.average is None:
+    searches = optimizer.name == "plain" and descent.average is None and not loss.least_at_zero
+    if batch and searches:
         return (BatchRates if loss.smooth else PolyakRates)(descent.rate, schedule, exploded)
     if batch:
         rates = AutoRates(descent.rate, schedule, None, np.inf)
@@ -189,4 +198,6 @@ def rates_of(
         horizon = max(100.0, updates_per_epoch)
     else:  # of the updates that max_iter allows, a quarter at about the full rate
         horizon = np.inf if stream else estimator.max_iter * updates_per_epoch / 4
-    return AutoRates(descent.rate, schedule, horizon, 3, stream)
+    rates = AutoRates(descent.rate, schedule, horizon, 3, stream)
+    rates.most_grown = min(8.0, batch_size**0.5)  # single rows are too noisy for higher rates
+    return rates

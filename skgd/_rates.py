@@ -72,12 +72,14 @@ class Rates:
 class AutoRates(Rates):
     """Automatic rates of the stochastic solvers.
 
-    A constant rate, lowered where checks bring no improvement: what is left then is the noise of the
+    A steady rate, growing a little while checks bring improvements (the curvature assumed is a bound)
+    and lowered where they do not: what is left then is the noise of the
     updates. If the objective explodes the stretch is undone and the rate quartered. At the end the better
     of the mean and the last of the iterates is kept.
     """
 
     plunge, swings, settle = 0.3, 4, 1.0
+    grow, shrink, most_grown = 1.05, 0.85, 1.0
 
     def __init__(self, base, schedule, horizon: float | None, patience: float = 3, stream=False):
         super().__init__(base, schedule, exploded=None)
@@ -111,8 +113,11 @@ class AutoRates(Rates):
                 self.lowest, self.good = objective, self.saved
             self.saved, self.in_a_row = descent.copy(), 0
             return True
-        # a stretch can end at a bad point; if it fails again, go back to where the best one began
-        descent.restore(self.saved if self.in_a_row == 0 else self.good)
+        if self.in_a_row == 0:
+            descent.restore(self.saved)
+        else:  # a stretch can end at a bad point: go back to where the best one began
+            descent.restore(self.good)
+            self.lowest = self.reference
         self.base *= 0.25
         self.retries += 1
         self.in_a_row += 1
@@ -121,6 +126,12 @@ class AutoRates(Rates):
 
     def observe(self, descent, waits):
         super().observe(descent, waits)
+        if not np.isfinite(self.patience):
+            return
+        if waits == 0:
+            self.factor = max(self.factor, min(self.factor * self.grow, self.most_grown))
+        else:
+            self.factor *= self.shrink
         if waits > 0 and waits % self.patience == 0:
             self.factor *= self.plunge
 

@@ -24,6 +24,8 @@ class Scale:
         Rows; infinite for a stream.
     row : float
         R2 = sum |x|^4 / sum |x|^2 over rows.
+    longest : float
+        The largest |x|^2 of a row.
     largest : float
         Largest eigenvalue of X'X / n.
     curvature : float
@@ -34,6 +36,7 @@ class Scale:
 
     n: float
     row: float
+    longest: float
     largest: float
     curvature: float
     penalty: float
@@ -43,6 +46,13 @@ class Scale:
         b = np.inf if batch_size >= self.n else float(batch_size)
         data = self.curvature * ((1 - 1 / b) * self.largest + self.row / b)
         return 2.0 / max(data + self.penalty, np.finfo(float).tiny)
+
+    def comfortable(self, batch_size: int) -> float:
+        """Half the largest stable rate, and no row overshoots its own target more than threefold."""
+        rate = self.largest_stable(batch_size) / 2
+        if batch_size >= self.n or not self.longest * self.curvature > 0:
+            return rate
+        return min(rate, 4.0 * batch_size / (self.curvature * self.longest))
 
 
 def largest_eigenvalue(problem: Problem, iterations: int = 20, threads: int = 1) -> float:
@@ -87,14 +97,14 @@ def _second_moments(problem: Problem) -> np.ndarray:
 
 def scale_of(problem: Problem, batch_size: int, threads: int = 1) -> Scale:
     """The Scale of a problem for updates of `batch_size` rows."""
-    first, second = problem.core.row_moments()
+    first, second, longest = problem.core.row_moments()
     row = second / first if first > 0 else 0.0
     largest = 0.0
     if batch_size > 1:
         largest = largest_eigenvalue(_sample(problem, batch_size), threads=threads)
     targets = problem.targets
     curvature = problem.loss._curvature(targets.y, targets.weight)
-    return Scale(problem.n, row, largest, curvature, _penalty(problem))
+    return Scale(problem.n, row, longest, largest, curvature, _penalty(problem))
 
 
 def scale_of_stream(problem: Problem, stream: dict) -> Scale:
@@ -102,7 +112,7 @@ def scale_of_stream(problem: Problem, stream: dict) -> Scale:
 
     The largest eigenvalue is bounded by the mean of |x|^2; rows larger than those before count at once.
     """
-    first, second = problem.core.row_moments()
+    first, second, longest = problem.core.row_moments()
     curvature = problem.loss._curvature(problem.targets.y, problem.targets.weight)
     for name, value in (
         ("weight", problem.total_weight),
@@ -113,7 +123,15 @@ def scale_of_stream(problem: Problem, stream: dict) -> Scale:
         stream[name] = stream.get(name, 0.0) + value
     row = max(stream["second"] / stream["first"], second / first) if first > 0 else 0.0
     weight = stream["weight"] or 1.0
-    return Scale(np.inf, row, stream["first"] / weight, stream["curvature"] / weight, _penalty(problem))
+    stream["longest"] = max(stream.get("longest", 0.0), longest)
+    return Scale(
+        np.inf,
+        row,
+        stream["longest"],
+        stream["first"] / weight,
+        stream["curvature"] / weight,
+        _penalty(problem),
+    )
 
 
 def _penalty(problem: Problem) -> float:

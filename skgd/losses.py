@@ -71,6 +71,7 @@ class Loss(BaseEstimator):
     bounded_slope = False
     has_probabilities = False
     log_link = False
+    least_at_zero = False  # the objective is lowest where all parameters are zero
 
     def value_and_slope(self, y: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Value of each row and slope of each raw score.
@@ -391,6 +392,7 @@ class Perceptron(_ClassificationLoss):
     r"""Perceptron loss, :math:`\max(0, -t z)` with :math:`t = \pm 1`."""
 
     name = "perceptron"
+    least_at_zero = True
     smooth = False
     bounded_slope = True
 

@@ -263,6 +263,6 @@ def test_verbose_tells_epoch_loss_and_rate(capsys):
     assert silent.out + silent.err == ""
     model = model_of(max_iter=3, tol=None, verbose=1).fit(X, y)
     told = "".join(capsys.readouterr())
-    assert f"{model.loss_curve_[-1]:.3g}" in told
+    assert f"{model.loss_curve_[-1]:.6g}" in told
     for word in ("epoch", "loss", "learning rate", "3"):
         assert word in told.lower().replace("_", " ")

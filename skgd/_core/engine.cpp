@@ -27,12 +27,13 @@ double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int thre
                                           control);
 }
 
-template <class T> std::pair<double, double> row_moments(const Problem<T>& problem) {
-  double first = 0, second = 0;
+template <class T> std::array<double, 3> row_moments(const Problem<T>& problem) {
+  double first = 0, second = 0, largest = 0;
   const double one = problem.fit_intercept ? 1 : 0;
   auto add = [&](int64_t i, double squares) {
     const double weight = problem.targets.weight ? double(problem.targets.weight[i]) : 1.0, s = squares + one;
     first += weight * s, second += weight * s * s;
+    if (weight > 0) largest = std::max(largest, s);
   };
   std::visit(
       [&](const auto& x) {
@@ -48,12 +49,12 @@ template <class T> std::pair<double, double> row_moments(const Problem<T>& probl
         }
       },
       problem.design);
-  return {first, second};
+  return {first, second, largest};
 }
 
 using T = SKGD_ELEMENT;
 template Outcome run<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
 template double evaluate<T>(const Problem<T>&, const T*, T*, int, Control&);
-template std::pair<double, double> row_moments<T>(const Problem<T>&);
+template std::array<double, 3> row_moments<T>(const Problem<T>&);
 
 }  // namespace skgd

@@ -1,5 +1,7 @@
 // What the bindings call; defined for float and double in engine.cpp.
 #pragma once
+#include <array>
+
 #include "descent.hpp"
 
 namespace skgd {
@@ -13,7 +15,7 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
 template <class T>
 double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control);
 
-// Sums over rows of weight * s and weight * s^2, s = |x|^2 (plus 1 for the intercept).
-template <class T> std::pair<double, double> row_moments(const Problem<T>& problem);
+// Sums over rows of weight * s and weight * s^2, and the largest s, s = |x|^2 (plus 1 for the intercept).
+template <class T> std::array<double, 3> row_moments(const Problem<T>& problem);
 
 }  // namespace skgd

@@ -12,9 +12,10 @@ template <class T> class Linear {
   explicit Linear(const Problem<T>& problem) : problem_(problem), d_(problem.d()), columns_(problem.columns()) {
     // rows of a block should stay in the first-level cache between forward and backward
     const int64_t row_bytes = std::max<int64_t>(1, d_ * int64_t(sizeof(T)));
-    block_rows_ = std::holds_alternative<Dense<T>>(problem.design)
-                      ? std::clamp<int64_t>((24 << 10) / row_bytes, 4, 64) / 4 * 4
-                      : 64;
+    const bool dense = std::holds_alternative<Dense<T>>(problem.design);
+    block_rows_ = dense ? std::clamp<int64_t>((8 << 10) / row_bytes, 1, 64) : 64;
+    if (block_rows_ > 4) block_rows_ -= block_rows_ % 4;
+    ahead_rows_ = dense ? std::max<int64_t>(1, (8 << 10) / row_bytes) : 0;
     z_.resize(block_rows_ * columns_);
     rows_.resize(block_rows_);
     if (auto* dense = std::get_if<Dense<T>>(&problem.design); dense && dense->buffered())
@@ -48,7 +49,7 @@ template <class T> class Linear {
 
  private:
   const Problem<T>& problem_;
-  int64_t d_, columns_, block_rows_;
+  int64_t d_, columns_, block_rows_, ahead_rows_;
   std::vector<T> z_, buffer_;
   std::vector<const T*> rows_;
   TargetBuffer<T> targets_;
@@ -58,11 +59,13 @@ template <class T> class Linear {
     const bool buffered = design.buffered();
     for (int64_t i = 0; i < m; ++i) {
       rows_[i] = design.row(rows[i], buffered ? buffer_.data() + i * d_ : nullptr);
-      if (const int64_t next = rows.ahead(i); next >= 0) design.ahead(next);
+      const int64_t next = rows.order ? rows.ahead(i) : rows[i] + ahead_rows_;
+      if (next >= 0 && next < design.n) design.ahead(next);
     }
     if (columns_ == 1) {
       int64_t i = 0;
-      for (; i + 4 <= m; i += 4) dot4(rows_.data() + i, theta, d_, z + i);
+      if (d_ <= 16)  // longer rows are walked one by one: memory likes that better
+        for (; i + 4 <= m; i += 4) dot4(rows_.data() + i, theta, d_, z + i);
       for (; i < m; ++i) z[i] = dot(rows_[i], theta, d_);
       for (i = 0; i < m; ++i) z[i] += theta[d_];
       return;

@@ -100,9 +100,9 @@ struct Tweedie {
 
 struct LogLoss {
   template <class T> T operator()(T y, T z, T& slope) const {
-    const T e = exp_(z < 0 ? z : -z), inverse = T(1) / (T(1) + e);
-    slope = (z < 0 ? e * inverse : inverse) - y;
-    return (z > 0 ? z : T(0)) + log1p_(e) - y * z;  // softplus(z) - y z
+    const T t = exp_(-z), e = z < 0 ? T(1) / t : t;  // e = exp(-|z|)
+    slope = T(1) / (T(1) + t) - y;                   // no branch between z and slope: rows wait for it
+    return (z > 0 ? z : T(0)) + log1p_(e) - y * z;   // softplus(z) - y z
   }
 };
 

@@ -1,4 +1,4 @@
-// A fresh order of the rows for every epoch. Rows are grouped in blocks of about a page; the blocks are
+// A fresh order of the rows for every epoch. Rows are grouped in blocks of about a page (long rows, of eight); the blocks are
 // permuted, then the rows within windows that fit the second-level cache. The data of up to a window are
 // permuted fully; beyond, memory is read a page at a time while every window mixes rows from everywhere.
 #pragma once
@@ -31,7 +31,8 @@ class Order {
  public:
   Order(int64_t n, int64_t d) : order_(n) {
     const int64_t row = 8 * std::max<int64_t>(1, d);  // of float64, so that float32 takes the same order
-    while (block_bits_ < 6 && (row << (block_bits_ + 1)) <= page) ++block_bits_;
+    const int64_t block_bytes = row < long_row ? page : 8 * row;
+    while (block_bits_ < 6 && (row << (block_bits_ + 1)) <= block_bytes) ++block_bits_;
     const int64_t block = int64_t(1) << block_bits_;
     window_ = std::max(window_bytes / row / block, int64_t(8)) * block;
     blocks_.resize((n + block - 1) / block);
@@ -54,7 +55,7 @@ class Order {
   std::vector<int32_t>& values() { return order_; }
 
  private:
-  static constexpr int64_t page = 4096, window_bytes = 256 << 10;
+  static constexpr int64_t page = 4096, long_row = 2048, window_bytes = 256 << 10;
   std::vector<int32_t> order_, blocks_;
   int block_bits_ = 0;
   int64_t window_;
