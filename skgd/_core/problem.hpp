@@ -49,7 +49,10 @@ template <class T> class TargetBuffer {
       return b;
     }
     y_.resize(rows.count * width);
-    for (int64_t i = 0; i < rows.count; ++i) std::copy_n(t.y + rows[i] * width, width, y_.data() + i * width);
+    if (width == 1)
+      for (int64_t i = 0; i < rows.count; ++i) y_[i] = t.y[rows[i]];
+    else
+      for (int64_t i = 0; i < rows.count; ++i) std::copy_n(t.y + rows[i] * width, width, y_.data() + i * width);
     b.y = y_.data();
     if (t.weight) {
       weight_.resize(rows.count);

@@ -1,6 +1,6 @@
-// A fresh order of the rows for every epoch. Rows are grouped in blocks of about a page (long rows, of eight); the blocks are
-// permuted, then the rows within windows that fit the second-level cache. The data of up to a window are
-// permuted fully; beyond, memory is read a page at a time while every window mixes rows from everywhere.
+// A fresh order of the rows for every epoch. Rows are grouped in blocks of about a page (long rows, of eight);
+// the blocks are permuted, then the rows within windows that fit the second-level cache. The data of up to a
+// window are permuted fully; beyond, memory is read a page at a time while every window mixes rows from everywhere.
 #pragma once
 #include <algorithm>
 #include <cstdint>

@@ -132,25 +132,37 @@ inline void decay_and_step(T* __restrict w, const T* __restrict l2, T rate, T c,
   for (int64_t j = 0; j < d; ++j) w[j] -= rate * l2[j] * w[j] + c * x[j];
 }
 
-// g <- g + sum_i c_i x_i over `count` (at most four) rows.
-template <class T> inline void add_rows(T* __restrict g, const T* c, const T* const* x, int count, int64_t d) {
+// g <- g + c x
+template <class T> inline void add_row(T* __restrict g, T c, const T* __restrict x, int64_t d) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
+  const V vc = c - V{};
   int64_t j = 0;
-  if (count == 4) {
-    const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
-    const V c0 = c[0] - V{}, c1 = c[1] - V{}, c2 = c[2] - V{}, c3 = c[3] - V{};
-    for (; j + L <= d; j += L)
-      store(g + j, load<V>(g + j) + (load<V>(x0 + j) * c0 + load<V>(x1 + j) * c1) +
-                       (load<V>(x2 + j) * c2 + load<V>(x3 + j) * c3));
-    for (; j < d; ++j) g[j] += (x0[j] * c[0] + x1[j] * c[1]) + (x2[j] * c[2] + x3[j] * c[3]);
+  for (; j + 2 * L <= d; j += 2 * L) {
+    store(g + j, load<V>(g + j) + load<V>(x + j) * vc);
+    store(g + j + L, load<V>(g + j + L) + load<V>(x + j + L) * vc);
+  }
+  for (; j < d; ++j) g[j] += x[j] * c;
+}
+
+// g <- g + sum_i c_i x_i over `count` (at most four) rows.
+template <class T> inline void add_rows(T* __restrict g, const T* c, const T* const* x, int count, int64_t d) {
+  if (count < 4) {
+    for (int i = 0; i < count; ++i) add_row(g, c[i], x[i], d);
     return;
   }
-  for (int i = 0; i < count; ++i) {
-    const V ci = c[i] - V{};
-    for (j = 0; j + L <= d; j += L) store(g + j, load<V>(g + j) + load<V>(x[i] + j) * ci);
-    for (; j < d; ++j) g[j] += x[i][j] * c[i];
-  }
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+  const V c0 = c[0] - V{}, c1 = c[1] - V{}, c2 = c[2] - V{}, c3 = c[3] - V{};
+  int64_t j = 0;
+  auto step = [&](int64_t at) {
+    store(g + at, load<V>(g + at) + ((load<V>(x0 + at) * c0 + load<V>(x1 + at) * c1) +
+                                     (load<V>(x2 + at) * c2 + load<V>(x3 + at) * c3)));
+  };
+  for (; j + 2 * L <= d; j += 2 * L) step(j), step(j + L);
+  for (; j + L <= d; j += L) step(j);
+  for (; j < d; ++j) g[j] += (x0[j] * c[0] + x1[j] * c[1]) + (x2[j] * c[2] + x3[j] * c[3]);
 }
 
 // z (columns) <- z + sum_j x_j W_j, for V vectors of columns of the row-major W (d, columns).
