@@ -62,8 +62,8 @@ def test_shapes_of_regressors():
         (3,),
         (60, 3),
     )
-    np.testing.assert_allclose(many.predict(X), X @ many.coef_.T + many.intercept_, rtol=1e-12)
-    np.testing.assert_allclose(many.predict(csr(X)), many.predict(X), rtol=1e-12)
+    np.testing.assert_allclose(many.predict(X), X @ many.coef_.T + many.intercept_, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(many.predict(csr(X)), many.predict(X), rtol=1e-12, atol=1e-14)
 
 
 # ---------------------------------------------------------------- parameters

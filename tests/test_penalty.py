@@ -32,7 +32,8 @@ def test_batch_descent_reaches_the_optimum_of_scikit_learn(optimizer, penalty, t
         l1_ratio=0.4,
         solver="batch",
         optimizer=optimizer,
-        learning_rate=0.01 if optimizer == "adam" else 0.1,
+        learning_rate=0.1,
+        schedule="cosine" if optimizer == "adam" else "constant",  # at a constant rate Adam never settles
         tol=None,
         max_iter=4000,
     ).fit(X, y)
