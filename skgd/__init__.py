@@ -4,12 +4,15 @@ from . import losses, optimizers, schedules
 from ._core import core as _core_is_built  # noqa: F401  (a clear ImportError when it is not)
 from .exceptions import DivergenceError
 from .linear import GDClassifier, GDRegressor
+from .mlp import GDMLPClassifier, GDMLPRegressor
 
 __version__ = "0.1.0"
 
 __all__ = [
     "DivergenceError",
     "GDClassifier",
+    "GDMLPClassifier",
+    "GDMLPRegressor",
     "GDRegressor",
     "losses",
     "optimizers",

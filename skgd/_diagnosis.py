@@ -30,7 +30,7 @@ def feature_spread(X, rows: int = 20_000) -> float:
 def doubts(estimator, problem, descent, rates, settings, record) -> list[str]:
     """Texts of the ConvergenceWarnings that are due."""
     found = []
-    if rates.exploded is not None and _oscillates(estimator, record):
+    if problem.network is None and rates.exploded is not None and _oscillates(estimator, record):
         stable = scale_of(problem, settings.batch_size).largest_stable(settings.batch_size)
         if rates.base > stable:
             found.append(
@@ -66,11 +66,10 @@ def _blamed_spread(problem, descent, ended: bool, tol: float) -> float:
     spread = feature_spread(problem.X)
     if spread < _SPREAD:
         return 0.0
-    if ended:
-        return spread
-    columns = slice(0, problem.targets.columns)
+    if ended or problem.network is not None:
+        return spread if ended else 0.0
     theta = descent.parameters
-    gradient = problem.loss_gradient(theta)[:-1, columns] + problem.penalty.l2 * theta[:-1, columns]
+    gradient = problem.blocks(problem.loss_gradient(theta) + problem.penalty.l2 * theta)[0][:-1]
     squares = mean_squares(problem.X)[:, None] * problem.loss._curvature(
         problem.targets.y, problem.targets.weight
     )

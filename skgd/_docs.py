@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 PARAMETERS = """\
 solver : {"batch", "sgd", "minibatch"}, default="minibatch"
@@ -95,8 +96,51 @@ path_ : ndarray of shape (n_checks + 1, n_parameters)
     ``record_path``."""
 
 
+NETWORK = """\
+hidden_layer_sizes : int or sequence of int, default=(100,)
+    Units of each hidden layer; none, ``()``, makes the model linear.
+activation : str, default="relu"
+    Of the hidden units: "identity", "logistic", "tanh", "relu", "leaky_relu" (slope 0.01 below 0),
+    "elu", "gelu", "silu", "softplus". Weights start uniform in (-r, r): :math:`r^2 = 6 / n_{in}` for
+    relu and those like it (He et al. 2015), :math:`6 / (n_{in} + n_{out})` for identity, tanh and the
+    last layer (Glorot & Bengio 2010), 16 times that for logistic; intercepts start at zero.
+dropout : float in [0, 1), default=0.0
+    Share of the hidden units left out, anew for each row and update, while learning; the others are
+    scaled by 1 / (1 - dropout) (Srivastava et al. 2014).
+max_grad_norm : float or None, default=None
+    Longer gradients of the loss are shortened to this norm (Pascanu et al. 2013)."""
+
+LAYERS = """\
+coefs_ : list of ndarrays of shape (n_inputs, n_units)
+    Weights of each layer.
+intercepts_ : list of ndarrays of shape (n_units,)
+    Intercepts of each layer.
+n_layers_ : int
+    Layers, that of the inputs included.
+n_outputs_ : int
+    Columns of raw scores."""
+
+
 def documented(cls):
-    """Fill the places {parameters} and {attributes} of a class's docstring."""
+    """Fill the places {parameters}, {attributes}, ... of a class's docstring.
+
+    Of the shared parameters those of the constructor are kept, with its defaults.
+    """
+    given = inspect.signature(cls.__init__).parameters
+    kept = []
+    for entry in re.split(r"\n(?=\w)", PARAMETERS):
+        name, head, text = re.match(r"(\w+)( :[^\n]*)(.*)", entry, re.DOTALL).groups()
+        if name in given:
+            default = given[name].default
+            shown = f'"{default}"' if isinstance(default, str) else repr(default)
+            kept.append(name + re.sub(r"default=.*", f"default={shown}", head) + text)
     doc = inspect.cleandoc(cls.__doc__)
-    cls.__doc__ = doc.replace("{parameters}", PARAMETERS).replace("{attributes}", ATTRIBUTES)
+    for place, text in (
+        ("parameters", "\n".join(kept)),
+        ("attributes", ATTRIBUTES),
+        ("network", NETWORK),
+        ("layers", LAYERS),
+    ):
+        doc = doc.replace("{" + place + "}", text)
+    cls.__doc__ = doc
     return cls

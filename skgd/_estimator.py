@@ -11,7 +11,6 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -33,7 +32,7 @@ def _has_partial_fit(estimator):
 
 
 class GradientDescent(BaseEstimator):
-    """What the linear estimators share: validation, descent, fitted attributes."""
+    """What all estimators share: validation, descent, fitted attributes."""
 
     _task: str
     _parameter_constraints = {
@@ -42,9 +41,7 @@ class GradientDescent(BaseEstimator):
         "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "schedule": [StrOptions(set(SCHEDULES)), callable],
         "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
-        "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
         "standardize": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -69,6 +66,35 @@ class GradientDescent(BaseEstimator):
         raise NotImplementedError
 
     def _score_rows(self, X, y, weight) -> float:
+        raise NotImplementedError
+
+    # -- what a model adds ------------------------------------------------------------------------
+
+    _fitted: str  # the attribute that tells a fitted model
+    _network = None  # hidden layers
+    _max_gradient_norm = 0.0
+
+    def _penalty(self):
+        raise NotImplementedError
+
+    def _initialise(self, problem, theta):
+        """Fill theta, zeros, with where a fit starts."""
+        raise NotImplementedError
+
+    def _start_at(self, problem, theta, coef_init, intercept_init):
+        """Fill theta, for X, with where the user wants to start."""
+        raise NotImplementedError
+
+    def _set_parameters(self, theta, problem):
+        """Fitted weights and intercepts, for X, from parameters of the problem."""
+        raise NotImplementedError
+
+    def _flat(self, theta, problem):
+        """Weights, then intercepts, for X, as one vector."""
+        raise NotImplementedError
+
+    def _raw(self, X):
+        """Raw scores (n, K) of validated rows."""
         raise NotImplementedError
 
     # -- fit --------------------------------------------------------------------------------------
@@ -132,6 +158,7 @@ class GradientDescent(BaseEstimator):
             n_iter_no_change=self.n_iter_no_change,
             shuffle=self.shuffle,
             threads=self._threads(),
+            max_gradient_norm=self._max_gradient_norm,
             record_path=self.record_path,
             early_stopping=self.early_stopping,
             score=None if held_out is None else self._scorer(held_out, problem),
@@ -146,7 +173,8 @@ class GradientDescent(BaseEstimator):
         return self
 
     def _problem(self, X, targets, loss, standard) -> Problem:
-        return Problem(X, targets, loss, options.penalty_of(self), bool(self.fit_intercept), standard)
+        intercept = bool(self.fit_intercept)
+        return Problem(X, targets, loss, self._penalty(), intercept, standard, self._network)
 
     def _threads(self) -> int:
         jobs = 1 if self.n_jobs is None else self.n_jobs
@@ -192,15 +220,12 @@ class GradientDescent(BaseEstimator):
         descent = options.new_descent(self, problem, rule, slots)
         if self.warm_start and hasattr(self, "_descent"):
             descent = _into(self._descent.continued_as(descent), problem)
+        else:
+            self._initialise(problem, descent.theta)
         if coef_init is not None or intercept_init is not None:
             theta = problem.zeros()
-            K = problem.targets.columns
-            if coef_init is not None:
-                theta[:-1, :K] = _shaped(coef_init, "coef_init", (K, problem.d)).T
-            if intercept_init is not None and self.fit_intercept:
-                theta[-1, :K] = _shaped(intercept_init, "intercept_init", (K,))
-            standard = problem.standard
-            descent.theta[:] = theta if standard is None else standard.into(theta)
+            self._start_at(problem, theta, coef_init, intercept_init)
+            descent.theta[:] = _moved(theta, problem, Standard.into)
         return descent
 
     def _finish(self, problem, descent, rates, settings, record: Record):
@@ -247,13 +272,17 @@ class GradientDescent(BaseEstimator):
         rule, slots = options.rule_of(self, optimizer, problem.penalty, self._batch_size())
         if first or not options.continues(self, self._descent, problem, rule[0]):
             descent = options.new_descent(self, problem, rule[0], slots)
-            descent = descent if first else self._descent.continued_as(descent)
+            if first:
+                self._initialise(problem, descent.theta)
+            else:
+                descent = self._descent.continued_as(descent)
         else:
             descent = self._descent
         descent = _into(descent, problem)
         rates = options.rates_of(self, problem, descent, loss, optimizer, batch_size, stream=True)
         updates = -(-problem.n // batch_size)
         settings = Settings(batch_size, rule, 1, updates, None, 1, self.shuffle, self._threads())
+        settings.max_gradient_norm = self._max_gradient_norm
         record = train(problem, descent, rates, settings, stream=True)
         self._store(problem, descent, rates)
         self.n_iter_ = descent.epochs
@@ -276,30 +305,8 @@ class GradientDescent(BaseEstimator):
         self.learning_rate_ = descent.rate
         self._descent = _out_of(descent, problem)
 
-    def _set_parameters(self, theta, problem):
-        """coef_ and intercept_, for X, from parameters of the problem."""
-        coef, intercept = self._unpacked(theta, problem)
-        self.coef_, self.intercept_ = self._shaped_coef(coef, problem), intercept
-
-    def _unpacked(self, theta, problem):
-        theta = theta if problem.standard is None else problem.standard.out_of(theta)
-        K = problem.targets.columns
-        return np.ascontiguousarray(theta[:-1, :K].T), theta[-1, :K].copy()
-
-    def _shaped_coef(self, coef, problem):
-        return coef
-
-    def _flat(self, theta, problem):
-        coef, intercept = self._unpacked(theta, problem)
-        return np.concatenate([coef.ravel(), intercept])
-
-    def _raw(self, X):
-        """Raw scores (n, K) of validated rows."""
-        coef = self.coef_.reshape(-1, X.shape[1])
-        return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
-
     def _raw_scores(self, X):
-        check_is_fitted(self, "coef_")
+        check_is_fitted(self, self._fitted)
         return self._raw(check_design(self, X, reset=False))
 
     def __sklearn_tags__(self):
@@ -327,7 +334,7 @@ def _print_check(history):
     return False
 
 
-def _shaped(array, name, shape):
+def shaped(array, name, shape):
     array = np.asarray(array, dtype=float)
     if array.size != np.prod(shape):
         raise ValueError(f"{name} has shape {array.shape}, but {shape} is needed.")
@@ -354,17 +361,25 @@ def _standard_of(scaler, fit_intercept) -> Standard:
 
 
 def _into(descent, problem):
-    return _moved(descent, problem, Standard.into)
+    """The descent in the coordinates of the problem (optimizer state stays as it is)."""
+    _moved(descent.theta, problem, Standard.into)
+    if descent.average is not None:
+        _moved(descent.average, problem, Standard.into)
+    return descent
 
 
 def _out_of(descent, problem):
-    return _moved(descent.copy(), problem, Standard.out_of)
-
-
-def _moved(descent, problem, move):
-    """The descent in other coordinates (optimizer state stays as it is)."""
-    if problem.standard is not None:
-        descent.theta[:] = move(problem.standard, descent.theta)
-        if descent.average is not None:
-            descent.average[:] = move(problem.standard, descent.average)
+    """A copy of the descent in the coordinates of X."""
+    descent = descent.copy()
+    _moved(descent.theta, problem, Standard.out_of)
+    if descent.average is not None:
+        _moved(descent.average, problem, Standard.out_of)
     return descent
+
+
+def _moved(theta, problem, move):
+    """Parameters moved, in place, to or from the coordinates of a standardised problem."""
+    if problem.standard is not None:
+        features = problem.features(theta)
+        features[:] = move(problem.standard, features)
+    return theta

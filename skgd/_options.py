@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 
 from ._problem import Descent, Penalty, Problem
 from ._rates import AutoRates, BatchRates, PolyakRates, Rates
-from ._step_size import mean_squares, scale_of, scale_of_stream
+from ._step_size import mean_squares, scale_of, scale_of_stream, sharpness
 from .exceptions import DivergenceError
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS
@@ -66,9 +66,9 @@ def _check_range(thing, name, low, high, closed_left=False):
         )
 
 
-def penalty_of(estimator) -> Penalty:
-    share = {None: 0.0, "l2": 0.0, "l1": 1.0, "elasticnet": estimator.l1_ratio}[estimator.penalty]
-    alpha = 0.0 if estimator.penalty is None else float(estimator.alpha)
+def penalty_of(name: str | None, alpha: float, l1_ratio: float) -> Penalty:
+    share = {None: 0.0, "l2": 0.0, "l1": 1.0, "elasticnet": l1_ratio}[name]
+    alpha = 0.0 if name is None else float(alpha)
     return Penalty(alpha * share, alpha * (1 - share))
 
 
@@ -117,7 +117,7 @@ def new_descent(estimator, problem: Problem, rule: str, slots: int) -> Descent:
         tuple(problem.zeros() for _ in range(slots)),
         seed,
         rule=rule,
-        columns=problem.targets.columns,
+        layers=problem.layers,
         average=problem.zeros() if averaged else None,
         average_start=start,
         average_power=power,
@@ -131,8 +131,7 @@ def continues(estimator, descent: Descent, problem: Problem, rule: str) -> bool:
     return (
         descent.rule == rule
         and descent.theta.dtype == problem.dtype
-        and descent.theta.shape == (problem.d + 1, problem.columns)
-        and descent.columns == problem.targets.columns
+        and descent.layers == problem.layers
         and (descent.average is not None, descent.average_power) == (averaged, power)
         and descent.l1 == (problem.penalty.l1 > 0)
     )
@@ -142,6 +141,8 @@ def base_rate(estimator, problem: Problem, descent: Descent, optimizer, batch_si
     """The learning rate that was given, or half the largest stable one for the data."""
     if not isinstance(estimator.learning_rate, str):
         return float(estimator.learning_rate)
+    if problem.network is not None:
+        return _network_rate(problem, descent, optimizer, batch_size)
     scale = scale_of_stream(problem, descent.stream) if stream else scale_of(problem, batch_size)
     step = scale.comfortable(batch_size)
     if not optimizer.adaptive:
@@ -151,10 +152,26 @@ def base_rate(estimator, problem: Problem, descent: Descent, optimizer, batch_si
     return optimizer.reach * _parameter_scale(problem, descent)
 
 
+def _network_rate(problem: Problem, descent: Descent, optimizer, batch_size: int) -> float:
+    """For a perceptron: 1e-3 for adaptive rules, else one over the largest curvature at the start."""
+    if descent.rate > 0 and descent.t > 0:
+        return descent.rate
+    if optimizer.adaptive:
+        return 1e-3
+    largest = sharpness(problem, descent.theta, batch_size)
+    return (1 - getattr(optimizer, "beta", 0.0)) / largest if largest > 0 else 1e-3
+
+
+def _largest_stable(problem: Problem, descent: Descent, batch_size: int) -> float:
+    if problem.network is None:
+        return scale_of(problem, batch_size).largest_stable(batch_size)
+    return 2.0 / max(sharpness(problem, descent.theta, batch_size), np.finfo(float).tiny)
+
+
 def _parameter_scale(problem: Problem, descent: Descent) -> float:
     """How far a parameter will have to go: the largest step of a coordinate at a scale of its own."""
-    columns = slice(0, problem.targets.columns)
-    gradient = np.abs(problem.loss_gradient(descent.theta)[:, columns]).max(axis=1)
+    (gradient,) = problem.blocks(problem.loss_gradient(descent.theta))
+    gradient = np.abs(gradient).max(axis=1)
     squares = np.ones(problem.d) if problem.standard is not None else mean_squares(problem.X)
     curvature = problem.loss._curvature(problem.targets.y, problem.targets.weight)
     scale = curvature * np.append(squares, 1.0)
@@ -166,6 +183,7 @@ def rates_of(
 ) -> Rates:
     """The rates of a fit, or of the next rows of a stream; sets the descent's base rate."""
     auto = isinstance(estimator.learning_rate, str)
+    start = descent.theta.copy() if problem.network is not None else None
     descent.rate = base_rate(estimator, problem, descent, optimizer, batch_size, stream)
     updates_per_epoch = -(-problem.n // batch_size)
     schedule = schedule_of(
@@ -174,7 +192,9 @@ def rates_of(
     )
 
     def exploded(rate):
-        stable = scale_of(problem, batch_size).largest_stable(batch_size)
+        if start is not None:
+            descent.theta[:] = start
+        stable = _largest_stable(problem, descent, batch_size)
         rows = {1: "one row", problem.n: "all rows"}.get(batch_size, f"{batch_size} rows")
         return DivergenceError(rate, stable, f"solver={estimator.solver!r} ({rows} per update)")
 

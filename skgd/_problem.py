@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from ._core import core
+from ._network import Network, blocks
 
 _PROBLEMS = {"f": core.Problem32, "d": core.Problem64}
 _DESCENTS = {"f": core.Descent32, "d": core.Descent64}
@@ -58,11 +59,24 @@ class Standard:
 
 
 class Problem:
-    """Design x targets x loss x penalty, with objective and gradient from the core."""
+    """Design x targets x loss x penalty, with objective and gradient from the core.
 
-    def __init__(self, X, targets: Targets, loss, penalty: Penalty, fit_intercept=True, standard=None):
+    Without a network the model is linear and its parameters an array (d + 1, columns); with one they are
+    a vector. `blocks` shows the layers of either.
+    """
+
+    def __init__(
+        self,
+        X,
+        targets: Targets,
+        loss,
+        penalty: Penalty,
+        fit_intercept=True,
+        standard=None,
+        network: Network | None = None,
+    ):
         self.X, self.targets, self.loss, self.penalty = X, targets, loss, penalty
-        self.fit_intercept, self.standard = fit_intercept, standard
+        self.fit_intercept, self.standard, self.network = fit_intercept, standard, network
         self.n, self.d = X.shape
         self.dtype = X.dtype
         coordinates = None
@@ -78,19 +92,38 @@ class Problem:
             rows,
             coordinates,
             (targets.y, targets.weight, targets.columns, targets.codes),
-            loss._core_spec(targets.columns),
+            loss._core_spec(targets.columns, targets.codes),
             (penalty.l1, penalty.l2),
             fit_intercept,
+            None if network is None else network.core_spec(),
         )
+        self.layers = tuple(map(tuple, self.core.layers))
         self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
 
     @property
     def columns(self) -> int:
-        """Columns of theta: those of the targets, padded to whole vectors."""
+        """Columns of raw scores: those of the targets, padded to whole vectors."""
         return self.core.columns
 
     def zeros(self) -> np.ndarray:
-        return np.zeros((self.d + 1, self.columns), dtype=self.dtype)
+        inputs, _, columns, offset = self.layers[-1]
+        shape = (self.d + 1, columns) if self.network is None else offset + (inputs + 1) * columns
+        return np.zeros(shape, dtype=self.dtype)
+
+    def blocks(self, theta: np.ndarray) -> list[np.ndarray]:
+        """Views (inputs + 1, width) of the layers in theta, intercepts last."""
+        return blocks(theta, self.layers)
+
+    def features(self, theta: np.ndarray) -> np.ndarray:
+        """View (d + 1, columns) of the layer that sees the features, padding included."""
+        columns = self.layers[0][2]
+        return theta.reshape(-1)[: (self.d + 1) * columns].reshape(self.d + 1, columns)
+
+    def scores(self, theta: np.ndarray) -> np.ndarray:
+        """Raw scores (n, K) of all rows."""
+        z = np.empty((self.n, self.columns), dtype=self.dtype)
+        self.core.scores(theta, z)
+        return z[:, : self.targets.columns]
 
     def objective(self, theta: np.ndarray, threads: int = 1) -> float:
         """F(theta): weighted mean loss plus penalty."""
@@ -126,7 +159,7 @@ class Descent:
     slots: tuple
     random: np.ndarray  # uint64, (1,): state of the shuffling generator
     rule: str = "plain"  # whose state the slots are
-    columns: int = 1  # of theta in use; the rest is padding
+    layers: tuple = ()  # (inputs, width, columns, offset) of each layer in theta
     gradient: np.ndarray | None = None  # gets the gradient of the last update, where wanted
     average: np.ndarray | None = None
     average_start: int = 0
@@ -161,22 +194,29 @@ class Descent:
 
         Parameters and generator carry over; what belongs to an optimizer or a mean only if they stay.
         """
-        if (self.theta.shape[0], self.columns) != (fresh.theta.shape[0], fresh.columns):
+        if self.widths != fresh.widths:
             raise ValueError(
-                f"The model was fitted with {self.theta.shape[0] - 1} features and {self.columns} "
-                f"columns of raw scores; now there are {fresh.theta.shape[0] - 1} and {fresh.columns}."
+                f"The model was fitted with {self.widths[0]} features and {self.widths[-1]} columns of raw "
+                f"scores; now there are {fresh.widths[0]} and {fresh.widths[-1]}."
+                if len(self.widths) == len(fresh.widths) == 2
+                else f"The model was fitted with layers of widths {self.widths}; now they are {fresh.widths}."
             )
-        used = np.s_[:, : self.columns]
-        fresh.theta[used] = self.theta[used]
+
+        def carry(into, array):
+            for new, old in zip(blocks(into, fresh.layers), blocks(array, self.layers), strict=True):
+                new[:] = old
+
+        carry(fresh.theta, self.theta)
         fresh.random, fresh.stream = self.random.copy(), dict(self.stream)
         fresh.epochs, fresh.reference, fresh.drops = self.epochs, self.reference, self.drops
         if fresh.rule == self.rule:
             fresh.t, fresh.rate = self.t, self.rate
             for slot, saved in zip(fresh.slots, self.slots, strict=True):
-                slot[used] = saved[used]
+                carry(slot, saved)
         if fresh.average is not None:
             if self.average is not None and fresh.t == self.t:
-                fresh.average[used], fresh.average_start = self.average[used], self.average_start
+                carry(fresh.average, self.average)
+                fresh.average_start = self.average_start
             else:
                 fresh.average_start += fresh.t
         return fresh
@@ -184,9 +224,15 @@ class Descent:
     def bind(self):
         """The core's view of the arrays."""
         weighting = (self.average_start, self.average_power)
+        counters = (self.t, int(self.random[0]))
         return _DESCENTS[self.theta.dtype.char](
-            self.theta, self.slots, self.average, weighting, self.gradient, self.t
+            self.theta, self.slots, self.average, weighting, self.gradient, counters
         )
+
+    @property
+    def widths(self) -> list[int]:
+        """Features, units of the hidden layers, columns of raw scores."""
+        return [self.layers[0][0], *(width for _, width, _, _ in self.layers)]
 
     @property
     def averages(self) -> bool:

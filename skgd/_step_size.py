@@ -145,7 +145,11 @@ def _sample(problem: Problem, batch_size: int) -> Problem:
     """The problem on a sample of its rows, where updates see few of very many."""
     if batch_size * 4 > problem.n or problem.n <= 2 * _SAMPLE:
         return problem
-    index = np.linspace(0, problem.n - 1, _SAMPLE).astype(np.intp)
+    return _part(problem, np.linspace(0, problem.n - 1, _SAMPLE).astype(np.intp))
+
+
+def _part(problem: Problem, index: np.ndarray) -> Problem:
+    """The problem on some of its rows."""
     return Problem(
         problem.X[index],
         problem.targets.rows(index),
@@ -153,6 +157,7 @@ def _sample(problem: Problem, batch_size: int) -> Problem:
         problem.penalty,
         problem.fit_intercept,
         problem.standard,
+        problem.network,
     )
 
 
@@ -161,3 +166,42 @@ def mean_squares(X) -> np.ndarray:
     if sparse.issparse(X):
         return np.asarray(X.multiply(X).sum(axis=0), dtype=float).ravel() / X.shape[0]
     return np.einsum("ij,ij->j", X, X, dtype=float) / X.shape[0]
+
+
+def sharpness(problem: Problem, theta: np.ndarray, batch_size: int, iterations: int = 12) -> float:
+    """Largest eigenvalue (in size) of the Hessian at theta that updates of `batch_size` rows see.
+
+    Power iterations on differences of gradients; the mean over a few batches, as a batch's own largest
+    eigenvalue is what limits its step.
+    """
+    batches = [problem] if batch_size >= problem.n else _batches(problem, batch_size)
+    return float(np.mean([_sharpness(batch, theta, iterations) for batch in batches]))
+
+
+def _batches(problem: Problem, batch_size: int, count: int = 8) -> list[Problem]:
+    rng = np.random.RandomState(0)
+    size = min(batch_size, problem.n)
+    return [_part(problem, np.sort(rng.choice(problem.n, size, replace=False))) for _ in range(count)]
+
+
+def _sharpness(problem: Problem, theta: np.ndarray, iterations: int) -> float:
+    def gradient(at):
+        return problem.loss_gradient(at).astype(np.float64) + problem.penalty.l2 * at
+
+    start = gradient(theta)
+    v = np.random.RandomState(0).standard_normal(theta.shape)
+    used = np.zeros_like(theta)
+    for block in problem.blocks(used):
+        block[:] = 1
+    length = (1e-5 if theta.dtype == np.float64 else 1e-2) * (1 + float(np.linalg.norm(theta)))
+    value = 0.0
+    for _ in range(iterations):
+        v *= used * (length / max(float(np.linalg.norm(v * used)), np.finfo(float).tiny))
+        v = gradient((theta + v).astype(theta.dtype)) - start
+        grown = float(np.linalg.norm(v)) / length
+        if not np.isfinite(grown) or grown == 0:
+            break
+        if abs(grown - value) <= 1e-2 * grown:
+            return grown
+        value = grown
+    return value

@@ -38,6 +38,7 @@ class Settings:
     n_iter_no_change: int
     shuffle: bool = True
     threads: int = 1
+    max_gradient_norm: float = 0.0  # 0: gradients are taken as they are
     record_path: bool = False
     early_stopping: bool = False
     score: Callable[[np.ndarray], float] | None = None  # validation score of parameters
@@ -227,7 +228,7 @@ def _advance(problem, descent, rates, settings, order, span):
     updates = -(-span[1] // settings.batch_size)
     values = rates(descent.t, updates)
     bound = descent.bind()
-    plan = (settings.batch_size, values.reshape(-1, 1), settings.threads)
+    plan = (settings.batch_size, values.reshape(-1, 1), settings.threads, settings.max_gradient_norm)
     try:
         return core.run(problem.core, bound, settings.rule, order, span, plan)
     finally:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Self
+from numbers import Real
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.extmath import safe_sparse_dot
 
 from . import _options as options
 from ._docs import documented
-from ._estimator import GradientDescent, partial_fit_available
-from ._targets import class_codes, classes_of, classification_targets, regression_targets
-from ._validation import class_weights
+from ._estimator import GradientDescent, shaped
+from ._tasks import Classification, Regression
 from .losses import Loss
 from .optimizers import Optimizer
 from .schedules import Schedule
@@ -23,8 +20,53 @@ from .schedules import Schedule
 __all__ = ["GDClassifier", "GDRegressor"]
 
 
+class LinearModel(GradientDescent):
+    """Raw scores x'w + b: one layer of weights, which start at zero."""
+
+    _parameter_constraints = {
+        **GradientDescent._parameter_constraints,
+        "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+    }
+    _fitted = "coef_"
+
+    def _penalty(self):
+        return options.penalty_of(self.penalty, self.alpha, self.l1_ratio)
+
+    def _initialise(self, problem, theta):
+        """Linear models start at zero."""
+
+    def _start_at(self, problem, theta, coef_init, intercept_init):
+        (block,) = problem.blocks(theta)
+        K = problem.targets.columns
+        if coef_init is not None:
+            block[:-1] = shaped(coef_init, "coef_init", (K, problem.d)).T
+        if intercept_init is not None and self.fit_intercept:
+            block[-1] = shaped(intercept_init, "intercept_init", (K,))
+
+    def _set_parameters(self, theta, problem):
+        """coef_ and intercept_, for X, from parameters of the problem."""
+        coef, intercept = self._unpacked(theta, problem)
+        self.coef_ = coef.ravel() if self._flat_coef else coef
+        self.intercept_ = intercept
+
+    def _unpacked(self, theta, problem):
+        theta = theta if problem.standard is None else problem.standard.out_of(theta)
+        (block,) = problem.blocks(theta)
+        return np.ascontiguousarray(block[:-1].T), block[-1].copy()
+
+    def _flat(self, theta, problem):
+        coef, intercept = self._unpacked(theta, problem)
+        return np.concatenate([coef.ravel(), intercept])
+
+    def _raw(self, X):
+        """Raw scores (n, K) of validated rows."""
+        coef = self.coef_.reshape(-1, X.shape[1])
+        return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
+
+
 @documented
-class GDRegressor(RegressorMixin, GradientDescent):
+class GDRegressor(Regression, LinearModel):
     """Linear regression by gradient descent.
 
     Minimises over the weights w and intercept b the weighted mean loss plus penalty,
@@ -67,9 +109,8 @@ class GDRegressor(RegressorMixin, GradientDescent):
     0.5
     """
 
-    _task = "regression"
     _parameter_constraints = {
-        **GradientDescent._parameter_constraints,
+        **LinearModel._parameter_constraints,
         "loss": [StrOptions(options.loss_names("regression")), Loss],
     }
 
@@ -126,79 +167,9 @@ class GDRegressor(RegressorMixin, GradientDescent):
         self.verbose = verbose
         self.record_path = record_path
 
-    @partial_fit_available
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None) -> Self:
-        """Update the model by one pass over the given rows.
-
-        Optimizer state, averages, l1 penalties and schedules continue from call to call. Not
-        available for ``solver="batch"``.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows of the stream.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, used as they are.
-
-        Returns
-        -------
-        self : object
-            The updated estimator.
-        """
-        return self._partial_fit(X, y, sample_weight)
-
-    def predict(self, X) -> np.ndarray:
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict for.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predictions; for losses with a log link, the exponential of the raw score.
-        """
-        return self._predictions(self._raw_scores(X))
-
-    def _predictions(self, raw):
-        out = options.loss_of(self, self._task).inverse_link(raw)
-        return out.ravel() if self.coef_.ndim == 1 else out
-
-    def _encode(self, X, y, weight, loss, classes=None):
-        self._flat_y = y.ndim == 1
-        return regression_targets(y, weight, X.dtype, loss)
-
-    def _shaped_coef(self, coef, problem):
-        return coef.ravel() if self._flat_y else coef
-
-    def _score_rows(self, X, y, weight):
-        from sklearn.metrics import r2_score  # late: slow to import
-
-        return r2_score(y, self._predictions(self._raw(X)), sample_weight=weight)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
-
-def _loss_has_probabilities(estimator):
-    loss = options.loss_of(estimator, "classification")
-    if not loss.has_probabilities:
-        raise AttributeError(
-            f"predict_proba is not available for loss={estimator.loss!r}: it has no probabilities. "
-            f'Use loss="log_loss" or "modified_huber", or sklearn.calibration.CalibratedClassifierCV.'
-        )
-    return True
-
 
 @documented
-class GDClassifier(ClassifierMixin, GradientDescent):
+class GDClassifier(Classification, LinearModel):
     """Linear classification by gradient descent.
 
     Minimises over the weights w and intercepts b the weighted mean loss plus penalty,
@@ -244,9 +215,8 @@ class GDClassifier(ClassifierMixin, GradientDescent):
     True
     """
 
-    _task = "classification"
     _parameter_constraints = {
-        **GradientDescent._parameter_constraints,
+        **LinearModel._parameter_constraints,
         "loss": [StrOptions(options.loss_names("classification")), Loss],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
@@ -305,129 +275,3 @@ class GDClassifier(ClassifierMixin, GradientDescent):
         self.verbose = verbose
         self.record_path = record_path
         self.class_weight = class_weight
-
-    @partial_fit_available
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
-        """Update the model by one pass over the given rows.
-
-        Optimizer state, averages, l1 penalties and schedules continue from call to call. Not
-        available for ``solver="batch"``.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows of the stream.
-        y : array-like of shape (n_samples,)
-            Labels.
-        classes : array-like of shape (n_classes,), default=None
-            All labels of the stream; needed at the first call.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, used as they are.
-
-        Returns
-        -------
-        self : object
-            The updated estimator.
-        """
-        if isinstance(self.class_weight, str):
-            raise ValueError(
-                f"class_weight={self.class_weight!r} is not supported by partial_fit, which does not "
-                f"see all labels: give a dict of weights."
-            )
-        return self._partial_fit(X, y, sample_weight, self._known_classes(classes))
-
-    def _known_classes(self, classes):
-        known = getattr(self, "classes_", None) if hasattr(self, "_descent") else None
-        if classes is None:
-            if known is None:
-                raise ValueError("classes must be passed on the first call to partial_fit.")
-            return known
-        classes = classes_of(np.asarray(classes))
-        if known is not None and not np.array_equal(known, classes):
-            raise ValueError(f"classes={classes} is not the same as on the last call: {known}.")
-        return classes
-
-    def decision_function(self, X) -> np.ndarray:
-        """Raw scores.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to score.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes, positive means ``classes_[1]``.
-        """
-        raw = self._raw_scores(X)
-        return raw.ravel() if raw.shape[1] == 1 else raw
-
-    def predict(self, X) -> np.ndarray:
-        """Predict labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict for.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-            Labels.
-        """
-        return self._labels(self._raw_scores(X))
-
-    @available_if(_loss_has_probabilities)
-    def predict_proba(self, X) -> np.ndarray:
-        """Class probabilities; for losses that have them.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict for.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``.
-        """
-        return options.loss_of(self, self._task).probabilities(self._raw_scores(X))
-
-    @available_if(_loss_has_probabilities)
-    def predict_log_proba(self, X) -> np.ndarray:
-        """Logarithms of the class probabilities.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to predict for.
-
-        Returns
-        -------
-        log_probabilities : ndarray of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``.
-        """
-        return options.loss_of(self, self._task).log_probabilities(self._raw_scores(X))
-
-    def _labels(self, raw):
-        index = (raw[:, 0] > 0).astype(np.intp) if raw.shape[1] == 1 else raw.argmax(axis=1)
-        return self.classes_[index]
-
-    def _encode(self, X, y, weight, loss, classes=None):
-        y = column_or_1d(y, warn=True)
-        classes = classes_of(y) if classes is None else classes
-        if self.warm_start and hasattr(self, "_descent") and not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"warm_start=True, but the classes changed: {self.classes_} before, {classes} now."
-            )
-        self.classes_ = classes
-        codes = class_codes(y, self.classes_, X.dtype)
-        weight = class_weights(self.class_weight, self.classes_, y, codes, weight, X.dtype)
-        return classification_targets(codes, weight, len(self.classes_))
-
-    def _score_rows(self, X, y, weight):
-        from sklearn.metrics import accuracy_score  # late: slow to import
-
-        return accuracy_score(y, self._labels(self._raw(X)), sample_weight=weight)

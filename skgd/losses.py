@@ -98,19 +98,19 @@ class Loss(BaseEstimator):
         if y.shape[1] not in (1, z.shape[1]) or (y.shape[1] != z.shape[1] and not codes):
             raise ValueError(f"y has {y.shape[1]} columns and raw has {z.shape[1]}.")
         values = np.empty(len(z), dtype=dtype)
-        core.value_and_slope(self._struct(z.shape[1]), y, z, values, codes)
+        core.value_and_slope(self._struct(z.shape[1], codes), y, z, values, codes)
         return values, z.reshape(raw.shape)
 
     def inverse_link(self, raw: np.ndarray) -> np.ndarray:
         """Predictions (regression) from raw scores: the identity, or exp for a log link."""
         return np.exp(raw) if self.log_link else raw
 
-    def _core_spec(self, n_columns: int):
+    def _core_spec(self, n_columns: int, codes: bool):
         """What names this loss to the core: (name, parameter), or a callable."""
         written = type(self).value_and_slope is not Loss.value_and_slope
-        return self._callback if written else self._struct(n_columns)
+        return self._callback if written else self._struct(n_columns, codes)
 
-    def _struct(self, n_columns: int) -> tuple[str, float]:
+    def _struct(self, n_columns: int, codes: bool) -> tuple[str, float]:
         """Name and parameter of the core's struct."""
         if self.name is None:
             raise NotImplementedError(f"{type(self).__name__} must define value_and_slope.")
@@ -335,8 +335,8 @@ class LogLoss(_ClassificationLoss):
     bounded_slope = True
     has_probabilities = True
 
-    def _struct(self, n_columns):
-        return ("log_loss" if n_columns == 1 else "softmax"), 0.0
+    def _struct(self, n_columns, codes):
+        return ("softmax" if codes and n_columns > 1 else "log_loss"), 0.0
 
     def _curvature(self, y, weight):
         return 0.25 if np.max(y, initial=1) <= 1 else 0.5

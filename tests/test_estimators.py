@@ -19,9 +19,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skgd import GDClassifier, GDRegressor, losses, optimizers, schedules
+from skgd import GDClassifier, GDMLPClassifier, GDMLPRegressor, GDRegressor, losses, optimizers, schedules
 
 BOTH = [GDRegressor, GDClassifier]
+PERCEPTRONS = [GDMLPRegressor, GDMLPClassifier]
 REORDERED = "repeated or removed rows change the order of the updates"
 STOCHASTIC = {
     "check_sample_weight_equivalence_on_dense_data": REORDERED,
@@ -30,7 +31,7 @@ STOCHASTIC = {
 
 
 @parametrize_with_checks(
-    [kind(solver=solver, max_iter=200) for kind in BOTH for solver in SOLVERS],
+    [kind(solver=solver, max_iter=200) for kind in BOTH + PERCEPTRONS for solver in SOLVERS],
     expected_failed_checks=lambda model: {} if model.solver == "batch" else STOCHASTIC,
 )
 def test_conventions_of_scikit_learn(estimator, check):

@@ -13,17 +13,18 @@ PACKAGE = Path(skgd.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (  # from the ground up
     {"_core"},
-    {"_docs", "exceptions", "losses", "optimizers", "schedules"},
+    {"_docs", "_network", "exceptions", "losses", "optimizers", "schedules"},
     {"_problem", "_rates"},
     {"_step_size", "_targets", "_validation"},
     {"_diagnosis", "_options", "_training"},
     {"_estimator", "display"},
+    {"_tasks"},
     {"learning_rate", "linear", "mlp", "search"},
     {"__init__"},
 )
 FLOORS = {name: floor for floor, names in enumerate(STOREYS) for name in names}
 HEADERS = Path(__file__).parent.parent / "skgd" / "_core"
-LEAVES = {"loss", "activation", "penalty", "optimizer", "design"}
+LEAVES = {"loss", "activation", "penalty", "optimizer", "design", "gemm", "random"}
 
 
 def name_of(path):
@@ -106,14 +107,15 @@ def test_public_things_are_documented(module):
                 assert inspect.getdoc(getattr(thing, attribute)), f"{name}.{attribute}"
 
 
-@pytest.mark.parametrize("kind", [skgd.GDRegressor, skgd.GDClassifier])
+@pytest.mark.parametrize(
+    "kind", [skgd.GDRegressor, skgd.GDClassifier, skgd.GDMLPRegressor, skgd.GDMLPClassifier]
+)
 def test_every_parameter_and_attribute_is_described(kind):
     parameters, attributes = kind.__doc__.split("Attributes\n", 1)
     for parameter in inspect.signature(kind).parameters:
         assert re.search(rf"(?m)^\s*(\w+, )*{parameter}(, \w+)* : ", parameters), parameter
     for attribute in (
-        "coef_",
-        "intercept_",
+        *(("coefs_", "intercepts_") if "MLP" in kind.__name__ else ("coef_", "intercept_")),
         "n_iter_",
         "n_updates_",
         "learning_rate_",
@@ -131,7 +133,9 @@ def test_every_parameter_and_attribute_is_described(kind):
 
 
 def test_the_public_names_are_the_documented_ones():
-    assert {"DivergenceError", "GDClassifier", "GDRegressor"} <= set(skgd.__all__)
+    assert {"DivergenceError", "GDClassifier", "GDMLPClassifier", "GDMLPRegressor", "GDRegressor"} <= set(
+        skgd.__all__
+    )
 
 
 @pytest.mark.skipif(not HEADERS.exists(), reason="the sources are not here")

@@ -43,13 +43,15 @@ struct Guard {
   }
 };
 
+using Hidden = std::tuple<std::vector<int64_t>, std::string, double>;  // widths, activation, dropout
+
 template <class T> struct BoundProblem {
   Problem<T> core;
   std::vector<nb::object> kept;  // the arrays the core points into
   Guard* guard = nullptr;        // of the run in progress
 
   BoundProblem(nb::object rows, nb::object standard, nb::tuple targets, nb::object loss,
-               std::pair<double, double> penalty, bool fit_intercept) {
+               std::pair<double, double> penalty, bool fit_intercept, Optional<Hidden> hidden) {
     core.fit_intercept = fit_intercept;
     core.penalty.l1 = penalty.first, core.penalty.l2 = penalty.second;
     set_design(rows, standard);
@@ -60,6 +62,13 @@ template <class T> struct BoundProblem {
       auto [name, parameter] = nb::cast<std::pair<std::string, double>>(loss);
       core.loss = make_loss(name, parameter);
     }
+    std::vector<int64_t> widths;
+    if (hidden) {
+      auto [given, activation, dropout] = *hidden;
+      widths = given;
+      core.network = {make_activation(activation), dropout};
+    }
+    core.lay_out(widths);
   }
 
   template <class A> auto keep(nb::handle object) {
@@ -154,12 +163,12 @@ template <class T> struct BoundDescent {
   Descent<T> core{};
   std::vector<nb::object> kept;
   BoundDescent(nb::object theta, nb::tuple slots, nb::object average, std::pair<int64_t, double> weighting,
-               nb::object gradient, int64_t t) {
+               nb::object gradient, std::pair<int64_t, uint64_t> counters) {
     core.theta = pointer(theta);
     core.gradient = pointer(gradient);
     core.slots = {nb::len(slots) > 0 ? pointer(slots[0]) : nullptr, nb::len(slots) > 1 ? pointer(slots[1]) : nullptr};
     core.average = {pointer(average), weighting.first, weighting.second};
-    core.t = t;
+    core.t = counters.first, core.noise = counters.second;
   }
   T* pointer(nb::object array) {
     if (array.is_none()) return nullptr;
@@ -174,11 +183,28 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
   using P = BoundProblem<T>;
   using D = BoundDescent<T>;
   nb::class_<P>(m, problem)
-      .def(nb::init<nb::object, nb::object, nb::tuple, nb::object, std::pair<double, double>, bool>(), "rows"_a,
-           "standard"_a.none(), "targets"_a, "loss"_a, "penalty"_a, "fit_intercept"_a)
+      .def(nb::init<nb::object, nb::object, nb::tuple, nb::object, std::pair<double, double>, bool, Optional<Hidden>>(),
+           "rows"_a, "standard"_a.none(), "targets"_a, "loss"_a, "penalty"_a, "fit_intercept"_a, "hidden"_a.none())
       .def_prop_ro("columns", [](P& p) { return p.core.columns(); })
-      .def("penalty",
-           [](P& p, Matrix<const T> theta) { return p.core.penalty.value(theta.data(), p.core.d(), p.core.columns()); })
+      .def_prop_ro(
+          "layers",
+          [](P& p) {
+            std::vector<std::array<int64_t, 4>> places;
+            for (const Layer& l : p.core.layers) places.push_back({l.inputs, l.width, l.columns, l.offset});
+            return places;
+          },
+          "(inputs, width, columns, offset) of each layer in theta.")
+      .def("penalty", [](P& p, Array<const T> theta) { return p.core.penalty_value(theta.data()); })
+      .def(
+          "scores",
+          [](P& p, Array<const T> theta, Matrix<T> z) {
+            auto [done, error] = p.guarded([&](Control& control) {
+              scores(p.core, theta.data(), z.data(), control);
+              return true;
+            });
+            if (error) std::rethrow_exception(error);
+          },
+          "theta"_a, "z"_a, "z (n, columns) gets the raw scores of all rows.")
       .def("row_moments",
            [](P& p) {
              nb::gil_scoped_release release;
@@ -186,7 +212,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
            })
       .def(
           "evaluate",
-          [](P& p, Matrix<const T> theta, Optional<Matrix<T>> gradient, int threads) {
+          [](P& p, Array<const T> theta, Optional<Array<T>> gradient, int threads) {
             auto [loss, error] = p.guarded([&](Control& control) {
               return evaluate(p.core, theta.data(), gradient ? gradient->data() : nullptr, threads, control);
             });
@@ -195,18 +221,19 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
           },
           "theta"_a, "gradient"_a.none() = nb::none(), "threads"_a = 1, "Sum of weight * loss over all rows.");
   nb::class_<D>(m, descent)
-      .def(nb::init<nb::object, nb::tuple, nb::object, std::pair<int64_t, double>, nb::object, int64_t>(), "theta"_a,
-           "slots"_a, "average"_a.none(), "weighting"_a, "gradient"_a.none(), "t"_a)
+      .def(nb::init<nb::object, nb::tuple, nb::object, std::pair<int64_t, double>, nb::object,
+                    std::pair<int64_t, uint64_t>>(),
+           "theta"_a, "slots"_a, "average"_a.none(), "weighting"_a, "gradient"_a.none(), "counters"_a)
       .def_prop_ro("t", [](D& d) { return d.core.t; });
   m.def(
       "run",
       [](P& p, D& d, std::pair<std::string, std::vector<double>> rule, Optional<Order*> order,
-         std::pair<int64_t, int64_t> span, std::tuple<int64_t, Matrix<const double>, int> plan) {
-        auto [batch_size, rates, threads] = plan;
+         std::pair<int64_t, int64_t> span, std::tuple<int64_t, Matrix<const double>, int, double> plan) {
+        auto [batch_size, rates, threads, max_gradient_norm] = plan;
         const Optimizer optimizer = make_optimizer(rule.first, rule.second);
         const Rows rows = order ? (*order)->rows(span.first, span.second) : Rows{nullptr, span.first, span.second};
         const int64_t width = int64_t(rates.shape(1)), given = int64_t(rates.shape(0));
-        Plan core{rows, batch_size, rates.data(), width, given == 1 ? 0 : width, threads};
+        Plan core{rows, batch_size, rates.data(), width, given == 1 ? 0 : width, threads, max_gradient_norm};
         if (given != 1 && given < core.updates())
           throw std::invalid_argument("one rate, or one for each update, is needed");
         auto [o, error] = p.guarded([&](Control& control) { return run(p.core, d.core, core, optimizer, control); });
@@ -249,6 +276,16 @@ NB_MODULE(SKGD_MODULE, m) {
       .def_prop_ro("values", [](Order& o) {
         return nb::ndarray<nb::numpy, int32_t>(o.values().data(), {o.values().size()}, nb::find(o));
       });
+  m.def(
+      "use_blas",
+      [](nb::object single, nb::object wide) {
+        auto pointer = [](nb::object capsule) {
+          return PyCapsule_GetPointer(capsule.ptr(), PyCapsule_GetName(capsule.ptr()));
+        };
+        blas_gemm<float> = reinterpret_cast<Gemm<float>>(pointer(single));
+        blas_gemm<double> = reinterpret_cast<Gemm<double>>(pointer(wide));
+      },
+      "sgemm"_a, "dgemm"_a, "Takes the matrix products of a BLAS (32-bit integers), as capsules.");
   m.def("supports_x86_64_v3", [] {
 #if defined(__x86_64__)
     return bool(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"));

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "linear.hpp"
+#include "model.hpp"
 #include "update.hpp"
 
 namespace skgd {
@@ -37,6 +37,7 @@ template <class T> struct Descent {
   Average<T> average;
   int64_t t = 0;          // updates made
   T* gradient = nullptr;  // gets the gradient (l2 included) at the last update of a run; null: not wanted
+  uint64_t noise = 0;     // seed of what is random in gradients (dropout), together with t
 };
 
 struct Plan {
@@ -46,6 +47,7 @@ struct Plan {
   int64_t rate_columns = 1;  // 1, or one a column of theta
   int64_t rate_stride = 1;   // from update to update; 0 where one rate serves all
   int threads = 1;
+  double max_gradient_norm = 0;  // longer gradients of the loss are shortened to it; 0: none is
 
   int64_t updates() const { return (rows.count + batch_size - 1) / batch_size; }
   Rows batch(int64_t u) const {
@@ -76,22 +78,32 @@ template <class T> double weight_of(const Problem<T>& problem, Rows rows) {
 // segments whose sums are added in order, so the result does not depend on the number of threads.
 template <class T> class Accumulator {
  public:
-  Accumulator(const Problem<T>& problem, int threads) : problem_(problem), threads_(std::max(1, threads)) {
-    models_.emplace_back(problem);
+  Accumulator(const Problem<T>& problem, int threads)
+      : problem_(problem), threads_(std::max(1, threads)),
+        work_(std::max<int64_t>(1, problem.layers.size() > 1 ? problem.parameters() : problem.d())) {
+    models_.push_back(make_model(problem));
   }
 
-  Linear<T>& model() { return models_[0]; }
+  int64_t work() const { return work_; }
+  // Seeds what is random in the gradients to come.
+  void noise(uint64_t seed) {
+    for (auto& model : models_) model->noise(seed);
+    seed_ = seed;
+  }
 
   double operator()(const T* theta, Rows rows, T* gradient, Control& control) {
     constexpr int64_t pieces = 16;
     const int64_t size = problem_.parameters(), chunk = chunk_rows();
     if (rows.count <= chunk || (sizeof(T) == 8 && rows.count < pieces * 4096)) {
       if (gradient) std::fill_n(gradient, size, T(0));
-      return models_[0].loss_and_gradient(theta, rows, gradient);
+      return models_[0]->loss_and_gradient(theta, rows, gradient);
     }
     const int64_t segments = rows.count < pieces * 4096 ? 1 : pieces;
     const int workers = int(std::min<int64_t>(threads_, segments));
-    while (int(models_.size()) < workers) models_.emplace_back(problem_);
+    while (int(models_.size()) < workers) {
+      models_.push_back(make_model(problem_));
+      models_.back()->noise(seed_);
+    }
     sums_.resize((workers > 1 ? segments : 1) * size);
     total_.assign(size, 0.0);
     std::vector<double> losses(segments);
@@ -105,9 +117,9 @@ template <class T> class Accumulator {
         const Rows piece = rows.part(start, std::min(chunk, end - start));
         T* into = !gradient ? nullptr : part.empty() ? reinterpret_cast<T*>(sum) : part.data();
         std::fill(part.begin(), part.end(), T(0));
-        losses[s] += models_[worker].loss_and_gradient(theta, piece, into);
+        losses[s] += models_[worker]->loss_and_gradient(theta, piece, into);
         for (size_t i = 0; i < part.size(); ++i) sum[i] += double(part[i]);
-        if (worker == 0 && control.done(piece.count * problem_.d())) stop = true;
+        if (worker == 0 && control.done(piece.count * work_)) stop = true;
       }
     };
     auto add = [&](const double* sum) {
@@ -138,62 +150,94 @@ template <class T> class Accumulator {
  private:
   const Problem<T>& problem_;
   int threads_;
-  std::vector<Linear<T>> models_;
+  std::vector<std::unique_ptr<Model<T>>> models_;
+  uint64_t seed_ = 0;
+  int64_t work_;  // per row, in multiplications
   std::vector<double> sums_, total_;
 
-  int64_t chunk_rows() const { return std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, problem_.d()), 64, 4096); }
+  int64_t chunk_rows() const { return std::clamp<int64_t>((1 << 22) / work_, 64, 4096); }
 };
 
 // Penalty at theta and norm of the objective's gradient there, given the loss gradient.
 template <class T> void report(const Problem<T>& problem, const T* theta, const T* gradient, Outcome& outcome) {
-  const int64_t d = problem.d(), K = problem.columns();
   double squares = 0;
-  for (int64_t j = 0; j <= d; ++j) {
-    const double l2 = j < d ? double(problem.penalty.l2_at(j)) : 0.0;
-    for (int64_t k = 0; k < K; ++k) {
-      const double g = double(gradient[j * K + k]) + l2 * double(theta[j * K + k]);
-      squares += g * g;
+  for (const Layer& layer : problem.layers) {
+    const Penalty<T> penalty = problem.penalty_of(layer);
+    const T *g = gradient + layer.offset, *w = theta + layer.offset;
+    for (int64_t j = 0; j <= layer.inputs; ++j) {
+      const double l2 = j < layer.inputs ? double(penalty.l2_at(j)) : 0.0;
+      for (int64_t i = j * layer.columns; i < (j + 1) * layer.columns; ++i) {
+        const double whole = double(g[i]) + l2 * double(w[i]);
+        squares += whole * whole;
+      }
     }
   }
   outcome.gradient_norm = std::sqrt(squares);
-  outcome.penalty = problem.penalty.value(theta, d, K);
+  outcome.penalty = problem.penalty_value(theta);
 }
 
 // The same for loops that keep no gradient: the gradient of one batch is formed for the report.
 template <class T> void report(const Problem<T>& problem, const T* theta, Rows batch, Outcome& outcome) {
   std::vector<T> gradient(problem.parameters());
-  Linear<T>(problem).loss_and_gradient(theta, batch, gradient.data());
+  make_model(problem)->loss_and_gradient(theta, batch, gradient.data());
   for (T& g : gradient) g /= T(batch.count);
   report(problem, theta, gradient.data(), outcome);
+}
+
+// The gradient of the objective's smooth part from that of the loss.
+template <class T> void with_l2(const Problem<T>& problem, const T* theta, const T* gradient, T* out) {
+  std::copy_n(gradient, problem.parameters(), out);
+  for (const Layer& layer : problem.layers) {
+    const Penalty<T> penalty = problem.penalty_of(layer);
+    for (int64_t j = 0; j < layer.inputs; ++j)
+      for (int64_t k = 0; k < layer.columns; ++k) {
+        const int64_t i = layer.offset + j * layer.columns + k;
+        out[i] += penalty.l2_at(j) * theta[i];
+      }
+  }
+}
+
+template <class T> void shorten(std::vector<T>& gradient, double most) {
+  double squares = 0;
+  for (T g : gradient) squares += double(g) * double(g);
+  const double norm = std::sqrt(squares);
+  if (norm <= most) return;
+  for (T& g : gradient) g *= T(most / norm);
+}
+
+template <class T> uint64_t noise_of(const Descent<T>& descent) {
+  uint64_t state = descent.noise + uint64_t(descent.t) * 0x9e3779b97f4a7c15ull;
+  return next_random(state) | 1;
 }
 
 template <class T, class Rule>
 Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Rule& rule,
                       Control& control) {
-  const int64_t d = problem.d(), K = problem.columns(), size = problem.parameters(), updates = plan.updates();
+  const int64_t size = problem.parameters(), updates = plan.updates();
   Accumulator<T> accumulate(problem, plan.threads);
-  std::vector<T> gradient(size), rates(K);
-  Theta<T> theta{descent.theta, gradient.data(), descent.slots, d, K, problem.fit_intercept};
+  std::vector<T> gradient(size), rates(plan.rate_columns == 1 ? 1 : problem.columns());
+  const Theta<T> theta{descent.theta, gradient.data(), descent.slots, rates.data(), rates.size() == 1};
+  const int64_t work = accumulate.work();
   Outcome outcome;
   for (int64_t u = 0; u < updates && !control.stop; ++u) {
     const Rows batch = plan.batch(u);
+    if (problem.network.dropout > 0) accumulate.noise(noise_of(descent));
     const double loss = accumulate(descent.theta, batch, gradient.data(), control);
     if (control.stop) break;  // the gradient may be partial
     const T mean = T(1) / T(batch.count);
     for (T& g : gradient) g *= mean;
+    if (plan.max_gradient_norm > 0) shorten(gradient, plan.max_gradient_norm);
     if (u == updates - 1) {
       report(problem, descent.theta, gradient.data(), outcome);
-      if (descent.gradient)
-        for (int64_t i = 0; i < size; ++i)
-          descent.gradient[i] = gradient[i] + (i < d * K ? problem.penalty.l2_at(i / K) * descent.theta[i] : T(0));
+      if (descent.gradient) with_l2(problem, descent.theta, gradient.data(), descent.gradient);
     }
     plan.rates_of(u, rates);
-    if (batch.count == problem.n()) restart(rule, theta, problem.penalty, rates.data());
-    update(rule, descent.t, theta, problem.penalty, rates.data());
+    if (batch.count == problem.n()) restart(rule, theta, problem);
+    update(rule, descent.t, theta, problem);
     descent.average.add(descent.theta, size, descent.t);
     ++descent.t, ++outcome.updates;
     outcome.loss += loss, outcome.weight += weight_of(problem, batch);
-    control.done(batch.count * d + size);
+    control.done(batch.count * work + size);
   }
   return outcome;
 }

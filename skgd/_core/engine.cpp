@@ -27,6 +27,17 @@ double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int thre
                                           control);
 }
 
+template <class T> void scores(const Problem<T>& problem, const T* theta, T* z, Control& control) {
+  const auto model = make_model(problem);
+  const Rows all{nullptr, 0, problem.n()};
+  const int64_t some = model->block_rows();
+  for (int64_t start = 0; start < all.count; start += some) {
+    const Rows part = all.part(start, std::min(some, all.count - start));
+    model->scores(theta, part, z + start * problem.columns());
+    if (control.done(part.count * problem.parameters())) return;
+  }
+}
+
 template <class T> std::array<double, 3> row_moments(const Problem<T>& problem) {
   double first = 0, second = 0, largest = 0;
   const double one = problem.fit_intercept ? 1 : 0;
@@ -55,6 +66,7 @@ template <class T> std::array<double, 3> row_moments(const Problem<T>& problem) 
 using T = SKGD_ELEMENT;
 template Outcome run<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
 template double evaluate<T>(const Problem<T>&, const T*, T*, int, Control&);
+template void scores<T>(const Problem<T>&, const T*, T*, Control&);
 template std::array<double, 3> row_moments<T>(const Problem<T>&);
 
 }  // namespace skgd

@@ -6,7 +6,7 @@ namespace skgd {
 
 template <class T> bool per_sample_applies(const Problem<T>& problem, const Plan& plan, const Optimizer& optimizer) {
   return plan.batch_size == 1 && std::holds_alternative<Plain>(optimizer) && problem.penalty.l1 == 0 &&
-         std::holds_alternative<Dense<T>>(problem.design);
+         problem.layers.size() == 1 && plan.max_gradient_norm == 0 && std::holds_alternative<Dense<T>>(problem.design);
 }
 
 // One step on W (d, columns): W_j <- (1 - l2_j rate) W_j - x_j c, with c = rate * slope for each column.

@@ -15,7 +15,8 @@ bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Pl
   const bool adagrad = std::holds_alternative<Adagrad>(optimizer), l1 = problem.penalty.l1 > 0;
   const bool rule = std::holds_alternative<Plain>(optimizer) || std::holds_alternative<Cumulative>(optimizer) ||
                     (adagrad && plan.batch_size == 1);
-  if (!rule || (descent.average.values && (l1 || adagrad))) return false;
+  if (!rule || problem.layers.size() > 1 || plan.max_gradient_norm > 0) return false;
+  if (descent.average.values && (l1 || adagrad)) return false;
   const double row = std::visit(
       [](auto& x) -> double {
         if constexpr (requires { x.center; })

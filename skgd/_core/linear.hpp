@@ -7,7 +7,7 @@
 
 namespace skgd {
 
-template <class T> class Linear {
+template <class T> class Linear final : public Model<T> {
  public:
   explicit Linear(const Problem<T>& problem) : problem_(problem), d_(problem.d()), columns_(problem.columns()) {
     // rows of a block should stay in the first-level cache between forward and backward
@@ -22,12 +22,9 @@ template <class T> class Linear {
       buffer_.resize(block_rows_ * d_);
   }
 
-  int64_t block_rows() const { return block_rows_; }
-  int64_t columns() const { return columns_; }
+  int64_t block_rows() const override { return block_rows_; }
 
-  // Sum of weight * loss over the rows; adds the gradient of that sum to `gradient` unless it is null. A null
-  // theta stands for zeros: the rows are then not read.
-  double loss_and_gradient(const T* theta, Rows rows, T* gradient) {
+  double loss_and_gradient(const T* theta, Rows rows, T* gradient) override {
     double total = 0;
     for (int64_t start = 0; start < rows.count; start += block_rows_) {
       const Rows part = rows.part(start, std::min(block_rows_, rows.count - start));
@@ -42,12 +39,17 @@ template <class T> class Linear {
     return total;
   }
 
+  void scores(const T* theta, Rows rows, T* z) override {
+    for (int64_t start = 0; start < rows.count; start += block_rows_)
+      forward(theta, rows.part(start, std::min(block_rows_, rows.count - start)), z + start * columns_);
+  }
+
+ private:
   // z (count, columns) of at most block_rows() rows.
   void forward(const T* theta, Rows rows, T* z) {
     std::visit([&](auto& design) { forward(design, theta, rows, z); }, problem_.design);
   }
 
- private:
   const Problem<T>& problem_;
   int64_t d_, columns_, block_rows_, ahead_rows_;
   std::vector<T> z_, buffer_;

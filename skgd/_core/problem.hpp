@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "activation.hpp"
 #include "design.hpp"
 #include "loss.hpp"
 #include "penalty.hpp"
@@ -18,12 +19,41 @@ template <class T> struct Targets {
   bool codes = false;
 };
 
+// One layer's place in theta: weights (inputs, columns) at `offset`, then the intercepts (columns). Columns
+// past `width` fill up the last vector and stay zero.
+struct Layer {
+  int64_t inputs, width, columns, offset;
+  int64_t weights() const { return inputs * columns; }
+  int64_t intercepts() const { return offset + weights(); }
+  int64_t end() const { return intercepts() + columns; }
+};
+
+// Hidden layers of a multi-layer perceptron.
+struct Network {
+  Activation activation;
+  double dropout = 0;  // share of the hidden units dropped
+};
+
 template <class T> struct Problem {
   Design<T> design;
   Targets<T> targets;
   Loss loss;
   Penalty<T> penalty;
   bool fit_intercept = true;
+  Network network;
+  std::vector<Layer> layers;  // one: a linear model
+
+  // Lays out theta for hidden layers of the given widths; to be called once design and targets stand.
+  void lay_out(const std::vector<int64_t>& hidden) {
+    layers.clear();
+    int64_t inputs = d(), offset = 0;
+    auto add = [&](int64_t width, int64_t columns) {
+      layers.push_back({inputs, width, columns, offset});
+      inputs = width, offset = layers.back().end();
+    };
+    for (int64_t width : hidden) add(width, (width + lanes<T> - 1) / lanes<T> * lanes<T>);
+    add(targets.columns, columns());
+  }
 
   int64_t n() const {
     return std::visit([](auto& x) { return x.n; }, design);
@@ -31,9 +61,19 @@ template <class T> struct Problem {
   int64_t d() const {
     return std::visit([](auto& x) { return x.d; }, design);
   }
-  // Columns of theta: 1, or the outputs rounded up to whole vectors (padding stays zero).
+  // Columns of raw scores: 1, or the outputs rounded up to whole vectors (padding stays zero).
   int64_t columns() const { return targets.columns == 1 ? 1 : (targets.columns + lanes<T> - 1) / lanes<T> * lanes<T>; }
-  int64_t parameters() const { return (d() + 1) * columns(); }
+  int64_t parameters() const { return layers.back().end(); }
+  // The penalty that acts on a layer: other coordinates are those of the features alone.
+  Penalty<T> penalty_of(const Layer& layer) const {
+    return {penalty.l1, penalty.l2, layer.offset == 0 ? penalty.scale : nullptr};
+  }
+  double penalty_value(const T* theta) const {
+    double total = 0;
+    for (const Layer& layer : layers)
+      total += penalty_of(layer).value(theta + layer.offset, layer.inputs, layer.columns);
+    return total;
+  }
 };
 
 // Targets and weights of a block of rows, gathered when the order is not the natural one.
@@ -64,6 +104,20 @@ template <class T> class TargetBuffer {
 
  private:
   std::vector<T> y_, weight_;
+};
+
+// Raw scores and gradients of blocks of rows; the linear model and the multi-layer perceptron are such.
+template <class T> struct Model {
+  virtual ~Model() = default;
+  // Sum of weight * loss over the rows; adds the gradient of that sum to `gradient` unless it is null. A null
+  // theta stands for zeros: the rows are then not read.
+  virtual double loss_and_gradient(const T* theta, Rows rows, T* gradient) = 0;
+  // z (rows.count, columns): the raw scores.
+  virtual void scores(const T* theta, Rows rows, T* z) = 0;
+  // Rows taken at a time.
+  virtual int64_t block_rows() const = 0;
+  // Seeds what is random in the gradients to come.
+  virtual void noise(uint64_t) {}
 };
 
 // Asked now and then, at least every 50 ms, whether to stop; `stop` is sticky.

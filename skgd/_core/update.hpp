@@ -1,79 +1,97 @@
-// An update rule applied to all of theta.
+// An update rule applied to all of theta, layer by layer.
 #pragma once
 #include <algorithm>
 
 #include "optimizer.hpp"
-#include "penalty.hpp"
+#include "problem.hpp"
 
 namespace skgd {
 
-// One update of theta (d + 1, columns): d rows of weights under the penalty, one row of intercepts.
 template <class T> struct Theta {
   T* values;
   const T* gradient;
   Slots<T> slots;
-  int64_t d, columns;
-  bool fit_intercept;
+  const T* rates;  // one, or one a column
+  bool one_rate;
+
+  Theta at(int64_t offset) const {
+    return {values + offset,
+            gradient + offset,
+            {slots.first ? slots.first + offset : nullptr, slots.second ? slots.second + offset : nullptr},
+            rates,
+            one_rate};
+  }
+  T rate(int64_t k) const { return rates[one_rate ? 0 : k]; }
 };
 
+// The weights (inputs, columns) of one layer, under the penalty.
 template <bool l1_, bool l2_, class Rule, class T>
-void update_weights(const Rule& rule, Theta<T> theta, const Penalty<T>& penalty, const T* rates) {
+void update_weights(const Rule& rule, const Theta<T>& theta, const Penalty<T>& penalty, int64_t inputs, int64_t K) {
   T* __restrict w = theta.values;
   const T* __restrict g = theta.gradient;
   const T l1 = T(penalty.l1), l2 = T(penalty.l2);
-  const int64_t K = theta.columns, size = theta.d * K;
-  if (K == 1 && !penalty.scale) {
-    const T rate = rates[0];
+  const Slots<T> slots = theta.slots;
+  if ((K == 1 || theta.one_rate) && !penalty.scale) {
+    const T rate = theta.rates[0];
+    const int64_t size = inputs * K;
 #pragma GCC ivdep
-    for (int64_t i = 0; i < size; ++i) rule.template update<l1_, l2_>(i, w, g[i], theta.slots, rate, l1, l2);
+    for (int64_t i = 0; i < size; ++i) rule.template update<l1_, l2_>(i, w, g[i], slots, rate, l1, l2);
   } else if (K == 1) {
-    const T rate = rates[0];
+    const T rate = theta.rates[0];
     const T* __restrict scale = penalty.scale;
 #pragma GCC ivdep
-    for (int64_t i = 0; i < size; ++i)
-      rule.template update<l1_, l2_>(i, w, g[i], theta.slots, rate, l1 * scale[i], l2 * scale[i] * scale[i]);
+    for (int64_t i = 0; i < inputs; ++i)
+      rule.template update<l1_, l2_>(i, w, g[i], slots, rate, l1 * scale[i], l2 * scale[i] * scale[i]);
   } else {
-    for (int64_t j = 0; j < theta.d; ++j) {
+    for (int64_t j = 0; j < inputs; ++j) {
       const T l1_j = penalty.l1_at(j), l2_j = penalty.l2_at(j);
 #pragma GCC ivdep
       for (int64_t k = 0; k < K; ++k)
-        rule.template update<l1_, l2_>(j * K + k, w, g[j * K + k], theta.slots, rates[k], l1_j, l2_j);
+        rule.template update<l1_, l2_>(j * K + k, w, g[j * K + k], slots, theta.rate(k), l1_j, l2_j);
     }
   }
 }
 
 // Forgets the velocity of a batch descent that would step uphill: <gradient, beta v - rate gradient> > 0
 // (O'Donoghue & Candes 2015).
-template <class Rule, class T>
-void restart(const Rule& rule, Theta<T> theta, const Penalty<T>& penalty, const T* rates) {
+template <class Rule, class T> void restart(const Rule& rule, const Theta<T>& theta, const Problem<T>& problem) {
   if constexpr (requires { Rule::restarts; }) {
     double inner = 0;
-    const int64_t K = theta.columns, rows = theta.d + theta.fit_intercept;
-    for (int64_t j = 0; j < rows; ++j)
-      for (int64_t k = 0; k < K; ++k) {
-        const int64_t i = j * K + k;
-        const double g =
-            double(theta.gradient[i]) + (j < theta.d ? double(penalty.l2_at(j)) * double(theta.values[i]) : 0);
-        inner += g * (rule.beta * double(theta.slots.first[i]) - double(rates[k]) * g);
-      }
-    if (inner > 0) std::fill_n(theta.slots.first, (theta.d + 1) * K, T(0));
+    for (const Layer& layer : problem.layers) {
+      const Penalty<T> penalty = problem.penalty_of(layer);
+      const Theta<T> part = theta.at(layer.offset);
+      for (int64_t j = 0; j < layer.inputs + problem.fit_intercept; ++j)
+        for (int64_t k = 0; k < layer.columns; ++k) {
+          const int64_t i = j * layer.columns + k;
+          const double l2 = j < layer.inputs ? double(penalty.l2_at(j)) : 0;
+          const double g = double(part.gradient[i]) + l2 * double(part.values[i]);
+          inner += g * (rule.beta * double(part.slots.first[i]) - double(part.rate(k)) * g);
+        }
+    }
+    if (inner > 0) std::fill_n(theta.slots.first, problem.parameters(), T(0));
   }
 }
 
 template <class Rule, class T>
-void update(const Rule& rule_, int64_t t, Theta<T> theta, const Penalty<T>& penalty, const T* rates) {
+void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T>& problem) {
   const auto rule = rule_.template at<T>(t);
-  if (penalty.l1 > 0 && penalty.l2 > 0)
-    update_weights<true, true>(rule, theta, penalty, rates);
-  else if (penalty.l1 > 0)
-    update_weights<true, false>(rule, theta, penalty, rates);
-  else if (penalty.l2 > 0)
-    update_weights<false, true>(rule, theta, penalty, rates);
-  else
-    update_weights<false, false>(rule, theta, penalty, rates);
-  if (!theta.fit_intercept) return;
-  for (int64_t i = theta.d * theta.columns, k = 0; k < theta.columns; ++i, ++k)
-    rule.template update<false, false>(i, theta.values, theta.gradient[i], theta.slots, rates[k], T(0), T(0));
+  for (const Layer& layer : problem.layers) {
+    const Penalty<T> penalty = problem.penalty_of(layer);
+    const Theta<T> part = theta.at(layer.offset);
+    const int64_t inputs = layer.inputs, K = layer.columns;
+    if (penalty.l1 > 0 && penalty.l2 > 0)
+      update_weights<true, true>(rule, part, penalty, inputs, K);
+    else if (penalty.l1 > 0)
+      update_weights<true, false>(rule, part, penalty, inputs, K);
+    else if (penalty.l2 > 0)
+      update_weights<false, true>(rule, part, penalty, inputs, K);
+    else
+      update_weights<false, false>(rule, part, penalty, inputs, K);
+    if (!problem.fit_intercept) continue;
+    const Theta<T> free = theta.at(layer.intercepts());
+    for (int64_t k = 0; k < K; ++k)
+      rule.template update<false, false>(k, free.values, free.gradient[k], free.slots, free.rate(k), T(0), T(0));
+  }
 }
 
 }  // namespace skgd

@@ -1,0 +1,121 @@
+// Activations of hidden units: value and slope together, without branches so that loops vectorise.
+#pragma once
+#include <cmath>
+#include <stdexcept>
+#include <string>
+#include <variant>
+
+#include "simd.hpp"
+
+namespace skgd {
+
+struct Identity {
+  template <class T> T operator()(T z, T& slope) const {
+    slope = T(1);
+    return z;
+  }
+};
+
+struct Relu {
+  template <class T> T operator()(T z, T& slope) const {
+    slope = z > 0 ? T(1) : T(0);
+    return z > 0 ? z : T(0);
+  }
+};
+
+struct LeakyRelu {
+  template <class T> T operator()(T z, T& slope) const {
+    slope = z > 0 ? T(1) : T(0.01);
+    return slope * z;
+  }
+};
+
+struct Logistic {
+  template <class T> T operator()(T z, T& slope) const {
+    const T value = T(1) / (T(1) + exp_(-z));
+    slope = value * (T(1) - value);
+    return value;
+  }
+};
+
+struct Tanh {
+  template <class T> T operator()(T z, T& slope) const {
+    // Lambert's continued fraction where 1 - 2 / (e^2z + 1) would lose digits
+    const T q = z * z;
+    const T near =
+        z * (T(135135) + q * (T(17325) + q * (T(378) + q))) / (T(135135) + q * (T(62370) + q * (T(3150) + q * T(28))));
+    const T far = T(1) - T(2) / (exp_(T(2) * z) + T(1));
+    const T value = q < T(0.09) ? near : far;
+    slope = T(1) - value * value;
+    return value;
+  }
+};
+
+struct Elu {
+  template <class T> T operator()(T z, T& slope) const {
+    const T e = exp_(z < 0 ? z : T(0));
+    slope = e;
+    return z > 0 ? z : e - T(1);
+  }
+};
+
+struct Gelu {  // z times the normal distribution function
+  template <class T> T operator()(T z, T& slope) const {
+    const T phi = T(0.5) * (T(1) + std::erf(z * T(0.70710678118654752440)));
+    slope = phi + z * T(0.39894228040143267794) * exp_(T(-0.5) * z * z);
+    return z * phi;
+  }
+};
+
+struct Silu {
+  template <class T> T operator()(T z, T& slope) const {
+    const T share = T(1) / (T(1) + exp_(-z));
+    slope = share * (T(1) + z * (T(1) - share));
+    return z * share;
+  }
+};
+
+struct Softplus {
+  template <class T> T operator()(T z, T& slope) const {
+    const T e = exp_(z < 0 ? z : -z);  // exp(-|z|)
+    slope = (z < 0 ? e : T(1)) / (T(1) + e);
+    return (z < 0 ? T(0) : z) + log1p_(e);
+  }
+};
+
+using Activation = std::variant<Identity, Relu, LeakyRelu, Logistic, Tanh, Elu, Gelu, Silu, Softplus>;
+
+inline Activation make_activation(const std::string& name) {
+  if (name == "identity") return Identity{};
+  if (name == "relu") return Relu{};
+  if (name == "leaky_relu") return LeakyRelu{};
+  if (name == "logistic") return Logistic{};
+  if (name == "tanh") return Tanh{};
+  if (name == "elu") return Elu{};
+  if (name == "gelu") return Gelu{};
+  if (name == "silu") return Silu{};
+  if (name == "softplus") return Softplus{};
+  throw std::invalid_argument("no activation is named " + name);
+}
+
+// z (m, columns) becomes values and, with `slopes`, the slopes; columns past `width` become zero.
+template <class T, class A>
+void activate(const A& activation, T* __restrict z, T* __restrict slopes, int64_t m, int64_t width, int64_t columns) {
+  const int64_t size = m * columns;
+  if (slopes) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < size; ++i) z[i] = activation(z[i], slopes[i]);
+  } else {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < size; ++i) {
+      T unused;
+      z[i] = activation(z[i], unused);
+    }
+  }
+  T slope;
+  if (columns == width || activation(T(0), slope) == T(0)) return;
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t k = width; k < columns; ++k) z[i * columns + k] = 0;
+}
+
+}  // namespace skgd

@@ -1,0 +1,168 @@
+// The multi-layer perceptron: blocks of rows through layers (forward) and the slopes of their losses back
+// through them (backward). theta holds, layer by layer, the weights (inputs, columns) and the intercepts.
+#pragma once
+#include <vector>
+
+#include "activation.hpp"
+#include "gemm.hpp"
+#include "problem.hpp"
+#include "random.hpp"
+
+namespace skgd {
+
+template <class T> class Mlp final : public Model<T> {
+ public:
+  explicit Mlp(const Problem<T>& problem) : problem_(problem), layers_(problem.layers), d_(problem.d()) {
+    int64_t widest = 0, total = 0;
+    for (const Layer& layer : layers_) widest = std::max(widest, layer.columns), total += layer.columns;
+    // what a block leaves between forward and backward should stay in the second-level cache
+    block_rows_ = std::clamp<int64_t>((256 << 10) / (2 * total * int64_t(sizeof(T))), 32, 512);
+    const int64_t rows = std::min(block_rows_, problem.n());
+    for (const Layer& layer : layers_) {
+      values_.emplace_back(rows * layer.columns);
+      slopes_.emplace_back(&layer == &layers_.back() ? 0 : rows * layer.columns);
+    }
+    pulled_.resize(rows * widest);
+    if (auto* dense = std::get_if<Dense<T>>(&problem.design))
+      gathered_.resize(rows > 1 || dense->buffered() ? rows * d_ : 0);
+  }
+
+  int64_t block_rows() const override { return block_rows_; }
+  void noise(uint64_t seed) override { seed_ = seed; }
+
+  double loss_and_gradient(const T* theta, Rows rows, T* gradient) override {
+    double total = 0;
+    T* z = values_.back().data();
+    for (int64_t start = 0; start < rows.count; start += block_rows_) {
+      const Rows part = rows.part(start, std::min(block_rows_, rows.count - start));
+      if (theta)
+        forward(theta, part, gradient != nullptr);
+      else
+        std::fill_n(z, part.count * problem_.columns(), T(0));
+      const Block<T> block = targets_.block(problem_, part, z);
+      total += std::visit([&](auto& loss) { return slopes_of(loss, block); }, problem_.loss);
+      if (gradient) backward(theta, part, gradient);
+    }
+    return total;
+  }
+
+  void scores(const T* theta, Rows rows, T* z) override {
+    const int64_t columns = problem_.columns();
+    for (int64_t start = 0; start < rows.count; start += block_rows_) {
+      const Rows part = rows.part(start, std::min(block_rows_, rows.count - start));
+      forward(theta, part, false);
+      std::copy_n(values_.back().data(), part.count * columns, z + start * columns);
+    }
+  }
+
+ private:
+  const Problem<T>& problem_;
+  const std::vector<Layer>& layers_;
+  int64_t d_, block_rows_;
+  std::vector<std::vector<T>> values_, slopes_;  // (rows, columns) of each layer; the slopes become deltas
+  std::vector<T> pulled_, gathered_, transposed_;
+  const T* input_ = nullptr;  // (rows, d) of the block at work, dense
+  TargetBuffer<T> targets_;
+  uint64_t seed_ = 0;  // of the dropout; 0: none is dropped
+
+  // Values of all layers; with `learning` also slopes, and dropout.
+  void forward(const T* theta, Rows rows, bool learning) {
+    first_layer(theta, rows);
+    for (size_t l = 0; l + 1 < layers_.size(); ++l) {
+      const Layer &layer = layers_[l], &next = layers_[l + 1];
+      T *values = values_[l].data(), *slopes = learning ? slopes_[l].data() : nullptr;
+      std::visit([&](auto& a) { activate(a, values, slopes, rows.count, layer.width, layer.columns); },
+                 problem_.network.activation);
+      if (learning && problem_.network.dropout > 0 && seed_) drop(rows, l);
+      affine(values, layer.columns, theta + next.offset, theta + next.intercepts(), rows.count, next.inputs,
+             next.columns, values_[l + 1].data());
+    }
+  }
+
+  void first_layer(const T* theta, Rows rows) {
+    const Layer& layer = layers_[0];
+    T* z = values_[0].data();
+    std::visit([&](auto& design) { first_layer(design, theta, theta + layer.intercepts(), rows, z); }, problem_.design);
+  }
+
+  void first_layer(const Dense<T>& design, const T* W, const T* b, Rows rows, T* z) {
+    if (!design.buffered() && (!rows.order || rows.count == 1)) {
+      input_ = design.data + rows[0] * d_;
+    } else {
+      for (int64_t i = 0; i < rows.count; ++i) {
+        const T* row = design.row(rows[i], gathered_.data() + i * d_);
+        if (const int64_t next = rows.ahead(i); next >= 0) design.ahead(next);
+        if (!design.buffered()) std::copy_n(row, d_, gathered_.data() + i * d_);
+      }
+      input_ = gathered_.data();
+    }
+    affine(input_, d_, W, b, rows.count, d_, layers_[0].columns, z);
+  }
+
+  template <class I> void first_layer(const Csr<T, I>& design, const T* W, const T* b, Rows rows, T* z) {
+    const int64_t columns = layers_[0].columns;
+    for (int64_t i = 0; i < rows.count; ++i) {
+      const int64_t begin = design.begin(rows[i]);
+      T* zi = z + i * columns;
+      sparse_dot(design.data + begin, design.indices + begin, design.count(rows[i]), W, columns, zi);
+      for (int64_t k = 0; k < columns; ++k) zi[k] += b[k];
+    }
+  }
+
+  // Adds the gradient; the slopes of the loss lie in the last layer's values.
+  void backward(const T* theta, Rows rows, T* gradient) {
+    const int64_t m = rows.count;
+    const T* delta = values_.back().data();
+    for (size_t l = layers_.size() - 1; l > 0; --l) {
+      const Layer &layer = layers_[l], &below = layers_[l - 1];
+      add_gradient(values_[l - 1].data(), below.columns, delta, m, layer.inputs, layer.columns, gradient + layer.offset,
+                   gradient + layer.intercepts());
+      pull_back(delta, theta + layer.offset, m, layer.columns, layer.width, layer.inputs, pulled_.data(), below.columns,
+                transposed_);
+      T* __restrict slopes = slopes_[l - 1].data();
+      const T* __restrict pulled = pulled_.data();
+      for (int64_t i = 0; i < m * below.columns; ++i) slopes[i] *= pulled[i];
+      delta = slopes;
+    }
+    T* first = gradient + layers_[0].intercepts();
+    std::visit([&](auto& design) { first_gradient(design, rows, delta, gradient, first); }, problem_.design);
+    if (!problem_.fit_intercept)
+      for (const Layer& layer : layers_) std::fill_n(gradient + layer.intercepts(), layer.columns, T(0));
+  }
+
+  void first_gradient(const Dense<T>&, Rows rows, const T* delta, T* gradient, T* intercepts) {
+    add_gradient(input_, d_, delta, rows.count, d_, layers_[0].columns, gradient, intercepts);
+  }
+
+  template <class I>
+  void first_gradient(const Csr<T, I>& design, Rows rows, const T* delta, T* gradient, T* intercepts) {
+    const int64_t columns = layers_[0].columns;
+    for (int64_t i = 0; i < rows.count; ++i) {
+      const int64_t begin = design.begin(rows[i]);
+      const T* di = delta + i * columns;
+      sparse_add(design.data + begin, design.indices + begin, design.count(rows[i]), di, gradient, columns);
+      for (int64_t k = 0; k < columns; ++k) intercepts[k] += di[k];
+    }
+  }
+
+  // Drops hidden units, each with its own numbers for every layer, row and update, and scales the rest.
+  void drop(Rows rows, size_t l) {
+    const Layer& layer = layers_[l];
+    const double p = problem_.network.dropout;
+    const auto limit = uint32_t(p * 4294967296.0);
+    const T kept = T(1 / (1 - p));
+    for (int64_t i = 0; i < rows.count; ++i) {
+      uint64_t state = seed_ + (uint64_t(rows.first + i) * layers_.size() + l) * 0xD1B54A32D192ED03u;
+      T *value = values_[l].data() + i * layer.columns, *slope = slopes_[l].data() + i * layer.columns;
+      for (int64_t k = 0; k < layer.width; k += 2) {
+        const uint64_t bits = next_random(state);
+        for (int64_t j = k; j < std::min(k + 2, layer.width); ++j) {
+          const T factor = uint32_t(bits >> (32 * (j - k))) < limit ? T(0) : kept;
+          value[j] *= factor, slope[j] *= factor;
+        }
+      }
+    }
+  }
+};
+
+}  // namespace skgd

@@ -1,0 +1,15 @@
+// The model of a problem.
+#pragma once
+#include <memory>
+
+#include "linear.hpp"
+#include "mlp.hpp"
+
+namespace skgd {
+
+template <class T> std::unique_ptr<Model<T>> make_model(const Problem<T>& problem) {
+  if (problem.layers.size() == 1) return std::make_unique<Linear<T>>(problem);
+  return std::make_unique<Mlp<T>>(problem);
+}
+
+}  // namespace skgd

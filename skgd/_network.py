@@ -1,0 +1,55 @@
+"""Multi-layer perceptrons as the core takes them: widths, activation, dropout; and where they start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# name -> numerator of the squared bound of the initial weights, and whether the fan-out counts
+# (Glorot & Bengio 2010 for curves through the origin, He et al. 2015 for those that are flat on one side)
+ACTIVATIONS = {
+    "identity": (6.0, True),
+    "logistic": (96.0, True),  # four times tanh's bound: its slope at 0 is 1/4
+    "tanh": (6.0, True),
+    "relu": (6.0, False),
+    "leaky_relu": (6.0, False),
+    "elu": (6.0, False),
+    "gelu": (6.0, False),
+    "silu": (6.0, False),
+    "softplus": (6.0, False),
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """Hidden layers of a perceptron."""
+
+    hidden: tuple[int, ...]
+    activation: str
+    dropout: float = 0.0
+
+    def core_spec(self) -> tuple[list[int], str, float]:
+        return list(self.hidden), self.activation, self.dropout
+
+    def initialise(self, blocks, rng) -> None:
+        """Draw the weights of each layer, (inputs + 1, width) with the intercepts last, which stay zero.
+
+        U(-r, r) with r^2 = 6 / fan_in or 6 / (fan_in + fan_out); the last layer has no activation.
+        """
+        numerator, both = ACTIVATIONS[self.activation]
+        for i, block in enumerate(blocks):
+            inputs, width = block.shape[0] - 1, block.shape[1]
+            if i + 1 == len(blocks):
+                numerator, both = 6.0, True
+            bound = np.sqrt(numerator / max(1, inputs + width if both else inputs))
+            block[:-1] = rng.uniform(-bound, bound, (inputs, width))
+
+
+def blocks(theta: np.ndarray, layers) -> list[np.ndarray]:
+    """Views (inputs + 1, width) of each layer in theta: weights over intercepts, without padding."""
+    flat = theta.reshape(-1)
+    return [
+        flat[offset : offset + (inputs + 1) * columns].reshape(inputs + 1, columns)[:, :width]
+        for inputs, width, columns, offset in layers
+    ]

@@ -1,0 +1,327 @@
+"""Multi-layer perceptrons by gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from . import _options as options
+from ._docs import documented
+from ._estimator import GradientDescent, shaped
+from ._network import ACTIVATIONS, Network
+from ._problem import Problem, Targets
+from ._tasks import Classification, Regression
+from .losses import Loss
+from .optimizers import Optimizer
+from .schedules import Schedule
+
+__all__ = ["GDMLPClassifier", "GDMLPRegressor"]
+
+
+class PerceptronModel(GradientDescent):
+    """Raw scores by layers of units: h <- activation(h W + b), the last layer without activation."""
+
+    _parameter_constraints = {
+        **GradientDescent._parameter_constraints,
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+    }
+    _fitted = "coefs_"
+
+    @property
+    def _network(self) -> Network:
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).ravel()
+        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must be positive integers, one for each "
+                f"hidden layer."
+            )
+        return Network(tuple(int(size) for size in sizes), self.activation, float(self.dropout))
+
+    @property
+    def _max_gradient_norm(self) -> float:
+        return 0.0 if self.max_grad_norm is None else float(self.max_grad_norm)
+
+    def _penalty(self):
+        return options.penalty_of("l2", self.alpha, 0.0)
+
+    def _initialise(self, problem, theta):
+        if problem.network.hidden:
+            problem.network.initialise(problem.blocks(theta), check_random_state(self.random_state))
+
+    def _start_at(self, problem, theta, coef_init, intercept_init):
+        blocks = problem.blocks(theta)
+        self._initialise(problem, theta)
+        for name, arrays in (("coef_init", coef_init), ("intercept_init", intercept_init)):
+            if arrays is not None and len(arrays) != len(blocks):
+                raise ValueError(f"{name} has {len(arrays)} arrays, but there are {len(blocks)} layers.")
+        for i, block in enumerate(blocks):
+            if coef_init is not None:
+                block[:-1] = shaped(coef_init[i], f"coef_init[{i}]", block[:-1].shape)
+            if intercept_init is not None and self.fit_intercept:
+                block[-1] = shaped(intercept_init[i], f"intercept_init[{i}]", block[-1].shape)
+
+    def _set_parameters(self, theta, problem):
+        blocks = self._blocks_of_X(theta, problem)
+        self.coefs_ = [block[:-1].copy() for block in blocks]
+        self.intercepts_ = [block[-1].copy() for block in blocks]
+        self.n_layers_ = len(blocks) + 1
+        self.n_outputs_ = problem.targets.columns
+
+    def _blocks_of_X(self, theta, problem):
+        if problem.standard is not None:
+            theta = theta.copy()
+            features = problem.features(theta)
+            features[:] = problem.standard.out_of(features)
+        return problem.blocks(theta)
+
+    def _flat(self, theta, problem):
+        blocks = self._blocks_of_X(theta, problem)
+        return np.concatenate([*(b[:-1].ravel() for b in blocks), *(b[-1] for b in blocks)])
+
+    def _raw(self, X):
+        """Raw scores (n, K) of validated rows, by the core."""
+        dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
+        X = X.astype(dtype, copy=False)
+        outputs = self.coefs_[-1].shape[1]
+        targets = Targets(np.zeros((X.shape[0], outputs), dtype=dtype), None, outputs, False)
+        hidden = tuple(len(intercepts) for intercepts in self.intercepts_[:-1])
+        problem = Problem(
+            X,
+            targets,
+            options.loss_of(self, self._task),
+            options.penalty_of(None, 0.0, 0.0),
+            network=Network(hidden, self.activation),
+        )
+        theta = problem.zeros()
+        for block, coef, intercept in zip(problem.blocks(theta), self.coefs_, self.intercepts_, strict=True):
+            block[:-1], block[-1] = coef, intercept
+        return problem.scores(theta)
+
+
+@documented
+class GDMLPRegressor(Regression, PerceptronModel):
+    """Multi-layer perceptron regression by gradient descent.
+
+    Minimises over the weights and intercepts of all layers the weighted mean loss plus penalty,
+
+    .. math:: F = \\frac{1}{\\sum_i s_i} \\sum_i s_i\\, \\ell(y_i, z(x_i))
+              + \\frac{\\alpha}{2} \\sum_l \\|W_l\\|^2,
+
+    where :math:`z(x) = h_L W_{L+1} + b_{L+1}`, :math:`h_l = \\sigma(h_{l-1} W_l + b_l)` and
+    :math:`h_0 = x`. The gradient is found by back-propagation (Rumelhart, Hinton & Williams 1986), with
+    the data each update sees chosen by ``solver``, as in the linear models.
+
+    Parameters
+    ----------
+    loss : str or skgd.losses.Loss, default="squared_error"
+        "squared_error" (half the square), "huber", "absolute_error", "quantile", "log_cosh",
+        "epsilon_insensitive", "squared_epsilon_insensitive", "poisson", "gamma", "tweedie" (log
+        link), or an object of :mod:`skgd.losses` with parameters of its own.
+    {network}
+    {parameters}
+
+    Attributes
+    ----------
+    {layers}
+    {attributes}
+
+    See Also
+    --------
+    GDMLPClassifier : Multi-layer perceptron classification by gradient descent.
+    GDRegressor : Linear regression by gradient descent.
+    sklearn.neural_network.MLPRegressor : Perceptrons for squared error.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skgd import GDMLPRegressor
+    >>> X, y = make_friedman1(1000, noise=1.0, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), GDMLPRegressor(random_state=0)).fit(X, y)
+    >>> model.score(X, y) > 0.9
+    True
+    """
+
+    _parameter_constraints = {
+        **PerceptronModel._parameter_constraints,
+        "loss": [StrOptions(options.loss_names("regression")), Loss],
+    }
+
+    def __init__(
+        self,
+        loss: str | Loss = "squared_error",
+        *,
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str = "relu",
+        dropout: float = 0.0,
+        max_grad_norm: float | None = None,
+        solver: str = "minibatch",
+        batch_size: int = 32,
+        learning_rate: float | str = "auto",
+        schedule: str | Schedule | Callable = "constant",
+        optimizer: str | Optimizer = "adam",
+        alpha: float = 1e-4,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        max_iter: int = 200,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 10,
+        check_every: int | str = "epoch",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        average: bool | int | str = "auto",
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        record_path: bool = False,
+    ):
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.max_grad_norm = max_grad_norm
+        self.solver = solver
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.optimizer = optimizer
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.check_every = check_every
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.average = average
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.record_path = record_path
+
+
+@documented
+class GDMLPClassifier(Classification, PerceptronModel):
+    """Multi-layer perceptron classification by gradient descent.
+
+    Minimises over the weights and intercepts of all layers the weighted mean loss plus penalty,
+
+    .. math:: F = \\frac{1}{\\sum_i s_i} \\sum_i s_i\\, \\ell(y_i, z(x_i))
+              + \\frac{\\alpha}{2} \\sum_l \\|W_l\\|^2,
+
+    where :math:`z(x) = h_L W_{L+1} + b_{L+1}`, :math:`h_l = \\sigma(h_{l-1} W_l + b_l)` and
+    :math:`h_0 = x`. More than two classes are fitted by softmax for "log_loss", one column a class
+    (one-versus-rest) for the other losses. A matrix of zeros and ones as y is multilabel: a column of
+    raw scores for each label.
+
+    Parameters
+    ----------
+    loss : str or skgd.losses.Loss, default="log_loss"
+        "log_loss" (softmax for more than two classes), "hinge", "squared_hinge", "modified_huber",
+        "perceptron", or an object of :mod:`skgd.losses`.
+    {network}
+    {parameters}
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, multiplied with the sample weights; not for multilabel y.
+
+    Attributes
+    ----------
+    {layers}
+    classes_ : ndarray of shape (n_classes,)
+        The labels; for multilabel y the numbers of its columns.
+    {attributes}
+
+    See Also
+    --------
+    GDMLPRegressor : Multi-layer perceptron regression by gradient descent.
+    GDClassifier : Linear classification by gradient descent.
+    sklearn.neural_network.MLPClassifier : Perceptrons for log loss.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skgd import GDMLPClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = GDMLPClassifier(hidden_layer_sizes=(32,), max_iter=20, tol=None, random_state=0)
+    >>> model.fit(X[:1500] / 16, y[:1500]).score(X[1500:] / 16, y[1500:]) > 0.9
+    True
+    """
+
+    _takes_indicators = True
+    _parameter_constraints = {
+        **PerceptronModel._parameter_constraints,
+        "loss": [StrOptions(options.loss_names("classification")), Loss],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        loss: str | Loss = "log_loss",
+        *,
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str = "relu",
+        dropout: float = 0.0,
+        max_grad_norm: float | None = None,
+        solver: str = "minibatch",
+        batch_size: int = 32,
+        learning_rate: float | str = "auto",
+        schedule: str | Schedule | Callable = "constant",
+        optimizer: str | Optimizer = "adam",
+        alpha: float = 1e-4,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        max_iter: int = 200,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 10,
+        check_every: int | str = "epoch",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        average: bool | int | str = "auto",
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        record_path: bool = False,
+        class_weight: dict | str | None = None,
+    ):
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.max_grad_norm = max_grad_norm
+        self.solver = solver
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.optimizer = optimizer
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.check_every = check_every
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.average = average
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.record_path = record_path
+        self.class_weight = class_weight
