@@ -187,7 +187,7 @@ class Descent:
             slot[:] = saved
         if self.average is not None:
             self.average[:] = other.average
-        self.t = other.t
+        self.t, self.average_start = other.t, other.average_start
 
     def continued_as(self, fresh: Descent) -> Descent:
         """This descent in the form of a fresh one: other dtype, optimizer or averaging.

@@ -56,8 +56,8 @@ class Rates:
             raise self.exploded(self.base)  # a plateau on the way up
         return objective
 
-    def observe(self, descent, waits: int) -> None:
-        """After a check; `waits` checks in a row have brought no improvement."""
+    def observe(self, descent, waits: int, objective: float) -> None:
+        """After a check that gave `objective`; `waits` of them in a row have brought no improvement."""
         schedule = self.schedule
         plateau = isinstance(schedule, Adaptive) and waits > 0 and waits % schedule.patience == 0
         if plateau and not schedule.exhausted():
@@ -72,14 +72,24 @@ class Rates:
 class AutoRates(Rates):
     """Automatic rates of the stochastic solvers.
 
-    A steady rate, growing a little while checks bring improvements (the curvature assumed is a bound)
-    and lowered where they do not: what is left then is the noise of the
-    updates. If the objective explodes the stretch is undone and the rate quartered. At the end the better
-    of the mean and the last of the iterates is kept.
+    The base rate is careful, since the curvature assumed is a bound; checks steer a factor of it.
+    If the objective explodes the stretch is undone and the rate halved.
+
+    With a mean of the iterates, a check knows F there and the progressive objective of the iterates
+    themselves. The excess of the second is the noise of the updates, less the lag of the mean: the rate
+    is halved while it is a large part of what has been gained, and grows while it is hardly there. The
+    first plateau in a row starts the mean anew: from the best one at a quarter of the rate or, if the
+    iterates have left it behind, from the last of them at twice the rate. The second ends the fit.
+
+    Without a mean all noise shows, and a check without improvement lowers the rate.
     """
 
-    plunge, swings, settle = 0.3, 4, 1.0
-    grow, shrink, most_grown = 1.05, 0.85, 1.0
+    grow, faster, most_grown = 1.05, 1.2, 1.0
+    loud = 0.1  # excess over what was gained, from which the rate is halved
+    quiet = 0.0  # excess over the objective at the start, below which the mean only lags: tol
+    room = 0.01  # of the objective at the start, for it to rise beyond twice its lowest value
+    shrink, plunge = 0.85, 0.3
+    swings, settle = 4, 1.0
 
     def __init__(self, base, schedule, horizon: float | None, patience: float = 3, stream=False):
         super().__init__(base, schedule, exploded=None)
@@ -92,6 +102,8 @@ class AutoRates(Rates):
         self.saved = self.good = descent.copy()
         self.retries = self.in_a_row = 0
         self.lowest, self.factor = self.reference, 1.0
+        self.best, self.best_theta = np.inf, None  # of the means at checks
+        self.progressive = np.inf
 
     def __call__(self, t, count):
         rates = super().__call__(t, count) * self.factor
@@ -104,7 +116,7 @@ class AutoRates(Rates):
         return rates
 
     def accept(self, descent, objective):
-        limit = self.lowest + abs(self.lowest) + 0.1 * self.reference
+        limit = self.lowest + abs(self.lowest) + self.room * self.reference
         if self.stream:
             limit = 1e4 * self.reference
         fine = np.isfinite(objective) and objective <= limit and np.isfinite(descent.theta).all()
@@ -112,38 +124,65 @@ class AutoRates(Rates):
             if objective <= self.lowest:
                 self.lowest, self.good = objective, self.saved
             self.saved, self.in_a_row = descent.copy(), 0
+            self.progressive = objective
             return True
         if self.in_a_row == 0:
             descent.restore(self.saved)
         else:  # a stretch can end at a bad point: go back to where the best one began
             descent.restore(self.good)
             self.lowest = self.reference
-        self.base *= 0.25
+        self.base *= 0.5
         self.retries += 1
         self.in_a_row += 1
         descent.rate = self.base
         return False
 
-    def observe(self, descent, waits):
-        super().observe(descent, waits)
-        if not np.isfinite(self.patience):
+    def observe(self, descent, waits, objective):
+        super().observe(descent, waits, objective)
+        if self.stream or not np.isfinite(self.patience):
             return
-        if waits == 0:
-            self.factor = max(self.factor, min(self.factor * self.grow, self.most_grown))
-        else:
-            self.factor *= self.shrink
-        if waits > 0 and waits % self.patience == 0:
-            self.factor *= self.plunge
+        if not descent.averages:
+            if waits == 0:
+                self._grow(self.grow)
+            else:
+                self.factor *= self.shrink * (self.plunge if waits % self.patience == 0 else 1.0)
+            return
+        if objective < self.best:
+            self.best, self.best_theta = objective, descent.parameters.copy()
+        excess, unit = self.progressive - objective, self.quiet * self.reference
+        if excess > self.loud * max(self.reference - objective, unit):
+            self.factor *= 0.5
+        elif excess < unit:
+            self._grow(self.faster)
+        elif waits == 0:
+            self._grow(self.grow)
+
+    def _grow(self, by: float) -> None:
+        self.factor = max(self.factor, min(self.factor * by, self.most_grown))
 
     def drop(self, descent, progress):
-        """Momentum swings: it gets a few plateaus before one counts."""
-        if np.isfinite(self.patience) or progress.drops >= self.swings:
+        if np.isfinite(self.patience):
+            if progress.drops or not (descent.averages and descent.average_power):
+                return False
+            self._start_mean_anew(descent)
+        elif progress.drops >= self.swings:  # momentum swings: a few plateaus before one counts
             return False
-        self.factor *= self.settle
+        else:
+            self.factor *= self.settle
         progress.go_on()
         return True
 
+    def _start_mean_anew(self, descent):
+        if self.best < self.progressive:
+            descent.theta[:] = self.best_theta
+            self.factor *= 0.25
+        else:
+            self._grow(2.0)
+        descent.average_start = descent.t
+        self.saved = descent.copy()
+
     def finish(self, descent, problem, threads, stop_reason):
+        """The best of the last mean, the last iterate and the means at checks."""
         mean = descent.parameters
         objective = problem.objective(mean, threads)
         if mean is not descent.theta:
@@ -151,6 +190,9 @@ class AutoRates(Rates):
             if at_last < objective:
                 descent.settle_at(descent.theta)
                 objective = at_last
+        if self.best < objective:
+            descent.settle_at(self.best_theta)
+            objective = self.best
         return objective
 
 

@@ -213,7 +213,7 @@ def _train(problem, descent, rates, settings, record, stream):
                 record.stop_reason = "callback"
                 return
             progress.update(objective, score)
-            rates.observe(descent, progress.waits)
+            rates.observe(descent, progress.waits, objective)
             if progress.plateau:
                 if rates.drop(descent, progress):
                     record.correct(descent)
