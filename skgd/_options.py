@@ -219,6 +219,7 @@ def rates_of(
     else:  # of the updates that max_iter allows, a quarter at about the full rate
         horizon = np.inf if stream else estimator.max_iter * updates_per_epoch / 4
     rates = AutoRates(descent.rate, schedule, horizon, 3, stream)
-    rates.most_grown = min(16.0, 2 * batch_size**0.5)  # single rows are too noisy for higher rates
-    rates.quiet = estimator.tol or 0.0
+    if batch_size < problem.n:
+        rates.most_grown = min(16.0, 2 * batch_size**0.5)  # single rows are too noisy for higher rates
+    rates.quiet, rates.room = estimator.tol or 0.0, 0.01
     return rates

@@ -87,7 +87,7 @@ class AutoRates(Rates):
     grow, faster, most_grown = 1.05, 1.2, 1.0
     loud = 0.1  # excess over what was gained, from which the rate is halved
     quiet = 0.0  # excess over the objective at the start, below which the mean only lags: tol
-    room = 0.01  # of the objective at the start, for it to rise beyond twice its lowest value
+    room = 0.1  # of the objective at the start, for it to rise beyond twice its lowest value
     shrink, plunge = 0.85, 0.3
     swings, settle = 4, 1.0
 
@@ -228,21 +228,23 @@ class BatchRates(_Backtracking):
     """Batch descent on smooth losses: 1/L first, then Barzilai-Borwein steps.
 
     With s the last step and y the change of the gradient, an update takes s.s / s.y, or the least of the
-    last s.y / y.y where the two differ much (ABBmin: Frassoldati, Zanni & Zanghirati 2008). An update
-    from above the highest of the last ten objectives (Grippo, Lampariello & Lucidi 1986) is undone,
-    and 1/L, halved each time, is used instead.
+    last s.y / y.y where the two differ much (ABBmin: Frassoldati, Zanni & Zanghirati 2008). How much
+    grows with a short step and falls with a long one (Bonettini, Zanella & Zanni 2009), so that neither
+    kind takes over. An update from above the highest of the last objectives (Grippo, Lampariello & Lucidi
+    1986) is undone, and 1/L, halved each time in a row, is used instead.
     """
 
-    memory, few, ratio = 10, 6, 0.8
+    memory, few = 100, 6
+    ratio, less, more = 0.9, 0.9, 1.1  # where short steps begin, and its changes after short and long ones
     spectrum = np.geomspace(1e-4, 1, 25)  # eigenvalues over L
 
     def begin(self, descent):
         super().begin(descent)
-        self.most_growth = 1e6 if descent.theta.dtype == np.float64 else 1e3
+        self.most_growth = 1e8 if descent.theta.dtype == np.float64 else 1e3
         self.growth = np.ones_like(self.spectrum)
         self.exact = not descent.l1  # the update is linear in its rate, so it can be corrected
         descent.gradient = np.empty_like(descent.theta)
-        self.recent = []
+        self.recent, self.full = [], self.base
         self._forget()
 
     def _forget(self):
@@ -256,6 +258,7 @@ class BatchRates(_Backtracking):
             self._forget()
             return self.base == 0
         self.recent = [*self.recent, objective][-self.memory :]
+        self.base = min(self.full, 2 * self.base)
         if objective < self.best:
             self.best, self.best_theta = objective, self.before
         step = descent.theta - self.before
@@ -278,7 +281,12 @@ class BatchRates(_Backtracking):
             return self.base
         long, short = length / inner, inner / float(np.vdot(change, change))
         self.short = [*self.short, short][-self.few :]
-        rate = min(self.short) if short < self.ratio * long else long
+        if short < self.ratio * long:
+            rate = min(self.short)
+            self.ratio *= self.less
+        else:
+            rate = long
+            self.ratio *= self.more
         return self.base * self._steady(float(np.clip(rate / self.base, 1e-3, 1e6)))
 
     def _steady(self, long: float) -> float:
