@@ -11,9 +11,13 @@ solver : {"batch", "sgd", "minibatch"}, default="minibatch"
 batch_size : int, default=32
     Rows per update for ``solver="minibatch"``.
 learning_rate : float or "auto", default="auto"
-    Positive step size. "auto" takes it from the data: for the stochastic solvers half the largest
-    stable rate, decayed as :math:`1/\\sqrt{1 + t b/d}` (t updates, b rows per update, d features)
-    with averaged iterates; for batch 1/L, then Barzilai-Borwein steps; it never diverges.
+    Positive step size. "auto" takes it from the data and undoes updates that make the objective
+    explode. Stochastic solvers start from half the largest stable rate or less (adaptive optimizers:
+    from the size the parameters will have, 1e-3 for networks), raise it while the updates show little
+    noise, halve it while they show much, and lower it as :math:`1/\\sqrt{1 + t/T}`, T a quarter of the updates that
+    ``max_iter`` allows (adaptive optimizers: the updates of an epoch, 100 at least). Batch descent by
+    the "plain" rule takes Barzilai-Borwein steps after 1/L, or Polyak's rates where the loss has kinks.
+    With a ``schedule`` other than "constant" the rate chosen is multiplied by the schedule alone.
 schedule : str, skgd.schedules.Schedule or callable, default="constant"
     Multiplier of ``learning_rate`` as a function of the update number: "constant", "invscaling",
     "optimal", "adaptive", "exponential", "cosine", an object of :mod:`skgd.schedules`, or any
@@ -21,9 +25,12 @@ schedule : str, skgd.schedules.Schedule or callable, default="constant"
 optimizer : str or skgd.optimizers.Optimizer, default="plain"
     Update rule: "plain", "momentum", "nesterov", "adagrad", "rmsprop", "adam", or an object of
     :mod:`skgd.optimizers`. On CSR rows with few non-zeros, "plain" and (with ``solver="sgd"``)
-    "adagrad" cost O(non-zeros) per row; the others make the exact dense update.
+    "adagrad" cost O(non-zeros) per row; the others make the exact dense update, and so do these two
+    where iterates are averaged under an l1 penalty or by "adagrad".
 penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
-    R: half the squared l2 norm, the l1 norm (exact zeros), or their mix. Intercepts are free.
+    R: half the squared l2 norm, the l1 norm (exact zeros), or their mix. Intercepts are free. Under
+    l1 updates end with a proximal step; those of "plain" for single rows take the cumulative penalty
+    (Tsuruoka et al. 2009), those of "adagrad" the exact flow of the penalty.
 alpha : float, default=1e-4
     Strength of the penalty; its meaning does not depend on the batch size.
 l1_ratio : float in [0, 1], default=0.15
@@ -36,12 +43,14 @@ standardize : bool, default=False
 max_iter : int, default=1000
     Epochs at most.
 tol : float or None, default=1e-4
-    Stop after ``n_iter_no_change`` checks in a row that did not improve the objective by ``tol``
-    times its value at the start. None runs all epochs.
+    Stop after ``n_iter_no_change`` checks in a row that did not improve the best objective by ``tol``
+    times its value at the start (or at zero parameters, where that is larger). With
+    ``learning_rate="auto"`` a first such plateau changes the rates, and a later one ends the fit.
+    With ``early_stopping``: the score, by ``tol``. None runs all epochs.
 n_iter_no_change : int, default=5
     How many checks to wait for an improvement.
 check_every : "epoch" or int, default="epoch"
-    Updates between two checks of the stopping rules.
+    Updates between two checks of the stopping rules. The last epoch ends with a check in any case.
 early_stopping : bool, default=False
     Stop on the score of a validation set in place of the objective; the best parameters are
     restored.
@@ -49,15 +58,19 @@ validation_fraction : float in (0, 1), default=0.1
     Share of rows held out for ``early_stopping`` (stratified by class), unless ``fit`` is given
     ``X_val`` and ``y_val``.
 average : bool, int or "auto", default="auto"
-    Offer the mean of the iterates, from the start (True) or from an update on (int). "auto": with
-    ``learning_rate="auto"`` and a stochastic solver, a mean whose weights grow as the cube of the
-    update number (Shamir & Zhang 2013).
+    Offer the mean of the iterates, from the start (True) or from an update on (int, counted from 0).
+    "auto": with ``learning_rate="auto"`` and a stochastic solver, a mean in which the k-th iterate has
+    weight k (Shamir & Zhang 2013), begun anew at a plateau; the fit ends with the best of the means at
+    checks and the last iterate.
 shuffle : bool, default=True
     Whether to take a fresh order of the rows every epoch.
 random_state : int, RandomState instance or None, default=None
     Seed of the order.
 warm_start : bool, default=False
-    Whether ``fit`` continues from the last fit: parameters, optimizer state and step counter.
+    Whether ``fit`` continues from the last fit: parameters, optimizer state, mean of the iterates,
+    update number and order of the rows. Parameters may change in between: with another optimizer its
+    state, the mean and the update number (and with it the schedule) begin anew; without averaging the
+    mean is dropped. The shapes of the parameters cannot change.
 n_jobs : int or None, default=None
     Threads for gradients over many rows (solver="batch"); None is 1, -1 all. The result does not
     depend on it.
@@ -76,12 +89,15 @@ n_iter_ : int
 n_updates_ : int
     Updates made.
 learning_rate_ : float
-    The (base) learning rate used.
+    The base learning rate: the one given, or where "auto" began (halved each time a stochastic
+    descent exploded). The rates of the checks are in ``history_``.
 loss_ : float
-    Objective, penalty included, at the fitted parameters.
+    Objective, penalty included, at the fitted parameters; after ``partial_fit``, the last entry of
+    ``loss_curve_``.
 loss_curve_ : ndarray of shape (n_checks,)
     Objective at each check: mean loss over the last (at most) n rows visited, each just before its
-    update, plus the penalty. For batch, exactly F at the parameters the update started from.
+    update, plus the penalty. For batch, exactly F at the parameters the update started from. Where
+    ``fit`` averages iterates, exactly F at their mean.
 validation_scores_ : ndarray of shape (n_checks,) or None
     R2 or accuracy on the validation set at each check.
 best_validation_score_ : float or None

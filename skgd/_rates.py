@@ -231,7 +231,7 @@ class BatchRates(_Backtracking):
     last s.y / y.y where the two differ much (ABBmin: Frassoldati, Zanni & Zanghirati 2008). How much
     grows with a short step and falls with a long one (Bonettini, Zanella & Zanni 2009), so that neither
     kind takes over. An update from above the highest of the last objectives (Grippo, Lampariello & Lucidi
-    1986) is undone, and 1/L, halved each time in a row, is used instead.
+    1986) is undone, and 1/L, halved each time and recovering after, is used instead.
     """
 
     memory, few = 100, 6

@@ -1,7 +1,8 @@
 """Optimizers: how a gradient becomes an update of the parameters.
 
 In the formulas g is the gradient, rate the learning rate of the update, w a parameter. With an l1
-penalty every rule is followed by the proximal step of that penalty (exact zeros).
+penalty every rule but Adagrad's is followed by the proximal step of that penalty (exact zeros), for
+single rows by the plain rule in its cumulative form (Tsuruoka et al. 2009).
 """
 
 from __future__ import annotations
