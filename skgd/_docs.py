@@ -14,9 +14,10 @@ learning_rate : float or "auto", default="auto"
     Positive step size. "auto" takes it from the data and undoes updates that make the objective
     explode. Stochastic solvers start from half the largest stable rate or less (adaptive optimizers:
     from the size the parameters will have, 1e-3 for networks), raise it while the updates show little
-    noise, halve it while they show much, and lower it as :math:`1/\\sqrt{1 + t/T}`, T a quarter of the updates that
-    ``max_iter`` allows (adaptive optimizers: the updates of an epoch, 100 at least). Batch descent by
-    the "plain" rule takes Barzilai-Borwein steps after 1/L, or Polyak's rates where the loss has kinks.
+    noise, halve it while they show much, and lower it as :math:`1/\\sqrt{1 + t/T}`, T a quarter of the
+    updates that ``max_iter`` allows (adaptive optimizers: the updates of an epoch, 100 at least). Batch
+    descent by the "plain" rule takes 1/L and then Barzilai-Borwein steps, or Polyak's rates where the
+    loss has kinks.
     With a ``schedule`` other than "constant" the rate chosen is multiplied by the schedule alone.
 schedule : str, skgd.schedules.Schedule or callable, default="constant"
     Multiplier of ``learning_rate`` as a function of the update number: "constant", "invscaling",

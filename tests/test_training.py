@@ -6,8 +6,12 @@ import _reference as reference
 import numpy as np
 import pytest
 from _data import SOLVERS, STILL, csr, estimator, make, theta, unpack
+from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from skgd import GDClassifier
 
 KEYS = {"epoch", "update", "loss", "validation_score", "learning_rate", "gradient_norm", "seconds"}
 PENALTIES = [None, "l2", "l1", "elasticnet"]
@@ -266,3 +270,26 @@ def test_verbose_tells_epoch_loss_and_rate(capsys):
     assert f"{model.loss_curve_[-1]:.6g}" in told
     for word in ("epoch", "loss", "learning rate", "3"):
         assert word in told.lower().replace("_", " ")
+
+
+@pytest.mark.parametrize("loss", ["squared_hinge", "modified_huber"])
+@pytest.mark.parametrize("solver", ["minibatch", "sgd"])
+def test_automatic_rates_reach_a_hundredth_on_nearly_separable_classes(solver, loss):
+    """There the slopes are flat, and a rate that fears noise stalls: the objective at the end, over
+    that at zero, against the lowest a long batch descent finds."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    lowest = GDClassifier(loss, solver="batch", tol=1e-10).fit(X, y).loss_
+    for state in range(3):
+        model = GDClassifier(loss, solver=solver, random_state=state).fit(X, y)
+        assert model.loss_ - lowest <= 1e-2 * (1 - lowest)  # both losses are 1 at zero
+        assert model.n_iter_ < 400
+
+
+def test_a_mini_batch_of_all_rows_takes_weights_as_repetitions():
+    X, y = load_breast_cancer(return_X_y=True)
+    X, y = StandardScaler().fit_transform(X)[10:25], y[10:25]
+    weight = np.arange(15) % 4
+    weighted = GDClassifier(random_state=0).fit(X, y, sample_weight=weight)
+    repeated = GDClassifier(random_state=0).fit(X.repeat(weight, axis=0), y.repeat(weight))
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-9)
