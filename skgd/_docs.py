@@ -119,8 +119,17 @@ hidden_layer_sizes : int or sequence of int, default=(100,)
 activation : str, default="relu"
     Of the hidden units: "identity", "logistic", "tanh", "relu", "leaky_relu" (slope 0.01 below 0),
     "elu", "gelu", "silu", "softplus". Weights start uniform in (-r, r): :math:`r^2 = 6 / n_{in}` for
-    relu and those like it (He et al. 2015), :math:`6 / (n_{in} + n_{out})` for identity, tanh and the
-    last layer (Glorot & Bengio 2010), 16 times that for logistic; intercepts start at zero.
+    relu and those like it (He et al. 2015), :math:`6 / (n_{in} + n_{out})` for identity and tanh
+    (Glorot & Bengio 2010), 16 times that for logistic, a hundredth for the last layer; intercepts
+    start at zero, those of regression's last layer at the mean of y (its logarithm with a log link).
+learning_rate : float or "auto", default="auto"
+    Positive step size. "auto": with optimizers that divide by the size of past gradients (adam,
+    rmsprop, adagrad) :math:`5 \\cdot 10^{-4} \\sqrt{b}` for b rows per update, at most 0.01; with the
+    others one over the largest curvature at the start. After four checks without improvement it falls
+    to three tenths; should the objective explode, the stretch is undone and the rate quartered. For
+    ``solver="batch"`` with "plain", 1/L and Barzilai-Borwein steps as in the linear models.
+average : bool, int or "auto", default="auto"
+    Offer the mean of the iterates, from the start (True) or from an update on (int). "auto" is False.
 dropout : float in [0, 1), default=0.0
     Share of the hidden units left out, anew for each row and update, while learning; the others are
     scaled by 1 / (1 - dropout) (Srivastava et al. 2014).
@@ -144,10 +153,11 @@ def documented(cls):
     Of the shared parameters those of the constructor are kept, with its defaults.
     """
     given = inspect.signature(cls.__init__).parameters
+    described = NETWORK if "{network}" in cls.__doc__ else ""
     kept = []
     for entry in re.split(r"\n(?=\w)", PARAMETERS):
         name, head, text = re.match(r"(\w+)( :[^\n]*)(.*)", entry, re.DOTALL).groups()
-        if name in given:
+        if name in given and f"{name} : " not in described:
             default = given[name].default
             shown = f'"{default}"' if isinstance(default, str) else repr(default)
             kept.append(name + re.sub(r"default=.*", f"default={shown}", head) + text)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ._problem import Descent, Penalty, Problem
-from ._rates import AutoRates, BatchRates, PolyakRates, Rates
+from ._rates import AutoRates, BatchRates, PerceptronRates, PolyakRates, Rates
 from ._step_size import mean_squares, scale_of, scale_of_stream, sharpness
 from .exceptions import DivergenceError
 from .losses import LOSSES, Loss
@@ -92,11 +92,12 @@ def rule_of(estimator, optimizer, penalty: Penalty, batch_size: int):
     return optimizer._rule(), optimizer.slots
 
 
-def averaging_of(estimator) -> tuple[bool, int, float]:
+def averaging_of(estimator, network) -> tuple[bool, int, float]:
     """Whether, from which update and with which power the iterates are averaged."""
     average = estimator.average
     if isinstance(average, str):  # "auto"
-        return estimator.learning_rate == "auto" and estimator.solver != "batch", 0, _AVERAGE_POWER
+        noisy = estimator.learning_rate == "auto" and estimator.solver != "batch"
+        return noisy and network is None, 0, _AVERAGE_POWER
     if isinstance(average, (bool, np.bool_)):
         return bool(average), 0, 0.0
     return True, int(average), 0.0
@@ -110,7 +111,7 @@ def _seed(random_state) -> int:
 
 
 def new_descent(estimator, problem: Problem, rule: str, slots: int) -> Descent:
-    averaged, start, power = averaging_of(estimator)
+    averaged, start, power = averaging_of(estimator, problem.network)
     seed = np.array([_seed(estimator.random_state)], dtype=np.uint64)
     return Descent(
         problem.zeros(),
@@ -127,7 +128,7 @@ def new_descent(estimator, problem: Problem, rule: str, slots: int) -> Descent:
 
 def continues(estimator, descent: Descent, problem: Problem, rule: str) -> bool:
     """Whether the descent can go on as it is."""
-    averaged, _, power = averaging_of(estimator)
+    averaged, _, power = averaging_of(estimator, problem.network)
     return (
         descent.rule == rule
         and descent.theta.dtype == problem.dtype
@@ -153,11 +154,12 @@ def base_rate(estimator, problem: Problem, descent: Descent, optimizer, batch_si
 
 
 def _network_rate(problem: Problem, descent: Descent, optimizer, batch_size: int) -> float:
-    """For a perceptron: 1e-3 for adaptive rules, else one over the largest curvature at the start."""
+    """For a perceptron: with adaptive rules 5e-4 sqrt(batch size), at most 0.01, as the noise that their
+    steps are divided by falls with its root; else one over the largest curvature at the start."""
     if descent.rate > 0 and descent.t > 0:
         return descent.rate
     if optimizer.adaptive:
-        return 1e-3
+        return min(1e-2, 5e-4 * batch_size**0.5) if batch_size < problem.n else 1e-2
     largest = sharpness(problem, descent.theta, batch_size)
     return (1 - getattr(optimizer, "beta", 0.0)) / largest if largest > 0 else 1e-3
 
@@ -214,6 +216,8 @@ def rates_of(
         if optimizer.adaptive or not loss.smooth:
             rates.settle, rates.swings = 0.5, 8  # steps that do not shrink by themselves
         return rates
+    if problem.network is not None:
+        return PerceptronRates(descent.rate, schedule, None, stream=stream)
     if optimizer.adaptive:
         horizon = max(100.0, updates_per_epoch)
     else:  # of the updates that max_iter allows, a quarter at about the full rate

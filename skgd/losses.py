@@ -131,6 +131,13 @@ class Loss(BaseEstimator):
         """Scale of d slope / d raw that the automatic rate starts from: a bound where there is one."""
         return 1.0
 
+    def _constant(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray | float:
+        """Raw scores that suit all rows about equally well: where perceptrons start."""
+        if self.task == "classification":
+            return 0.0
+        mean = np.average(y.reshape(len(y), -1), axis=0, weights=weight)
+        return np.log(np.maximum(mean, np.finfo(y.dtype).tiny)) if self.log_link else mean
+
     def _check_targets(self, y: np.ndarray) -> None:
         """Raise ValueError when y lies outside the loss's domain."""
 

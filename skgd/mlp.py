@@ -53,7 +53,11 @@ class PerceptronModel(GradientDescent):
 
     def _initialise(self, problem, theta):
         if problem.network.hidden:
-            problem.network.initialise(problem.blocks(theta), check_random_state(self.random_state))
+            blocks = problem.blocks(theta)
+            problem.network.initialise(blocks, check_random_state(self.random_state))
+            if self.fit_intercept:
+                targets = problem.targets
+                blocks[-1][-1] = problem.loss._constant(targets.y, targets.weight)
 
     def _start_at(self, problem, theta, coef_init, intercept_init):
         blocks = problem.blocks(theta)

@@ -216,7 +216,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
   const int64_t size = problem.parameters(), updates = plan.updates();
   Accumulator<T> accumulate(problem, plan.threads);
   std::vector<T> gradient(size), rates(plan.rate_columns == 1 ? 1 : problem.columns());
-  const Theta<T> theta{descent.theta, gradient.data(), descent.slots, rates.data(), rates.size() == 1};
+  Theta<T> theta{descent.theta, gradient.data(), descent.slots, rates.data(), rates.size() == 1};
   const int64_t work = accumulate.work();
   Outcome outcome;
   for (int64_t u = 0; u < updates && !control.stop; ++u) {
@@ -224,8 +224,11 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
     if (problem.network.dropout > 0) accumulate.noise(noise_of(descent));
     const double loss = accumulate(descent.theta, batch, gradient.data(), control);
     if (control.stop) break;  // the gradient may be partial
-    const T mean = T(1) / T(batch.count);
-    for (T& g : gradient) g *= mean;
+    theta.scale = T(1) / T(batch.count);
+    if (plan.max_gradient_norm > 0 || u == updates - 1) {
+      for (T& g : gradient) g *= theta.scale;
+      theta.scale = 1;
+    }
     if (plan.max_gradient_norm > 0) shorten(gradient, plan.max_gradient_norm);
     if (u == updates - 1) {
       report(problem, descent.theta, gradient.data(), outcome);

@@ -13,13 +13,15 @@ template <class T> struct Theta {
   Slots<T> slots;
   const T* rates;  // one, or one a column
   bool one_rate;
+  T scale = 1;  // of the gradient
 
   Theta at(int64_t offset) const {
     return {values + offset,
             gradient + offset,
             {slots.first ? slots.first + offset : nullptr, slots.second ? slots.second + offset : nullptr},
             rates,
-            one_rate};
+            one_rate,
+            scale};
   }
   T rate(int64_t k) const { return rates[one_rate ? 0 : k]; }
 };
@@ -31,23 +33,24 @@ void update_weights(const Rule& rule, const Theta<T>& theta, const Penalty<T>& p
   const T* __restrict g = theta.gradient;
   const T l1 = T(penalty.l1), l2 = T(penalty.l2);
   const Slots<T> slots = theta.slots;
+  const T share = theta.scale;
   if ((K == 1 || theta.one_rate) && !penalty.scale) {
     const T rate = theta.rates[0];
     const int64_t size = inputs * K;
 #pragma GCC ivdep
-    for (int64_t i = 0; i < size; ++i) rule.template update<l1_, l2_>(i, w, g[i], slots, rate, l1, l2);
+    for (int64_t i = 0; i < size; ++i) rule.template update<l1_, l2_>(i, w, share * g[i], slots, rate, l1, l2);
   } else if (K == 1) {
     const T rate = theta.rates[0];
     const T* __restrict scale = penalty.scale;
 #pragma GCC ivdep
     for (int64_t i = 0; i < inputs; ++i)
-      rule.template update<l1_, l2_>(i, w, g[i], slots, rate, l1 * scale[i], l2 * scale[i] * scale[i]);
+      rule.template update<l1_, l2_>(i, w, share * g[i], slots, rate, l1 * scale[i], l2 * scale[i] * scale[i]);
   } else {
     for (int64_t j = 0; j < inputs; ++j) {
       const T l1_j = penalty.l1_at(j), l2_j = penalty.l2_at(j);
 #pragma GCC ivdep
       for (int64_t k = 0; k < K; ++k)
-        rule.template update<l1_, l2_>(j * K + k, w, g[j * K + k], slots, theta.rate(k), l1_j, l2_j);
+        rule.template update<l1_, l2_>(j * K + k, w, share * g[j * K + k], slots, theta.rate(k), l1_j, l2_j);
     }
   }
 }
@@ -64,7 +67,7 @@ template <class Rule, class T> void restart(const Rule& rule, const Theta<T>& th
         for (int64_t k = 0; k < layer.columns; ++k) {
           const int64_t i = j * layer.columns + k;
           const double l2 = j < layer.inputs ? double(penalty.l2_at(j)) : 0;
-          const double g = double(part.gradient[i]) + l2 * double(part.values[i]);
+          const double g = double(part.scale * part.gradient[i]) + l2 * double(part.values[i]);
           inner += g * (rule.beta * double(part.slots.first[i]) - double(part.rate(k)) * g);
         }
     }
@@ -90,7 +93,8 @@ void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T
     if (!problem.fit_intercept) continue;
     const Theta<T> free = theta.at(layer.intercepts());
     for (int64_t k = 0; k < K; ++k)
-      rule.template update<false, false>(k, free.values, free.gradient[k], free.slots, free.rate(k), T(0), T(0));
+      rule.template update<false, false>(k, free.values, free.scale * free.gradient[k], free.slots, free.rate(k), T(0),
+                                         T(0));
   }
 }
 
