@@ -71,6 +71,7 @@ class GradientDescent(BaseEstimator):
     # -- what a model adds ------------------------------------------------------------------------
 
     _fitted: str  # the attribute that tells a fitted model
+    _twin = None  # (estimator, loss) -> the same in scikit-learn
     _network = None  # hidden layers
     _max_gradient_norm = 0.0
 
@@ -304,6 +305,36 @@ class GradientDescent(BaseEstimator):
         self.n_updates_ = descent.t
         self.learning_rate_ = descent.rate
         self._descent = _out_of(descent, problem)
+
+    def to_sklearn(self) -> BaseEstimator:
+        """The fitted estimator of scikit-learn that predicts the same.
+
+        For tools that know scikit-learn's own classes only (converters to ONNX or PMML, SHAP). Linear
+        models become SGDRegressor or SGDClassifier; softmax LogisticRegression; a log link
+        PoissonRegressor, GammaRegressor or TweedieRegressor; several outputs LinearRegression.
+        Perceptrons become MLPRegressor or MLPClassifier.
+
+        Returns
+        -------
+        twin : object
+            A fitted scikit-learn estimator that shares the fitted arrays.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn has no estimator of the kind: other activations, losses of your own,
+            perceptrons with a log link or a loss without probabilities.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skgd import GDClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> GDClassifier(random_state=0).fit(X, y).to_sklearn().predict(X[:2])
+        array([0, 0])
+        """
+        check_is_fitted(self, self._fitted)
+        return type(self)._twin(self, options.loss_of(self, self._task))
 
     def _raw_scores(self, X):
         check_is_fitted(self, self._fitted)

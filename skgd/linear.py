@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
 
 from . import _options as options
+from . import _twins as twins
 from ._docs import documented
 from ._estimator import GradientDescent, shaped
 from ._tasks import Classification, Regression
@@ -109,6 +110,7 @@ class GDRegressor(Regression, LinearModel):
     0.5
     """
 
+    _twin = staticmethod(twins.linear_regressor)
     _parameter_constraints = {
         **LinearModel._parameter_constraints,
         "loss": [StrOptions(options.loss_names("regression")), Loss],
@@ -215,6 +217,7 @@ class GDClassifier(Classification, LinearModel):
     True
     """
 
+    _twin = staticmethod(twins.linear_classifier)
     _parameter_constraints = {
         **LinearModel._parameter_constraints,
         "loss": [StrOptions(options.loss_names("classification")), Loss],

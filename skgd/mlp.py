@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from . import _options as options
+from . import _twins as twins
 from ._docs import documented
 from ._estimator import GradientDescent, shaped
 from ._network import ACTIVATIONS, Network
@@ -154,6 +155,7 @@ class GDMLPRegressor(Regression, PerceptronModel):
     True
     """
 
+    _twin = staticmethod(twins.perceptron_regressor)
     _parameter_constraints = {
         **PerceptronModel._parameter_constraints,
         "loss": [StrOptions(options.loss_names("regression")), Loss],
@@ -265,6 +267,7 @@ class GDMLPClassifier(Classification, PerceptronModel):
     """
 
     _takes_indicators = True
+    _twin = staticmethod(twins.perceptron_classifier)
     _parameter_constraints = {
         **PerceptronModel._parameter_constraints,
         "loss": [StrOptions(options.loss_names("classification")), Loss],

@@ -18,7 +18,7 @@ STOREYS = (  # from the ground up
     {"_step_size", "_targets", "_validation"},
     {"_diagnosis", "_options", "_training"},
     {"_estimator", "display"},
-    {"_tasks"},
+    {"_tasks", "_twins"},
     {"learning_rate", "linear", "mlp", "search"},
     {"__init__"},
 )

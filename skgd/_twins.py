@@ -1,0 +1,113 @@
+"""Fitted scikit-learn estimators that predict what ours predict, for tools that know only those."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_MLP_ACTIVATIONS = {"identity", "logistic", "tanh", "relu"}
+
+
+def _no_twin(estimator, why):
+    return ValueError(f"{type(estimator).__name__} with {why} has no counterpart in scikit-learn.")
+
+
+def _carry(estimator, twin):
+    """What all fitted estimators have."""
+    for name in ("n_features_in_", "feature_names_in_", "classes_"):
+        if hasattr(estimator, name):
+            setattr(twin, name, getattr(estimator, name))
+    return twin
+
+
+def linear_regressor(estimator, loss):
+    """SGDRegressor, or the generalised linear model or least squares where that has none."""
+    from sklearn import linear_model
+
+    shared = {"alpha": estimator.alpha, "fit_intercept": estimator.fit_intercept}
+    several = estimator.coef_.ndim == 2
+    if loss.log_link:
+        if several or loss.name is None:
+            raise _no_twin(estimator, f"loss={estimator.loss!r} and these outputs")
+        kinds = {"poisson": linear_model.PoissonRegressor, "gamma": linear_model.GammaRegressor}
+        if loss.name in kinds:
+            twin = kinds[loss.name](**shared)
+        else:
+            twin = linear_model.TweedieRegressor(power=loss.power, link="log", **shared)
+        twin._base_loss = twin._get_loss()
+        twin.coef_, twin.intercept_ = estimator.coef_, float(estimator.intercept_[0])
+        twin.n_iter_ = estimator.n_iter_
+        return _carry(estimator, twin)
+    if several:
+        twin = linear_model.LinearRegression(fit_intercept=estimator.fit_intercept)
+    else:
+        known = {"squared_error", "huber", "epsilon_insensitive", "squared_epsilon_insensitive"}
+        options = {"loss": loss.name} if loss.name in known else {}
+        if hasattr(loss, "epsilon") and options:
+            options["epsilon"] = loss.epsilon
+        twin = linear_model.SGDRegressor(
+            penalty=estimator.penalty, l1_ratio=estimator.l1_ratio, **shared, **options
+        )
+        twin.t_, twin.n_iter_ = float(estimator.n_updates_ + 1), estimator.n_iter_
+    twin.coef_, twin.intercept_ = estimator.coef_, estimator.intercept_
+    return _carry(estimator, twin)
+
+
+def linear_classifier(estimator, loss):
+    """SGDClassifier; LogisticRegression for softmax."""
+    from sklearn import linear_model
+
+    if loss.name is None:
+        raise _no_twin(estimator, f"loss={estimator.loss!r}")
+    if loss.name == "log_loss" and len(estimator.classes_) > 2:
+        strength = 1 / (2 * estimator.alpha) if estimator.alpha else 1.0
+        twin = linear_model.LogisticRegression(C=strength, fit_intercept=estimator.fit_intercept)
+        twin.n_iter_ = np.array([estimator.n_iter_])
+    else:
+        twin = linear_model.SGDClassifier(
+            loss=loss.name,
+            penalty=estimator.penalty,
+            alpha=estimator.alpha,
+            l1_ratio=estimator.l1_ratio,
+            fit_intercept=estimator.fit_intercept,
+        )
+        twin.t_, twin.n_iter_ = float(estimator.n_updates_ + 1), estimator.n_iter_
+    twin.coef_, twin.intercept_ = estimator.coef_, estimator.intercept_
+    return _carry(estimator, twin)
+
+
+def _perceptron(estimator, kind, **options):
+    if estimator.activation not in _MLP_ACTIVATIONS:
+        raise _no_twin(estimator, f"activation={estimator.activation!r}")
+    hidden = tuple(len(intercepts) for intercepts in estimator.intercepts_[:-1])
+    twin = kind(hidden_layer_sizes=hidden, activation=estimator.activation, alpha=estimator.alpha, **options)
+    twin.coefs_, twin.intercepts_ = list(estimator.coefs_), list(estimator.intercepts_)
+    twin.n_layers_, twin.n_outputs_ = estimator.n_layers_, estimator.n_outputs_
+    twin.n_iter_, twin.t_, twin.loss_ = estimator.n_iter_, estimator.n_updates_, estimator.loss_
+    twin.loss_curve_, twin.best_loss_ = list(estimator.loss_curve_), estimator.loss_
+    return _carry(estimator, twin)
+
+
+def perceptron_regressor(estimator, loss):
+    """MLPRegressor."""
+    from sklearn.neural_network import MLPRegressor
+
+    if loss.log_link:
+        raise _no_twin(estimator, f"loss={estimator.loss!r} (a log link)")
+    twin = _perceptron(estimator, MLPRegressor)
+    twin.out_activation_ = "identity"
+    return twin
+
+
+def perceptron_classifier(estimator, loss):
+    """MLPClassifier."""
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.preprocessing import LabelBinarizer
+
+    if loss.name != "log_loss":
+        raise _no_twin(estimator, f"loss={estimator.loss!r}")
+    twin = _perceptron(estimator, MLPClassifier)
+    several = estimator.n_outputs_ > 1 and not estimator._indicators
+    twin.out_activation_ = "softmax" if several else "logistic"
+    labels = np.eye(len(estimator.classes_), dtype=int) if estimator._indicators else estimator.classes_
+    twin._label_binarizer = LabelBinarizer().fit(labels)
+    return twin
