@@ -7,6 +7,8 @@ from scipy import sparse
 from sklearn.utils import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
+from ._core import core
+
 __all__ = ["check_design", "check_rows", "check_weights", "class_weights"]
 
 _DTYPES = (np.float64, np.float32)
@@ -26,6 +28,7 @@ def check_design(estimator, X, y="no_validation", *, reset: bool, multi_output=T
         "order": "C",
         "accept_large_sparse": True,
         "reset": reset,
+        "ensure_all_finite": not (_is_core_array(X) and core.all_finite(X)),
     }
     if isinstance(y, str):
         return _canonical(validate_data(estimator, X, **options))
@@ -39,14 +42,11 @@ def _is_plain(estimator, X, y, y_numeric) -> bool:
     It takes longer than an update of one row; what fails here is left to it, messages included.
     """
     return (
-        type(X) is np.ndarray
-        and X.dtype in _DTYPES
-        and X.ndim == 2
-        and X.flags.c_contiguous
+        _is_core_array(X)
         and X.shape[0] > 0
         and X.shape[1] == getattr(estimator, "n_features_in_", None)
         and not hasattr(estimator, "feature_names_in_")
-        and np.isfinite(X.sum(dtype=float))
+        and core.all_finite(X)
         and (
             isinstance(y, str)
             or (
@@ -60,6 +60,10 @@ def _is_plain(estimator, X, y, y_numeric) -> bool:
             )
         )
     )
+
+
+def _is_core_array(X) -> bool:
+    return type(X) is np.ndarray and X.dtype in _DTYPES and X.ndim == 2 and X.flags.c_contiguous
 
 
 def _canonical(X):

@@ -243,6 +243,13 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
       "Carries the descent over rows order[start:start + count]; gives sums over those rows.");
   m.def(
+      "all_finite",
+      [](Matrix<const T> x) {
+        nb::gil_scoped_release release;
+        return all_finite(x.data(), int64_t(x.size()));
+      },
+      "x"_a.noconvert());
+  m.def(
       "value_and_slope",
       [](std::pair<std::string, double> loss, Matrix<const T> y, Matrix<T> z, Vector<T> values, bool codes) {
         const Loss core = make_loss(loss.first, loss.second);

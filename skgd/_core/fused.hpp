@@ -28,8 +28,9 @@ template <class T, class L> class PerSample {
   PerSample(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const L& loss)
       : problem_(problem), design_(std::get<Dense<T>>(problem.design)), targets_(problem.targets), descent_(descent),
         plan_(plan), loss_(loss), d_(design_.d), K_(problem.columns()), size_(problem.parameters()), w_(descent.theta),
-        z_(K_), rates_(K_) {
+        z_(std::max(K_, stretch)), rates_(K_), y_(stretch), weights_(stretch) {
     for (auto& buffer : buffers_) buffer.resize(design_.buffered() ? d_ : 0);
+    packed_.resize(cut_.vectors * lanes<T>), mean_.resize(packed_.size());
     if (problem.penalty.scale)
       for (int64_t j = 0; j < d_; ++j) l2_.push_back(problem.penalty.l2_at(j));
   }
@@ -37,7 +38,6 @@ template <class T, class L> class PerSample {
   Outcome run(Control& control) {
     Outcome outcome;
     const int64_t updates = plan_.rows.count;
-    constexpr int64_t stretch = 256;  // rows between two looks at the stop flag
     for (int64_t begin = 0; begin < updates && !control.stop; begin += stretch) {
       const int64_t end = std::min(begin + stretch, updates);
       const bool last = end == updates;  // the last update is made on its own, after the report
@@ -54,6 +54,7 @@ template <class T, class L> class PerSample {
   }
 
  private:
+  static constexpr int64_t stretch = 256;  // rows between two looks at the stop flag
   const Problem<T>& problem_;
   const Dense<T>& design_;
   const Targets<T>& targets_;
@@ -62,12 +63,25 @@ template <class T, class L> class PerSample {
   const L& loss_;
   int64_t d_, K_, size_;
   T* w_;
-  std::vector<T> z_, rates_, l2_, buffers_[2];
+  std::vector<T> z_, rates_, y_, weights_, l2_, buffers_[2];
+  Cut<T> cut_{d_};
+  std::vector<T> packed_, mean_;  // theta and the mean of the iterates, cut
 
   double rows(int64_t begin, int64_t end) {
     if constexpr (Elementwise<L, T>)
-      if (K_ == 1) return l2_.empty() && d_ <= 128 ? looking_ahead(begin, end) : one_column(begin, end);
+      if (K_ == 1) {
+        const int64_t fours = l2_.empty() && d_ >= lanes<T> ? (end - begin) / 4 * 4 : 0;
+        return (fours ? in_fours(begin, begin + fours) : 0) + one_column(begin + fours, end);
+      }
     return any_columns(begin, end);
+  }
+
+  // The row that memory is to be asked for while row u is at work, or `none`; its target is asked for here.
+  const T* ask_ahead(int64_t u, const T* none) const {
+    const int64_t next = plan_.rows.ahead(u);
+    if (next < 0) return none;
+    prefetch(targets_.y + next * (targets_.codes ? 1 : targets_.columns), 1);
+    return design_.data + next * d_;
   }
 
   const T* row(int64_t u) {
@@ -85,30 +99,56 @@ template <class T, class L> class PerSample {
     ++descent_.t;
   }
 
-  // While the slope of a row is under way, the products of the next row with w and with this row are formed:
-  // its score under the new w = decay w - c x is decay (next . w) - c (next . x). The step then waits for the
-  // slope only, not for a sum over features.
-  double looking_ahead(int64_t begin, int64_t end) {
-    if (begin == end) return 0;
-    double total = 0;
-    const T* x = row(begin);
-    T score = dot(x, w_, d_) + w_[d_];
-    for (int64_t u = begin; u < end; ++u) {
-      const int64_t i = plan_.rows[u];
-      const T rate = T(plan_.rate(u)), decay = T(1) - rate * T(problem_.penalty.l2);
-      const T* next = u + 1 < end ? row(u + 1) : x;
-      T slope, next_w, next_x;
-      const T value = loss_(targets_.y[i], score, slope);
-      dot2(next, w_, x, d_, next_w, next_x);
-      const T c = rate * weight(i) * slope;
-      total += double(weight(i)) * double(value);
-      decay_and_step(w_, decay, c, x, d_);
-      if (problem_.fit_intercept) w_[d_] -= c;
-      score = decay * next_w - c * next_x + w_[d_];
-      x = next;
-      average();
+  // Four rows at once: their products with w and with each other are formed together. A row's score under the
+  // w that the rows before it leave, w <- decay w - c x, follows from these numbers alone, so from row to row
+  // there is a slope to wait for but no sum over features, and w is read and written once for the four. So is
+  // the mean of the iterates, which are all combinations of the first w and the four rows.
+  double in_fours(int64_t begin, int64_t end) {
+    const T one = T(problem_.fit_intercept), l2 = T(problem_.penalty.l2);
+    const bool averaging = descent_.average.values;
+    T intercept = w_[d_], mean_intercept = averaging ? descent_.average.values[d_] : T(0);
+    cut_.pack(w_, packed_.data());
+    if (averaging) cut_.pack(descent_.average.values, mean_.data());
+    for (int64_t u = begin; u < end; u += 4) {
+      const T *x[4], *ahead[4];
+      T gram[6], z[4], c[4], kept = 1;              // w is now kept w - sum c x
+      T mean_c[4] = {}, mean_kept = 1, mean_w = 0;  // the mean is now mean_kept mean + mean_w w - sum mean_c x
+      for (int r = 0; r < 4; ++r) {
+        x[r] = design_.data + plan_.rows[u + r] * d_;
+        ahead[r] = ask_ahead(u + r, x[r]);
+      }
+      products(x, ahead, packed_.data(), cut_, z, gram);
+      for (int r = 0; r < 4; ++r) z[r] += intercept;
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; ++r) {
+        const int64_t i = plan_.rows[u + r], at = u + r - begin;
+        const T rate = T(plan_.rate(u + r)), decay = T(1) - rate * l2, scale = rate * weight(i), y = targets_.y[i];
+        T slope;
+        loss_(y, z[r], slope);  // its value is found for all rows of the stretch together
+        c[r] = scale * slope;
+        z_[at] = z[r], y_[at] = y;
+        if (targets_.weight) weights_[at] = weight(i);
+#pragma GCC unroll 4
+        for (int k = r + 1; k < 4; ++k)  // the intercept does not decay
+          z[k] = (decay * z[k] + (T(1) - decay) * intercept) - c[r] * (gram[k * (k - 1) / 2 + r] + one);
+        intercept -= c[r] * one;
+        for (int k = 0; k < r; ++k) c[k] *= decay;
+        kept *= decay;
+        if (!averaging) continue;
+        const T share = T(descent_.average.share(descent_.t + at)), rest = T(1) - share;
+        mean_kept *= rest, mean_w = rest * mean_w + share * kept;
+        for (int k = 0; k <= r; ++k) mean_c[k] = rest * mean_c[k] + share * c[k];
+        mean_intercept += share * (intercept - mean_intercept);
+      }
+      if (averaging) step4<true>(mean_.data(), mean_kept, packed_.data(), mean_w, mean_c, x, cut_);
+      step4<false>(packed_.data(), kept, packed_.data(), T(0), c, x, cut_);
     }
-    return total;
+    cut_.unpack(packed_.data(), w_);
+    w_[d_] = intercept;
+    if (averaging) cut_.unpack(mean_.data(), descent_.average.values), descent_.average.values[d_] = mean_intercept;
+    descent_.t += end - begin;
+    const T* weights = targets_.weight ? weights_.data() : nullptr;
+    return slopes_of(loss_, Block<T>{z_.data(), y_.data(), weights, end - begin, 1, 1, false});
   }
 
   double one_column(int64_t begin, int64_t end) {

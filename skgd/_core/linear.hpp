@@ -13,11 +13,11 @@ template <class T> class Linear final : public Model<T> {
     // rows of a block should stay in the first-level cache between forward and backward
     const int64_t row_bytes = std::max<int64_t>(1, d_ * int64_t(sizeof(T)));
     const bool dense = std::holds_alternative<Dense<T>>(problem.design);
-    block_rows_ = dense ? std::clamp<int64_t>((8 << 10) / row_bytes, 1, 64) : 64;
-    if (block_rows_ > 4) block_rows_ -= block_rows_ % 4;
+    block_rows_ = dense ? std::clamp<int64_t>((8 << 10) / row_bytes, 4, 64) : 64;
+    block_rows_ -= block_rows_ % 4;
     ahead_rows_ = dense ? std::max<int64_t>(1, (8 << 10) / row_bytes) : 0;
     z_.resize(block_rows_ * columns_);
-    rows_.resize(block_rows_);
+    rows_.resize(block_rows_), ahead_.resize(block_rows_);
     if (auto* dense = std::get_if<Dense<T>>(&problem.design); dense && dense->buffered())
       buffer_.resize(block_rows_ * d_);
   }
@@ -53,7 +53,8 @@ template <class T> class Linear final : public Model<T> {
   const Problem<T>& problem_;
   int64_t d_, columns_, block_rows_, ahead_rows_;
   std::vector<T> z_, buffer_;
-  std::vector<const T*> rows_;
+  std::vector<const T*> rows_, ahead_;
+  Cut<T> cut_{d_};
   TargetBuffer<T> targets_;
 
   void forward(const Dense<T>& design, const T* theta, Rows rows, T* z) {
@@ -62,12 +63,12 @@ template <class T> class Linear final : public Model<T> {
     for (int64_t i = 0; i < m; ++i) {
       rows_[i] = design.row(rows[i], buffered ? buffer_.data() + i * d_ : nullptr);
       const int64_t next = rows.order ? rows.ahead(i) : rows[i] + ahead_rows_;
-      if (next >= 0 && next < design.n) design.ahead(next);
+      ahead_[i] = next >= 0 && next < design.n && !design.indptr ? design.data + next * d_ : rows_[i];
     }
     if (columns_ == 1) {
       int64_t i = 0;
-      if (d_ <= 16)  // longer rows are walked one by one: memory likes that better
-        for (; i + 4 <= m; i += 4) dot4(rows_.data() + i, theta, d_, z + i);
+      if (d_ >= lanes<T>)
+        for (; i + 4 <= m; i += 4) dot4(rows_.data() + i, ahead_.data() + i, theta, cut_, z + i);
       for (; i < m; ++i) z[i] = dot(rows_[i], theta, d_);
       for (i = 0; i < m; ++i) z[i] += theta[d_];
       return;
@@ -93,14 +94,17 @@ template <class T> class Linear final : public Model<T> {
     std::visit([&](auto& design) { backward(design, rows, slopes, gradient); }, problem_.design);
     if (!problem_.fit_intercept) return;
     T* intercept = gradient + d_ * columns_;
+    if (columns_ == 1) {
+      *intercept += total(slopes, rows.count);
+      return;
+    }
     for (int64_t i = 0; i < rows.count; ++i)
       for (int64_t k = 0; k < columns_; ++k) intercept[k] += slopes[i * columns_ + k];
   }
 
   void backward(const Dense<T>&, Rows rows, const T* slopes, T* gradient) {
     if (columns_ == 1) {
-      for (int64_t i = 0; i < rows.count; i += 4)
-        add_rows(gradient, slopes + i, rows_.data() + i, int(std::min<int64_t>(4, rows.count - i)), d_);
+      add_rows(gradient, slopes, rows_.data(), rows.count, cut_);
       return;
     }
     for (int64_t i = 0; i < rows.count; ++i)

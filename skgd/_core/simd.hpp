@@ -60,51 +60,122 @@ template <class T> inline T dot(const T* x, const T* w, int64_t d) {
   return z;
 }
 
-// x . w and x . v over d features, x being loaded once.
-template <class T> inline void dot2(const T* x, const T* w, const T* v, int64_t d, T& xw, T& xv) {
+// d >= lanes features as whole vectors. The last one ends where the row ends; its lanes that the one before it
+// holds too count as zero. Weights are kept as `vectors` vectors of their own, so that every sum and step over
+// a row is one over whole vectors.
+template <class T> struct Cut {
   using V = vec<T>;
-  constexpr int L = lanes<T>;
-  V a0 = {}, a1 = {}, b0 = {}, b1 = {};
-  int64_t j = 0;
-  for (; j + 2 * L <= d; j += 2 * L) {
-    const V x0 = load<V>(x + j), x1 = load<V>(x + j + L);
-    a0 += x0 * load<V>(w + j), a1 += x1 * load<V>(w + j + L);
-    b0 += x0 * load<V>(v + j), b1 += x1 * load<V>(v + j + L);
+  int64_t d, vectors, last;  // `last`: where in a row the last vector begins
+  V ones;                    // 1 in the lanes of the last vector that count
+
+  explicit Cut(int64_t d) : d(d), vectors((d + lanes<T> - 1) / lanes<T>), last(d - lanes<T>), ones{} {
+    for (int l = 0; l < lanes<T>; ++l) ones[l] = T(last + l >= (vectors - 1) * lanes<T>);
   }
-  for (; j + L <= d; j += L) a0 += load<V>(x + j) * load<V>(w + j), b0 += load<V>(x + j) * load<V>(v + j);
-  xw = sum<T>(a0 + a1), xv = sum<T>(b0 + b1);
-  if (j + L / 2 <= d) {
-    const half<T> xj = load<half<T>>(x + j);
-    xw += sum<T>(xj * load<half<T>>(w + j)), xv += sum<T>(xj * load<half<T>>(v + j));
-    j += L / 2;
+  V tail(const T* x) const { return load<V>(x + last) * ones; }
+  void pack(const T* w, T* packed) const {
+    std::memcpy(packed, w, (vectors - 1) * sizeof(V));
+    store(packed + (vectors - 1) * lanes<T>, tail(w));
   }
-  for (; j < d; ++j) xw += x[j] * w[j], xv += x[j] * v[j];
+  void unpack(const T* packed, T* w) const {
+    const int64_t done = (vectors - 1) * lanes<T>;
+    std::memcpy(w, packed, done * sizeof(T));
+    std::memcpy(w + done, packed + done + (done - last), (d - done) * sizeof(T));
+  }
+};
+
+// The sums of four vectors.
+template <class T> inline void sums(vec<T> a, vec<T> b, vec<T> c, vec<T> d, T* out) {
+  if constexpr (sizeof(T) == 8) {
+    const vec<T> ab = __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
+    const vec<T> cd = __builtin_shufflevector(c, d, 0, 4, 2, 6) + __builtin_shufflevector(c, d, 1, 5, 3, 7);
+    store(out, __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
+  } else {
+    const vec<T> ab = __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14) +
+                      __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15);
+    const vec<T> cd = __builtin_shufflevector(c, d, 0, 8, 2, 10, 4, 12, 6, 14) +
+                      __builtin_shufflevector(c, d, 1, 9, 3, 11, 5, 13, 7, 15);
+    const vec<T> all = __builtin_shufflevector(ab, cd, 0, 1, 8, 9, 4, 5, 12, 13) +
+                       __builtin_shufflevector(ab, cd, 2, 3, 10, 11, 6, 7, 14, 15);
+    store(out, __builtin_shufflevector(all, all, 0, 1, 2, 3) + __builtin_shufflevector(all, all, 4, 5, 6, 7));
+  }
 }
 
-// Four rows against one w: w is loaded once for all of them.
-template <class T> inline void dot4(const T* const* x, const T* w, int64_t d, T* z) {
+// Four rows against packed weights (scores) and each against those before it (gram: 10, 20, 21, 30, 31, 32).
+// Meanwhile memory is asked for the rows `ahead`.
+template <class T>
+inline void products(const T* const* x, const T* const* ahead, const T* w, const Cut<T>& cut, T* scores, T* gram) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+  V s0 = {}, s1 = {}, s2 = {}, s3 = {}, g10 = {}, g20 = {}, g21 = {}, g30 = {}, g31 = {}, g32 = {};
+  auto add = [&](V wj, V a, V b, V c, V e) {
+    s0 += a * wj, s1 += b * wj, s2 += c * wj, s3 += e * wj;
+    g10 += b * a, g20 += c * a, g21 += c * b, g30 += e * a, g31 += e * b, g32 += e * c;
+  };
+  auto at = [&](int64_t j) { add(load<V>(w + j), load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j)); };
+  auto ask = [&](int64_t j) {
+    for (int r = 0; r < 4; ++r) __builtin_prefetch(ahead[r] + j, 0, 2);
+  };
+  const int64_t full = (cut.vectors - 1) * L;
+  int64_t j = 0;
+  for (; j + 2 * L <= full; j += 2 * L) ask(j), at(j), at(j + L);
+  ask(j);
+  if (j < full) at(j);
+  add(load<V>(w + full), cut.tail(x0), cut.tail(x1), cut.tail(x2), cut.tail(x3));
+  sums(s0, s1, s2, s3, scores);
+  sums(g10, g20, g21, g30, gram);
+  gram[4] = sum<T>(g31), gram[5] = sum<T>(g32);
+}
+
+// to <- keep to + share from - sum_r c_r x_r for packed weights and four rows; without `mixed`, `from` does not count.
+template <bool mixed, class T>
+inline void step4(T* to, T keep, const T* from, T share, const T* c, const T* const* x, const Cut<T>& cut) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+  const V k = keep - V{}, s = share - V{}, c0 = c[0] - V{}, c1 = c[1] - V{}, c2 = c[2] - V{}, c3 = c[3] - V{};
+  auto step = [&](int64_t j, V a, V b, V e, V f) {
+    V w = load<V>(to + j) * k;
+    if constexpr (mixed) w += load<V>(from + j) * s;
+    store(to + j, (w - a * c0 - b * c1) - (e * c2 + f * c3));
+  };
+  auto at = [&](int64_t j) { step(j, load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j)); };
+  const int64_t full = (cut.vectors - 1) * L;
+  int64_t j = 0;
+  for (; j + 2 * L <= full; j += 2 * L) at(j), at(j + L);
+  if (j < full) at(j);
+  step(full, cut.tail(x0), cut.tail(x1), cut.tail(x2), cut.tail(x3));
+}
+
+// Four rows against one w, which is loaded once for all of them; memory is asked for the rows `ahead`.
+template <class T> inline void dot4(const T* const* x, const T* const* ahead, const T* w, const Cut<T>& cut, T* z) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
   V a0 = {}, a1 = {}, a2 = {}, a3 = {}, b0 = {}, b1 = {}, b2 = {}, b3 = {};
+  const int64_t full = (cut.vectors - 1) * L;
   int64_t j = 0;
-  for (; j + 2 * L <= d; j += 2 * L) {
-    V w0 = load<V>(w + j), w1 = load<V>(w + j + L);
+  auto ask = [&](int64_t j) {
+    for (int r = 0; r < 4; ++r) __builtin_prefetch(ahead[r] + j, 0, 2);
+  };
+  for (; j + 2 * L <= full; j += 2 * L) {
+    ask(j);
+    const V w0 = load<V>(w + j), w1 = load<V>(w + j + L);
     a0 += load<V>(x0 + j) * w0, b0 += load<V>(x0 + j + L) * w1;
     a1 += load<V>(x1 + j) * w0, b1 += load<V>(x1 + j + L) * w1;
     a2 += load<V>(x2 + j) * w0, b2 += load<V>(x2 + j + L) * w1;
     a3 += load<V>(x3 + j) * w0, b3 += load<V>(x3 + j + L) * w1;
   }
-  for (; j + L <= d; j += L) {
-    V w0 = load<V>(w + j);
+  ask(j);
+  if (j < full) {
+    const V w0 = load<V>(w + j);
     a0 += load<V>(x0 + j) * w0, a1 += load<V>(x1 + j) * w0;
     a2 += load<V>(x2 + j) * w0, a3 += load<V>(x3 + j) * w0;
   }
-  z[0] = sum<T>(a0 + b0), z[1] = sum<T>(a1 + b1), z[2] = sum<T>(a2 + b2), z[3] = sum<T>(a3 + b3);
-  for (; j < d; ++j) {
-    z[0] += x0[j] * w[j], z[1] += x1[j] * w[j];
-    z[2] += x2[j] * w[j], z[3] += x3[j] * w[j];
-  }
+  const V wt = cut.tail(w);
+  b0 += load<V>(x0 + cut.last) * wt, b1 += load<V>(x1 + cut.last) * wt;
+  b2 += load<V>(x2 + cut.last) * wt, b3 += load<V>(x3 + cut.last) * wt;
+  sums(a0 + b0, a1 + b1, a2 + b2, a3 + b3, z);
 }
 
 // w <- decay * w - c * x
@@ -132,37 +203,47 @@ inline void decay_and_step(T* __restrict w, const T* __restrict l2, T rate, T c,
   for (int64_t j = 0; j < d; ++j) w[j] -= rate * l2[j] * w[j] + c * x[j];
 }
 
-// g <- g + c x
-template <class T> inline void add_row(T* __restrict g, T c, const T* __restrict x, int64_t d) {
+// g <- g + sum_i c_i x_i over `count` rows, for N vectors of g, which stay in registers.
+template <int N, class T>
+inline void add_rows_block(T* __restrict g, const T* c, const T* const* x, int64_t count, int64_t at) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
-  const V vc = c - V{};
-  int64_t j = 0;
-  for (; j + 2 * L <= d; j += 2 * L) {
-    store(g + j, load<V>(g + j) + load<V>(x + j) * vc);
-    store(g + j + L, load<V>(g + j + L) + load<V>(x + j + L) * vc);
+  V acc[N];
+  for (int v = 0; v < N; ++v) acc[v] = load<V>(g + at + v * L);
+  for (int64_t i = 0; i < count; ++i) {
+    const V ci = c[i] - V{};
+    for (int v = 0; v < N; ++v) acc[v] += load<V>(x[i] + at + v * L) * ci;
   }
-  for (; j < d; ++j) g[j] += x[j] * c;
+  for (int v = 0; v < N; ++v) store(g + at + v * L, acc[v]);
 }
-
-// g <- g + sum_i c_i x_i over `count` (at most four) rows.
-template <class T> inline void add_rows(T* __restrict g, const T* c, const T* const* x, int count, int64_t d) {
-  if (count < 4) {
-    for (int i = 0; i < count; ++i) add_row(g, c[i], x[i], d);
+template <class T>
+inline void add_rows(T* __restrict g, const T* c, const T* const* x, int64_t count, const Cut<T>& cut) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  if (cut.d < L) {
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t j = 0; j < cut.d; ++j) g[j] += c[i] * x[i][j];
     return;
   }
-  using V = vec<T>;
-  constexpr int L = lanes<T>;
-  const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
-  const V c0 = c[0] - V{}, c1 = c[1] - V{}, c2 = c[2] - V{}, c3 = c[3] - V{};
+  V last = {};
+  for (int64_t i = 0; i < count; ++i) last += load<V>(x[i] + cut.last) * (c[i] - V{});
+  const int64_t full = (cut.vectors - 1) * L;
   int64_t j = 0;
-  auto step = [&](int64_t at) {
-    store(g + at, load<V>(g + at) + ((load<V>(x0 + at) * c0 + load<V>(x1 + at) * c1) +
-                                     (load<V>(x2 + at) * c2 + load<V>(x3 + at) * c3)));
-  };
-  for (; j + 2 * L <= d; j += 2 * L) step(j), step(j + L);
-  for (; j + L <= d; j += L) step(j);
-  for (; j < d; ++j) g[j] += (x0[j] * c[0] + x1[j] * c[1]) + (x2[j] * c[2] + x3[j] * c[3]);
+  for (; j + 8 * L <= full; j += 8 * L) add_rows_block<8>(g, c, x, count, j);
+  if (j + 4 * L <= full) add_rows_block<4>(g, c, x, count, j), j += 4 * L;
+  if (j + 2 * L <= full) add_rows_block<2>(g, c, x, count, j), j += 2 * L;
+  if (j + L <= full) add_rows_block<1>(g, c, x, count, j);
+  store(g + cut.last, load<V>(g + cut.last) + last * cut.ones);
+}
+
+// The sum of `count` numbers.
+template <class T> inline T total(const T* c, int64_t count) {
+  T part[4] = {};
+  int64_t i = 0;
+  for (; i + 4 <= count; i += 4)
+    for (int p = 0; p < 4; ++p) part[p] += c[i + p];
+  for (; i < count; ++i) part[0] += c[i];
+  return (part[0] + part[1]) + (part[2] + part[3]);
 }
 
 // z (columns) <- z + sum_j x_j W_j, for V vectors of columns of the row-major W (d, columns).
@@ -234,6 +315,21 @@ template <class T> inline void add_columns(T* __restrict w, T c, const T* __rest
   using V = vec<T>;
   const V vc = c - V{};
   for (int64_t k = 0; k < columns; k += lanes<T>) store(w + k, load<V>(w + k) + vc * load<V>(s + k));
+}
+
+// Whether no element is infinite or NaN: such a one times zero is NaN.
+template <class T> inline bool all_finite(const T* x, int64_t count) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  V a = {}, b = {}, c = {}, e = {};
+  int64_t j = 0;
+  for (; j + 4 * L <= count; j += 4 * L) {
+    a += load<V>(x + j) * V{}, b += load<V>(x + j + L) * V{};
+    c += load<V>(x + j + 2 * L) * V{}, e += load<V>(x + j + 3 * L) * V{};
+  }
+  T total = sum<T>((a + b) + (c + e));
+  for (; j < count; ++j) total += x[j] * T(0);
+  return total == T(0);
 }
 
 // Into the second-level cache. Forced inline: GCC takes a function that only prefetches for one without
