@@ -54,7 +54,7 @@ def _is_plain(estimator, X, y, y_numeric) -> bool:
                 and y.ndim == 1
                 and len(y) == len(X)
                 and (
-                    (y.dtype.kind in "biuU" and not y_numeric)
+                    y.dtype.kind in ("biu" if y_numeric else "biuU")
                     or (y.dtype.kind == "f" and np.isfinite(y.sum()))
                 )
             )

@@ -67,9 +67,12 @@ template <class T> class Linear final : public Model<T> {
     }
     if (columns_ == 1) {
       int64_t i = 0;
-      if (d_ >= lanes<T>)
+      if (d_ >= lanes<T> && rows.order)  // memory likes rows in their natural order to be walked one by one
         for (; i + 4 <= m; i += 4) dot4(rows_.data() + i, ahead_.data() + i, theta, cut_, z + i);
-      for (; i < m; ++i) z[i] = dot(rows_[i], theta, d_);
+      for (; i < m; ++i) {
+        prefetch(ahead_[i], d_ * int64_t(sizeof(T)));
+        z[i] = dot(rows_[i], theta, d_);
+      }
       for (i = 0; i < m; ++i) z[i] += theta[d_];
       return;
     }
