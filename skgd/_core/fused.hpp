@@ -1,5 +1,6 @@
 // Per-sample descent on dense rows under the plain rule: dot -> slope -> step, no gradient is formed.
 #pragma once
+#include "blocks.hpp"
 #include "descent.hpp"
 
 namespace skgd {

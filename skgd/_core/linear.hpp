@@ -3,6 +3,7 @@
 #pragma once
 #include <vector>
 
+#include "blocks.hpp"
 #include "problem.hpp"
 
 namespace skgd {
@@ -77,6 +78,7 @@ template <class T> class Linear final : public Model<T> {
       return;
     }
     for (int64_t i = 0; i < m; ++i) {
+      prefetch(ahead_[i], d_ * int64_t(sizeof(T)));
       std::copy_n(theta + d_ * columns_, columns_, z + i * columns_);
       dot_columns(rows_[i], theta, d_, columns_, z + i * columns_);
     }

@@ -1,0 +1,157 @@
+// Several dense rows at once against one column of weights: products, steps and gradients, over whole vectors.
+#pragma once
+#include "simd.hpp"
+
+namespace skgd {
+
+// d >= lanes features as whole vectors. The last one ends where the row ends; its lanes that the one before it
+// holds too count as zero. Weights are kept as `vectors` vectors of their own, so that every sum and step over
+// a row is one over whole vectors.
+template <class T> struct Cut {
+  using V = vec<T>;
+  int64_t d, vectors, last;  // `last`: where in a row the last vector begins
+  V ones;                    // 1 in the lanes of the last vector that count
+
+  explicit Cut(int64_t d) : d(d), vectors((d + lanes<T> - 1) / lanes<T>), last(d - lanes<T>), ones{} {
+    for (int l = 0; l < lanes<T>; ++l) ones[l] = T(last + l >= (vectors - 1) * lanes<T>);
+  }
+  V tail(const T* x) const { return load<V>(x + last) * ones; }
+  void pack(const T* w, T* packed) const {
+    std::memcpy(packed, w, (vectors - 1) * sizeof(V));
+    store(packed + (vectors - 1) * lanes<T>, tail(w));
+  }
+  void unpack(const T* packed, T* w) const {
+    const int64_t done = (vectors - 1) * lanes<T>;
+    std::memcpy(w, packed, done * sizeof(T));
+    std::memcpy(w + done, packed + done + (done - last), (d - done) * sizeof(T));
+  }
+};
+
+// The sums of four vectors.
+template <class T> inline void sums(vec<T> a, vec<T> b, vec<T> c, vec<T> d, T* out) {
+  if constexpr (sizeof(T) == 8) {
+    const vec<T> ab = __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
+    const vec<T> cd = __builtin_shufflevector(c, d, 0, 4, 2, 6) + __builtin_shufflevector(c, d, 1, 5, 3, 7);
+    store(out, __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
+  } else {
+    const vec<T> ab = __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14) +
+                      __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15);
+    const vec<T> cd = __builtin_shufflevector(c, d, 0, 8, 2, 10, 4, 12, 6, 14) +
+                      __builtin_shufflevector(c, d, 1, 9, 3, 11, 5, 13, 7, 15);
+    const vec<T> all = __builtin_shufflevector(ab, cd, 0, 1, 8, 9, 4, 5, 12, 13) +
+                       __builtin_shufflevector(ab, cd, 2, 3, 10, 11, 6, 7, 14, 15);
+    store(out, __builtin_shufflevector(all, all, 0, 1, 2, 3) + __builtin_shufflevector(all, all, 4, 5, 6, 7));
+  }
+}
+
+// Four rows against packed weights (scores) and each against those before it (gram: 10, 20, 21, 30, 31, 32).
+// Meanwhile memory is asked for the rows `ahead`.
+template <class T>
+inline void products(const T* const* x, const T* const* ahead, const T* w, const Cut<T>& cut, T* scores, T* gram) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+  V s0 = {}, s1 = {}, s2 = {}, s3 = {}, g10 = {}, g20 = {}, g21 = {}, g30 = {}, g31 = {}, g32 = {};
+  auto add = [&](V wj, V a, V b, V c, V e) {
+    s0 += a * wj, s1 += b * wj, s2 += c * wj, s3 += e * wj;
+    g10 += b * a, g20 += c * a, g21 += c * b, g30 += e * a, g31 += e * b, g32 += e * c;
+  };
+  auto at = [&](int64_t j) { add(load<V>(w + j), load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j)); };
+  auto ask = [&](int64_t j) {
+    for (int r = 0; r < 4; ++r) __builtin_prefetch(ahead[r] + j, 0, 2);
+  };
+  const int64_t full = (cut.vectors - 1) * L;
+  int64_t j = 0;
+  for (; j + 2 * L <= full; j += 2 * L) ask(j), at(j), at(j + L);
+  ask(j);
+  if (j < full) at(j);
+  add(load<V>(w + full), cut.tail(x0), cut.tail(x1), cut.tail(x2), cut.tail(x3));
+  sums(s0, s1, s2, s3, scores);
+  sums(g10, g20, g21, g30, gram);
+  gram[4] = sum<T>(g31), gram[5] = sum<T>(g32);
+}
+
+// to <- keep to + share from - sum_r c_r x_r for packed weights and four rows; without `mixed`, `from` does not count.
+template <bool mixed, class T>
+inline void step4(T* to, T keep, const T* from, T share, const T* c, const T* const* x, const Cut<T>& cut) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+  const V k = keep - V{}, s = share - V{}, c0 = c[0] - V{}, c1 = c[1] - V{}, c2 = c[2] - V{}, c3 = c[3] - V{};
+  auto step = [&](int64_t j, V a, V b, V e, V f) {
+    V w = load<V>(to + j) * k;
+    if constexpr (mixed) w += load<V>(from + j) * s;
+    store(to + j, (w - a * c0 - b * c1) - (e * c2 + f * c3));
+  };
+  auto at = [&](int64_t j) { step(j, load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j)); };
+  const int64_t full = (cut.vectors - 1) * L;
+  int64_t j = 0;
+  for (; j + 2 * L <= full; j += 2 * L) at(j), at(j + L);
+  if (j < full) at(j);
+  step(full, cut.tail(x0), cut.tail(x1), cut.tail(x2), cut.tail(x3));
+}
+
+// Four rows against one w, which is loaded once for all of them; memory is asked for the rows `ahead`.
+template <class T> inline void dot4(const T* const* x, const T* const* ahead, const T* w, const Cut<T>& cut, T* z) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+  V a0 = {}, a1 = {}, a2 = {}, a3 = {}, b0 = {}, b1 = {}, b2 = {}, b3 = {};
+  const int64_t full = (cut.vectors - 1) * L;
+  int64_t j = 0;
+  auto ask = [&](int64_t j) {
+    for (int r = 0; r < 4; ++r) __builtin_prefetch(ahead[r] + j, 0, 2);
+  };
+  for (; j + 2 * L <= full; j += 2 * L) {
+    ask(j);
+    const V w0 = load<V>(w + j), w1 = load<V>(w + j + L);
+    a0 += load<V>(x0 + j) * w0, b0 += load<V>(x0 + j + L) * w1;
+    a1 += load<V>(x1 + j) * w0, b1 += load<V>(x1 + j + L) * w1;
+    a2 += load<V>(x2 + j) * w0, b2 += load<V>(x2 + j + L) * w1;
+    a3 += load<V>(x3 + j) * w0, b3 += load<V>(x3 + j + L) * w1;
+  }
+  ask(j);
+  if (j < full) {
+    const V w0 = load<V>(w + j);
+    a0 += load<V>(x0 + j) * w0, a1 += load<V>(x1 + j) * w0;
+    a2 += load<V>(x2 + j) * w0, a3 += load<V>(x3 + j) * w0;
+  }
+  const V wt = cut.tail(w);
+  b0 += load<V>(x0 + cut.last) * wt, b1 += load<V>(x1 + cut.last) * wt;
+  b2 += load<V>(x2 + cut.last) * wt, b3 += load<V>(x3 + cut.last) * wt;
+  sums(a0 + b0, a1 + b1, a2 + b2, a3 + b3, z);
+}
+
+// g <- g + sum_i c_i x_i over `count` rows, for N vectors of g, which stay in registers.
+template <int N, class T>
+inline void add_rows_block(T* __restrict g, const T* c, const T* const* x, int64_t count, int64_t at) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  V acc[N];
+  for (int v = 0; v < N; ++v) acc[v] = load<V>(g + at + v * L);
+  for (int64_t i = 0; i < count; ++i) {
+    const V ci = c[i] - V{};
+    for (int v = 0; v < N; ++v) acc[v] += load<V>(x[i] + at + v * L) * ci;
+  }
+  for (int v = 0; v < N; ++v) store(g + at + v * L, acc[v]);
+}
+template <class T>
+inline void add_rows(T* __restrict g, const T* c, const T* const* x, int64_t count, const Cut<T>& cut) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  if (cut.d < L) {
+    for (int64_t i = 0; i < count; ++i) add_row(g, c[i], x[i], cut.d);
+    return;
+  }
+  V last = {};
+  for (int64_t i = 0; i < count; ++i) last += load<V>(x[i] + cut.last) * (c[i] - V{});
+  const int64_t full = (cut.vectors - 1) * L;
+  int64_t j = 0;
+  for (; j + 8 * L <= full; j += 8 * L) add_rows_block<8>(g, c, x, count, j);
+  if (j + 4 * L <= full) add_rows_block<4>(g, c, x, count, j), j += 4 * L;
+  if (j + 2 * L <= full) add_rows_block<2>(g, c, x, count, j), j += 2 * L;
+  if (j + L <= full) add_rows_block<1>(g, c, x, count, j);
+  store(g + cut.last, load<V>(g + cut.last) + last * cut.ones);
+}
+
+}  // namespace skgd
