@@ -224,7 +224,8 @@ class Classification(ClassifierMixin):
         self._indicators = self._takes_indicators and type_of_target(y) == "multilabel-indicator"
         if self._indicators:
             return self._encode_indicators(X, y, weight)
-        y = column_or_1d(y, warn=True)
+        if np.ndim(y) != 1:  # else a validated array, for which this call would only take time
+            y = column_or_1d(y, warn=True)
         classes = classes_of(y) if classes is None else classes
         if self.warm_start and hasattr(self, "_descent") and not np.array_equal(classes, self.classes_):
             raise ValueError(
