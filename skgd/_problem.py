@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from scipy import sparse
@@ -12,6 +13,14 @@ from ._network import Network, blocks
 
 _PROBLEMS = {"f": core.Problem32, "d": core.Problem64}
 _DESCENTS = {"f": core.Descent32, "d": core.Descent64}
+
+
+@cache
+def _lend_blas() -> None:
+    """Give the core the matrix products of SciPy's BLAS."""
+    from scipy.linalg import cython_blas  # late: only networks need it
+
+    core.use_blas(cython_blas.__pyx_capi__["sgemm"], cython_blas.__pyx_capi__["dgemm"])
 
 
 @dataclass
@@ -97,6 +106,8 @@ class Problem:
             fit_intercept,
             None if network is None else network.core_spec(),
         )
+        if network is not None:
+            _lend_blas()
         self.layers = tuple(map(tuple, self.core.layers))
         self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
 

@@ -210,8 +210,8 @@ def test_single_precision_follows_double(solver):
 
 def test_large_products_take_the_blas_and_agree():
     """Batches large enough for the BLAS, against the same rows in batches that are not."""
-    X, y = make(n=3000, d=150, outputs=1)
-    params = {"hidden_layer_sizes": (64, 48), "solver": "batch", "max_iter": 2, "optimizer": "plain"}
+    X, y = make(n=700, d=300, outputs=1)
+    params = {"hidden_layer_sizes": (250, 300), "solver": "batch", "max_iter": 2, "optimizer": "plain"}
     model = mlp(**params).fit(X, y)
     expected = perceptron.descend(
         start_of(X, y, **params), X, y, "squared_error", "tanh", rate=0.05, epochs=2, l2=1e-4

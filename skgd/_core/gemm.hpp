@@ -1,5 +1,6 @@
-// Products of row-major matrices, as layers need them. Small ones are made here, in registers; from a
-// size on the BLAS that SciPy carries is called (the pointers are set once, by the bindings).
+// Products of row-major matrices, as layers need them: made here, in registers, as fast as a BLAS makes them
+// and without its call. For large ones the BLAS that SciPy carries is called (the pointers are set once, from
+// Python).
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -13,11 +14,9 @@ using Gemm = void (*)(const char*, const char*, const int*, const int*, const in
                       const T*, const int*, const T*, T*, const int*);
 template <class T> inline Gemm<T> blas_gemm = nullptr;
 
-// From here on the BLAS is faster, its call included (multiplications of one product).
-inline constexpr int64_t blas_from = int64_t(1) << 21;
-
+// Weights that do not fit the second-level cache are for the BLAS, which packs them; below, it is no faster.
 template <class T> bool use_blas(int64_t m, int64_t k, int64_t n) {
-  return blas_gemm<T> && m * k * n >= blas_from && std::min({m, k, n}) >= 16;
+  return blas_gemm<T> && m >= 64 && k * n * int64_t(sizeof(T)) >= (512 << 10);
 }
 
 // C (m, n) = beta C + op(A) B in row-major terms: the BLAS sees the transposes, C' = beta C' + B' op(A)'.

@@ -16,7 +16,7 @@ template <class T> class Mlp final : public Model<T> {
     int64_t widest = 0, total = 0;
     for (const Layer& layer : layers_) widest = std::max(widest, layer.columns), total += layer.columns;
     // what a block leaves between forward and backward should stay in the second-level cache
-    block_rows_ = std::clamp<int64_t>((256 << 10) / (2 * total * int64_t(sizeof(T))), 32, 512);
+    block_rows_ = std::clamp<int64_t>((256 << 10) / (2 * total * int64_t(sizeof(T))), 128, 512);
     const int64_t rows = std::min(block_rows_, problem.n());
     for (const Layer& layer : layers_) {
       values_.emplace_back(rows * layer.columns);
