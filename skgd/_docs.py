@@ -21,13 +21,15 @@ learning_rate : float or "auto", default="auto"
     With a ``schedule`` other than "constant" the rate chosen is multiplied by the schedule alone.
 schedule : str, skgd.schedules.Schedule or callable, default="constant"
     Multiplier of ``learning_rate`` as a function of the update number: "constant", "invscaling",
-    "optimal", "adaptive", "exponential", "cosine", an object of :mod:`skgd.schedules`, or any
-    callable of an array of update numbers.
+    "optimal", "adaptive", "exponential", "step", "polynomial", "cosine", "one_cycle", an object of
+    :mod:`skgd.schedules`, or any callable of an array of update numbers.
 optimizer : str or skgd.optimizers.Optimizer, default="plain"
-    Update rule: "plain", "momentum", "nesterov", "adagrad", "rmsprop", "adam", or an object of
-    :mod:`skgd.optimizers`. On CSR rows with few non-zeros, "plain" and (with ``solver="sgd"``)
-    "adagrad" cost O(non-zeros) per row; the others make the exact dense update, and so do these two
-    where iterates are averaged under an l1 penalty or by "adagrad".
+    Update rule: "plain", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam",
+    "amsgrad", "nadam", "adamw", "ftrl", "schedule_free", "barzilai_borwein" (batch), "implicit" (one
+    row, squared error), or an object of :mod:`skgd.optimizers`. On CSR rows with few non-zeros,
+    "plain" and (with ``solver="sgd"`` and ``average=False``) "adagrad" and "ftrl" cost O(non-zeros)
+    per row; the others make the exact dense update, and so does "plain" where iterates are averaged
+    under an l1 penalty.
 penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
     R: half the squared l2 norm, the l1 norm (exact zeros), or their mix. Intercepts are free. Under
     l1 updates end with a proximal step; those of "plain" for single rows take the cumulative penalty

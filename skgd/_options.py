@@ -13,7 +13,7 @@ from ._step_size import mean_squares, scale_of, scale_of_stream, sharpness
 from .exceptions import DivergenceError
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS
-from .schedules import SCHEDULES, Constant, Course, Schedule
+from .schedules import SCHEDULES, Constant, Course, Schedule, Warmup
 
 _AVERAGE_POWER = 1.0  # of the automatic mean: iterate k counts as k
 
@@ -42,7 +42,42 @@ def optimizer_of(estimator):
     for name in ("beta", "beta_1", "beta_2", "rho"):
         _check_range(optimizer, name, 0, 1, closed_left=True)
     _check_range(optimizer, "epsilon", 0, np.inf)
+    _check_range(optimizer, "momentum_decay", 0, np.inf, closed_left=True)
+    _check_use(estimator, optimizer)
     return optimizer
+
+
+_ROWS = {
+    "one": 'one row per update (solver="sgd")',
+    "some": "mini-batches",
+    "all": 'all rows per update (solver="batch")',
+}
+
+
+def _check_use(estimator, optimizer) -> None:
+    """Whether the rule is defined for what the estimator asks of it."""
+    which = f"optimizer={estimator.optimizer!r}"
+    rows = {"batch": "all", "sgd": "one"}.get(
+        estimator.solver, "one" if estimator.batch_size == 1 else "some"
+    )
+    if rows not in optimizer.rows:
+        wanted = " or ".join(_ROWS[known] for known in optimizer.rows)
+        raise ValueError(f"{which} needs {wanted}, but solver={estimator.solver!r}.")
+    if not optimizer.networks and hasattr(estimator, "hidden_layer_sizes"):
+        raise ValueError(f"{which} is defined for linear models only.")
+    loss = loss_of(estimator, estimator._task)
+    if optimizer.losses is not None and loss.name not in optimizer.losses:
+        raise ValueError(f"{which} is defined for loss={optimizer.losses[0]!r} only, not {estimator.loss!r}.")
+    if optimizer.searches and not loss.smooth:
+        raise ValueError(f"{which} needs a loss without kinks, but loss={estimator.loss!r}.")
+    if optimizer.searches and not isinstance(_schedule_object(estimator), Constant):
+        raise ValueError(
+            f'{which} chooses its own rates: schedule must be "constant", not {estimator.schedule!r}.'
+        )
+    flag = isinstance(estimator.average, (bool, np.bool_))
+    averages = bool(estimator.average) if flag else not isinstance(estimator.average, str)
+    if averages and (optimizer.searches or optimizer.blend is not None):
+        raise ValueError(f'{which} needs average="auto" or False, not {estimator.average!r}.')
 
 
 _SCHEDULE_RANGES = {
@@ -52,6 +87,9 @@ _SCHEDULE_RANGES = {
     "patience": (1, np.inf, True),
     "final": (0, np.nextafter(1, 2), True),
     "period": (0, np.inf),
+    "start": (0, np.nextafter(1, 2), True),
+    "warmup": (0, 1, True),
+    "n": (0, np.inf),
 }
 
 
@@ -72,11 +110,26 @@ def penalty_of(name: str | None, alpha: float, l1_ratio: float) -> Penalty:
     return Penalty(alpha * share, alpha * (1 - share))
 
 
-def schedule_of(estimator, course: Course):
+def _schedule_object(estimator):
     given = estimator.schedule
-    schedule = SCHEDULES[given]() if isinstance(given, str) else given
+    return SCHEDULES[given]() if isinstance(given, str) else given
+
+
+def _check_schedule(schedule) -> None:
     for name, limits in _SCHEDULE_RANGES.items():
         _check_range(schedule, name, *limits)
+    if not isinstance(schedule, Warmup):
+        return
+    if isinstance(schedule.then, str) and schedule.then not in SCHEDULES:
+        raise ValueError(f"then={schedule.then!r} of Warmup must be one of {sorted(SCHEDULES)}.")
+    if not callable(schedule.following):
+        raise ValueError(f"then={schedule.then!r} of Warmup must be a name, a schedule or a callable.")
+    _check_schedule(schedule.following)
+
+
+def schedule_of(estimator, course: Course):
+    schedule = _schedule_object(estimator)
+    _check_schedule(schedule)
     return schedule.bind(course) if isinstance(schedule, Schedule) else schedule
 
 
@@ -97,7 +150,8 @@ def averaging_of(estimator, network) -> tuple[bool, int, float]:
     average = estimator.average
     if isinstance(average, str):  # "auto"
         noisy = estimator.learning_rate == "auto" and estimator.solver != "batch"
-        return noisy and network is None, 0, _AVERAGE_POWER
+        noisy = noisy and network is None and optimizer_of(estimator).blend is None
+        return noisy, 0, _AVERAGE_POWER
     if isinstance(average, (bool, np.bool_)):
         return bool(average), 0, 0.0
     return True, int(average), 0.0
@@ -123,6 +177,7 @@ def new_descent(estimator, problem: Problem, rule: str, slots: int) -> Descent:
         average_start=start,
         average_power=power,
         l1=problem.penalty.l1 > 0,
+        blend=optimizer_of(estimator).blend,
     )
 
 
@@ -135,6 +190,7 @@ def continues(estimator, descent: Descent, problem: Problem, rule: str) -> bool:
         and descent.layers == problem.layers
         and (descent.average is not None, descent.average_power) == (averaged, power)
         and descent.l1 == (problem.penalty.l1 > 0)
+        and descent.blend == optimizer_of(estimator).blend
     )
 
 
@@ -147,10 +203,14 @@ def base_rate(estimator, problem: Problem, descent: Descent, optimizer, batch_si
     scale = scale_of_stream(problem, descent.stream) if stream else scale_of(problem, batch_size)
     step = scale.comfortable(batch_size)
     if not optimizer.adaptive:
-        return step * (1 - getattr(optimizer, "beta", 0.0))
+        restarts = optimizer.restarts and estimator.solver == "batch" and problem.loss.smooth
+        return step if restarts else step / optimizer.gain
     if stream and descent.rate > 0:
         return descent.rate
-    return optimizer.reach * _parameter_scale(problem, descent)
+    rate = optimizer.reach * _parameter_scale(problem, descent)
+    if optimizer.decays and scale.penalty > 0:  # by at most a tenth an update
+        rate = min(rate, 0.1 / scale.penalty)
+    return rate
 
 
 def _network_rate(problem: Problem, descent: Descent, optimizer, batch_size: int) -> float:
@@ -159,9 +219,10 @@ def _network_rate(problem: Problem, descent: Descent, optimizer, batch_size: int
     if descent.rate > 0 and descent.t > 0:
         return descent.rate
     if optimizer.adaptive:
-        return min(1e-2, 5e-4 * batch_size**0.5) if batch_size < problem.n else 1e-2
+        rate = min(1e-2, 5e-4 * batch_size**0.5) if batch_size < problem.n else 1e-2
+        return optimizer.in_networks * rate
     largest = sharpness(problem, descent.theta, batch_size)
-    return (1 - getattr(optimizer, "beta", 0.0)) / largest if largest > 0 else 1e-3
+    return 1 / (optimizer.gain * largest) if largest > 0 else 1e-3
 
 
 def _largest_stable(problem: Problem, descent: Descent, batch_size: int) -> float:
@@ -200,20 +261,23 @@ def rates_of(
         rows = {1: "one row", problem.n: "all rows"}.get(batch_size, f"{batch_size} rows")
         return DivergenceError(rate, stable, f"solver={estimator.solver!r} ({rows} per update)")
 
+    if optimizer.searches:
+        base = descent.rate if auto else _largest_stable(problem, descent, batch_size) / 2
+        return BatchRates(base, schedule, exploded, first=descent.rate)
     if not auto:
         rates = Rates(descent.rate, schedule, exploded)
-        rates.bounded = loss.bounded_slope or optimizer.adaptive
+        rates.bounded = loss.bounded_slope or optimizer.adaptive or optimizer.stable
         rates.noisy = batch_size < problem.n
         return rates
     batch = estimator.solver == "batch"
     if not isinstance(schedule, Constant):
         return AutoRates(descent.rate, schedule, None, np.inf, stream)
-    searches = optimizer.name == "plain" and descent.average is None and not loss.least_at_zero
+    searches = not optimizer.slots and descent.average is None and not loss.least_at_zero
     if batch and searches:
         return (BatchRates if loss.smooth else PolyakRates)(descent.rate, schedule, exploded)
     if batch:
         rates = AutoRates(descent.rate, schedule, None, np.inf)
-        if optimizer.adaptive or not loss.smooth:
+        if optimizer.adaptive or optimizer.restarts or not loss.smooth:
             rates.settle, rates.swings = 0.5, 8  # steps that do not shrink by themselves
         return rates
     if problem.network is not None:

@@ -179,6 +179,7 @@ class Descent:
     epochs: int = 0
     rate: float = 0.0  # the base learning rate
     l1: bool = False  # whether updates end with a proximal step
+    blend: float | None = None  # share of the mean in theta where slots[0] is last iterate - mean
     drops: int = 0  # plateaus of the adaptive schedule
     reference: float | None = None  # the objective that an exploding one is compared with
     stream: dict = field(default_factory=dict)  # running statistics of partial_fit
@@ -217,7 +218,7 @@ class Descent:
             for new, old in zip(blocks(into, fresh.layers), blocks(array, self.layers), strict=True):
                 new[:] = old
 
-        carry(fresh.theta, self.theta)
+        carry(fresh.theta, self.theta if fresh.rule == self.rule or self.blend is None else self.parameters)
         fresh.random, fresh.stream = self.random.copy(), dict(self.stream)
         fresh.epochs, fresh.reference, fresh.drops = self.epochs, self.reference, self.drops
         if fresh.rule == self.rule:
@@ -248,6 +249,8 @@ class Descent:
     @property
     def averages(self) -> bool:
         """Whether there is a mean of the iterates yet."""
+        if self.blend is not None:
+            return self.t > 0
         return self.average is not None and self.t > self.average_start
 
     @property
@@ -258,11 +261,24 @@ class Descent:
         """
         if not self.averages:
             return self.theta
-        return np.where(self.theta == 0, self.theta, self.average) if self.l1 else self.average
+        last, mean = self.theta, self.average
+        if self.blend is not None:  # theta = (1 - blend) last + blend mean
+            last = self.theta + self.blend * self.slots[0]
+            mean = self.theta - (1 - self.blend) * self.slots[0]
+        return np.where(last == 0, last, mean) if self.l1 else mean
+
+    def start_mean_anew(self) -> None:
+        """Forget the iterates so far."""
+        self.average_start = self.t
+        if self.blend is not None:
+            for slot in self.slots:
+                slot[:] = 0
 
     def settle_at(self, theta: np.ndarray) -> None:
         """Make theta what the descent has to offer."""
-        if self.averages:
+        if self.blend is not None:
+            self.slots[0][:] = 0
+        elif self.averages:
             self.average[:] = theta
-        if not self.averages or self.l1:
+        if self.blend is not None or not self.averages or self.l1:
             self.theta[:] = theta

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .schedules import Adaptive, Constant
+from .schedules import Constant
 
 _EXPLODED = 1e4  # times the objective at the start
 
@@ -58,15 +58,16 @@ class Rates:
 
     def observe(self, descent, waits: int, objective: float) -> None:
         """After a check that gave `objective`; `waits` of them in a row have brought no improvement."""
-        schedule = self.schedule
-        plateau = isinstance(schedule, Adaptive) and waits > 0 and waits % schedule.patience == 0
-        if plateau and not schedule.exhausted():
-            schedule.course.drops += 1
-            descent.drops = schedule.course.drops
+        adaptive = getattr(self.schedule, "reacting", None)
+        plateau = adaptive is not None and waits > 0 and waits % adaptive.patience == 0
+        if plateau and not adaptive.exhausted():
+            adaptive.course.drops += 1
+            descent.drops = adaptive.course.drops
 
     def drop(self, descent, progress) -> bool:
         """At a plateau: True if training should go on, with other rates."""
-        return isinstance(self.schedule, Adaptive) and not self.schedule.exhausted()
+        adaptive = getattr(self.schedule, "reacting", None)
+        return adaptive is not None and not adaptive.exhausted()
 
 
 class AutoRates(Rates):
@@ -130,7 +131,7 @@ class AutoRates(Rates):
             descent.restore(self.saved)
         else:  # a stretch can end at a bad point: go back to where the best one began
             descent.restore(self.good)
-            self.lowest = self.reference
+            self.saved, self.lowest = self.good, self.reference
         self.base *= 0.5
         self.retries += 1
         self.in_a_row += 1
@@ -178,7 +179,7 @@ class AutoRates(Rates):
             self.factor *= 0.25
         else:
             self._grow(2.0)
-        descent.average_start = descent.t
+        descent.start_mean_anew()
         self.saved = descent.copy()
 
     def finish(self, descent, problem, threads, stop_reason):
@@ -193,6 +194,11 @@ class AutoRates(Rates):
         if self.best < objective:
             descent.settle_at(self.best_theta)
             objective = self.best
+        if not objective <= self.reference:  # noise took it above the start
+            at_good = problem.objective(self.good.parameters, threads)
+            if at_good < objective:
+                descent.settle_at(self.good.parameters)
+                objective = at_good
         return objective
 
 
@@ -250,6 +256,10 @@ class BatchRates(_Backtracking):
     ratio, less, more = 0.9, 0.9, 1.1  # where short steps begin, and its changes after short and long ones
     spectrum = np.geomspace(1e-4, 1, 25)  # eigenvalues over L
 
+    def __init__(self, base, schedule, exploded, first: float | None = None):
+        super().__init__(base, schedule, exploded)
+        self.first = base if first is None else first  # the rate of the first update
+
     def begin(self, descent):
         super().begin(descent)
         self.most_growth = 1e8 if descent.theta.dtype == np.float64 else 1e3
@@ -258,6 +268,7 @@ class BatchRates(_Backtracking):
         descent.gradient = np.empty_like(descent.theta)
         self.recent, self.full = [], self.base
         self._forget()
+        self.rate = self.first
 
     def _forget(self):
         self.rate, self.step, self.gradient, self.short = self.base, None, None, []
@@ -285,7 +296,7 @@ class BatchRates(_Backtracking):
 
     def _next_rate(self, gradient):
         if self.step is None:
-            return self.base
+            return self.rate
         change = gradient - self.gradient
         inner, length = float(np.vdot(self.step, change)), float(np.vdot(self.step, self.step))
         if not inner > 1e-14 * length / self.base:

@@ -1,8 +1,14 @@
 """Optimizers: how a gradient becomes an update of the parameters.
 
-In the formulas g is the gradient, rate the learning rate of the update, w a parameter. With an l1
-penalty every rule but Adagrad's is followed by the proximal step of that penalty (exact zeros), for
-single rows by the plain rule in its cumulative form (Tsuruoka et al. 2009).
+In the formulas g is the gradient of the objective, its l2 penalty included, rate the learning rate of
+the update, w a parameter; all state is zero at the start. With an l1 penalty every rule is followed
+by the proximal step of that penalty, with the step size of the weight (exact zeros), for
+single rows by the plain rule in its cumulative form (Tsuruoka et al. 2009). Rules that treat their
+penalties otherwise say so.
+
+On CSR rows with few non-zeros "plain" and, one row at a time, "adagrad" and "ftrl" cost O(non-zeros)
+an update, exact to rounding (the latter two where no mean of the iterates is kept). The state of the
+others changes for every feature at every update, so they make the dense update, O(features).
 """
 
 from __future__ import annotations
@@ -10,14 +16,22 @@ from __future__ import annotations
 from sklearn.base import BaseEstimator
 
 __all__ = [
+    "FTRL",
     "OPTIMIZERS",
+    "AMSGrad",
+    "Adadelta",
     "Adagrad",
     "Adam",
+    "AdamW",
+    "BarzilaiBorwein",
+    "Implicit",
     "Momentum",
+    "NAdam",
     "Nesterov",
     "Optimizer",
     "Plain",
     "RMSProp",
+    "ScheduleFree",
 ]
 
 
@@ -29,13 +43,35 @@ class Optimizer(BaseEstimator):
     slots = 0  # state arrays, each the size of the parameters
     adaptive = False  # the step is divided by the size of past gradients
     reach = 1.0  # of an adaptive rule: automatic rate over the size of the parameters
+    in_networks = 1.0  # of an adaptive rule: automatic rate of a perceptron over Adam's
+    gain = 1.0  # how far a steady gradient leads, in plain steps; divides the automatic rate
+    blend: float | None = None  # share of the mean in theta, of a rule that keeps the mean itself
+    restarts = False  # in batch descent, when it would go uphill; it is stable at 1/L there
+    decays = False  # weights shrink by rate * l2 whatever the gradients
+    stable = False  # no rate is too high
+    searches = False  # the rates of batch descent follow from its gradients
+    rows = ("one", "some", "all")  # of an update, for which the rule is defined
+    losses: tuple[str, ...] | None = None  # for which the rule is defined; None: all
+    networks = True  # whether it is defined for more than linear models
 
     def _rule(self) -> tuple[str, list[float]]:
         return self.name, [float(getattr(self, parameter)) for parameter in self._order]
 
 
 class Plain(Optimizer):
-    """Plain gradient descent, w <- w - rate g."""
+    """Plain gradient descent, w <- w - rate g.
+
+    References
+    ----------
+    Cauchy (1847). Méthode générale pour la résolution des systèmes d'équations simultanées.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor, optimizers
+    >>> model = GDRegressor(optimizer=optimizers.Plain()).fit([[-1.0], [1.0]], [-1.0, 1.0])
+    >>> bool(model.coef_[0] > 0.8)
+    True
+    """
 
     name = "plain"
 
@@ -47,6 +83,17 @@ class Momentum(Optimizer):
     ----------
     beta : float in [0, 1), default=0.9
         How much of the last step is kept.
+
+    References
+    ----------
+    Polyak (1964). Some methods of speeding up the convergence of iteration methods.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor, optimizers
+    >>> model = GDRegressor(optimizer=optimizers.Momentum(beta=0.8)).fit([[-1.0], [1.0]], [-1.0, 1.0])
+    >>> bool(model.coef_[0] > 0.8)
+    True
     """
 
     name = "momentum"
@@ -56,25 +103,46 @@ class Momentum(Optimizer):
     def __init__(self, beta: float = 0.9):
         self.beta = beta
 
+    @property
+    def gain(self):
+        return 1 / (1 - self.beta)
+
 
 class Nesterov(Optimizer):
     """Nesterov's momentum (1983), in the form of Sutskever et al. 2013.
 
     v <- beta v - rate g, w <- w + beta v - rate g, where w is the look-ahead point at which the
-    gradient is taken.
+    gradient is taken. With ``solver="batch"`` v is forgotten whenever it would lead uphill (adaptive
+    restart: O'Donoghue & Candes 2015), so that a high beta, as 0.99, does no harm there.
 
     Parameters
     ----------
     beta : float in [0, 1), default=0.9
         How much of the last step is kept.
+
+    References
+    ----------
+    O'Donoghue & Candes (2015). Adaptive restart for accelerated gradient schemes. Found. Comput. Math. 15.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor, optimizers
+    >>> model = GDRegressor(optimizer=optimizers.Nesterov(beta=0.8)).fit([[-1.0], [1.0]], [-1.0, 1.0])
+    >>> bool(model.coef_[0] > 0.8)
+    True
     """
 
     name = "nesterov"
     slots = 1
+    restarts = True
     _order = ("beta",)
 
     def __init__(self, beta: float = 0.9):
         self.beta = beta
+
+    @property
+    def gain(self):
+        return 1 / (1 - self.beta)
 
 
 class Adagrad(Optimizer):
@@ -87,12 +155,24 @@ class Adagrad(Optimizer):
     ----------
     epsilon : float, default=1e-8
         Keeps the quotient finite.
+
+    References
+    ----------
+    Duchi, Hazan & Singer (2011). Adaptive subgradient methods. JMLR 12.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor, optimizers
+    >>> model = GDRegressor(optimizer=optimizers.Adagrad()).fit([[-1.0], [1.0]], [-1.0, 1.0])
+    >>> bool(model.coef_[0] > 0.8)
+    True
     """
 
     name = "adagrad"
     slots = 1
     adaptive = True
     reach = 1.0
+    in_networks = 10.0
     _order = ("epsilon",)
 
     def __init__(self, epsilon: float = 1e-8):
@@ -108,6 +188,17 @@ class RMSProp(Optimizer):
         How much of the mean square is kept.
     epsilon : float, default=1e-8
         Keeps the quotient finite.
+
+    References
+    ----------
+    Tieleman & Hinton (2012). Lecture 6.5: RMSProp. Neural networks for machine learning.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor, optimizers
+    >>> model = GDRegressor(optimizer=optimizers.RMSProp(rho=0.95)).fit([[-1.0], [1.0]], [-1.0, 1.0])
+    >>> bool(model.coef_[0] > 0.8)
+    True
     """
 
     name = "rmsprop"
@@ -133,6 +224,17 @@ class Adam(Optimizer):
         How much of the first and second moments is kept.
     epsilon : float, default=1e-8
         Keeps the quotient finite.
+
+    References
+    ----------
+    Kingma & Ba (2015). Adam: a method for stochastic optimization. ICLR.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor, optimizers
+    >>> model = GDRegressor(optimizer=optimizers.Adam(beta_1=0.8)).fit([[-1.0], [1.0]], [-1.0, 1.0])
+    >>> bool(model.coef_[0] > 0.8)
+    True
     """
 
     name = "adam"
@@ -147,4 +249,316 @@ class Adam(Optimizer):
         self.epsilon = epsilon
 
 
-OPTIMIZERS = {rule.name: rule for rule in (Plain, Momentum, Nesterov, Adagrad, RMSProp, Adam)}
+class Adadelta(Optimizer):
+    """Adadelta (Zeiler 2012): the step is a running mean of past steps, over that of past gradients.
+
+    s <- rho s + (1 - rho) g^2, d = g sqrt(u + epsilon) / sqrt(s + epsilon),
+    u <- rho u + (1 - rho) d^2, w <- w - rate d.
+
+    The published rule has rate 1, and takes its first steps from epsilon alone;
+    ``learning_rate="auto"`` makes them fit the data.
+
+    Parameters
+    ----------
+    rho : float in [0, 1), default=0.95
+        How much of the running means is kept.
+    epsilon : float, default=1e-6
+        Its root is the size of the first steps.
+
+    References
+    ----------
+    Zeiler (2012). ADADELTA: an adaptive learning rate method. arXiv:1212.5701.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor
+    >>> from skgd.optimizers import Adadelta
+    >>> model = GDRegressor(optimizer=Adadelta(rho=0.9)).fit([[-1.0], [1.0]], [-1.0, 1.0])
+    >>> bool(model.coef_[0] > 0.8)
+    True
+    """
+
+    name = "adadelta"
+    slots = 2
+    adaptive = True
+    in_networks = 300.0
+    _order = ("rho", "epsilon")
+
+    def __init__(self, rho: float = 0.95, epsilon: float = 1e-6):
+        self.rho = rho
+        self.epsilon = epsilon
+
+    @property
+    def reach(self):
+        return 0.03 / self.epsilon**0.5
+
+
+class AMSGrad(Adam):
+    """AMSGrad (Reddi, Kale & Kumar 2018): Adam whose second moment never shrinks.
+
+    m and v as in :class:`Adam`, h <- max(h, v), w <- w - rate m' / (sqrt(h') + epsilon) with
+    m' = m / (1 - beta_1^t), h' = h / (1 - beta_2^t). The paper has no bias correction; the usual
+    implementations have it, as here.
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
+        How much of the first and second moments is kept.
+    epsilon : float, default=1e-8
+        Keeps the quotient finite.
+
+    References
+    ----------
+    Reddi, Kale & Kumar (2018). On the convergence of Adam and beyond. ICLR.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor
+    >>> model = GDRegressor(optimizer="amsgrad").fit([[-1.0], [1.0]], [-1.0, 1.0])
+    >>> bool(model.coef_[0] > 0.8)
+    True
+    """
+
+    name = "amsgrad"
+    slots = 3
+
+
+class NAdam(Adam):
+    """NAdam (Dozat 2016): Adam with Nesterov's look-ahead.
+
+    m and v as in :class:`Adam`; with the momenta mu_t = beta_1 (1 - 0.96^(t momentum_decay) / 2) and
+    M_t = mu_1 ... mu_t,
+    m' = mu_(t+1) m / (1 - M_(t+1)) + (1 - mu_t) g / (1 - M_t),
+    w <- w - rate m' / (sqrt(v / (1 - beta_2^t)) + epsilon).
+    The threshold of an l1 penalty counts what m' makes of a gradient that is always the same.
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
+        How much of the first and second moments is kept.
+    epsilon : float, default=1e-8
+        Keeps the quotient finite.
+    momentum_decay : float >= 0, default=0.004
+        How fast the momentum grows from half of beta_1 to beta_1.
+
+    References
+    ----------
+    Dozat (2016). Incorporating Nesterov momentum into Adam. ICLR workshop.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor
+    >>> model = GDRegressor(optimizer="nadam").fit([[-1.0], [1.0]], [-1.0, 1.0])
+    >>> bool(model.coef_[0] > 0.8)
+    True
+    """
+
+    name = "nadam"
+    _order = ("beta_1", "beta_2", "epsilon", "momentum_decay")
+
+    def __init__(
+        self,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        momentum_decay: float = 0.004,
+    ):
+        super().__init__(beta_1, beta_2, epsilon)
+        self.momentum_decay = momentum_decay
+
+
+class AdamW(Adam):
+    """AdamW (Loshchilov & Hutter 2019): Adam on the loss alone, with decoupled decay of the weights.
+
+    w <- (1 - rate alpha_2) w - rate m' / (sqrt(v') + epsilon), m' and v' as in :class:`Adam` but of
+    the loss's gradient. alpha_2, elsewhere called the weight decay, is the estimator's ``alpha`` times
+    the share of l2. As the decay is not divided by the moments, the end point is near that of the
+    objective only where alpha_2 is small. An l1 penalty acts as in Adam.
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
+        How much of the first and second moments is kept.
+    epsilon : float, default=1e-8
+        Keeps the quotient finite.
+
+    References
+    ----------
+    Loshchilov & Hutter (2019). Decoupled weight decay regularization. ICLR.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor
+    >>> model = GDRegressor(optimizer="adamw", alpha=0.01).fit([[-1.0], [1.0]], [-1.0, 1.0])
+    >>> bool(model.coef_[0] > 0.8)
+    True
+    """
+
+    name = "adamw"
+    decays = True
+
+
+class FTRL(Optimizer):
+    """FTRL-proximal (McMahan 2011): follow the regularised leader.
+
+    After t updates every weight minimises what the past gradients and the penalty amount to,
+
+    sum g w + t (alpha_1 |w| + alpha_2 w^2 / 2) + sum sigma_s (w - w_s)^2 / 2,
+
+    g of the loss alone, sigma_s the growth of (sqrt(G) + epsilon) / rate at update s, and G the sum
+    of g^2; alpha_1 and alpha_2 are the estimator's ``alpha`` times the shares of l1 and l2. Without
+    penalty it is :class:`Adagrad`. With l1 its zeros are exact and steady also one row at a time,
+    since a weight must outgrow all that it was ever charged. A weight whose gradient was always zero
+    stays. The penalties grow with t, so that ``alpha`` means the same as elsewhere; the form in which
+    they do not (McMahan et al. 2013) has ``alpha`` over the number of updates.
+
+    Parameters
+    ----------
+    epsilon : float, default=1e-8
+        Keeps the steps finite; "beta" in McMahan et al. 2013, who take 1. A small one leaves the
+        descent independent of the units of y.
+
+    References
+    ----------
+    McMahan (2011). Follow-the-regularized-leader and mirror descent. AISTATS.
+    McMahan et al. (2013). Ad click prediction: a view from the trenches. KDD.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import GDRegressor
+    >>> X = np.random.default_rng(0).normal(size=(200, 4))
+    >>> model = GDRegressor(solver="sgd", optimizer="ftrl", penalty="l1", alpha=0.1, average=False)
+    >>> int(np.count_nonzero(model.set_params(random_state=0).fit(X, X[:, 0]).coef_))
+    1
+    """
+
+    name = "ftrl"
+    slots = 3
+    adaptive = True
+    reach = 1.0
+    in_networks = 10.0
+    _order = ("epsilon",)
+
+    def __init__(self, epsilon: float = 1e-8):
+        self.epsilon = epsilon
+
+
+class ScheduleFree(Optimizer):
+    """Schedule-free SGD (Defazio et al. 2024): descent and mean of its iterates in one.
+
+    With y = (1 - beta) z + beta x the gradient g is taken at y, then z <- z - rate g and
+    x <- (1 - c) x + c z with c = rate^2 / (sum of rate^2 so far). x is the fitted model; it converges at
+    a constant rate. With an l1 penalty z takes the proximal step, and x is zero where z is. As x is
+    a mean already, ``average`` must be "auto" or False.
+
+    Parameters
+    ----------
+    beta : float in [0, 1), default=0.9
+        How near to the mean gradients are taken; with 0 it is descent averaged (Polyak & Juditsky 1992).
+
+    References
+    ----------
+    Defazio et al. (2024). The road less scheduled. NeurIPS.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor
+    >>> model = GDRegressor(optimizer="schedule_free").fit([[-1.0], [1.0]], [-1.0, 1.0])
+    >>> bool(model.coef_[0] > 0.8)
+    True
+    """
+
+    name = "schedule_free"
+    slots = 2
+    _order = ("beta",)
+
+    def __init__(self, beta: float = 0.9):
+        self.beta = beta
+
+    @property
+    def blend(self):
+        return self.beta
+
+
+class BarzilaiBorwein(Optimizer):
+    """Barzilai-Borwein steps (1988) for ``solver="batch"`` and smooth losses.
+
+    w <- w - r g, where with the last step s and the change y of the gradient over it r is s.s / s.y, or the
+    least of the last six s.y / y.y where that is below a share of it (ABBmin: Frassoldati, Zanni &
+    Zanghirati 2008). The first r is ``learning_rate``, or 1/L with "auto". An update from above the
+    highest of the last objectives is undone (Grippo, Lampariello & Lucidi 1986) and 1/L used
+    instead, so that no ``learning_rate`` makes it diverge. With "auto" the plain rule does the
+    same. ``average`` and ``schedule`` would spoil the steps, and are refused.
+
+    References
+    ----------
+    Barzilai & Borwein (1988). Two-point step size gradient methods. IMA J. Numer. Anal. 8.
+    Frassoldati, Zanni & Zanghirati (2008). New adaptive stepsize selections in gradient methods.
+    J. Ind. Manag. Optim. 4.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor
+    >>> model = GDRegressor(solver="batch", optimizer="barzilai_borwein", learning_rate=0.1, tol=1e-8)
+    >>> round(float(model.fit([[-1.0], [1.0]], [-1.0, 1.0]).coef_[0]), 3)
+    1.0
+    """
+
+    name = "barzilai_borwein"
+    rows = ("all",)
+    searches = True
+    stable = True
+
+    def _rule(self):
+        return "plain", []
+
+
+class Implicit(Optimizer):
+    """The proximal-point update of one row under squared error (implicit SGD: Toulis & Airoldi 2017).
+
+    w <- w - rate / (1 + rate s |x|^2) s r x, where r is the residual of the row x (with its 1 for the
+    intercept) and s its weight: the residual that counts is the one after the step, so that no rate
+    makes it diverge. The penalties follow by their proximal operator,
+    w <- sign(w) max(0, |w| - rate alpha_1) / (1 + rate alpha_2), alpha_1 and alpha_2 being the
+    estimator's ``alpha`` times the shares of l1 and l2. For ``loss="squared_error"`` and one row an update.
+
+    References
+    ----------
+    Toulis & Airoldi (2017). Asymptotic and finite-sample properties of estimators based on stochastic
+    gradients. Annals of Statistics 45.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor
+    >>> model = GDRegressor(solver="sgd", optimizer="implicit", learning_rate=1000.0, alpha=0)
+    >>> round(float(model.fit([[-1.0], [1.0]], [-1.0, 1.0]).coef_[0]), 1)
+    1.0
+    """
+
+    name = "implicit"
+    rows = ("one",)
+    losses = ("squared_error",)
+    networks = False
+    stable = True
+
+
+OPTIMIZERS = {
+    rule.name: rule
+    for rule in (
+        Plain,
+        Momentum,
+        Nesterov,
+        Adagrad,
+        Adadelta,
+        RMSProp,
+        Adam,
+        AMSGrad,
+        NAdam,
+        AdamW,
+        FTRL,
+        ScheduleFree,
+        BarzilaiBorwein,
+        Implicit,
+    )
+}

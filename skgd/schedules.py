@@ -6,7 +6,8 @@ array of multipliers. The named ones know, once training starts, how many update
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -18,8 +19,12 @@ __all__ = [
     "Cosine",
     "Exponential",
     "InvScaling",
+    "OneCycle",
     "Optimal",
+    "Polynomial",
     "Schedule",
+    "Step",
+    "Warmup",
 ]
 
 
@@ -42,16 +47,29 @@ class Schedule(BaseEstimator):
 
     def bind(self, course: Course) -> Schedule:
         """A copy that knows its course."""
-        bound = type(self)(**self.get_params())
+        bound = type(self)(**self.get_params(deep=False))
         bound.course = course
         return bound
 
     def __call__(self, t: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
+    @property
+    def reacting(self) -> Adaptive | None:
+        """The part that waits for plateaus of the objective."""
+        return None
+
 
 class Constant(Schedule):
-    """Always 1."""
+    """Always 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.schedules import Constant
+    >>> Constant()(np.arange(3)).tolist()
+    [1.0, 1.0, 1.0]
+    """
 
     name = "constant"
 
@@ -66,6 +84,13 @@ class InvScaling(Schedule):
     ----------
     power : float, default=0.25
         How fast the rate falls, as SGDRegressor's ``power_t``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.schedules import InvScaling
+    >>> InvScaling(power=0.5)(np.array([0, 3, 99])).tolist()
+    [1.0, 0.5, 0.1]
     """
 
     name = "invscaling"
@@ -81,6 +106,14 @@ class Optimal(Schedule):
     """1 / (1 + learning_rate alpha t): Bottou's rate for strongly convex objectives (Bottou 2012).
 
     With ``alpha=0`` it is constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.schedules import Course, Optimal
+    >>> schedule = Optimal().bind(Course(learning_rate=1.0, alpha=0.1))
+    >>> schedule(np.array([0, 10, 30])).tolist()
+    [1.0, 0.5, 0.25]
     """
 
     name = "optimal"
@@ -99,6 +132,14 @@ class Adaptive(Schedule):
     patience : int, default=5
         Checks without an improvement by ``tol`` that make a plateau. Training stops at a plateau
         whose multiplier would be below 1e-4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.schedules import Adaptive, Course
+    >>> schedule = Adaptive(factor=0.5).bind(Course(drops=2))
+    >>> schedule(np.arange(2)).tolist()
+    [0.25, 0.25]
     """
 
     name = "adaptive"
@@ -111,18 +152,30 @@ class Adaptive(Schedule):
     def __call__(self, t):
         return np.full(np.shape(t), self.factor**self.course.drops)
 
+    @property
+    def reacting(self):
+        return self
+
     def exhausted(self) -> bool:
         """Whether the next drop would take the multiplier below the lowest useful one."""
         return self.factor ** (self.course.drops + 1) < self.lowest
 
 
 class Exponential(Schedule):
-    """decay^epoch, falling smoothly from update to update.
+    """Geometric fall: decay^epoch, smoothly from update to update.
 
     Parameters
     ----------
     decay : float in (0, 1], default=0.95
         Multiplier of one epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.schedules import Course, Exponential
+    >>> schedule = Exponential(decay=0.5).bind(Course(updates_per_epoch=2))
+    >>> schedule(np.arange(5)).round(3).tolist()
+    [1.0, 0.707, 0.5, 0.354, 0.25]
     """
 
     name = "exponential"
@@ -134,7 +187,17 @@ class Exponential(Schedule):
         return self.decay ** (np.asarray(t, dtype=float) / self.course.updates_per_epoch)
 
 
-class Cosine(Schedule):
+class _Ending(Schedule):
+    """A schedule over ``period`` epochs, None for all of training."""
+
+    period: float | None
+
+    def _updates(self) -> float:
+        period = self.course.max_iter if self.period is None else self.period
+        return period * self.course.updates_per_epoch
+
+
+class Cosine(_Ending):
     """Half a cosine from 1 to ``final`` over ``period`` epochs (Loshchilov & Hutter 2017), then flat.
 
     Parameters
@@ -143,6 +206,14 @@ class Cosine(Schedule):
         Length in epochs; None means ``max_iter``.
     final : float in [0, 1], default=0.0
         The last multiplier.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.schedules import Cosine, Course
+    >>> schedule = Cosine().bind(Course(updates_per_epoch=1, max_iter=4))
+    >>> schedule(np.arange(6)).round(3).tolist()
+    [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
 
     name = "cosine"
@@ -152,11 +223,191 @@ class Cosine(Schedule):
         self.final = final
 
     def __call__(self, t):
-        period = self.course.max_iter if self.period is None else self.period
-        done = np.clip(np.asarray(t, dtype=float) / (period * self.course.updates_per_epoch), 0, 1)
+        done = np.clip(np.asarray(t, dtype=float) / self._updates(), 0, 1)
         return self.final + (1 - self.final) * 0.5 * (1 + np.cos(np.pi * done))
 
 
+class Polynomial(_Ending):
+    """Polynomial fall: final + (1 - final) (1 - t / T)^power until update T, then flat.
+
+    T is the number of updates in ``period`` epochs. With power 1 the rate falls on a line.
+
+    Parameters
+    ----------
+    power : float >= 0, default=1.0
+        Shape of the fall.
+    final : float in [0, 1], default=0.0
+        The last multiplier.
+    period : float or None, default=None
+        Length in epochs; None means ``max_iter``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.schedules import Course, Polynomial
+    >>> falling = Polynomial(power=2.0).bind(Course(updates_per_epoch=1, max_iter=4))
+    >>> falling(np.arange(5)).tolist()
+    [1.0, 0.5625, 0.25, 0.0625, 0.0]
+    """
+
+    name = "polynomial"
+
+    def __init__(self, power: float = 1.0, final: float = 0.0, period: float | None = None):
+        self.power = power
+        self.final = final
+        self.period = period
+
+    def __call__(self, t):
+        left = 1 - np.clip(np.asarray(t, dtype=float) / self._updates(), 0, 1)
+        return self.final + (1 - self.final) * left**self.power
+
+
+class Step(Schedule):
+    """Steps: factor^floor(epoch / period), a sudden fall every ``period`` epochs.
+
+    Parameters
+    ----------
+    factor : float in (0, 1), default=0.1
+        Multiplier at each fall.
+    period : float or None, default=None
+        Epochs between two; None means a third of ``max_iter`` (as in He et al. 2016).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.schedules import Course, Step
+    >>> halved = Step(factor=0.5, period=2).bind(Course(updates_per_epoch=1, max_iter=6))
+    >>> halved(np.arange(6)).tolist()
+    [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+    """
+
+    name = "step"
+
+    def __init__(self, factor: float = 0.1, period: float | None = None):
+        self.factor = factor
+        self.period = period
+
+    def __call__(self, t):
+        period = self.course.max_iter / 3 if self.period is None else self.period
+        periods = np.asarray(t, dtype=float) / (period * self.course.updates_per_epoch)
+        return self.factor ** np.floor(periods + 1e-9)  # whole ones, whatever their rounding
+
+
+class OneCycle(_Ending):
+    """Up from ``start`` to 1, then down to ``final``, each along half a cosine (Smith & Topin 2019).
+
+    Of the T updates in ``period`` epochs number p T - 1 has the multiplier 1 and the last has ``final``,
+    where p is ``warmup``: a + (b - a) (1 - cos(pi s)) / 2 between two such points a and b, s the part of
+    the way done. Then flat. Momentum stays as it is.
+
+    Parameters
+    ----------
+    warmup : float in [0, 1), default=0.3
+        Share of the updates on the way up.
+    start : float in (0, 1], default=0.04
+        The first multiplier, a 25th of the highest.
+    final : float in [0, 1], default=4e-6
+        The last multiplier.
+    period : float or None, default=None
+        Length in epochs; None means ``max_iter``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.schedules import Course, OneCycle
+    >>> cycle = OneCycle(warmup=0.3, start=0.0, final=0.0).bind(Course(updates_per_epoch=10))
+    >>> np.round(cycle(np.arange(10)), 2).tolist()
+    [0.0, 0.5, 1.0, 0.95, 0.81, 0.61, 0.39, 0.19, 0.05, 0.0]
+    """
+
+    name = "one_cycle"
+
+    def __init__(
+        self,
+        warmup: float = 0.3,
+        start: float = 0.04,
+        final: float = 4e-6,
+        period: float | None = None,
+    ):
+        self.warmup = warmup
+        self.start = start
+        self.final = final
+        self.period = period
+
+    def __call__(self, t):
+        t = np.asarray(t, dtype=float)
+        last = max(self._updates() - 1, 0.0)
+        peak = min(max(self.warmup * self._updates() - 1, 0.0), last)
+        up = np.clip(t / peak, 0, 1) if peak > 0 else np.ones_like(t)
+        down = np.clip((t - peak) / (last - peak), 0, 1) if last > peak else np.zeros_like(t)
+        rising = self.start + (1 - self.start) * 0.5 * (1 - np.cos(np.pi * up))
+        return np.where(t <= peak, rising, self.final + (1 - self.final) * 0.5 * (1 + np.cos(np.pi * down)))
+
+
+class Warmup(Schedule):
+    """(t + 1) / n for the first n updates (Goyal et al. 2017), then another schedule from its start.
+
+    What follows has the epochs that are left of ``max_iter``.
+
+    Parameters
+    ----------
+    n : int
+        Updates of the warm-up.
+    then : str, Schedule or callable, default="constant"
+        What follows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.schedules import Course, Warmup
+    >>> schedule = Warmup(4, then="polynomial").bind(Course(updates_per_epoch=1, max_iter=8))
+    >>> schedule(np.arange(9)).tolist()
+    [0.25, 0.5, 0.75, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+
+    name = "warmup"
+    _after = None  # what follows, once bound
+
+    def __init__(self, n: int, then: str | Schedule | Callable = "constant"):
+        self.n = n
+        self.then = then
+
+    def bind(self, course):
+        bound = super().bind(course)
+        bound._after = self.following
+        if isinstance(bound._after, Schedule):
+            left = max(course.max_iter - self.n / course.updates_per_epoch, 1 / course.updates_per_epoch)
+            bound._after = bound._after.bind(replace(course, max_iter=left))
+        return bound
+
+    @property
+    def following(self):
+        """What ``then`` names."""
+        return SCHEDULES[self.then]() if isinstance(self.then, str) else self.then
+
+    @property
+    def reacting(self):
+        return getattr(self._after, "reacting", None)
+
+    def __call__(self, t):
+        t = np.asarray(t)
+        after = self.following if self._after is None else self._after
+        if t.size == 0 or t.min() >= self.n:
+            return after(t - self.n)
+        return np.where(t < self.n, (t + 1) / self.n, after(np.maximum(t - self.n, 0)))
+
+
 SCHEDULES = {
-    schedule.name: schedule for schedule in (Constant, InvScaling, Optimal, Adaptive, Exponential, Cosine)
+    schedule.name: schedule
+    for schedule in (
+        Constant,
+        InvScaling,
+        Optimal,
+        Adaptive,
+        Exponential,
+        Step,
+        Polynomial,
+        Cosine,
+        OneCycle,
+    )
 }

@@ -5,8 +5,21 @@ from _reference import CLASSIFICATION, LOG_LINK
 from scipy import sparse
 
 import skgd
+from skgd.optimizers import OPTIMIZERS
 
 SOLVERS = ("batch", "minibatch", "sgd")
+ROWS = {"batch": "all", "minibatch": "some", "sgd": "one"}
+
+
+def pairs(solvers=SOLVERS, without=(), loss="squared_error"):
+    """Every optimizer with every solver, (name, solver), where the rule is defined."""
+    return [
+        (name, solver)
+        for name, rule in OPTIMIZERS.items()
+        for solver in solvers
+        if name not in without and ROWS[solver] in rule.rows and loss in (rule.losses or (loss,))
+    ]
+
 
 # updates in the order of the rows, nothing that stops, averages or chooses on its own
 STILL = {"shuffle": False, "tol": None, "average": False}

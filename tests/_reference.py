@@ -165,7 +165,85 @@ def adam(w, g, rate, state, prox, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
     return prox(w - step * state["m"] / (1 - beta_1**t), step)
 
 
-RULES = {rule.__name__: rule for rule in (plain, momentum, nesterov, adagrad, rmsprop, adam)}
+def adadelta(w, g, rate, state, prox, rho=0.95, epsilon=1e-6):
+    state["s"] = rho * state.get("s", 0.0) + (1 - rho) * g**2
+    ratio = np.sqrt(state.get("u", 0.0) + epsilon) / np.sqrt(state["s"] + epsilon)
+    state["u"] = rho * state.get("u", 0.0) + (1 - rho) * (ratio * g) ** 2
+    return prox(w - rate * ratio * g, rate * ratio)
+
+
+def amsgrad(w, g, rate, state, prox, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    t = state["t"] = state.get("t", 0) + 1
+    state["m"] = beta_1 * state.get("m", 0.0) + (1 - beta_1) * g
+    state["s"] = beta_2 * state.get("s", 0.0) + (1 - beta_2) * g**2
+    state["h"] = np.maximum(state.get("h", 0.0), state["s"])
+    step = rate / (np.sqrt(state["h"] / (1 - beta_2**t)) + epsilon)
+    return prox(w - step * state["m"] / (1 - beta_1**t), step)
+
+
+def nadam(w, g, rate, state, prox, beta_1=0.9, beta_2=0.999, epsilon=1e-8, momentum_decay=0.004):
+    t = state["t"] = state.get("t", 0) + 1
+    mu, following = (beta_1 * (1 - 0.96 ** (k * momentum_decay) / 2) for k in (t, t + 1))
+    state["product"] = state.get("product", 1.0) * mu
+    state["m"] = beta_1 * state.get("m", 0.0) + (1 - beta_1) * g
+    state["s"] = beta_2 * state.get("s", 0.0) + (1 - beta_2) * g**2
+    ahead = following * state["m"] / (1 - state["product"] * following)
+    ahead = ahead + (1 - mu) * g / (1 - state["product"])
+    step = rate / (np.sqrt(state["s"] / (1 - beta_2**t)) + epsilon)
+    both = following * (1 - beta_1**t) / (1 - state["product"] * following)
+    both += (1 - mu) / (1 - state["product"])  # what becomes of a gradient that is always 1
+    return prox(w - step * ahead, step * both)
+
+
+def adamw(w, g, rate, state, prox, **hyper):
+    shrunk = w - rate * np.append(np.full(len(w) - 1, prox.l2), 0.0)[:, None] * w
+    return adam(w, g, rate, state, lambda new, time: prox(new + (shrunk - w), time), **hyper)
+
+
+def ftrl(w, g, rate, state, prox, epsilon=1e-8):
+    t = state["t"] = state.get("t", 0) + 1
+    state["G"] = state.get("G", 0.0) + g**2
+    inverse = (np.sqrt(state["G"]) + epsilon) / rate
+    state["z"] = state.get("z", 0.0) + g - (inverse - state.get("inverse", 0.0)) * w
+    state["inverse"] = inverse
+    return np.where(state["G"] > 0, prox(-state["z"] / inverse, t / inverse), w)
+
+
+def schedule_free(w, g, rate, state, prox, beta=0.9):
+    z = prox(state.get("z", w) - rate * g, rate)
+    state["weight"] = state.get("weight", 0.0) + rate**2
+    c = rate**2 / state["weight"]
+    x = state["x"] = (1 - c) * state.get("x", w) + c * z
+    state["z"], state["offered"] = z, np.where((z == 0) & (prox.l1 > 0), 0, x)
+    return (1 - beta) * z + beta * x
+
+
+def barzilai_borwein(w, g, rate, state, prox):
+    step = rate
+    if "g" in state:
+        s, y = w - state["w"], g - state["g"]
+        long, short = np.sum(s * s) / np.sum(s * y), np.sum(s * y) / np.sum(y * y)
+        state["short"] = [*state.get("short", []), short][-6:]
+        ratio = state.get("ratio", 0.9)
+        step = min(state["short"]) if short < ratio * long else long
+        state["ratio"] = ratio * (0.9 if short < ratio * long else 1.1)
+        step = state["1/L"] * 2 ** (np.round(8 * np.log2(step / state["1/L"])) / 8)  # on a grid
+    state.update(w=w, g=g)
+    return prox(w - step * g, step)
+
+
+def implicit(w, g, rate, state, prox):
+    return prox(w - g * rate / (1 + rate * state["squares"]), rate)
+
+
+RULES = {
+    rule.__name__: rule
+    for rule in (
+        *(plain, momentum, nesterov, adagrad, adadelta, rmsprop, adam, amsgrad, nadam, adamw),
+        *(ftrl, schedule_free, barzilai_borwein, implicit),
+    )
+}
+DECOUPLED = {"adagrad", "adamw", "ftrl", "implicit"}  # their gradient is of the loss alone
 
 
 def shrink(w, time, l1):
@@ -198,13 +276,21 @@ class Cumulative:
         return new
 
 
-def _on_weights(penalise):
-    """The same penalty step, the intercepts (last row) left alone."""
+def _penalty_step(rule, l1, l2, size):
+    """What the penalties do to the weights (the intercepts, the last row, are left alone)."""
+    penalise = {
+        "adagrad": lambda w, time: penalty_flow(w, time, l1, l2),
+        "ftrl": lambda w, time: shrink(w, time, l1) / (1 + time * l2),  # the proximal step of both
+        "implicit": lambda w, time: shrink(w, time, l1) / (1 + time * l2),
+    }.get(rule, lambda w, time: shrink(w, time, l1))
+    if rule == "plain" and size == 1:
+        penalise = Cumulative(l1, l2)
 
     def prox(w, time):
         time = time[:-1] if np.ndim(time) else time
         return np.concatenate([penalise(w[:-1], time), w[-1:]])
 
+    prox.l1, prox.l2 = l1, l2
     return prox
 
 
@@ -233,21 +319,20 @@ def descend(
     size, omega = batch_size or n, mean_one(weights, n)
     theta = np.zeros((X.shape[1] + 1, outputs)) if start is None else np.array(start, dtype=float)
     state = {} if state is None else state
-    decoupled = rule == "adagrad"
-    prox = _on_weights(
-        (lambda w, time: penalty_flow(w, time, l1, l2))
-        if decoupled
-        else Cumulative(l1, l2)
-        if rule == "plain" and size == 1
-        else (lambda w, time: shrink(w, time, l1))
-    )
+    prox = _penalty_step(rule, l1, l2, size)
     path = [theta]
     for first in [*range(0, n, size)] * epochs:
         rows = slice(first, first + size)
         g = loss_gradient(theta, X[rows], y[rows], loss, weights=omega[rows], **(loss_params or {}))
-        g[:-1] += 0 if decoupled else l2 * theta[:-1]
+        g[:-1] += 0 if rule in DECOUPLED else l2 * theta[:-1]
         g[-1] *= intercept
+        if rule == "barzilai_borwein":
+            X1 = with_ones(X)[:, : X.shape[1] + intercept]
+            moments = X1.T @ (omega[:, None] * X1) / n
+            state["1/L"] = 1 / (np.linalg.eigvalsh(moments)[-1] + l2)
+        if rule == "implicit":
+            state["squares"] = omega[first] * (np.sum(X[first] ** 2) + intercept)
         eta = rate * (1 if multiplier is None else multiplier(len(path) - 1))
         theta = RULES[rule](theta, g, eta, state, prox, **hyper)
-        path.append(theta)
+        path.append(state.get("offered", theta))
     return np.array(path)

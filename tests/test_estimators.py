@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
-from _data import SOLVERS, estimator, make, theta
+from _data import SOLVERS, estimator, make, pairs, theta
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier, StackingRegressor
@@ -132,9 +132,14 @@ COPIES = {
 
 
 @pytest.mark.parametrize("way", COPIES)
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("optimizer", ["plain", optimizers.Adam(beta_1=0.8)])
-@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    ("kind", "optimizer", "solver"),
+    [
+        *((GDRegressor, *pair) for pair in pairs()),
+        *((GDClassifier, *pair) for pair in pairs(loss="log_loss")),
+        (GDRegressor, optimizers.Adam(beta_1=0.8), "sgd"),
+    ],
+)
 def test_copies_predict_and_go_on_alike(kind, optimizer, solver, way, tmp_path):
     X, y = data_of(kind, n=60)
     model = kind(solver=solver, optimizer=optimizer, warm_start=True, random_state=0)

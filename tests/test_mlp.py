@@ -4,7 +4,7 @@ import _perceptron as perceptron
 import _reference as reference
 import numpy as np
 import pytest
-from _data import SOLVERS, csr, make, thin
+from _data import SOLVERS, csr, make, pairs, thin
 from scipy import sparse
 
 from skgd import GDClassifier, GDMLPClassifier, GDMLPRegressor, GDRegressor, losses
@@ -74,7 +74,7 @@ def test_every_width_and_batch_size(n, hidden):
     assert_layers(model, expected)
 
 
-@pytest.mark.parametrize("rule", ["momentum", "nesterov", "rmsprop", "adam"])
+@pytest.mark.parametrize("rule", ["momentum", "nesterov", "rmsprop", "adam", "adadelta", "amsgrad", "nadam"])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_every_rule_updates_all_layers(solver, rule):
     X, y = make(n=40)
@@ -153,8 +153,7 @@ def test_gradients_are_finite_differences(outputs, loss, activation):
 
 @pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson", "log_loss", "hinge"])
 @pytest.mark.parametrize("outputs", [1, 3])
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("optimizer", ["plain", "momentum", "adam"])
+@pytest.mark.parametrize(("optimizer", "solver"), pairs(without=["implicit", "barzilai_borwein"]))
 def test_no_hidden_layer_is_the_linear_model(optimizer, solver, outputs, loss):
     X, y = make(loss, n=40, outputs=outputs)
     params = {"solver": solver, "optimizer": optimizer, "alpha": 0.01, "learning_rate": 0.01}
@@ -334,8 +333,7 @@ def test_several_labels_a_row():
 # ---------------------------------------------------------------- as the linear models
 
 
-@pytest.mark.parametrize("solver", ["minibatch", "sgd"])
-@pytest.mark.parametrize("optimizer", ["plain", "adam"])
+@pytest.mark.parametrize(("optimizer", "solver"), pairs(["minibatch", "sgd"], without=["implicit"]))
 def test_partial_fits_are_epochs(optimizer, solver):
     X, y = make(n=48)
     whole = mlp(solver=solver, optimizer=optimizer).fit(X, y)
@@ -420,3 +418,21 @@ def test_wrong_starts_are_named():
         mlp().fit(X, y, coef_init=[np.zeros((5, 7))])
     with pytest.raises(ValueError, match=r"coef_init\[1\]"):
         mlp().fit(X, y, coef_init=[np.zeros((5, 7)), np.zeros((7, 7)), np.zeros((5, 1))])
+
+
+# ---------------------------------------------------------------- optimizers
+
+
+def test_implicit_is_for_linear_models():
+    X, y = make(n=20)
+    with pytest.raises(ValueError, match=r"(?s)implicit.*linear"):
+        mlp(optimizer="implicit", solver="sgd").fit(X, y)
+
+
+@pytest.mark.parametrize(("optimizer", "solver"), pairs(without=["implicit"]))
+def test_automatic_rates_train_layers_with_every_rule(optimizer, solver):
+    X, y = make(n=120, seed=1)
+    model = mlp(optimizer=optimizer, solver=solver, learning_rate="auto", average="auto", max_iter=40)
+    start = start_of(X, y, optimizer="plain")
+    begun, _ = perceptron.gradients(start, X, y, "squared_error", "tanh", l2=1e-4)
+    assert model.fit(X, y).loss_ < 0.8 * begun

@@ -4,12 +4,25 @@ import _reference as reference
 import numpy as np
 import pytest
 from _data import STILL, estimator, make, unpack
+from sklearn.base import clone
 
 from skgd import schedules
 
 N, M, EPOCHS, RATE, ALPHA = 40, 10, 6, 0.04, 0.2
 STEPS = np.arange(EPOCHS * N // M)  # update numbers, starting at 0
 EPOCH = STEPS / (N / M)
+
+
+def one_cycle(peak, last, start=0.04, final=4e-6):
+    """From start at 0 over 1 at peak to final at last, by half cosines."""
+    up = start + (1 - start) * (1 - np.cos(np.pi * STEPS / max(peak, 1))) / 2
+    way = np.minimum((STEPS - peak) / (last - peak), 1)
+    return np.where(peak > STEPS, up, final + (1 - final) * (1 + np.cos(np.pi * way)) / 2)
+
+
+def warmed(n, after):
+    return np.append((np.arange(n) + 1) / n, after)
+
 
 CLOSED_FORMS = [
     (schedules.Constant(), np.ones(len(STEPS))),
@@ -21,6 +34,20 @@ CLOSED_FORMS = [
     (schedules.Cosine(), (1 + np.cos(np.pi * STEPS / len(STEPS))) / 2),
     (schedules.Cosine(final=0.1), 0.1 + 0.9 * (1 + np.cos(np.pi * STEPS / len(STEPS))) / 2),
     (schedules.Cosine(period=3), (1 + np.cos(np.pi * np.minimum(EPOCH / 3, 1))) / 2),
+    (schedules.Step(), 0.1 ** (STEPS // 8)),
+    (schedules.Step(factor=0.5, period=1.5), 0.5 ** (STEPS // 6)),
+    (schedules.Step(period=0.6), 0.1 ** np.floor(STEPS / 2.4)),
+    (schedules.Polynomial(), 1 - STEPS / 24),
+    (schedules.Polynomial(power=2, final=0.1), 0.1 + 0.9 * (1 - STEPS / 24) ** 2),
+    (schedules.Polynomial(power=0.5, period=4), np.sqrt(np.maximum(1 - STEPS / 16, 0))),
+    (schedules.OneCycle(warmup=0.5), one_cycle(11, 23)),
+    (schedules.OneCycle(warmup=0.25, start=0.2, final=0.1, period=4), one_cycle(3, 15, 0.2, 0.1)),
+    (schedules.OneCycle(warmup=0.0), one_cycle(0, 23)),
+    (schedules.Warmup(5), np.minimum((STEPS + 1) / 5, 1)),
+    (schedules.Warmup(4, then="cosine"), warmed(4, (1 + np.cos(np.pi * np.arange(20) / 20)) / 2)),
+    (schedules.Warmup(4, then=schedules.Exponential(decay=0.5)), warmed(4, 0.5 ** (np.arange(20) / 4))),
+    (schedules.Warmup(30), (STEPS + 1) / 30),
+    (schedules.Warmup(2, then=lambda t: 1 / (2 + t)), warmed(2, 1 / (2.0 + np.arange(22)))),
 ]
 
 
@@ -32,7 +59,7 @@ def run(schedule, **params):
 
 def test_the_table_names_every_documented_schedule():
     names = {"constant", "invscaling", "optimal", "adaptive", "exponential", "cosine"}
-    assert names <= set(schedules.SCHEDULES)
+    assert names | {"step", "one_cycle", "polynomial"} == set(schedules.SCHEDULES)
 
 
 @pytest.mark.parametrize(("schedule", "multiplier"), CLOSED_FORMS)
@@ -129,6 +156,15 @@ def test_adaptive_leaves_a_falling_objective_alone():
         (schedules.Adaptive(factor=2.0), "factor", 2.0),
         (schedules.Adaptive(patience=0), "patience", 0),
         (schedules.Cosine(final=-0.5), "final", -0.5),
+        (schedules.Step(factor=1.0), "factor", 1.0),
+        (schedules.Step(period=0.0), "period", 0.0),
+        (schedules.Polynomial(power=-2), "power", -2),
+        (schedules.OneCycle(warmup=1.0), "warmup", 1.0),
+        (schedules.OneCycle(start=-0.1), "start", -0.1),
+        (schedules.Warmup(0), "n", 0),
+        (schedules.Warmup(3, then="cosin"), "then", "cosin"),
+        (schedules.Warmup(3, then=7), "then", 7),
+        (schedules.Warmup(3, then=schedules.Cosine(final=2.0)), "final", 2.0),
     ],
 )
 def test_parameters_out_of_range_are_refused_by_fit(schedule, parameter, value):
@@ -144,3 +180,63 @@ def test_auto_rate_steps_are_recorded_too():
     assert model.learning_rate_ > 0
     assert np.all(rates > 0)
     assert np.all(np.isfinite(rates))
+
+
+def test_a_warm_up_keeps_what_reacts_to_plateaus():
+    """Adaptive behind a warm-up of two updates falls as often as alone."""
+    X, y = make(n=N)
+    start = np.linalg.lstsq(reference.with_ones(X), y, rcond=None)[0]
+    adaptive = schedules.Adaptive(factor=0.5, patience=3)
+    params = {"learning_rate": 0.1, "solver": "batch", "penalty": None, "max_iter": 14, "tol": None}
+    rates = [
+        estimator(schedule=schedule, **params)
+        .fit(X, y, coef_init=start[:-1], intercept_init=start[-1:])
+        .history_["learning_rate"]
+        for schedule in (adaptive, schedules.Warmup(2, then=adaptive))
+    ]
+    np.testing.assert_allclose(rates[1][0], rates[0][0] / 2)
+    np.testing.assert_array_equal(rates[1][1:], rates[0][1:])
+
+
+def test_a_warm_up_is_cloned_and_searched_like_any_parameter():
+    schedule = schedules.Warmup(3, then=schedules.Cosine())
+    model = clone(estimator(schedule=schedule)).set_params(schedule__then__final=0.5)
+    assert (model.schedule.n, model.schedule.then.final, schedule.then.final) == (3, 0.5, 0.0)
+
+
+# ---------------------------------------------------------------- PyTorch's, where it is installed
+
+
+def torch_rates(make_schedule, steps):
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    schedule = make_schedule(torch.optim.lr_scheduler, optimizer)
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return np.array(rates)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "theirs"),
+    [
+        (schedules.Step(factor=0.3, period=1.5), lambda m, o: m.StepLR(o, 6, gamma=0.3)),
+        (schedules.Exponential(decay=0.5**4), lambda m, o: m.ExponentialLR(o, 0.5)),
+        (schedules.Polynomial(power=1.7), lambda m, o: m.PolynomialLR(o, 24, power=1.7)),
+        (schedules.Cosine(final=0.2), lambda m, o: m.CosineAnnealingLR(o, 24, eta_min=0.2)),
+        (schedules.OneCycle(), lambda m, o: m.OneCycleLR(o, 1.0, total_steps=24, cycle_momentum=False)),
+        (
+            schedules.Warmup(4, then="polynomial"),
+            lambda m, o: m.SequentialLR(
+                o, [m.LinearLR(o, 0.25, total_iters=3), m.PolynomialLR(o, 20)], milestones=[4]
+            ),
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_pytorch_has_the_same_rates(schedule, theirs):
+    course = schedules.Course(updates_per_epoch=4, max_iter=6)
+    expected = torch_rates(theirs, 24)
+    np.testing.assert_allclose(schedule.bind(course)(np.arange(24)), expected, rtol=1e-10, atol=1e-12)

@@ -166,7 +166,8 @@ template <class T> struct BoundDescent {
                nb::object gradient, std::pair<int64_t, uint64_t> counters) {
     core.theta = pointer(theta);
     core.gradient = pointer(gradient);
-    core.slots = {nb::len(slots) > 0 ? pointer(slots[0]) : nullptr, nb::len(slots) > 1 ? pointer(slots[1]) : nullptr};
+    auto slot = [&](size_t i) { return nb::len(slots) > i ? pointer(slots[i]) : nullptr; };
+    core.slots = {slot(0), slot(1), slot(2)};
     core.average = {pointer(average), weighting.first, weighting.second};
     core.t = counters.first, core.noise = counters.second;
   }

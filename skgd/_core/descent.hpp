@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "implicit.hpp"
 #include "model.hpp"
 #include "update.hpp"
 
@@ -235,6 +236,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
       if (descent.gradient) with_l2(problem, descent.theta, gradient.data(), descent.gradient);
     }
     plan.rates_of(u, rates);
+    make_implicit(rule, problem, batch, theta, gradient.data());
     if (batch.count == problem.n()) restart(rule, theta, problem);
     update(rule, descent.t, theta, problem);
     descent.average.add(descent.theta, size, descent.t);

@@ -2,9 +2,9 @@
 //
 // Plain rule: weights are kept as w = scale * v, so that the l2 penalty is one product for all features;
 // the l1 penalty is owed by untouched features in units of v and paid when they are next read. Adagrad:
-// its penalty is a flow over time, owed likewise. The mean of the iterates is kept as
-// sum_t share_t w_t = A v + u, so a step on v costs one more step on u (Xu 2011, Towards optimal one pass
-// large scale learning with averaged stochastic gradient descent).
+// its penalty is a flow over time, owed likewise. FTRL: its weights follow from its state at any time. The mean of the
+// iterates is kept as sum_t share_t w_t = A v + u, so a step on v costs one more step on u (Xu 2011, Towards optimal
+// one pass large scale learning with averaged stochastic gradient descent).
 #pragma once
 #include "descent.hpp"
 
@@ -12,11 +12,12 @@ namespace skgd {
 
 template <class T>
 bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Plan& plan, const Optimizer& optimizer) {
-  const bool adagrad = std::holds_alternative<Adagrad>(optimizer), l1 = problem.penalty.l1 > 0;
-  const bool rule = std::holds_alternative<Plain>(optimizer) || std::holds_alternative<Cumulative>(optimizer) ||
-                    (adagrad && plan.batch_size == 1);
-  if (!rule || problem.layers.size() > 1 || plan.max_gradient_norm > 0) return false;
-  if (descent.average.values && (l1 || adagrad)) return false;
+  const bool plain = std::holds_alternative<Plain>(optimizer) || std::holds_alternative<Cumulative>(optimizer);
+  const bool adaptive = std::holds_alternative<Adagrad>(optimizer) || std::holds_alternative<Ftrl>(optimizer);
+  if (!plain && !(adaptive && plan.batch_size == 1)) return false;
+  if (problem.layers.size() > 1 || plan.max_gradient_norm > 0) return false;
+  if (descent.gradient) return false;  // none is formed here
+  if (descent.average.values && (problem.penalty.l1 > 0 || adaptive)) return false;
   const double row = std::visit(
       [](auto& x) -> double {
         if constexpr (requires { x.center; })
@@ -29,19 +30,21 @@ bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Pl
 }
 
 template <class T, class I, class Rule> class Lazy {
-  static constexpr bool adagrad = std::is_same_v<Rule, Adagrad>, cumulative = std::is_same_v<Rule, Cumulative>;
+  static constexpr bool adagrad = std::is_same_v<Rule, Adagrad>, ftrl = std::is_same_v<Rule, Ftrl>;
+  static constexpr bool cumulative = std::is_same_v<Rule, Cumulative>, adaptive = adagrad || ftrl;
 
  public:
   Lazy(const Problem<T>& problem, Descent<T>& descent, const Rule& rule)
       : problem_(problem), x_(std::get<Csr<T, I>>(problem.design)), descent_(descent), rule_(rule),
         K_(problem.columns()), d_(x_.d), l1_(problem.penalty.l1), l2_(problem.penalty.l2), scale_(K_, 1.0),
         owed_(K_, 0.0), sum_(K_, 0.0) {
-    if (!cumulative && (l1_ > 0 || (adagrad && l2_ > 0))) paid_.assign(d_ * K_, 0.0);
+    if (!cumulative && (l1_ > 0 || (adaptive && l2_ > 0))) paid_.assign(d_ * K_, 0.0);
     if (cumulative)  // what should have been received is the same for all features
       for (int64_t k = 0; k < K_; ++k) owed_[k] = d_ ? double(descent.slots.first[k]) : 0;
     far_ = d_ * K_ * int64_t(sizeof(T)) > (24 << 10);
     if (descent.average.values) u_.assign(d_ * K_, T(0));
     share_ = descent.t > descent.average.start ? 1 : 0;
+    begun_ = double(descent.t);
   }
 
   Outcome run(const Plan& plan, Control& control) {
@@ -81,6 +84,7 @@ template <class T, class I, class Rule> class Lazy {
   std::vector<double> scale_, owed_, sum_, paid_;  // sum_ is A above
   std::vector<T> u_, step_ = std::vector<T>(K_);
   bool far_;      // the weights do not fit the first-level cache
+  double begun_;  // updates before the penalties owed
   double share_;  // total weight of the mean so far, in units in which it was 1 before this run
 
   T* v(int64_t j) const { return descent_.theta + j * K_; }
@@ -103,11 +107,14 @@ template <class T, class I, class Rule> class Lazy {
       if (paid_.empty()) return;
       for (int64_t k = 0; k < K_; ++k) {
         double& paid = paid_[j * K_ + k];
+        const double before = paid;
         const T due = T(owed_[k] - paid);
         paid = owed_[k];
         if (due == 0) continue;
         T& w = v(j)[k];
-        if constexpr (adagrad) {
+        if constexpr (ftrl) {
+          Ftrl::go(j * K_ + k, descent_.theta, T(0), descent_.slots, begun_ + before, begun_ + paid, T(l1_), T(l2_));
+        } else if constexpr (adagrad) {
           const T squares = descent_.slots.first[j * K_ + k];
           const T time = squares > 0 ? rule_.step(squares, due) : T(0);
           if (l1_ > 0 && l2_ > 0)
@@ -146,15 +153,15 @@ template <class T, class I, class Rule> class Lazy {
       for (int64_t k = 0; k < K_; ++k) {
         T g = 0;
         for (int64_t i = 0; i < batch.count; ++i) g += z[i * K_ + k];
-        if constexpr (adagrad)
+        if constexpr (adaptive)
           rule_.template update<false, false>(d_ * K_ + k, descent_.theta, mean * g, descent_.slots, rates[k], T(0),
                                               T(0));
         else
           intercept()[k] -= rates[k] * mean * g;
       }
     }
-    if constexpr (adagrad) {
-      adagrad_step(batch[0], z, rates);
+    if constexpr (adaptive) {
+      adaptive_step(batch[0], z, rates);
       return;
     }
     double smallest = 1;
@@ -183,12 +190,21 @@ template <class T, class I, class Rule> class Lazy {
     }
   }
 
-  void adagrad_step(int64_t row, const T* slopes, const std::vector<T>& rates) {
+  // One row, its features up to date: what the penalties add over this update is owed.
+  void adaptive_step(int64_t row, const T* slopes, const std::vector<T>& rates) {
     for (I p = x_.indptr[row]; p < x_.indptr[row + 1]; ++p)
-      for (int64_t k = 0; k < K_; ++k)
-        rule_.template update<false, false>(int64_t(x_.indices[p]) * K_ + k, descent_.theta, x_.data[p] * slopes[k],
-                                            descent_.slots, rates[k], T(0), T(0));
-    for (int64_t k = 0; k < K_; ++k) owed_[k] += double(rates[k]);
+      for (int64_t k = 0; k < K_; ++k) {
+        const int64_t i = int64_t(x_.indices[p]) * K_ + k;
+        const T g = x_.data[p] * slopes[k];
+        if constexpr (ftrl) {
+          const double now = begun_ + owed_[k];
+          rule_.see(i, g, descent_.slots, rates[k]);
+          Ftrl::go(i, descent_.theta, g, descent_.slots, now, now, T(l1_), T(l2_));
+        } else {
+          rule_.template update<false, false>(i, descent_.theta, g, descent_.slots, rates[k], T(0), T(0));
+        }
+      }
+    for (int64_t k = 0; k < K_; ++k) owed_[k] += ftrl ? 1.0 : double(rates[k]);
   }
 
   // Every feature up to date, scale 1.
@@ -207,6 +223,7 @@ template <class T, class I, class Rule> class Lazy {
       }
     }
     std::fill(paid_.begin(), paid_.end(), 0.0);
+    if (ftrl) begun_ = double(descent_.t);
     for (int64_t k = 0; k < K_; ++k) owed_[k] = cumulative ? owed_[k] * scale_[k] : 0;
     std::fill(scale_.begin(), scale_.end(), 1.0);
   }
@@ -246,6 +263,7 @@ Outcome lazy_updates(const Problem<T>& problem, Descent<T>& descent, const Plan&
   auto with = [&]<class I>(const Csr<T, I>&) {
     if (auto* rule = std::get_if<Adagrad>(&optimizer))
       return Lazy<T, I, Adagrad>(problem, descent, *rule).run(plan, control);
+    if (auto* rule = std::get_if<Ftrl>(&optimizer)) return Lazy<T, I, Ftrl>(problem, descent, *rule).run(plan, control);
     if (auto* rule = std::get_if<Cumulative>(&optimizer))
       return Lazy<T, I, Cumulative>(problem, descent, *rule).run(plan, control);
     return Lazy<T, I, Plain>(problem, descent, Plain{}).run(plan, control);

@@ -15,6 +15,7 @@ namespace skgd {
 template <class T> struct Slots {  // optimizer state, each the size of theta
   T* first;
   T* second;
+  T* third;
 };
 
 struct Plain {
@@ -88,6 +89,47 @@ struct Adagrad {
   }
 };
 
+// Follow the regularised leader: w minimises sum g w + t (l1 |w| + l2 w^2 / 2) + the proximal terms of all
+// steps. Kept are the squares, the subgradient of the l1 term that held so far (second), and the step (third),
+// which moves only with a gradient: what the penalties do meanwhile is known at any later time.
+struct Ftrl {
+  static constexpr int slots = 3;
+  double epsilon;
+  double t = 0;
+  template <class T> Ftrl at(int64_t now) const { return {epsilon, double(now)}; }
+  // Weight i after `after` updates, from where it was after `before`, with g in the first of those between.
+  template <class T> static void go(int64_t i, T* w, T g, Slots<T> s, double before, double after, T l1, T l2) {
+    const T step = s.third[i], owed = T(after) * l1;
+    if (!(step > 0)) return;
+    const T u = step * (s.second[i] + g) - (T(1) + step * T(before) * l2) * w[i];
+    const T rest = soft(u, step * owed);
+    w[i] = -rest / (T(1) + step * T(after) * l2);
+    s.second[i] = l1 > 0 ? (u - rest) / step : T(0);
+  }
+  template <class T> void see(int64_t i, T g, Slots<T> s, T rate) const {
+    s.first[i] += g * g;
+    if (g != 0) s.third[i] = rate / (std::sqrt(s.first[i]) + T(epsilon));
+  }
+  template <bool, bool, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+    see(i, g, s, rate);
+    go(i, w, g, s, t, t + 1, l1, l2);
+  }
+};
+
+struct Adadelta {
+  static constexpr int slots = 2;
+  double rho, epsilon;
+  template <class T> Adadelta at(int64_t) const { return *this; }
+  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+    g += l2 * w[i];
+    s.first[i] = T(rho) * s.first[i] + T(1 - rho) * (g * g);
+    const T ratio = std::sqrt((s.second[i] + T(epsilon)) / (s.first[i] + T(epsilon))), change = ratio * g;
+    s.second[i] = T(rho) * s.second[i] + T(1 - rho) * (change * change);
+    const T step = rate * ratio, after = w[i] - step * g;
+    w[i] = l1_ ? soft(after, step * l1) : after;
+  }
+};
+
 struct RMSProp {
   static constexpr int slots = 1;
   double rho, epsilon;
@@ -118,7 +160,100 @@ struct Adam {
   }
 };
 
-using Optimizer = std::variant<Plain, Cumulative, Momentum, Nesterov, Adagrad, RMSProp, Adam>;
+// Adam with the largest second moment so far.
+struct AMSGrad {
+  static constexpr int slots = 3;
+  Adam adam;
+  template <class T> AMSGrad at(int64_t t) const { return {adam.at<T>(t)}; }
+  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+    g += l2 * w[i];
+    const T m = T(adam.beta_1) * s.first[i] + T(1 - adam.beta_1) * g;
+    const T v = T(adam.beta_2) * s.second[i] + T(1 - adam.beta_2) * (g * g);
+    const T most = s.third[i] > v ? s.third[i] : v;
+    s.first[i] = m, s.second[i] = v, s.third[i] = most;
+    const T step = rate / (std::sqrt(most * T(adam.correction_2)) + T(adam.epsilon));
+    const T after = w[i] - step * (m * T(adam.correction_1));
+    w[i] = l1_ ? soft(after, step * l1) : after;
+  }
+};
+
+// Adam with Nesterov's look-ahead; its momentum mu_t = beta_1 (1 - q^t / 2) grows with t = 1, 2, ...
+struct NAdam {
+  static constexpr int slots = 2;
+  double beta_1, beta_2, epsilon, decay;
+  double of_gradient = 1, of_moment = 1, of_both = 1, correction_2 = 1;  // both: of a gradient always the same
+  template <class T> NAdam at(int64_t now) const {
+    const double t = double(now + 1), q = std::pow(0.96, decay);
+    const double mu = beta_1 * (1 - 0.5 * std::pow(q, t)), next = beta_1 * (1 - 0.5 * std::pow(q, t + 1));
+    const double product = momenta(t, std::log(q)), moment = next / (1 - product * next);
+    const double gradient = (1 - mu) / (1 - product), both = gradient + moment * (1 - std::pow(beta_1, t));
+    return {beta_1, beta_2, epsilon, decay, gradient, moment, both, 1 / (1 - std::pow(beta_2, t))};
+  }
+  // mu_1 ... mu_t = beta_1^t prod (1 - q^i / 2): its logarithm is a sum of geometric series.
+  double momenta(double t, double log_q) const {
+    const double power = std::pow(beta_1, t);
+    if (power < 1e-18) return 0;
+    double log_product = 0, half = 1;
+    for (int k = 1; k < 54; ++k) {
+      half *= 0.5;
+      const double x = k * log_q;  // sum over i of q^(k i) = q^k (1 - q^(k t)) / (1 - q^k)
+      log_product -= half / k * (x == 0 ? t : std::exp(x) * std::expm1(x * t) / std::expm1(x));
+    }
+    return power * std::exp(log_product);
+  }
+  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+    g += l2 * w[i];
+    const T m = T(beta_1) * s.first[i] + T(1 - beta_1) * g;
+    const T v = T(beta_2) * s.second[i] + T(1 - beta_2) * (g * g);
+    s.first[i] = m, s.second[i] = v;
+    const T step = rate / (std::sqrt(v * T(correction_2)) + T(epsilon));
+    const T after = w[i] - step * (T(of_gradient) * g + T(of_moment) * m);
+    w[i] = l1_ ? soft(after, step * T(of_both) * l1) : after;
+  }
+};
+
+// Adam whose l2 penalty acts with the rate itself, whatever the moments.
+struct AdamW {
+  static constexpr int slots = 2;
+  Adam adam;
+  template <class T> AdamW at(int64_t t) const { return {adam.at<T>(t)}; }
+  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+    if (l2_) w[i] -= rate * l2 * w[i];
+    adam.update<l1_, false>(i, w, g, s, rate, l1, T(0));
+  }
+};
+
+// w is the point y = (1 - beta) z + beta x between the descending z and its mean x, of which D = z - x is
+// kept: the gradient is taken at y, z moves, and the mean follows with weights rate^2.
+struct ScheduleFree {
+  static constexpr int slots = 2;
+  double beta;
+  template <class T> ScheduleFree at(int64_t) const { return *this; }
+  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+    const T D = s.first[i], x = w[i] - T(1 - beta) * D;
+    T z = w[i] + T(beta) * D - rate * (g + l2 * w[i]);
+    if (l1_) z = soft(z, rate * l1);
+    s.second[i] += rate * rate;
+    const T rest = s.second[i] > 0 ? T(1) - rate * rate / s.second[i] : T(0);
+    s.first[i] = rest * (z - x);
+    w[i] = z - T(beta) * s.first[i];
+  }
+};
+
+// The step ends where the gradient there would have led: of the loss by implicit.hpp, which shortens g, of
+// the penalties by their proximal operator.
+struct Implicit {
+  static constexpr int slots = 0;
+  static constexpr bool implicit = true;
+  template <class T> Implicit at(int64_t) const { return *this; }
+  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T>, T rate, T l1, T l2) const {
+    const T after = w[i] - rate * g;
+    w[i] = (l1_ ? soft(after, rate * l1) : after) / (T(1) + rate * l2);
+  }
+};
+
+using Optimizer = std::variant<Plain, Cumulative, Momentum, Nesterov, Adagrad, Adadelta, RMSProp, Adam, AMSGrad, NAdam,
+                               AdamW, Ftrl, ScheduleFree, Implicit>;
 
 // The rule of a name and its parameters, in the order of the Python class.
 inline Optimizer make_optimizer(const std::string& name, const std::vector<double>& p) {
@@ -129,6 +264,13 @@ inline Optimizer make_optimizer(const std::string& name, const std::vector<doubl
   if (name == "adagrad") return Adagrad{p.at(0)};
   if (name == "rmsprop") return RMSProp{p.at(0), p.at(1)};
   if (name == "adam") return Adam{p.at(0), p.at(1), p.at(2)};
+  if (name == "adadelta") return Adadelta{p.at(0), p.at(1)};
+  if (name == "amsgrad") return AMSGrad{{p.at(0), p.at(1), p.at(2)}};
+  if (name == "nadam") return NAdam{p.at(0), p.at(1), p.at(2), p.at(3)};
+  if (name == "adamw") return AdamW{{p.at(0), p.at(1), p.at(2)}};
+  if (name == "ftrl") return Ftrl{p.at(0)};
+  if (name == "schedule_free") return ScheduleFree{p.at(0)};
+  if (name == "implicit") return Implicit{};
   throw std::invalid_argument("no optimizer is named " + name);
 }
 

@@ -16,12 +16,9 @@ template <class T> struct Theta {
   T scale = 1;  // of the gradient
 
   Theta at(int64_t offset) const {
-    return {values + offset,
-            gradient + offset,
-            {slots.first ? slots.first + offset : nullptr, slots.second ? slots.second + offset : nullptr},
-            rates,
-            one_rate,
-            scale};
+    auto from = [offset](T* slot) { return slot ? slot + offset : nullptr; };
+    const Slots<T> part{from(slots.first), from(slots.second), from(slots.third)};
+    return {values + offset, gradient + offset, part, rates, one_rate, scale};
   }
   T rate(int64_t k) const { return rates[one_rate ? 0 : k]; }
 };

@@ -1,0 +1,35 @@
+// The implicit update of one row under half the squared error: the residual that counts is the one after
+// the step, which is the one before it over 1 + rate weight |x|^2.
+#pragma once
+#include "update.hpp"
+
+namespace skgd {
+
+// |x|^2 of a row, the one of the intercept included.
+template <class T> double squared_length(const Problem<T>& problem, int64_t i) {
+  const double squares = std::visit(
+      [&](const auto& x) {
+        if constexpr (requires { x.center; }) {
+          std::vector<T> buffer(x.buffered() ? x.d : 0);
+          const T* row = x.row(i, buffer.data());
+          return double(dot(row, row, x.d));
+        } else {
+          return double(dot(x.data + x.begin(i), x.data + x.begin(i), x.count(i)));
+        }
+      },
+      problem.design);
+  return squares + (problem.fit_intercept ? 1 : 0);
+}
+
+// Shortens the gradient of a batch of one row, for rules that are implicit.
+template <class Rule, class T>
+void make_implicit(const Rule&, const Problem<T>& problem, Rows batch, const Theta<T>& theta, T* gradient) {
+  if constexpr (requires { Rule::implicit; }) {
+    const double weight = problem.targets.weight ? double(problem.targets.weight[batch[0]]) : 1.0;
+    const T squares = T(weight * squared_length(problem, batch[0]));
+    const int64_t K = problem.columns(), size = problem.parameters();
+    for (int64_t i = 0; i < size; ++i) gradient[i] /= T(1) + theta.rate(i % K) * squares;
+  }
+}
+
+}  // namespace skgd
