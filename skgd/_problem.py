@@ -67,6 +67,29 @@ class Standard:
         return out
 
 
+def second_moments(problem: Problem, chunk: int = 4096) -> np.ndarray:
+    """Weighted sum of z z', z = (x, 1) or, for squared error, (x, 1, y); float64."""
+    targets, d = problem.targets, problem.d
+    outputs = targets.columns if problem.loss._quadratic else 0
+    z = np.ones((min(chunk, problem.n), d + 1 + outputs))
+    total = np.zeros((z.shape[1], z.shape[1]))
+    for start in range(0, problem.n, chunk):
+        part = slice(start, start + chunk)
+        rows = problem.X[part]
+        rows = rows.toarray() if sparse.issparse(rows) else rows
+        z = z[: len(rows)]
+        z[:, :d], z[:, d] = rows, 1
+        if problem.standard is not None:
+            z[:, :d] -= problem.standard.center
+            z[:, :d] /= problem.standard.scale
+        if outputs:
+            z[:, d + 1 :] = targets.y[part].reshape(len(rows), -1)
+        if targets.weight is not None:
+            z *= np.sqrt(targets.weight[part, None], dtype=float)
+        total += z.T @ z
+    return total
+
+
 class Problem:
     """Design x targets x loss x penalty, with objective and gradient from the core.
 
@@ -108,6 +131,7 @@ class Problem:
         )
         if network is not None:
             _lend_blas()
+        self._moments, self.condensed = None, False
         self.layers = tuple(map(tuple, self.core.layers))
         self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
 
@@ -146,6 +170,43 @@ class Problem:
         self.core.evaluate(theta, gradient, threads)
         gradient /= self.total_weight
         return gradient
+
+    def second_moments(self) -> np.ndarray:
+        """Weighted sum over rows of z z' for z = (x, 1), in the coordinates of the descent.
+
+        Without an intercept z = x. Kept once it is known.
+        """
+        if self._moments is None:
+            self._moments = second_moments(self)
+        size = self.d + self.fit_intercept
+        return self._moments[:size, :size]
+
+    def condense(self, epoch: int) -> None:
+        """From some epoch on let batch descent on squared error go by second moments: O(d^2) an epoch.
+
+        They are formed once that costs no more than the epochs before (about d / 16 of them) or when
+        they are known anyway.
+        """
+        waited = self._moments is not None or 16 * epoch >= self.d
+        if self.condensed or not waited or not self._may_condense():
+            return
+        self.condensed = True
+        if self._moments is None:
+            self._moments = second_moments(self)
+        Z, y = slice(0, self.d + 1), slice(self.d + 1, None)
+        gram, products = self._moments[Z, Z].copy(), self._moments[Z, y].copy()
+        self.core.condense(gram, products, float(np.trace(self._moments[y, y])))
+
+    def _may_condense(self) -> bool:
+        """Squared error, and many more rows than features: enough for an epoch to take a while."""
+        return (
+            self.loss._quadratic
+            and len(self.layers) == 1
+            and not sparse.issparse(self.X)
+            and self.d <= 2000
+            and self.n >= 4 * (self.d + self.targets.columns)
+            and self.n * self.d >= 1 << 16
+        )
 
     def with_squared_loss(self) -> Problem:
         """The same rows and weights under half the squared error with zero targets.

@@ -10,7 +10,6 @@ from scipy import sparse
 from ._problem import Problem
 
 _FEW = 128  # features up to which X'X is formed
-_CHUNK = 4096  # rows of X'X added at a time
 _SAMPLE = 20_000  # rows from which the largest eigenvalue is taken where a sample will do
 
 
@@ -58,7 +57,7 @@ class Scale:
 def largest_eigenvalue(problem: Problem, iterations: int = 20, threads: int = 1) -> float:
     """Largest eigenvalue of X'X / n: from the matrix for few features, else by power iterations."""
     if problem.standard is None and problem.d <= _FEW:
-        return float(np.linalg.eigvalsh(_second_moments(problem))[-1])
+        return float(np.linalg.eigvalsh(problem.second_moments() / problem.total_weight)[-1])
     squared = problem.with_squared_loss()
     v = squared.zeros()
     v[:, 0] = np.random.RandomState(0).standard_normal(len(v))
@@ -76,23 +75,6 @@ def largest_eigenvalue(problem: Problem, iterations: int = 20, threads: int = 1)
             return max(value, grown)
         value = grown
     return value
-
-
-def _second_moments(problem: Problem) -> np.ndarray:
-    """X'X / n with the intercept's column of ones, (d + 1, d + 1) float64."""
-    d, weight = problem.d, problem.targets.weight
-    size = d + problem.fit_intercept
-    total = np.zeros((size, size))
-    for start in range(0, problem.n, _CHUNK):
-        rows = problem.X[start : start + _CHUNK]
-        rows = rows.toarray() if sparse.issparse(rows) else rows
-        weighted = rows if weight is None else rows * weight[start : start + _CHUNK, None]
-        total[:d, :d] += weighted.T @ rows
-        if problem.fit_intercept:
-            total[d, :d] += weighted.sum(axis=0)
-    if problem.fit_intercept:
-        total[:d, d], total[d, d] = total[d, :d], problem.total_weight
-    return total / problem.total_weight
 
 
 def scale_of(problem: Problem, batch_size: int, threads: int = 1) -> Scale:

@@ -172,6 +172,8 @@ def _train(problem, descent, rates, settings, record, stream):
         record.epochs = epoch + 1
         if order is not None:
             order.shuffle(descent.random)
+        elif batch_size >= n and not stream:
+            problem.condense(epoch)
         position = 0
         while position < n:
             until = cut if since_check < cut else settings.check_every

@@ -105,6 +105,11 @@ class Loss(BaseEstimator):
         """Predictions (regression) from raw scores: the identity, or exp for a log link."""
         return np.exp(raw) if self.log_link else raw
 
+    @property
+    def _quadratic(self) -> bool:
+        """Whether this is half the squared error: second moments of the rows tell all of it."""
+        return self.name == "squared_error" and type(self).value_and_slope is Loss.value_and_slope
+
     def _core_spec(self, n_columns: int, codes: bool):
         """What names this loss to the core: (name, parameter), or a callable."""
         written = type(self).value_and_slope is not Loss.value_and_slope

@@ -197,6 +197,13 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
           "(inputs, width, columns, offset) of each layer in theta.")
       .def("penalty", [](P& p, Array<const T> theta) { return p.core.penalty_value(theta.data()); })
       .def(
+          "condense",
+          [](P& p, nb::object gram, nb::object products, double squares) {
+            p.core.moments = {p.template keep<Matrix<const double>>(gram).data(),
+                              p.template keep<Matrix<const double>>(products).data(), squares};
+          },
+          "gram"_a, "products"_a, "squares"_a, "Batch descent goes by second moments from now on.")
+      .def(
           "scores",
           [](P& p, Array<const T> theta, Matrix<T> z) {
             auto [done, error] = p.guarded([&](Control& control) {

@@ -12,6 +12,7 @@
 
 #include "implicit.hpp"
 #include "model.hpp"
+#include "quadratic.hpp"
 #include "update.hpp"
 
 namespace skgd {
@@ -223,7 +224,9 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
   for (int64_t u = 0; u < updates && !control.stop; ++u) {
     const Rows batch = plan.batch(u);
     if (problem.network.dropout > 0) accumulate.noise(noise_of(descent));
-    const double loss = accumulate(descent.theta, batch, gradient.data(), control);
+    const bool condensed = problem.moments.gram && batch.count == problem.n();
+    const double loss = condensed ? quadratic(problem, descent.theta, gradient.data())
+                                  : accumulate(descent.theta, batch, gradient.data(), control);
     if (control.stop) break;  // the gradient may be partial
     theta.scale = T(1) / T(batch.count);
     if (plan.max_gradient_norm > 0 || u == updates - 1) {
@@ -242,7 +245,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
     descent.average.add(descent.theta, size, descent.t);
     ++descent.t, ++outcome.updates;
     outcome.loss += loss, outcome.weight += weight_of(problem, batch);
-    control.done(batch.count * work + size);
+    control.done((condensed ? problem.d() : batch.count) * work + size);
   }
   return outcome;
 }

@@ -34,6 +34,13 @@ struct Network {
   double dropout = 0;  // share of the hidden units dropped
 };
 
+// Second moments of the rows (quadratic.hpp); null where batch descent reads the rows themselves.
+struct Moments {
+  const double* gram = nullptr;      // (d + 1, d + 1)
+  const double* products = nullptr;  // (d + 1, targets.columns)
+  double squares = 0;
+};
+
 template <class T> struct Problem {
   Design<T> design;
   Targets<T> targets;
@@ -42,6 +49,7 @@ template <class T> struct Problem {
   bool fit_intercept = true;
   Network network;
   std::vector<Layer> layers;  // one: a linear model
+  Moments moments;
 
   // Lays out theta for hidden layers of the given widths; to be called once design and targets stand.
   void lay_out(const std::vector<int64_t>& hidden) {
