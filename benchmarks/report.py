@@ -1,0 +1,56 @@
+"""Run every benchmark and write docs/benchmarks.md: each number with the command that made it.
+
+Takes about twenty minutes on a machine with nothing else to do. Arguments are names of scripts to run
+again (all by default); the sections of the others stay. `FASHION_MNIST` in the environment may name a
+folder with the four files of Fashion-MNIST.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+TARGET = HERE.parent / "docs" / "benchmarks.md"
+HEAD = """\
+# Benchmarks
+
+Every table is the output of the command above it, on one machine in one run; ratios carry over to other
+machines, times do not. `MISSED` marks a target that was not reached; what stands in the way is said below
+its table. `python benchmarks/report.py` runs all of them and writes this page.
+"""
+NOTES = {  # script -> title, words below its table
+    name: (title, words.strip())
+    for name, title, words in re.findall(
+        r"\n## (\w+): ([^\n]+)\n(.*?)(?=\n## |\Z)", (HERE / "notes.md").read_text(), re.DOTALL
+    )
+}
+
+
+def section(script):
+    _, words = NOTES[script]
+    command = [sys.executable, str(HERE / f"{script}.py")]
+    folder = os.environ.get("FASHION_MNIST")
+    shown = f"python benchmarks/{script}.py"
+    if script == "mlp_quality" and folder:
+        command += ["--fashion", folder]
+        shown += " --fashion FOLDER"
+    print(f"=== {shown}", flush=True)
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    print(output, flush=True)
+    return f"```sh\n{shown}\n```\n\n```text\n{output.strip()}\n```\n\n{words}"
+
+
+def main():
+    wanted = sys.argv[1:] or [name for name in NOTES if (HERE / f"{name}.py").exists()]
+    text = TARGET.read_text() if TARGET.exists() else ""
+    known = dict(re.findall(r"\n## ([^\n]+)\n(.*?)(?=\n## |\Z)", text, re.DOTALL))
+    for script in wanted:
+        known[NOTES[script][0]] = section(script)
+        parts = [f"\n## {title}\n\n{known[title].strip()}\n" for title, _ in NOTES.values() if title in known]
+        TARGET.write_text(HEAD + "".join(parts))
+
+
+if __name__ == "__main__":
+    main()
