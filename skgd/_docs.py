@@ -95,8 +95,8 @@ learning_rate_ : float
     The base learning rate: the one given, or where "auto" began (halved each time a stochastic
     descent exploded). The rates of the checks are in ``history_``.
 loss_ : float
-    Objective, penalty included, at the fitted parameters; after ``partial_fit``, the last entry of
-    ``loss_curve_``.
+    Objective, penalty included, at the fitted parameters; after ``partial_fit``, or a fit that was
+    interrupted, the last entry of ``loss_curve_``.
 loss_curve_ : ndarray of shape (n_checks,)
     Objective at each check: mean loss over the last (at most) n rows visited, each just before its
     update, plus the penalty. For batch, exactly F at the parameters the update started from. Where

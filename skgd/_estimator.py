@@ -233,7 +233,9 @@ class GradientDescent(BaseEstimator):
         """Fitted attributes from a descent that has ended."""
         if record.best_parameters is not None:
             descent.settle_at(record.best_parameters)
-        if record.best_parameters is not None or record.stop_reason == "interrupted":
+        if record.stop_reason == "interrupted":  # another pass over the rows could take long
+            self.loss_ = record.history["loss"][-1] if record.history["loss"] else record.start_loss
+        elif record.best_parameters is not None:
             self.loss_ = problem.objective(descent.parameters, settings.threads)
         else:
             self.loss_ = rates.finish(descent, problem, settings.threads, record.stop_reason)
