@@ -1,7 +1,8 @@
 """skgd: gradient descent for people who use scikit-learn."""
 
-from . import losses, optimizers, schedules
+from . import learning_rate, losses, optimizers, schedules
 from ._core import core as _core_is_built  # noqa: F401  (a clear ImportError when it is not)
+from .display import DescentPathDisplay, LearningRateDisplay, LossCurveDisplay
 from .exceptions import DivergenceError
 from .linear import GDClassifier, GDRegressor
 from .mlp import GDMLPClassifier, GDMLPRegressor
@@ -9,11 +10,15 @@ from .mlp import GDMLPClassifier, GDMLPRegressor
 __version__ = "0.1.0"
 
 __all__ = [
+    "DescentPathDisplay",
     "DivergenceError",
     "GDClassifier",
     "GDMLPClassifier",
     "GDMLPRegressor",
     "GDRegressor",
+    "LearningRateDisplay",
+    "LossCurveDisplay",
+    "learning_rate",
     "losses",
     "optimizers",
     "schedules",

@@ -94,6 +94,10 @@ class GradientDescent(BaseEstimator):
         """Weights, then intercepts, for X, as one vector."""
         raise NotImplementedError
 
+    def _fill(self, problem, theta, flat):
+        """Fill theta, for X, from such a vector."""
+        raise NotImplementedError
+
     def _raw(self, X):
         """Raw scores (n, K) of validated rows."""
         raise NotImplementedError
@@ -140,10 +144,7 @@ class GradientDescent(BaseEstimator):
         if self.early_stopping and held_out is None:
             train_rows, held_out = self._split(X, y, weight)
             X, targets = X[train_rows], targets.rows(train_rows)
-        if targets.weight is not None:
-            targets.weight = targets.weight * (len(targets.weight) / targets.weight.sum(dtype=float))
-            targets.weight = targets.weight.astype(X.dtype)
-        problem = self._problem(X, targets, loss, self._standard(X, targets.weight))
+        problem = self._problem_of_fit(X, targets, loss)
         batch_size = options.rows_per_update(self, problem.n)
         optimizer = options.optimizer_of(self)
         rule, slots = options.rule_of(self, optimizer, problem.penalty, batch_size)
@@ -172,6 +173,21 @@ class GradientDescent(BaseEstimator):
         for message in doubts(self, problem, descent, rates, settings, record):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
+
+    def _objective_of(self, X, y, sample_weight) -> Problem:
+        """The problem of a fit to all rows; for an unfitted copy, as it sets what `fit` learns of X and y."""
+        self._validate_params()
+        loss = options.loss_of(self, self._task)
+        X, y = check_design(self, X, y, reset=True, y_numeric=self._task == "regression")
+        targets = self._encode(X, y, check_weights(sample_weight, X), loss)
+        return self._problem_of_fit(X, targets, loss)
+
+    def _problem_of_fit(self, X, targets, loss) -> Problem:
+        """The problem of rows that are all there: their weights are one in the mean."""
+        if targets.weight is not None:
+            targets.weight = targets.weight * (len(targets.weight) / targets.weight.sum(dtype=float))
+            targets.weight = targets.weight.astype(X.dtype)
+        return self._problem(X, targets, loss, self._standard(X, targets.weight))
 
     def _problem(self, X, targets, loss, standard) -> Problem:
         intercept = bool(self.fit_intercept)
@@ -245,6 +261,7 @@ class GradientDescent(BaseEstimator):
         self.history_ = history
         self.loss_curve_ = history["loss"]
         self.n_iter_ = max(1, record.epochs)
+        self._n_rows = problem.n
         self.stop_reason_ = record.stop_reason
         self.validation_scores_ = history["validation_score"] if settings.score else None
         self.best_validation_score_ = record.best_score if settings.early_stopping else None

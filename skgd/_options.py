@@ -133,8 +133,12 @@ def schedule_of(estimator, course: Course):
     return schedule.bind(course) if isinstance(schedule, Schedule) else schedule
 
 
+def rows_of(solver: str, batch_size: int, n: int) -> int:
+    return {"batch": n, "sgd": 1, "minibatch": min(batch_size, n)}[solver]
+
+
 def rows_per_update(estimator, n: int) -> int:
-    return {"batch": n, "sgd": 1, "minibatch": min(estimator.batch_size, n)}[estimator.solver]
+    return rows_of(estimator.solver, estimator.batch_size, n)
 
 
 def rule_of(estimator, optimizer, penalty: Penalty, batch_size: int):
@@ -225,7 +229,7 @@ def _network_rate(problem: Problem, descent: Descent, optimizer, batch_size: int
     return 1 / (optimizer.gain * largest) if largest > 0 else 1e-3
 
 
-def _largest_stable(problem: Problem, descent: Descent, batch_size: int) -> float:
+def largest_stable(problem: Problem, descent: Descent, batch_size: int) -> float:
     if problem.network is None:
         return scale_of(problem, batch_size).largest_stable(batch_size)
     return 2.0 / max(sharpness(problem, descent.theta, batch_size), np.finfo(float).tiny)
@@ -257,12 +261,12 @@ def rates_of(
     def exploded(rate):
         if start is not None:
             descent.theta[:] = start
-        stable = _largest_stable(problem, descent, batch_size)
+        stable = largest_stable(problem, descent, batch_size)
         rows = {1: "one row", problem.n: "all rows"}.get(batch_size, f"{batch_size} rows")
         return DivergenceError(rate, stable, f"solver={estimator.solver!r} ({rows} per update)")
 
     if optimizer.searches:
-        base = descent.rate if auto else _largest_stable(problem, descent, batch_size) / 2
+        base = descent.rate if auto else largest_stable(problem, descent, batch_size) / 2
         return BatchRates(base, schedule, exploded, first=descent.rate)
     if not auto:
         rates = Rates(descent.rate, schedule, exploded)

@@ -10,7 +10,9 @@ from scipy import sparse
 from ._problem import Problem
 
 _FEW = 128  # features up to which X'X is formed
+_CHUNK = 4096  # rows of a product with X at a time
 _SAMPLE = 20_000  # rows from which the largest eigenvalue is taken where a sample will do
+_BLOCK = 64  # random directions of a search that may read X twice only
 
 
 @dataclass
@@ -22,7 +24,7 @@ class Scale:
     n : float
         Rows; infinite for a stream.
     row : float
-        R2 = sum |x|^4 / sum |x|^2 over rows.
+        R2 = sum |x|^4 / sum |x|^2 over rows; |x|^2 of a row times its weight, as its updates are.
     longest : float
         The largest |x|^2 of a row.
     largest : float
@@ -31,6 +33,10 @@ class Scale:
         Scale of the loss's second derivative.
     penalty : float
         Largest second derivative of the penalty.
+    mean : float
+        Mean |x|^2 of the rows, which is the sum of the eigenvalues of X'X / n.
+    smallest : float
+        Smallest eigenvalue of X'X / n; not a number where only the largest was looked for.
     """
 
     n: float
@@ -39,6 +45,8 @@ class Scale:
     largest: float
     curvature: float
     penalty: float
+    mean: float = np.nan
+    smallest: float = np.nan
 
     def largest_stable(self, batch_size: int) -> float:
         """2 / (c [(1 - 1/b) lambda_max + R2 / b] + alpha); all rows (b = n) meet lambda_max alone."""
@@ -53,11 +61,31 @@ class Scale:
             return rate
         return min(rate, 4.0 * batch_size / (self.curvature * self.longest))
 
+    def critical_batch_size(self) -> float:
+        """R2 / lambda_max + 1: there the noise of single rows has lost half its say in the stable rate."""
+        return self.row / self.largest + 1 if self.largest > 0 else 1.0
 
-def largest_eigenvalue(problem: Problem, iterations: int = 20, threads: int = 1) -> float:
-    """Largest eigenvalue of X'X / n: from the matrix for few features, else by power iterations."""
+    def condition(self, parameters: int) -> float:
+        """Largest over smallest curvature; where the smallest is not known, over the mean: a lower bound."""
+        smallest = self.mean / parameters if np.isnan(self.smallest) else max(self.smallest, 0.0)
+        low = self.curvature * smallest + self.penalty
+        high = self.curvature * self.largest + self.penalty
+        return high / low if low > 1e-15 * high else np.inf
+
+
+def eigenvalues(problem: Problem, threads: int = 1, frugal: bool = False) -> tuple[float, float]:
+    """Largest and, for few features, smallest eigenvalue of X'X / n.
+
+    `frugal`: at the cost of reading X twice at most.
+    """
     if problem.standard is None and problem.d <= _FEW:
-        return float(np.linalg.eigvalsh(problem.second_moments() / problem.total_weight)[-1])
+        values = np.linalg.eigvalsh(problem.second_moments() / problem.total_weight)
+        return float(values[-1]), float(values[0])
+    return (_largest_by_blocks(problem) if frugal else _largest_by_powers(problem, threads)), np.nan
+
+
+def _largest_by_powers(problem: Problem, threads: int, iterations: int = 20) -> float:
+    """Power iterations: close, at a pass over X for each."""
     squared = problem.with_squared_loss()
     v = squared.zeros()
     v[:, 0] = np.random.RandomState(0).standard_normal(len(v))
@@ -77,16 +105,56 @@ def largest_eigenvalue(problem: Problem, iterations: int = 20, threads: int = 1)
     return value
 
 
-def scale_of(problem: Problem, batch_size: int, threads: int = 1) -> Scale:
-    """The Scale of a problem for updates of `batch_size` rows."""
+def _largest_by_blocks(problem: Problem) -> float:
+    """Two steps of a block Krylov method from random directions (Musco & Musco 2015): two passes over X.
+
+    |A Q| over all directions seen, which weighs eigenvalues higher than the Rayleigh quotient does.
+    """
+    size = problem.d + problem.fit_intercept
+    block = min(_BLOCK, size)
+    first = np.linalg.qr(np.random.RandomState(0).standard_normal((size, block)))[0]
+    seen = _times_second_moments(problem, first)
+    basis = np.linalg.qr(np.hstack([first, seen]))[0][:, block : min(size, 2 * block)]
+    seen = np.hstack([seen, _times_second_moments(problem, basis)])
+    if not np.isfinite(seen).all():
+        return np.inf
+    return float(np.linalg.eigvalsh(seen.T @ seen)[-1] ** 0.5)
+
+
+def _times_second_moments(problem: Problem, V: np.ndarray) -> np.ndarray:
+    """X'X V / n in the coordinates of the problem, by chunks of rows."""
+    d, weight, standard = problem.d, problem.targets.weight, problem.standard
+    features, constant = V[:d], V[d:].sum(axis=0)  # what the intercept's column of ones adds
+    if standard is not None:
+        features = features / standard.scale[:, None]
+        constant = constant - standard.center @ features
+    features = features.astype(problem.dtype)
+    total, ones = np.zeros((d, V.shape[1])), np.zeros(V.shape[1])
+    for start in range(0, problem.n, _CHUNK):
+        rows = problem.X[start : start + _CHUNK]
+        scores = rows @ features + constant.astype(problem.dtype)
+        if weight is not None:
+            scores *= weight[start : start + _CHUNK, None]
+        total += rows.T @ scores
+        ones += scores.sum(axis=0, dtype=float)
+    if standard is not None:
+        total = (total - np.outer(standard.center, ones)) / standard.scale[:, None]
+    return np.vstack([total, ones[None]][: 1 + problem.fit_intercept]) / problem.total_weight
+
+
+def scale_of(problem: Problem, batch_size: int, threads: int = 1, frugal: bool = False) -> Scale:
+    """The Scale of a problem for updates of `batch_size` rows; `frugal`: in three passes over X."""
     first, second, longest = problem.core.row_moments()
     row = second / first if first > 0 else 0.0
-    largest = 0.0
+    largest, smallest = 0.0, np.nan
     if batch_size > 1:
-        largest = largest_eigenvalue(_sample(problem, batch_size), threads=threads)
+        unit = problem.total_weight / problem.n  # updates divide by rows, not by weights
+        values = eigenvalues(_sample(problem, batch_size), threads, frugal)
+        largest, smallest = (unit * value for value in values)
     targets = problem.targets
     curvature = problem.loss._curvature(targets.y, targets.weight)
-    return Scale(problem.n, row, longest, largest, curvature, _penalty(problem))
+    mean = first / problem.n
+    return Scale(problem.n, row, longest, largest, curvature, _penalty(problem), mean, smallest)
 
 
 def scale_of_stream(problem: Problem, stream: dict) -> Scale:
@@ -97,6 +165,7 @@ def scale_of_stream(problem: Problem, stream: dict) -> Scale:
     first, second, longest = problem.core.row_moments()
     curvature = problem.loss._curvature(problem.targets.y, problem.targets.weight)
     for name, value in (
+        ("rows", problem.n),
         ("weight", problem.total_weight),
         ("first", first),
         ("second", second),
@@ -110,7 +179,7 @@ def scale_of_stream(problem: Problem, stream: dict) -> Scale:
         np.inf,
         row,
         stream["longest"],
-        stream["first"] / weight,
+        stream["first"] / stream["rows"],
         stream["curvature"] / weight,
         _penalty(problem),
     )

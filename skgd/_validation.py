@@ -9,7 +9,7 @@ from sklearn.utils.validation import _check_sample_weight, check_array, validate
 
 from ._core import core
 
-__all__ = ["check_design", "check_rows", "check_weights", "class_weights"]
+__all__ = ["check_design", "check_matrix", "check_rows", "check_weights", "class_weights"]
 
 _DTYPES = (np.float64, np.float32)
 
@@ -34,6 +34,12 @@ def check_design(estimator, X, y="no_validation", *, reset: bool, multi_output=T
         return _canonical(validate_data(estimator, X, **options))
     X, y = validate_data(estimator, X, y, multi_output=multi_output, y_numeric=y_numeric, **options)
     return _canonical(X), y
+
+
+def check_matrix(X):
+    """X without an estimator, in the layout of the core."""
+    options = {"accept_sparse": "csr", "dtype": _DTYPES, "order": "C", "accept_large_sparse": True}
+    return _canonical(check_array(X, input_name="X", **options))
 
 
 def _is_plain(estimator, X, y, y_numeric) -> bool:

@@ -60,6 +60,10 @@ class LinearModel(GradientDescent):
         coef, intercept = self._unpacked(theta, problem)
         return np.concatenate([coef.ravel(), intercept])
 
+    def _fill(self, problem, theta, flat):
+        K = problem.targets.columns
+        self._start_at(problem, theta, flat[: K * problem.d], flat[K * problem.d :])
+
     def _raw(self, X):
         """Raw scores (n, K) of validated rows."""
         coef = self.coef_.reshape(-1, X.shape[1])

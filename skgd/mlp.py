@@ -90,6 +90,12 @@ class PerceptronModel(GradientDescent):
         blocks = self._blocks_of_X(theta, problem)
         return np.concatenate([*(b[:-1].ravel() for b in blocks), *(b[-1] for b in blocks)])
 
+    def _fill(self, problem, theta, flat):
+        blocks, begin = problem.blocks(theta), 0
+        for part in (*(b[:-1] for b in blocks), *(b[-1] for b in blocks)):
+            part[...] = np.reshape(flat[begin : begin + part.size], part.shape)
+            begin += part.size
+
     def _raw(self, X):
         """Raw scores (n, K) of validated rows, by the core."""
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)

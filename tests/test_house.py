@@ -17,8 +17,8 @@ STOREYS = (  # from the ground up
     {"_problem", "_rates"},
     {"_step_size", "_targets", "_validation"},
     {"_diagnosis", "_options", "_training"},
-    {"_estimator", "display"},
-    {"_tasks", "_twins"},
+    {"_estimator", "_landscape", "_sweep"},
+    {"_tasks", "_twins", "display"},
     {"learning_rate", "linear", "mlp", "search"},
     {"__init__"},
 )

@@ -42,9 +42,9 @@ template <class T> std::array<double, 3> row_moments(const Problem<T>& problem) 
   double first = 0, second = 0, largest = 0;
   const double one = problem.fit_intercept ? 1 : 0;
   auto add = [&](int64_t i, double squares) {
-    const double weight = problem.targets.weight ? double(problem.targets.weight[i]) : 1.0, s = squares + one;
-    first += weight * s, second += weight * s * s;
-    if (weight > 0) largest = std::max(largest, s);
+    const double weight = problem.targets.weight ? double(problem.targets.weight[i]) : 1.0;
+    const double s = weight * (squares + one);  // an update of a row of weight 2 is as long as one of sqrt(2) x
+    first += s, second += s * s, largest = std::max(largest, s);
   };
   std::visit(
       [&](const auto& x) {

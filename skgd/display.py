@@ -1,0 +1,556 @@
+"""Pictures of descents: loss curves, paths over the objective, and the range of learning rates.
+
+They follow scikit-learn's convention: ``from_estimator`` draws at once, ``plot`` draws again, and
+``ax_``, ``figure_`` and the lines are there to be changed. matplotlib is imported when something is drawn.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from ._landscape import landscape_of
+from ._sweep import sweep
+
+__all__ = ["DescentPathDisplay", "LearningRateDisplay", "LossCurveDisplay"]
+
+# Okabe & Ito (2008): told apart with any kind of colour vision
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = "osD^vPX"
+_SAYING_LITTLE = {"check_every", "max_iter", "random_state", "record_path", "verbose"}
+_X_LABELS = {"epoch": "epoch", "update": "update", "rows": "rows seen", "seconds": "seconds"}
+
+
+def _axes(ax):
+    """The axes to draw on, new ones if none are given."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError('Displays need matplotlib: pip install "skgd[plot]".') from error
+    return plt.subplots(layout="constrained")[1] if ax is None else ax
+
+
+def _named(estimators, names):
+    """Estimators, the last steps of pipelines among them, and a name for each."""
+    if isinstance(estimators, dict):
+        names, estimators = list(estimators), list(estimators.values())
+    last = [_split(estimator)[1] for estimator in estimators]
+    if not last:
+        raise ValueError("At least one estimator is needed.")
+    if names is None:
+        names = _telling_names(last)
+    if len(names) != len(last):
+        raise ValueError(f"There are {len(names)} names for {len(last)} estimators.")
+    return last, list(names)
+
+
+def _split(estimator):
+    """The transformers of a pipeline, None if there are none, and its last step."""
+    steps = getattr(estimator, "steps", None)
+    return (None, estimator) if steps is None else (estimator[:-1] if len(steps) > 1 else None, steps[-1][1])
+
+
+def _telling_names(estimators) -> list[str]:
+    """Names of the classes, or of the parameters that differ."""
+    kinds = [type(estimator).__name__ for estimator in estimators]
+    params = [estimator.get_params(deep=False) for estimator in estimators]
+    common = set.intersection(*map(set, params)) - _SAYING_LITTLE
+    telling = sorted(name for name in common if len({repr(each[name]) for each in params}) > 1)
+    names = []
+    for kind, given in zip(kinds, params, strict=True):
+        parts = [kind] if len(set(kinds)) > 1 or not telling else []
+        names.append(", ".join(parts + [f"{name}={given[name]!r}" for name in telling]))
+    return names
+
+
+def _spans(values, factor: float) -> bool:
+    """Whether values are all positive and reach over more than a factor: better seen on a log scale."""
+    values = np.concatenate([np.ravel(each) for each in values])
+    values = values[np.isfinite(values)]
+    return bool(len(values) and values.min() > 0 and values.max() > factor * values.min())
+
+
+class LossCurveDisplay:
+    """The objective over the course of training, and the validation score where there is one.
+
+    Use :meth:`from_estimator` or :meth:`from_estimators`.
+
+    Parameters
+    ----------
+    x : list of ndarray
+        Where each check of each estimator was: epochs, updates, rows or seconds.
+    losses : list of ndarray
+        The objective at the checks.
+    validation_scores : list of ndarray or None
+        Validation scores at the checks; None where an estimator has none.
+    names : list of str
+        What to call the estimators.
+    x_label : str, default="epoch"
+        What ``x`` is.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Where the losses are.
+    validation_ax_ : matplotlib Axes or None
+        Where the validation scores are, with a scale of their own on the right.
+    lines_, validation_lines_ : list of matplotlib Line2D
+        One for each estimator (with scores).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor, LossCurveDisplay
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> models = [GDRegressor(solver=solver, max_iter=30, tol=None, standardize=True).fit(X, y)
+    ...           for solver in ("batch", "minibatch", "sgd")]
+    >>> display = LossCurveDisplay.from_estimators(models)
+    >>> [line.get_label() for line in display.lines_]
+    ["solver='batch'", "solver='minibatch'", "solver='sgd'"]
+    """
+
+    def __init__(self, x, losses, validation_scores, names, x_label: str = "epoch"):
+        self.x, self.losses, self.validation_scores = x, losses, validation_scores
+        self.names, self.x_label = names, x_label
+
+    @classmethod
+    def from_estimator(cls, estimator, *, x: str = "epoch", name: str | None = None, ax=None):
+        """Draw the loss curve of one fitted estimator.
+
+        Parameters
+        ----------
+        estimator : object
+            A fitted estimator of skgd, or a Pipeline that ends with one.
+        x : {"epoch", "update", "rows", "seconds"}, default="epoch"
+            What to count along the horizontal axis.
+        name : str, default=None
+            What to call it; the name of its class by default.
+        ax : matplotlib Axes, default=None
+            Where to draw.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+        """
+        return cls.from_estimators([estimator], x=x, names=None if name is None else [name], ax=ax)
+
+    @classmethod
+    def from_estimators(cls, estimators, *, x: str = "epoch", names=None, ax=None):
+        """Draw the loss curves of several fitted estimators.
+
+        Parameters
+        ----------
+        estimators : list or dict of name -> estimator
+            Fitted estimators of skgd, or Pipelines that end with one.
+        x : {"epoch", "update", "rows", "seconds"}, default="epoch"
+            What to count along the horizontal axis: by rows or seconds solvers compare fairly.
+        names : list of str, default=None
+            What to call them; by default the parameters in which they differ.
+        ax : matplotlib Axes, default=None
+            Where to draw.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+        """
+        if x not in _X_LABELS:
+            raise ValueError(f"x={x!r} must be one of {list(_X_LABELS)}.")
+        estimators, names = _named(estimators, names)
+        for estimator in estimators:
+            check_is_fitted(estimator, "history_", msg="%(name)s has no history yet: call fit first.")
+        histories = [estimator.history_ for estimator in estimators]
+        places = [
+            history["epoch"] * estimator._n_rows if x == "rows" else history[x]
+            for estimator, history in zip(estimators, histories, strict=True)
+        ]
+        scores = [history["validation_score"] for history in histories]
+        scores = [score if np.isfinite(score).any() else None for score in scores]
+        losses = [history["loss"] for history in histories]
+        return cls(places, losses, scores, names, _X_LABELS[x]).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; new ones by default.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            Itself.
+        """
+        self.ax_ = ax = _axes(ax)
+        self.figure_ = ax.figure
+        self.lines_, self.validation_lines_, self.validation_ax_ = [], [], None
+        if any(score is not None for score in self.validation_scores):
+            self.validation_ax_ = ax.twinx()
+            self.validation_ax_.set_ylabel("validation score (dashed)")
+        curves = zip(self.x, self.losses, self.validation_scores, self.names, strict=True)
+        for i, (x, loss, score, name) in enumerate(curves):
+            style = {"color": _COLORS[i % len(_COLORS)], "marker": "o" if len(x) == 1 else None}
+            self.lines_ += ax.plot(x, loss, label=name, **style)
+            if score is not None:
+                label = f"{name}, validation"
+                self.validation_lines_ += self.validation_ax_.plot(x, score, "--", label=label, **style)
+        if _spans([[x[-1]] for x in self.x], 20):  # of very different lengths
+            ax.set_xscale("log")
+        if _spans(self.losses, 5):
+            ax.set_yscale("log")
+        ax.set_xlabel(self.x_label)
+        ax.set_ylabel("objective")
+        if self.validation_ax_ is None:
+            ax.legend()
+        else:  # the upper axes, or their lines would cross it
+            self.validation_ax_.legend(handles=self.lines_, loc="center right")
+        return self
+
+
+class LearningRateDisplay:
+    """What comes of each learning rate: the objective after an epoch.
+
+    Made by :func:`skgd.learning_rate.find_learning_rate`, which draws nothing yet, or by
+    :meth:`from_estimator`, which does.
+
+    Parameters
+    ----------
+    rates : ndarray of shape (n_rates,)
+        Rates, ascending.
+    losses : ndarray of shape (n_rates,)
+        The objective after the epoch; infinite where it diverged.
+    start : float
+        The objective before.
+    stable_limit : float or None, default=None
+        The largest stable rate, where there is a formula for it.
+    name : str, default=""
+        What to call the estimator.
+
+    Attributes
+    ----------
+    suggestion_ : float
+        The rate with the lowest objective, among those up to the stable limit where there is one: losses
+        that cannot overflow may fall faster beyond it at first, but end in oscillations.
+    stable_limit_ : float or None
+        The largest stable rate for this data, solver and batch size, if the updates are plain.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it is drawn.
+    line_ : matplotlib Line2D
+        Objectives.
+    diverged_ : matplotlib Line2D
+        Crosses at the rates that diverged, or ended far above the start.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor, LearningRateDisplay
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> display = LearningRateDisplay.from_estimator(GDRegressor(standardize=True, random_state=0), X, y)
+    >>> 0.01 < display.suggestion_ < display.stable_limit_ < 1
+    True
+    """
+
+    def __init__(self, rates, losses, start: float, stable_limit: float | None = None, name: str = ""):
+        self.rates, self.losses, self.start = np.asarray(rates), np.asarray(losses), start
+        self.name = name
+        if not np.isfinite(self.losses).any():
+            raise ValueError(f"All rates diverged, {self.rates[0]:.3g} too: try lower ones.")
+        self.stable_limit_ = None if stable_limit is None else float(stable_limit)
+        limit = np.inf if stable_limit is None or self.rates[0] > stable_limit else stable_limit
+        candidates = np.where(self.rates <= limit, self.losses, np.inf)
+        lowest = np.argmin(candidates if np.isfinite(candidates).any() else self.losses)
+        self.suggestion_ = float(self.rates[lowest])
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y, *, rates=None, sample_weight=None, max_iter: int | None = None, ax=None
+    ):
+        """Try many learning rates and draw what comes of them.
+
+        Parameters
+        ----------
+        estimator : object
+            One of skgd's estimators, or a Pipeline that ends with one.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        rates : array-like of shape (n_rates,), default=None
+            Rates to try; by default 40 around the automatic one.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        max_iter : int, default=None
+            Epochs for each rate; by default one, or as many as make 20 updates.
+        ax : matplotlib Axes, default=None
+            Where to draw.
+
+        Returns
+        -------
+        display : LearningRateDisplay
+        """
+        return cls._found(estimator, X, y, sample_weight, rates, max_iter).plot(ax)
+
+    @classmethod
+    def _found(cls, estimator, X, y, sample_weight, rates, max_iter):
+        """The display, not drawn yet."""
+        before, last = _split(estimator)
+        if before is not None:
+            X = clone(before).fit_transform(X, y)
+        found = sweep(last, X, y, sample_weight, rates, max_iter)
+        return cls(found.rates, found.losses, found.start, found.stable, type(last).__name__)
+
+    def plot(self, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; new ones by default.
+
+        Returns
+        -------
+        display : LearningRateDisplay
+            Itself.
+        """
+        self.ax_ = ax = _axes(ax)
+        self.figure_ = ax.figure
+        low, start = self.losses.min(), self.start
+        top = max(start, low) + 0.3 * abs(start - low)
+        log = low > 0 and top > 10 * low
+        if log:
+            top = max(start, low) * (max(start, low) / low) ** 0.15
+        worse = ~(self.losses <= top)
+        (self.line_,) = ax.plot(
+            self.rates, np.where(worse, np.nan, self.losses), "o-", color=_COLORS[0], ms=4, label="objective"
+        )
+        (self.diverged_,) = ax.plot(
+            self.rates[worse],
+            np.full(worse.sum(), top),
+            "x",
+            color=_COLORS[1],
+            label="diverged, or far above the start" if worse.any() else None,
+        )
+        ax.axhline(start, color="0.5", linestyle=":", label="objective at the start")
+        if self.stable_limit_ is not None:
+            label = f"largest stable rate {self.stable_limit_:.2g}"
+            ax.axvline(self.stable_limit_, color=_COLORS[1], linestyle="--", label=label)
+        label = f"suggestion {self.suggestion_:.2g}"
+        at = self.losses[np.searchsorted(self.rates, self.suggestion_)]
+        ax.plot(self.suggestion_, at, "*", color=_COLORS[2], ms=16, zorder=3, label=label)
+        ax.set_xscale("log")
+        ax.set_yscale("log" if log else "linear")
+        ax.set_xlabel("learning rate")
+        ax.set_ylabel("objective after the epochs tried")
+        ax.set_title(self.name)
+        ax.legend()
+        return self
+
+
+class DescentPathDisplay:
+    """Paths of descents over the contours of their objective.
+
+    Use :meth:`from_estimator` or :meth:`from_estimators`, with estimators fitted under
+    ``record_path=True``.
+
+    Parameters
+    ----------
+    paths : list of ndarray of shape (n_checks + 1, 2)
+        Places of each estimator in the plane, the start first.
+    names : list of str
+        What to call the estimators.
+    grid : tuple of ndarray (a, b, values)
+        Coordinates (n,) and (m,), and the objective (m, n) over them.
+    optimum : ndarray of shape (2,)
+        The lowest place.
+    labels : tuple of two str
+        What the coordinates are.
+    optimum_name : str, default="optimum"
+        What to call it; perceptrons have no single one, only the lowest end of a path.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it is drawn.
+    contours_ : matplotlib QuadContourSet
+        The objective.
+    lines_ : list of matplotlib Line2D
+        The paths.
+    optimum_ : matplotlib Line2D
+        The star at the optimum.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import DescentPathDisplay, GDRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> X = 20 * X[:, [2, 8]]
+    >>> models = [GDRegressor(solver=solver, record_path=True, check_every=check, random_state=0).fit(X, y)
+    ...           for solver, check in (("batch", 1), ("sgd", 10))]
+    >>> display = DescentPathDisplay.from_estimators(models, X, y, parameters=(0, 1), resolution=20)
+    >>> [len(path) == len(model.path_) for path, model in zip(display.paths, models)]
+    [True, True]
+    """
+
+    def __init__(self, paths, names, grid, optimum, labels, optimum_name: str = "optimum"):
+        self.paths, self.names, self.grid = paths, names, grid
+        self.optimum, self.labels, self.optimum_name = optimum, labels, optimum_name
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y, *, sample_weight=None, parameters=None, resolution: int = 60, name=None, ax=None
+    ):
+        """Draw the path of one fitted estimator.
+
+        Parameters
+        ----------
+        estimator : object
+            An estimator fitted with ``record_path=True``, or a fitted Pipeline that ends with one.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data of the objective: those of the fit.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        parameters : pair of int or str, default=None
+            The two parameters to draw: their numbers in ``path_``, or names of features and
+            "intercept"; the others are held at the optimum. By default the two that move, or the
+            plane of the first two principal directions of the paths where there are more.
+        resolution : int, default=60
+            Points of the contours along each axis.
+        name : str, default=None
+            What to call it; the name of its class by default.
+        ax : matplotlib Axes, default=None
+            Where to draw.
+
+        Returns
+        -------
+        display : DescentPathDisplay
+        """
+        names = None if name is None else [name]
+        options = {"sample_weight": sample_weight, "parameters": parameters, "resolution": resolution}
+        return cls.from_estimators([estimator], X, y, names=names, ax=ax, **options)
+
+    @classmethod
+    def from_estimators(
+        cls,
+        estimators,
+        X,
+        y,
+        *,
+        sample_weight=None,
+        parameters=None,
+        resolution: int = 60,
+        names=None,
+        ax=None,
+    ):
+        """Draw the paths of several fitted estimators over the objective of the first.
+
+        Parameters
+        ----------
+        estimators : list or dict of name -> estimator
+            Fitted with ``record_path=True`` to the same data.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The data of the objective: those of the fits.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        parameters : pair of int or str, default=None
+            As in :meth:`from_estimator`.
+        resolution : int, default=60
+            Points of the contours along each axis.
+        names : list of str, default=None
+            What to call them; by default the parameters in which they differ.
+        ax : matplotlib Axes, default=None
+            Where to draw.
+
+        Returns
+        -------
+        display : DescentPathDisplay
+        """
+        first = next(iter(estimators.values() if isinstance(estimators, dict) else estimators), None)
+        estimators, names = _named(estimators, names)
+        for estimator in estimators:
+            message = "%(name)s has no path: fit it with record_path=True."
+            check_is_fitted(estimator, "path_", msg=message)
+        before = _split(first)[0]
+        X = X if before is None else before.transform(X)
+        land, paths = landscape_of(estimators, X, y, sample_weight, parameters)
+        optimum = land.coordinates(land.optimum[None])[0]
+        grid = land.grid(np.vstack([*paths, optimum[None]]), resolution)
+        return cls(paths, names, grid, optimum, land.labels, land.optimum_name).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; new ones by default.
+
+        Returns
+        -------
+        display : DescentPathDisplay
+            Itself.
+        """
+        self.ax_ = ax = _axes(ax)
+        self.figure_ = ax.figure
+        a, b, values = self.grid
+        low = np.nanmin(values[np.isfinite(values)])
+        height = np.nanquantile(np.where(np.isfinite(values), values, np.nan), 0.97) - low
+        levels = low + max(height, 1e-12 * (1 + abs(low))) * np.linspace(0, 1, 19)[1:] ** 2
+        self.contours_ = ax.contour(a, b, values, levels=levels, cmap="Greys_r", linewidths=0.8)
+        self.contours_.set_clim(levels[0], 1.5 * levels[-1] - 0.5 * levels[0])  # none as pale as the paper
+        self.lines_ = []
+        for i, (path, name) in enumerate(zip(self.paths, self.names, strict=True)):
+            color, marker = _COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)]
+            style = {"lw": 1.2, "ms": 3 if len(path) < 200 else 0}
+            self.lines_ += ax.plot(*path.T, color=color, marker=marker, label=name, **style)
+            ax.plot(
+                *path[0],
+                "o",
+                mfc="none",
+                mec="black",
+                ms=9,
+                label=None if i < len(self.paths) - 1 else "start",
+            )
+        (self.optimum_,) = ax.plot(
+            *self.optimum, "*", color="#F0E442", mec="black", ms=15, zorder=4, label=self.optimum_name
+        )
+        ax.set_xlim(a[0], a[-1])
+        ax.set_ylim(b[0], b[-1])
+        ax.set_xlabel(self.labels[0])
+        ax.set_ylabel(self.labels[1])
+        ax.legend()
+        return self
+
+    def animate(self, *, frames: int = 100, interval: float = 50, ax=None):
+        """Let the paths grow from their start.
+
+        Parameters
+        ----------
+        frames : int, default=100
+            How many pictures; longer paths skip some of their points.
+        interval : float, default=50
+            Milliseconds from one to the next.
+        ax : matplotlib Axes, default=None
+            Where to draw; new ones by default.
+
+        Returns
+        -------
+        animation : matplotlib.animation.FuncAnimation
+            Keep a reference to it; ``animation.save(...)`` and ``animation.to_jshtml()`` play it.
+        """
+        self.plot(ax)
+        from matplotlib.animation import FuncAnimation
+
+        longest = max(map(len, self.paths))
+        ends = np.unique(np.linspace(1, longest, min(frames, longest)).round().astype(int))
+
+        def draw(end):
+            for line, path in zip(self.lines_, self.paths, strict=True):
+                line.set_data(*path[:end].T)
+            return self.lines_
+
+        return FuncAnimation(self.figure_, draw, frames=ends, interval=interval)
