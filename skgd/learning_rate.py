@@ -206,7 +206,7 @@ def find_learning_rate(
     >>> from skgd import GDClassifier
     >>> from skgd.learning_rate import find_learning_rate
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> model = make_pipeline(StandardScaler(), GDClassifier(random_state=0))
+    >>> model = make_pipeline(StandardScaler(), GDClassifier(tol=1e-3, random_state=0))
     >>> found = find_learning_rate(model, X, y)
     >>> found.suggestion_ <= found.stable_limit_
     True
