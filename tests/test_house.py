@@ -24,7 +24,7 @@ STOREYS = (  # from the ground up
 )
 FLOORS = {name: floor for floor, names in enumerate(STOREYS) for name in names}
 HEADERS = Path(__file__).parent.parent / "skgd" / "_core"
-LEAVES = {"loss", "activation", "penalty", "optimizer", "design", "gemm", "random"}
+LEAVES = {"loss", "activation", "penalty", "optimizer", "design", "gemm", "nonzeros", "random"}
 
 
 def name_of(path):

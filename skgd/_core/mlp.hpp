@@ -5,6 +5,7 @@
 
 #include "activation.hpp"
 #include "gemm.hpp"
+#include "nonzeros.hpp"
 #include "problem.hpp"
 #include "random.hpp"
 
@@ -17,14 +18,16 @@ template <class T> class Mlp final : public Model<T> {
     for (const Layer& layer : layers_) widest = std::max(widest, layer.columns), total += layer.columns;
     // what a block leaves between forward and backward should stay in the second-level cache
     block_rows_ = std::clamp<int64_t>((256 << 10) / (2 * total * int64_t(sizeof(T))), 128, 512);
+    auto* dense = std::get_if<Dense<T>>(&problem.design);
+    skips_ = dense && !dense->buffered() && NonZeros<T>::worth(dense->data, dense->n, d_);
+    if (skips_) block_rows_ = 64;  // whose deltas stay in the first-level cache
     const int64_t rows = std::min(block_rows_, problem.n());
     for (const Layer& layer : layers_) {
       values_.emplace_back(rows * layer.columns);
       slopes_.emplace_back(&layer == &layers_.back() ? 0 : rows * layer.columns);
     }
     pulled_.resize(rows * widest);
-    if (auto* dense = std::get_if<Dense<T>>(&problem.design))
-      gathered_.resize(rows > 1 || dense->buffered() ? rows * d_ : 0);
+    if (dense && !skips_) gathered_.resize(rows > 1 || dense->buffered() ? rows * d_ : 0);
   }
 
   int64_t block_rows() const override { return block_rows_; }
@@ -62,6 +65,8 @@ template <class T> class Mlp final : public Model<T> {
   std::vector<std::vector<T>> values_, slopes_;  // (rows, columns) of each layer; the slopes become deltas
   std::vector<T> pulled_, gathered_, transposed_;
   const T* input_ = nullptr;  // (rows, d) of the block at work, dense
+  bool skips_ = false;        // the zeros of dense rows, which then are in
+  NonZeros<T> nonzeros_;
   TargetBuffer<T> targets_;
   uint64_t seed_ = 0;  // of the dropout; 0: none is dropped
 
@@ -86,6 +91,7 @@ template <class T> class Mlp final : public Model<T> {
   }
 
   void first_layer(const Dense<T>& design, const T* W, const T* b, Rows rows, T* z) {
+    if (skips_) return first_layer_of_nonzeros(design, W, b, rows, z);
     if (!design.buffered() && (!rows.order || rows.count == 1)) {
       input_ = design.data + rows[0] * d_;
     } else {
@@ -97,6 +103,17 @@ template <class T> class Mlp final : public Model<T> {
       input_ = gathered_.data();
     }
     affine(input_, d_, W, b, rows.count, d_, layers_[0].columns, z);
+  }
+
+  void first_layer_of_nonzeros(const Dense<T>& design, const T* W, const T* b, Rows rows, T* z) {
+    const int64_t columns = layers_[0].columns;
+    nonzeros_.start(d_);
+    for (int64_t i = 0; i < rows.count; ++i) {
+      if (const int64_t next = rows.ahead(i); next >= 0) design.ahead(next);
+      nonzeros_.add(design.row(rows[i], nullptr));
+      std::copy_n(b, columns, z + i * columns);
+    }
+    nonzeros_.add_product(W, columns, z);
   }
 
   template <class I> void first_layer(const Csr<T, I>& design, const T* W, const T* b, Rows rows, T* z) {
@@ -131,7 +148,10 @@ template <class T> class Mlp final : public Model<T> {
   }
 
   void first_gradient(const Dense<T>&, Rows rows, const T* delta, T* gradient, T* intercepts) {
-    add_gradient(input_, d_, delta, rows.count, d_, layers_[0].columns, gradient, intercepts);
+    const int64_t columns = layers_[0].columns;
+    if (!skips_) return add_gradient(input_, d_, delta, rows.count, d_, columns, gradient, intercepts);
+    for (int64_t i = 0; i < rows.count; ++i) add_columns(intercepts, T(1), delta + i * columns, columns);
+    nonzeros_.add_gradient(delta, columns, gradient);
   }
 
   template <class I>
