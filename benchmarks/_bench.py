@@ -4,6 +4,8 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 import argparse
 import platform
@@ -25,11 +27,18 @@ from skgd._core import build
 
 def start(doc):
     """Parse --quick, print what the script measures and on what machine; True for --quick."""
+    return options(doc).quick
+
+
+def options(doc, **more):
+    """The same with more options, name=help, that take a value; gives all of them."""
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--quick", action="store_true", help="smaller data, fewer repetitions")
-    quick = parser.parse_args().quick
+    for name, text in more.items():
+        parser.add_argument(f"--{name}", help=text)
+    given = parser.parse_args()
     print(doc.strip(), environment(), sep="\n\n", flush=True)
-    return quick
+    return given
 
 
 def environment():

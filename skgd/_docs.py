@@ -128,7 +128,8 @@ learning_rate : float or "auto", default="auto"
     Positive step size. "auto": with optimizers that divide by the size of past gradients (adam,
     rmsprop, adagrad) :math:`5 \\cdot 10^{-4} \\sqrt{b}` for b rows per update, at most 0.01; with the
     others one over the largest curvature at the start. After four checks without improvement it falls
-    to three tenths; should the objective explode, the stretch is undone and the rate halved. For
+    to three tenths; with ``tol=None``, which makes all ``max_iter`` epochs, it falls to zero over them,
+    linearly. Should the objective explode, the stretch is undone and the rate halved. For
     ``solver="batch"`` with "plain", 1/L and Barzilai-Borwein steps as in the linear models.
 average : bool, int or "auto", default="auto"
     Offer the mean of the iterates, from the start (True) or from an update on (int). "auto" is False.

@@ -7,8 +7,9 @@ import numbers
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ._network_rates import PerceptronRates
 from ._problem import Descent, Penalty, Problem
-from ._rates import AutoRates, BatchRates, PerceptronRates, PolyakRates, Rates
+from ._rates import AutoRates, BatchRates, PolyakRates, Rates
 from ._step_size import mean_squares, scale_of, scale_of_stream, sharpness
 from .exceptions import DivergenceError
 from .losses import LOSSES, Loss
@@ -285,7 +286,9 @@ def rates_of(
             rates.settle, rates.swings = 0.5, 8  # steps that do not shrink by themselves
         return rates
     if problem.network is not None:
-        return PerceptronRates(descent.rate, schedule, None, stream=stream)
+        stops = stream or estimator.early_stopping or estimator.tol is not None
+        updates = None if stops else estimator.max_iter * updates_per_epoch
+        return PerceptronRates(descent.rate, schedule, updates, stream=stream)
     if optimizer.adaptive:
         horizon = max(100.0, updates_per_epoch)
     else:  # of the updates that max_iter allows, a quarter at about the full rate

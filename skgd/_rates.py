@@ -202,18 +202,6 @@ class AutoRates(Rates):
         return objective
 
 
-class PerceptronRates(AutoRates):
-    """Automatic rates of the stochastic solvers for perceptrons: steady until the objective stalls.
-
-    Four checks without improvement lower the rate to three tenths.
-    """
-
-    shrink, patience = 1.0, 4
-
-    def __init__(self, base, schedule, horizon, stream=False):
-        super().__init__(base, schedule, horizon, self.patience, stream)
-
-
 class _Backtracking(Rates):
     """Batch rates that keep the best parameters seen and can go back to them.
 

@@ -436,3 +436,23 @@ def test_automatic_rates_train_layers_with_every_rule(optimizer, solver):
     start = start_of(X, y, optimizer="plain")
     begun, _ = perceptron.gradients(start, X, y, "squared_error", "tanh", l2=1e-4)
     assert model.fit(X, y).loss_ < 0.8 * begun
+
+
+# ---------------------------------------------------------------- automatic rates
+
+
+def test_the_automatic_rate_falls_to_zero_over_a_known_number_of_updates():
+    X, y = make(n=64)
+    model = mlp(learning_rate="auto", optimizer="adam", max_iter=8)
+    rates = model.fit(X, y).history_["learning_rate"]
+    shares = 1 - (4 * np.arange(1, 9) - 1) / 32  # the last of four updates an epoch
+    np.testing.assert_allclose(rates, model.learning_rate_ * shares, rtol=1e-12)
+    rates = model.set_params(tol=1e-9).fit(X, y).history_["learning_rate"]
+    np.testing.assert_array_equal(rates, model.learning_rate_)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "momentum", "schedule_free"])
+def test_an_automatic_fit_ends_where_it_was_lowest(optimizer):
+    X, y = make(n=200, seed=3)
+    model = mlp(learning_rate="auto", optimizer=optimizer, max_iter=60, tol=1e-6, average="auto").fit(X, y)
+    assert model.loss_ <= model.loss_curve_.min()

@@ -1,0 +1,50 @@
+"""Automatic rates of perceptrons."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._rates import AutoRates
+
+
+class PerceptronRates(AutoRates):
+    """Automatic rates of the stochastic solvers for perceptrons: steady until the objective stalls.
+
+    Four checks without improvement lower the rate to three tenths. Where it is known how many updates
+    will be made, the rate falls to zero over them, linearly: the noise of the last ones would stay.
+    Adaptive steps can leave a minimum that they had found; a fit then ends where it was lowest.
+    """
+
+    shrink, patience = 1.0, 4
+
+    def __init__(self, base, schedule, updates: int | None, stream=False):
+        super().__init__(base, schedule, None, self.patience, stream)
+        self.updates = updates  # that will be made; None: until a plateau
+
+    def begin(self, descent):
+        super().begin(descent)
+        self.first = descent.t
+        self.at_lowest = descent.parameters.copy()
+
+    def __call__(self, t, count):
+        rates = super().__call__(t, count)
+        if self.updates is not None:
+            made = np.arange(t - self.first, t - self.first + count)
+            rates = rates * np.maximum(1 - made / self.updates, 0.0)
+            self.last = float(rates[-1])
+        return rates
+
+    def accept(self, descent, objective):
+        accepted = super().accept(descent, objective)
+        if accepted and objective == self.lowest:
+            self.at_lowest[:] = descent.parameters
+        return accepted
+
+    def finish(self, descent, problem, threads, stop_reason):
+        objective = super().finish(descent, problem, threads, stop_reason)
+        if self.lowest < objective and not descent.averages:
+            lower = problem.objective(self.at_lowest, threads)
+            if lower < objective:
+                descent.settle_at(self.at_lowest)
+                objective = lower
+        return objective
