@@ -2,9 +2,10 @@
 
 All make the same updates: Adam at 1e-3, float32, relu, squared error for one output and softmax for ten,
 shuffled batches. Times are slopes, (T(3 e) - T(e)) / (2 e) epochs, so that what a fit does once
-(JAX's compilation too) does not count. Targets against scikit-learn: 80, 30, 6 and 4 times as fast with
-batches of 1, 32, 200 and 500 rows; against PyTorch faster everywhere; against JAX 1.5 times in the
-geometric mean and nowhere slower. PyTorch and JAX are left out where they are not installed.
+(JAX's compilation too) does not count; CPU seconds, everything held to one thread, JAX by XLA_FLAGS.
+Targets against scikit-learn: 80, 30, 6 and 4 times as fast with batches of 1, 32, 200 and 500 rows; against
+PyTorch faster everywhere; against JAX 1.5 times in the geometric mean and nowhere slower. PyTorch and JAX
+are left out where they are not installed.
 """
 
 import warnings
