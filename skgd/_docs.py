@@ -85,7 +85,7 @@ record_path : bool, default=False
 ATTRIBUTES = """\
 n_features_in_ : int
     Number of features.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
     Names of the features, when X has string names.
 n_iter_ : int
     Epochs run.

@@ -368,9 +368,7 @@ class GradientDescent(BaseEstimator):
     def _doc_link_module(self):
         return "skgd"
 
-    _doc_link_template = (
-        "https://skgd.readthedocs.io/en/latest/generated/{estimator_module}.{estimator_name}.html"
-    )
+    _doc_link_template = "https://skgd.readthedocs.io/en/latest/generated/skgd.{estimator_name}.html"
 
 
 partial_fit_available = available_if(_has_partial_fit)

@@ -403,7 +403,7 @@ class FTRL(Optimizer):
 
     After t updates every weight minimises what the past gradients and the penalty amount to,
 
-    sum g w + t (alpha_1 |w| + alpha_2 w^2 / 2) + sum sigma_s (w - w_s)^2 / 2,
+    ``sum g w + t (alpha_1 |w| + alpha_2 w^2 / 2) + sum sigma_s (w - w_s)^2 / 2``,
 
     g of the loss alone, sigma_s the growth of (sqrt(G) + epsilon) / rate at update s, and G the sum
     of g^2; alpha_1 and alpha_2 are the estimator's ``alpha`` times the shares of l1 and l2. Without
@@ -517,10 +517,10 @@ class BarzilaiBorwein(Optimizer):
 class Implicit(Optimizer):
     """The proximal-point update of one row under squared error (implicit SGD: Toulis & Airoldi 2017).
 
-    w <- w - rate / (1 + rate s |x|^2) s r x, where r is the residual of the row x (with its 1 for the
+    ``w <- w - rate / (1 + rate s |x|^2) s r x``, where r is the residual of the row x (with its 1 for the
     intercept) and s its weight: the residual that counts is the one after the step, so that no rate
     makes it diverge. The penalties follow by their proximal operator,
-    w <- sign(w) max(0, |w| - rate alpha_1) / (1 + rate alpha_2), alpha_1 and alpha_2 being the
+    ``w <- sign(w) max(0, |w| - rate alpha_1) / (1 + rate alpha_2)``, alpha_1 and alpha_2 being the
     estimator's ``alpha`` times the shares of l1 and l2. For ``loss="squared_error"`` and one row an update.
 
     References

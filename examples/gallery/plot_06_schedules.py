@@ -1,0 +1,63 @@
+"""
+Schedules: learning rates that change
+=====================================
+
+A schedule multiplies the learning rate at each update. High rates go far, low rates settle: most
+schedules begin with the one and end with the other.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_diabetes
+from sklearn.preprocessing import StandardScaler
+
+from skgd import GDRegressor
+from skgd.schedules import Cosine, Exponential, InvScaling, OneCycle, Polynomial, Step, Warmup
+
+X, y = load_diabetes(return_X_y=True)
+X, y = StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
+
+# %%
+# The rates of 30 epochs, and how far the weights are from the best ones, relative to where they started.
+# ``history_`` has the rates, ``path_`` (with ``record_path=True``) the weights.
+schedules = {
+    "constant": "constant",
+    "invscaling": InvScaling(power=0.4),
+    "exponential": Exponential(decay=0.85),
+    "step": Step(factor=0.2, period=10),
+    "polynomial": Polynomial(power=1.0),
+    "cosine": Cosine(),
+    "one cycle": OneCycle(),
+    "warm-up, then cosine": Warmup(100, then="cosine"),
+}
+exact = GDRegressor(solver="batch", alpha=1e-3, tol=1e-14, max_iter=20_000).fit(X, y)
+
+figure, axes = plt.subplots(2, 4, figsize=(13, 5.4), layout="constrained", sharex=True, sharey=True)
+for axis, (name, schedule) in zip(axes.flat, schedules.items(), strict=True):
+    model = GDRegressor(
+        solver="minibatch",
+        batch_size=8,
+        learning_rate=0.1,
+        schedule=schedule,
+        alpha=1e-3,
+        max_iter=30,
+        tol=None,
+        average=False,
+        record_path=True,
+        random_state=0,
+    ).fit(X, y)
+    away = np.linalg.norm(model.path_[1:, :-1] - exact.coef_, axis=1) / np.linalg.norm(exact.coef_)
+    axis.plot(model.history_["epoch"], model.history_["learning_rate"], color="C0", label="learning rate")
+    axis.plot(model.history_["epoch"], away, color="C1", label="distance from the best weights")
+    axis.set(title=f"{name}: ends {away[-1]:.1%} away", yscale="log", ylim=(1e-4, 1))
+for axis in axes[1]:
+    axis.set_xlabel("epoch")
+axes[0, 0].legend(loc="lower left", fontsize="small")
+plt.show()
+
+# %%
+# The best weights were found by batch descent. At a constant rate the weights keep wandering; every
+# schedule that ends low lets them settle, and those that stay high for longer first get further. Any
+# callable of the array of update numbers is a schedule too:
+model = GDRegressor(learning_rate=0.1, schedule=lambda t: np.exp(-t / 100), random_state=0).fit(X, y)
+print(model.stop_reason_, model.n_iter_)

@@ -1,0 +1,71 @@
+"""
+Early stopping
+==============
+
+A flexible model first learns what is common to all data of its kind and then the accidents of the rows
+it was given. Rows held out tell when the second begins.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+from skgd import GDMLPRegressor
+
+rng = np.random.default_rng(0)
+x = np.sort(rng.uniform(-3, 3, 60))
+y = np.sin(2 * x) + 0.4 * rng.normal(size=60)
+x_val = rng.uniform(-3, 3, 200)
+y_val = np.sin(2 * x_val) + 0.4 * rng.normal(size=200)
+
+
+def features(x):
+    return np.column_stack([x**k for k in range(1, 6)]) / [3**k for k in range(1, 6)]
+
+
+scaler = StandardScaler().fit(features(x))
+X, X_val = scaler.transform(features(x)), scaler.transform(features(x_val))
+
+# %%
+# The same network twice: once it runs all its epochs, once it watches a validation set of its own.
+# (Without ``X_val`` and ``y_val``, a share ``validation_fraction`` of the rows is held out.) The score
+# is R², and the best parameters, not the last, are kept.
+shared = {
+    "hidden_layer_sizes": (64, 64),
+    "batch_size": 10,
+    "learning_rate": 3e-3,
+    "alpha": 0,
+    "random_state": 0,
+}
+full = GDMLPRegressor(max_iter=600, tol=None, **shared).fit(X, y)
+stopped = GDMLPRegressor(max_iter=600, tol=1e-4, n_iter_no_change=60, early_stopping=True, **shared)
+stopped.fit(X, y, X_val=X_val, y_val=y_val)
+print(f"stopped after {stopped.n_iter_} epochs: {stopped.stop_reason_}")
+
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
+left.semilogy(full.history_["epoch"], full.loss_curve_, color="C1", label="all epochs")
+left.semilogy(stopped.history_["epoch"], stopped.loss_curve_, color="C0", label="early stopping")
+best = stopped.history_["epoch"][np.argmax(stopped.validation_scores_)]
+left.set(title="training loss", xlabel="epoch")
+left.legend()
+middle.plot(stopped.history_["epoch"], stopped.validation_scores_, color="C0")
+middle.plot(best, stopped.best_validation_score_, "k*", markersize=12, label="the parameters that are kept")
+middle.set(title="R² on the validation rows", xlabel="epoch", ylim=(0.4, 0.8))
+middle.legend(loc="lower right")
+
+line = np.linspace(-3, 3, 400)
+right.plot(x, y, "o", color="0.6", markersize=4, label="training rows")
+right.plot(line, np.sin(2 * line), "k:", label="truth")
+for name, model, colour in (("all epochs", full, "C1"), ("early stopping", stopped, "C0")):
+    score = model.score(X_val, y_val)
+    right.plot(
+        line, model.predict(scaler.transform(features(line))), color=colour, label=f"{name}: R² {score:.2f}"
+    )
+right.set(xlabel="x", ylabel="y", ylim=(-2.4, 2.4))
+right.legend(loc="lower left", fontsize="small", ncols=2)
+plt.show()
+
+# %%
+# The training loss of the long run goes on falling, and its curve bends to meet single points. Early
+# stopping keeps the smoother one. The score that is reported belongs to the rows used for stopping, and
+# so is slightly flattering: judge the final model on rows that neither training nor stopping has seen.

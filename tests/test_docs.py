@@ -1,0 +1,147 @@
+"""The documentation: every public name has its place, and the built site has no loose ends."""
+
+import inspect
+import re
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from test_house import public_modules
+
+import skgd
+
+ROOT = Path(__file__).parent.parent
+DOCS, GALLERY = ROOT / "docs", ROOT / "examples" / "gallery"
+SITE = DOCS / "_build" / "html"
+
+sources = pytest.mark.skipif(not (DOCS / "api.rst").exists(), reason="the sources are not here")
+site = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="the site is not built")
+
+
+def reference():
+    """Names that the API reference has a page for, and those that its text mentions, with their modules."""
+    module, names = "skgd", set()
+    text = (DOCS / "api.rst").read_text()
+    for line in text.splitlines():
+        if found := re.match(r"\.\. currentmodule:: (\S+)", line):
+            module = found[1]
+        elif found := re.match(r"\.\. automodule:: (\S+)", line):
+            names.add(found[1])
+        elif found := re.match(r"   (\w+)$", line):
+            names.add(f"{module}.{found[1]}")
+    return names | set(re.findall(r"``(skgd[\w.]+)``", text))
+
+
+class Page(HTMLParser):
+    """What a page links to and shows, and the places in it that can be linked to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.images, self.anchors = [], [], set()
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.anchors |= {attrs[key] for key in ("id", "name") if attrs.get(key)}
+        if tag in ("a", "link") and attrs.get("href"):
+            self.links.append(attrs["href"])
+        if tag in ("img", "script", "source", "video") and attrs.get("src"):
+            self.images.append((attrs["src"], attrs.get("alt")))
+
+
+@cache
+def page(path):
+    return Page(path)
+
+
+def pages():
+    templates = SITE / "_static"  # of the theme
+    return sorted(path for path in SITE.rglob("*.html") if templates not in path.parents)
+
+
+def target(path, link):
+    """The file that a link of a page leads to, and the place in it; None for other sites."""
+    parts = urlsplit(link)
+    if parts.scheme or parts.netloc:
+        return None
+    file = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+    return (file / "index.html" if file.is_dir() else file), unquote(parts.fragment)
+
+
+@sources
+@pytest.mark.parametrize("module", public_modules(), ids=lambda module: module.__name__)
+def test_every_public_name_is_in_the_reference(module):
+    missing = {f"{module.__name__}.{name}" for name in module.__all__} - reference()
+    if module is not skgd:  # what skgd itself offers may be described there
+        missing = {name for name in missing if f"skgd.{name.rsplit('.')[-1]}" not in reference()}
+    assert not missing
+
+
+@sources
+def test_the_reference_has_only_public_names():
+    for name in reference():
+        thing = skgd
+        for part in name.split(".")[1:]:
+            thing = getattr(thing, part)
+
+
+@sources
+def test_the_gallery_is_explained():
+    scripts = sorted(GALLERY.glob("plot_*.py"))
+    assert len(scripts) >= 12
+    for script in scripts:
+        title, rule, blank, text = inspect.cleandoc(script.read_text().split('"""')[1]).split("\n", 3)
+        assert title and set(rule) == {"="} and len(rule) >= len(title) and not blank, script.name
+        assert len(text) > 100, script.name
+
+
+@site
+def test_links_lead_somewhere():
+    broken = []
+    for path in pages():
+        for link in page(path).links:
+            if (found := target(path, link)) is None:
+                continue
+            file, place = found
+            lost = place and file.suffix == ".html" and file.exists() and place not in page(file).anchors
+            if not file.exists() or lost:
+                broken.append(f"{path.relative_to(SITE)}: {link}")
+    assert not broken
+
+
+@site
+def test_images_are_there_and_described():
+    for path in pages():
+        for source, alt in page(path).images:
+            found = target(path, source)
+            if found is None:
+                assert source.startswith("data:"), f"{path.name} needs {source} from elsewhere"
+                continue
+            assert found[0].exists(), f"{path.relative_to(SITE)}: {source}"
+            assert found[0].stat().st_size > 0
+            if found[0].suffix == ".png":
+                assert alt is not None, f"{path.relative_to(SITE)}: {source} is not described"
+
+
+@site
+def test_examples_have_pictures():
+    for script in GALLERY.glob("plot_*.py"):
+        built = page(SITE / "auto_examples" / f"{script.stem}.html")
+        assert any(f"sphx_glr_{script.stem}_" in source for source, _ in built.images), script.name
+
+
+@site
+@pytest.mark.parametrize("name", [name for name in skgd.__all__ if name.startswith("GD")])
+def test_estimators_link_to_their_page(name):
+    link = getattr(skgd, name)()._get_doc_link()
+    assert (SITE / link.split("/latest/")[1]).exists()
+
+
+@site
+def test_formulas_were_understood():
+    for path in pages():
+        text = path.read_text()
+        assert "<merror" not in text, path.name
+        assert not re.search(r"<mtext[^>]*>\\", text), path.name
