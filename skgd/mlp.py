@@ -266,9 +266,11 @@ class GDMLPClassifier(Classification, PerceptronModel):
     --------
     >>> from sklearn.datasets import load_digits
     >>> from skgd import GDMLPClassifier
+    >>> from sklearn.model_selection import train_test_split
     >>> X, y = load_digits(return_X_y=True)
-    >>> model = GDMLPClassifier(hidden_layer_sizes=(32,), max_iter=20, tol=None, random_state=0)
-    >>> model.fit(X[:1500] / 16, y[:1500]).score(X[1500:] / 16, y[1500:]) > 0.9
+    >>> X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
+    >>> model = GDMLPClassifier(hidden_layer_sizes=(32,), random_state=0).fit(X_train, y_train)
+    >>> model.score(X_test, y_test) > 0.95
     True
     """
 

@@ -27,7 +27,8 @@ def close():
 
 def test_matplotlib_is_imported_only_to_draw():
     code = "import sys, skgd; assert 'matplotlib' not in sys.modules; print('fine')"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "fine\n"
+    command = [sys.executable, "-P", "-c", code]  # -P: from the root the sources would hide the package
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "fine\n"
 
 
 def test_without_matplotlib_the_remedy_is_named(monkeypatch):
