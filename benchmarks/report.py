@@ -1,7 +1,7 @@
 """Run every benchmark and write docs/benchmarks.md: each number with the command that made it.
 
 Takes about twenty minutes on a machine with nothing else to do. Arguments are names of scripts to run
-again (all by default); the sections of the others stay. `FASHION_MNIST` in the environment may name a
+again (all by default), or `--words` for the words alone; the other tables stay. `FASHION_MNIST` in the environment may name a
 folder with the four files of Fashion-MNIST.
 """
 
@@ -29,7 +29,6 @@ NOTES = {  # script -> title, words below its table
 
 
 def section(script):
-    _, words = NOTES[script]
     command = [sys.executable, str(HERE / f"{script}.py")]
     folder = os.environ.get("FASHION_MNIST")
     shown = f"python benchmarks/{script}.py"
@@ -39,17 +38,27 @@ def section(script):
     print(f"=== {shown}", flush=True)
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     print(output, flush=True)
-    return f"```sh\n{shown}\n```\n\n```text\n{output.strip()}\n```\n\n{words}"
+    return f"```sh\n{shown}\n```\n\n```text\n{output.strip()}\n```"
+
+
+def write(known):
+    """The page from the tables of each title, with today's words below them."""
+    parts = []
+    for title, words in NOTES.values():
+        if title in known:
+            tables = known[title].rpartition("```")[0].strip() + "\n```\n"
+            parts.append(f"\n## {title}\n\n{tables}" + (words and f"\n{words}\n"))
+    TARGET.write_text(HEAD + "".join(parts))
 
 
 def main():
     wanted = sys.argv[1:] or [name for name in NOTES if (HERE / f"{name}.py").exists()]
     text = TARGET.read_text() if TARGET.exists() else ""
     known = dict(re.findall(r"\n## ([^\n]+)\n(.*?)(?=\n## |\Z)", text, re.DOTALL))
-    for script in wanted:
+    for script in [] if wanted == ["--words"] else wanted:
         known[NOTES[script][0]] = section(script)
-        parts = [f"\n## {title}\n\n{known[title].strip()}\n" for title, _ in NOTES.values() if title in known]
-        TARGET.write_text(HEAD + "".join(parts))
+        write(known)
+    write(known)
 
 
 if __name__ == "__main__":
