@@ -1,8 +1,8 @@
 """Run every benchmark and write docs/benchmarks.md: each number with the command that made it.
 
 Takes about twenty minutes on a machine with nothing else to do. Arguments are names of scripts to run
-again (all by default), or `--words` for the words alone; the other tables stay. `FASHION_MNIST` in the environment may name a
-folder with the four files of Fashion-MNIST.
+again (all by default), or `--words` for the words alone; the other tables stay. `FASHION_MNIST` in the
+environment may name a folder with the four files of Fashion-MNIST.
 """
 
 import os
