@@ -67,6 +67,14 @@ class Standard:
         return out
 
 
+def aligned_zeros(shape, dtype) -> np.ndarray:
+    """Zeros that start a cache line: vectors of the core then never lie across two."""
+    size, line = int(np.prod(shape)) * dtype.itemsize, 64
+    memory = np.zeros(size + line, dtype=np.uint8)
+    start = -memory.__array_interface__["data"][0] % line
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
 def second_moments(problem: Problem, chunk: int = 4096) -> np.ndarray:
     """Weighted sum of z z', z = (x, 1) or, for squared error, (x, 1, y); float64."""
     targets, d = problem.targets, problem.d
@@ -143,7 +151,7 @@ class Problem:
     def zeros(self) -> np.ndarray:
         inputs, _, columns, offset = self.layers[-1]
         shape = (self.d + 1, columns) if self.network is None else offset + (inputs + 1) * columns
-        return np.zeros(shape, dtype=self.dtype)
+        return aligned_zeros(shape, self.dtype)
 
     def blocks(self, theta: np.ndarray) -> list[np.ndarray]:
         """Views (inputs + 1, width) of the layers in theta, intercepts last."""

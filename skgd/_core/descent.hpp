@@ -57,7 +57,7 @@ struct Plan {
     return rows.part(start, std::min(batch_size, rows.count - start));
   }
   double rate(int64_t u) const { return rates[u * rate_stride]; }
-  template <class T> void rates_of(int64_t u, std::vector<T>& out) const {
+  template <class T> void rates_of(int64_t u, Buffer<T>& out) const {
     const double* row = rates + u * rate_stride;
     for (int64_t k = 0; k < int64_t(out.size()); ++k) out[k] = T(row[std::min(k, rate_columns - 1)]);
   }
@@ -87,6 +87,7 @@ template <class T> class Accumulator {
   }
 
   int64_t work() const { return work_; }
+  Model<T>& model() { return *models_[0]; }
   // Seeds what is random in the gradients to come.
   void noise(uint64_t seed) {
     for (auto& model : models_) model->noise(seed);
@@ -114,7 +115,7 @@ template <class T> class Accumulator {
       const int64_t begin = s * rows.count / segments, end = (s + 1) * rows.count / segments;
       double* sum = sums_.data() + (workers > 1 ? s * size : 0);
       std::fill_n(sum, size, 0.0);
-      std::vector<T> part(sizeof(T) == 8 || !gradient ? 0 : size);
+      Buffer<T> part(sizeof(T) == 8 || !gradient ? 0 : size);
       for (int64_t start = begin; start < end && !stop; start += chunk) {
         const Rows piece = rows.part(start, std::min(chunk, end - start));
         T* into = !gradient ? nullptr : part.empty() ? reinterpret_cast<T*>(sum) : part.data();
@@ -157,7 +158,9 @@ template <class T> class Accumulator {
   int64_t work_;  // per row, in multiplications
   std::vector<double> sums_, total_;
 
-  int64_t chunk_rows() const { return std::clamp<int64_t>((1 << 22) / work_, 64, 4096); }
+  int64_t chunk_rows() const {
+    return std::clamp<int64_t>((1 << 22) / work_, std::max<int64_t>(64, models_[0]->block_rows()), 4096);
+  }
 };
 
 // Penalty at theta and norm of the objective's gradient there, given the loss gradient.
@@ -180,7 +183,7 @@ template <class T> void report(const Problem<T>& problem, const T* theta, const 
 
 // The same for loops that keep no gradient: the gradient of one batch is formed for the report.
 template <class T> void report(const Problem<T>& problem, const T* theta, Rows batch, Outcome& outcome) {
-  std::vector<T> gradient(problem.parameters());
+  Buffer<T> gradient(problem.parameters());
   make_model(problem)->loss_and_gradient(theta, batch, gradient.data());
   for (T& g : gradient) g /= T(batch.count);
   report(problem, theta, gradient.data(), outcome);
@@ -199,7 +202,7 @@ template <class T> void with_l2(const Problem<T>& problem, const T* theta, const
   }
 }
 
-template <class T> void shorten(std::vector<T>& gradient, double most) {
+template <class T> void shorten(Buffer<T>& gradient, double most) {
   double squares = 0;
   for (T g : gradient) squares += double(g) * double(g);
   const double norm = std::sqrt(squares);
@@ -212,36 +215,52 @@ template <class T> uint64_t noise_of(const Descent<T>& descent) {
   return next_random(state) | 1;
 }
 
+// Whether an update can be made while its gradient is formed: nothing must see the gradient as a whole.
+template <class T, class Rule>
+bool updates_in_parts(const Rule&, const Model<T>& model, const Problem<T>& problem, const Plan& plan, int64_t u) {
+  if constexpr (requires { Rule::implicit; }) return false;
+  const int64_t rows = plan.batch(u).count;
+  return u + 1 < plan.updates() && plan.max_gradient_norm == 0 && rows < problem.n() && model.gives_parts(rows);
+}
+
 template <class T, class Rule>
 Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Rule& rule,
                       Control& control) {
   const int64_t size = problem.parameters(), updates = plan.updates();
   Accumulator<T> accumulate(problem, plan.threads);
-  std::vector<T> gradient(size), rates(plan.rate_columns == 1 ? 1 : problem.columns());
+  Buffer<T> gradient(size), rates(plan.rate_columns == 1 ? 1 : problem.columns());
   Theta<T> theta{descent.theta, gradient.data(), descent.slots, rates.data(), rates.size() == 1};
   const int64_t work = accumulate.work();
   Outcome outcome;
   for (int64_t u = 0; u < updates && !control.stop; ++u) {
     const Rows batch = plan.batch(u);
     if (problem.network.dropout > 0) accumulate.noise(noise_of(descent));
-    const bool condensed = problem.moments.gram && batch.count == problem.n();
-    const double loss = condensed ? quadratic(problem, descent.theta, gradient.data())
-                                  : accumulate(descent.theta, batch, gradient.data(), control);
-    if (control.stop) break;  // the gradient may be partial
-    theta.scale = T(1) / T(batch.count);
-    if (plan.max_gradient_norm > 0 || u == updates - 1) {
-      for (T& g : gradient) g *= theta.scale;
-      theta.scale = 1;
-    }
-    if (plan.max_gradient_norm > 0) shorten(gradient, plan.max_gradient_norm);
-    if (u == updates - 1) {
-      report(problem, descent.theta, gradient.data(), outcome);
-      if (descent.gradient) with_l2(problem, descent.theta, gradient.data(), descent.gradient);
-    }
     plan.rates_of(u, rates);
-    make_implicit(rule, problem, batch, theta, gradient.data());
-    if (batch.count == problem.n()) restart(rule, theta, problem);
-    update(rule, descent.t, theta, problem);
+    theta.scale = T(1) / T(batch.count);
+    double loss;
+    const bool condensed = problem.moments.gram && batch.count == problem.n();
+    if (updates_in_parts(rule, accumulate.model(), problem, plan, u)) {
+      const int64_t upper = problem.layers[0].intercepts();
+      std::fill(gradient.begin() + upper, gradient.end(), T(0));
+      loss = accumulate.model().loss_and_upper_gradient(descent.theta, batch, gradient.data());
+      update_in_parts(rule, descent.t, theta, gradient.data(), accumulate.model(), problem);
+    } else {
+      loss = condensed ? quadratic(problem, descent.theta, gradient.data())
+                       : accumulate(descent.theta, batch, gradient.data(), control);
+      if (control.stop) break;  // the gradient may be partial
+      if (plan.max_gradient_norm > 0 || u == updates - 1) {
+        for (T& g : gradient) g *= theta.scale;
+        theta.scale = 1;
+      }
+      if (plan.max_gradient_norm > 0) shorten(gradient, plan.max_gradient_norm);
+      if (u == updates - 1) {
+        report(problem, descent.theta, gradient.data(), outcome);
+        if (descent.gradient) with_l2(problem, descent.theta, gradient.data(), descent.gradient);
+      }
+      make_implicit(rule, problem, batch, theta, gradient.data());
+      if (batch.count == problem.n()) restart(rule, theta, problem);
+      update(rule, descent.t, theta, problem);
+    }
     descent.average.add(descent.theta, size, descent.t);
     ++descent.t, ++outcome.updates;
     outcome.loss += loss, outcome.weight += weight_of(problem, batch);

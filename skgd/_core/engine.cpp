@@ -49,7 +49,7 @@ template <class T> std::array<double, 3> row_moments(const Problem<T>& problem) 
   std::visit(
       [&](const auto& x) {
         if constexpr (requires { x.center; }) {
-          std::vector<T> buffer(x.buffered() ? x.d : 0);
+          Buffer<T> buffer(x.buffered() ? x.d : 0);
           for (int64_t i = 0; i < x.n; ++i) {
             const T* row = x.row(i, buffer.data());
             add(i, double(dot(row, row, x.d)));

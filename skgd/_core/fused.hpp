@@ -64,9 +64,9 @@ template <class T, class L> class PerSample {
   const L& loss_;
   int64_t d_, K_, size_;
   T* w_;
-  std::vector<T> z_, rates_, y_, weights_, l2_, buffers_[2];
+  Buffer<T> z_, rates_, y_, weights_, l2_, buffers_[2];
   Cut<T> cut_{d_};
-  std::vector<T> packed_, mean_;  // theta and the mean of the iterates, cut
+  Buffer<T> packed_, mean_;  // theta and the mean of the iterates, cut
 
   double rows(int64_t begin, int64_t end) {
     if constexpr (Elementwise<L, T>)

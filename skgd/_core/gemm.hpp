@@ -99,17 +99,20 @@ template <class T> void affine(const T* A, int64_t lda, const T* W, const T* b, 
   add_product(A, int64_t(1), lda, W, n, m, k, Z, n);
 }
 
-// G (k, n) += A' D and g (n) += column sums of D, for A (m, k) and D (m, n).
-template <class T> void add_gradient(const T* A, int64_t lda, const T* D, int64_t m, int64_t k, int64_t n, T* G, T* g) {
+// g (n) += column sums of D (m, n).
+template <class T> void add_sums(const T* D, int64_t m, int64_t n, T* g) {
+  if (n == 1)
+    for (int64_t i = 0; i < m; ++i) g[0] += D[i];
+  else
+    for (int64_t i = 0; i < m; ++i) add_columns(g, T(1), D + i * n, n);
+}
+
+// G (k, n) += A' D, for A (m, k) and D (m, n).
+template <class T> void add_gradient(const T* A, int64_t lda, const T* D, int64_t m, int64_t k, int64_t n, T* G) {
   if (n == 1) {
-    for (int64_t i = 0; i < m; ++i) {
-      add_row(G, D[i], A + i * lda, k);
-      g[0] += D[i];
-    }
+    for (int64_t i = 0; i < m; ++i) add_row(G, D[i], A + i * lda, k);
     return;
   }
-  for (int64_t i = 0; i < m; ++i)
-    for (int64_t j = 0; j < n; j += lanes<T>) store(g + j, load<vec<T>>(g + j) + load<vec<T>>(D + i * n + j));
   if (use_blas<T>(m, k, n)) return call_blas(true, false, k, m, n, A, lda, D, n, T(1), G, n);
   constexpr int64_t some = 128;  // rows whose part of A and D stays in the first-level cache
   for (int64_t i = 0; i < m; i += some)
@@ -119,7 +122,7 @@ template <class T> void add_gradient(const T* A, int64_t lda, const T* D, int64_
 // E (m, lde) = D (m, n) W' for W (k, n), of which n_used columns count; columns of E past k become zero.
 template <class T>
 void pull_back(const T* D, const T* W, int64_t m, int64_t n, int64_t n_used, int64_t k, T* E, int64_t lde,
-               std::vector<T>& scratch) {
+               Buffer<T>& scratch) {
   if (use_blas<T>(m, k, n)) {
     call_blas(false, true, m, n, k, D, n, W, n, T(0), E, lde);
     for (int64_t i = 0; i < m; ++i) std::fill(E + i * lde + k, E + (i + 1) * lde, T(0));

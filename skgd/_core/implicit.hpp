@@ -10,7 +10,7 @@ template <class T> double squared_length(const Problem<T>& problem, int64_t i) {
   const double squares = std::visit(
       [&](const auto& x) {
         if constexpr (requires { x.center; }) {
-          std::vector<T> buffer(x.buffered() ? x.d : 0);
+          Buffer<T> buffer(x.buffered() ? x.d : 0);
           const T* row = x.row(i, buffer.data());
           return double(dot(row, row, x.d));
         } else {

@@ -49,7 +49,7 @@ template <class T, class I, class Rule> class Lazy {
 
   Outcome run(const Plan& plan, Control& control) {
     const int64_t updates = plan.updates(), m = plan.batch_size;
-    std::vector<T> z(m * K_), mean_step(m * K_), rates(K_);
+    Buffer<T> z(m * K_), mean_step(m * K_), rates(K_);
     TargetBuffer<T> targets;
     Outcome outcome;
     for (int64_t u = 0; u < updates && !control.stop; ++u) {
@@ -82,7 +82,7 @@ template <class T, class I, class Rule> class Lazy {
   int64_t K_, d_;
   double l1_, l2_;
   std::vector<double> scale_, owed_, sum_, paid_;  // sum_ is A above
-  std::vector<T> u_, step_ = std::vector<T>(K_);
+  Buffer<T> u_, step_ = Buffer<T>(K_);
   bool far_;      // the weights do not fit the first-level cache
   double begun_;  // updates before the penalties owed
   double share_;  // total weight of the mean so far, in units in which it was 1 before this run
@@ -146,7 +146,7 @@ template <class T, class I, class Rule> class Lazy {
   }
 
   // z holds the weighted slopes of the batch.
-  void step(Rows batch, T* z, T* mean_step, const std::vector<T>& rates) {
+  void step(Rows batch, T* z, T* mean_step, const Buffer<T>& rates) {
     const T mean = T(1) / T(batch.count);
     const int64_t t = descent_.t;
     if (problem_.fit_intercept) {
@@ -191,7 +191,7 @@ template <class T, class I, class Rule> class Lazy {
   }
 
   // One row, its features up to date: what the penalties add over this update is owed.
-  void adaptive_step(int64_t row, const T* slopes, const std::vector<T>& rates) {
+  void adaptive_step(int64_t row, const T* slopes, const Buffer<T>& rates) {
     for (I p = x_.indptr[row]; p < x_.indptr[row + 1]; ++p)
       for (int64_t k = 0; k < K_; ++k) {
         const int64_t i = int64_t(x_.indices[p]) * K_ + k;

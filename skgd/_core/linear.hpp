@@ -53,7 +53,7 @@ template <class T> class Linear final : public Model<T> {
 
   const Problem<T>& problem_;
   int64_t d_, columns_, block_rows_, ahead_rows_;
-  std::vector<T> z_, buffer_;
+  Buffer<T> z_, buffer_;
   std::vector<const T*> rows_, ahead_;
   Cut<T> cut_{d_};
   TargetBuffer<T> targets_;

@@ -18,6 +18,8 @@ template <class T> class Mlp final : public Model<T> {
     for (const Layer& layer : layers_) widest = std::max(widest, layer.columns), total += layer.columns;
     // what a block leaves between forward and backward should stay in the second-level cache
     block_rows_ = std::clamp<int64_t>((256 << 10) / (2 * total * int64_t(sizeof(T))), 128, 512);
+    if (use_blas<T>(block_rows_, d_, layers_[0].columns))  // which packs the weights anew for every block
+      block_rows_ = std::clamp<int64_t>((int64_t(1) << 28) / problem.parameters(), 128, 1024);
     auto* dense = std::get_if<Dense<T>>(&problem.design);
     skips_ = dense && !dense->buffered() && NonZeros<T>::worth(dense->data, dense->n, d_);
     if (skips_) block_rows_ = 64;  // whose deltas stay in the first-level cache
@@ -35,18 +37,26 @@ template <class T> class Mlp final : public Model<T> {
 
   double loss_and_gradient(const T* theta, Rows rows, T* gradient) override {
     double total = 0;
-    T* z = values_.back().data();
     for (int64_t start = 0; start < rows.count; start += block_rows_) {
       const Rows part = rows.part(start, std::min(block_rows_, rows.count - start));
-      if (theta)
-        forward(theta, part, gradient != nullptr);
-      else
-        std::fill_n(z, part.count * problem_.columns(), T(0));
-      const Block<T> block = targets_.block(problem_, part, z);
-      total += std::visit([&](auto& loss) { return slopes_of(loss, block); }, problem_.loss);
-      if (gradient) backward(theta, part, gradient);
+      total += loss_of(theta, part, gradient != nullptr);
+      if (!gradient) continue;
+      upper_gradient(theta, part, gradient);
+      add_inputs(0, d_, gradient);
     }
     return total;
+  }
+
+  bool gives_parts(int64_t rows) const override {
+    return rows <= block_rows_ && std::holds_alternative<Dense<T>>(problem_.design);
+  }
+  double loss_and_upper_gradient(const T* theta, Rows rows, T* gradient) override {
+    const double total = loss_of(theta, rows, true);
+    upper_gradient(theta, rows, gradient);
+    return total;
+  }
+  void add_inputs(int64_t begin, int64_t end, T* gradient) override {
+    std::visit([&](auto& design) { add_inputs(design, begin, end, gradient); }, problem_.design);
   }
 
   void scores(const T* theta, Rows rows, T* z) override {
@@ -62,13 +72,26 @@ template <class T> class Mlp final : public Model<T> {
   const Problem<T>& problem_;
   const std::vector<Layer>& layers_;
   int64_t d_, block_rows_;
-  std::vector<std::vector<T>> values_, slopes_;  // (rows, columns) of each layer; the slopes become deltas
-  std::vector<T> pulled_, gathered_, transposed_;
-  const T* input_ = nullptr;  // (rows, d) of the block at work, dense
+  std::vector<Buffer<T>> values_, slopes_;  // (rows, columns) of each layer; the slopes become deltas
+  Buffer<T> pulled_, gathered_, transposed_;
+  Rows rows_;                 // of the block at work
+  const T* input_ = nullptr;  // (rows, d) of it, dense
+  const T* delta_ = nullptr;  // (rows, columns) of it, of the first layer
   bool skips_ = false;        // the zeros of dense rows, which then are in
   NonZeros<T> nonzeros_;
   TargetBuffer<T> targets_;
   uint64_t seed_ = 0;  // of the dropout; 0: none is dropped
+
+  // The weighted losses of a block; their slopes replace the last layer's values.
+  double loss_of(const T* theta, Rows rows, bool learning) {
+    T* z = values_.back().data();
+    if (theta)
+      forward(theta, rows, learning);
+    else
+      std::fill_n(z, rows.count * problem_.columns(), T(0));
+    const Block<T> block = targets_.block(problem_, rows, z);
+    return std::visit([&](auto& loss) { return slopes_of(loss, block); }, problem_.loss);
+  }
 
   // Values of all layers; with `learning` also slopes, and dropout.
   void forward(const T* theta, Rows rows, bool learning) {
@@ -107,13 +130,13 @@ template <class T> class Mlp final : public Model<T> {
 
   void first_layer_of_nonzeros(const Dense<T>& design, const T* W, const T* b, Rows rows, T* z) {
     const int64_t columns = layers_[0].columns;
-    nonzeros_.start(d_);
+    nonzeros_.start(d_, columns);
     for (int64_t i = 0; i < rows.count; ++i) {
       if (const int64_t next = rows.ahead(i); next >= 0) design.ahead(next);
       nonzeros_.add(design.row(rows[i], nullptr));
       std::copy_n(b, columns, z + i * columns);
     }
-    nonzeros_.add_product(W, columns, z);
+    nonzeros_.add_product(W, z);
   }
 
   template <class I> void first_layer(const Csr<T, I>& design, const T* W, const T* b, Rows rows, T* z) {
@@ -126,14 +149,15 @@ template <class T> class Mlp final : public Model<T> {
     }
   }
 
-  // Adds the gradient; the slopes of the loss lie in the last layer's values.
-  void backward(const T* theta, Rows rows, T* gradient) {
+  // Adds the gradient of all but the first layer's weights, which add_inputs() gives.
+  void upper_gradient(const T* theta, Rows rows, T* gradient) {
     const int64_t m = rows.count;
     const T* delta = values_.back().data();
     for (size_t l = layers_.size() - 1; l > 0; --l) {
       const Layer &layer = layers_[l], &below = layers_[l - 1];
-      add_gradient(values_[l - 1].data(), below.columns, delta, m, layer.inputs, layer.columns, gradient + layer.offset,
-                   gradient + layer.intercepts());
+      add_gradient(values_[l - 1].data(), below.columns, delta, m, layer.inputs, layer.columns,
+                   gradient + layer.offset);
+      add_sums(delta, m, layer.columns, gradient + layer.intercepts());
       pull_back(delta, theta + layer.offset, m, layer.columns, layer.width, layer.inputs, pulled_.data(), below.columns,
                 transposed_);
       T* __restrict slopes = slopes_[l - 1].data();
@@ -141,27 +165,25 @@ template <class T> class Mlp final : public Model<T> {
       for (int64_t i = 0; i < m * below.columns; ++i) slopes[i] *= pulled[i];
       delta = slopes;
     }
-    T* first = gradient + layers_[0].intercepts();
-    std::visit([&](auto& design) { first_gradient(design, rows, delta, gradient, first); }, problem_.design);
+    add_sums(delta, m, layers_[0].columns, gradient + layers_[0].intercepts());
     if (!problem_.fit_intercept)
       for (const Layer& layer : layers_) std::fill_n(gradient + layer.intercepts(), layer.columns, T(0));
+    delta_ = delta, rows_ = rows;
+    if (skips_) nonzeros_.sort_by_column();
   }
 
-  void first_gradient(const Dense<T>&, Rows rows, const T* delta, T* gradient, T* intercepts) {
+  void add_inputs(const Dense<T>&, int64_t begin, int64_t end, T* gradient) {
     const int64_t columns = layers_[0].columns;
-    if (!skips_) return add_gradient(input_, d_, delta, rows.count, d_, columns, gradient, intercepts);
-    for (int64_t i = 0; i < rows.count; ++i) add_columns(intercepts, T(1), delta + i * columns, columns);
-    nonzeros_.add_gradient(delta, columns, gradient);
+    if (skips_) return nonzeros_.add_gradient(begin, end, delta_, gradient);
+    add_gradient(input_ + begin, d_, delta_, rows_.count, end - begin, columns, gradient);
   }
 
-  template <class I>
-  void first_gradient(const Csr<T, I>& design, Rows rows, const T* delta, T* gradient, T* intercepts) {
+  template <class I> void add_inputs(const Csr<T, I>& design, int64_t, int64_t, T* gradient) {  // all of them
     const int64_t columns = layers_[0].columns;
-    for (int64_t i = 0; i < rows.count; ++i) {
-      const int64_t begin = design.begin(rows[i]);
-      const T* di = delta + i * columns;
-      sparse_add(design.data + begin, design.indices + begin, design.count(rows[i]), di, gradient, columns);
-      for (int64_t k = 0; k < columns; ++k) intercepts[k] += di[k];
+    for (int64_t i = 0; i < rows_.count; ++i) {
+      const int64_t begin = design.begin(rows_[i]);
+      sparse_add(design.data + begin, design.indices + begin, design.count(rows_[i]), delta_ + i * columns, gradient,
+                 columns);
     }
   }
 

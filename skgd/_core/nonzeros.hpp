@@ -22,62 +22,76 @@ template <class T> class NonZeros {
     return 3 * found < rows * d;
   }
 
-  void start(int64_t d) {
+  // A block of rows with d features for products with (d, n) matrices begins.
+  void start(int64_t d, int64_t n) {
+    d_ = d, n_ = n;
+    few_ = std::max<int64_t>(1, (2 << 10) / (n * int64_t(sizeof(T)))) * 8;
+    parts_ = (d + few_ - 1) / few_;
+    rows_ = 0;
+    const int64_t vectors = n / lanes<T>, groups = (vectors + most - 1) / most;
+    vectors_ = (vectors + groups - 1) / groups;
     ends_.assign(1, 0);
     columns_.assign(d + 1, 0);
   }
 
   void add(const T* x) {
-    const int64_t d = int64_t(columns_.size()) - 1;
     int64_t at = ends_.back();
-    if (int64_t(index_.size()) < at + d) index_.resize(2 * (at + d)), value_.resize(2 * (at + d));
-    int32_t* index = index_.data();
-    T* value = value_.data();
-    for (int64_t j = 0; j < d; ++j) {  // without a branch: the last place is overwritten until it counts
-      index[at] = int32_t(j), value[at] = x[j];
-      at += x[j] != T(0);
+    if (int64_t(index_.size()) < at + d_ + lanes<T>) {
+      index_.resize(2 * (at + d_ + lanes<T>));
+      value_.resize(index_.size());
     }
-    ends_.push_back(at);
+    for (int64_t begin = 0; begin < d_; begin += few_) {
+      at = add_nonzeros(x, begin, std::min(begin + few_, d_), at, index_.data(), value_.data(), columns_.data() + 1);
+      ends_.push_back(at);
+    }
+    ++rows_;
   }
 
-  // Z (m, n) += A W, a few rows of W at a time, which stay in the first-level cache for all rows of A.
-  void add_product(const T* W, int64_t n, T* Z) {
-    const int64_t m = int64_t(ends_.size()) - 1, d = int64_t(columns_.size()) - 1;
-    const int64_t few = std::max<int64_t>(8, (16 << 10) / (n * int64_t(sizeof(T))));
-    at_.assign(ends_.begin(), ends_.end() - 1);
-    for (int64_t j = few; j < d + few; j += few)
-      for (int64_t i = 0; i < m; ++i) {
-        int64_t end = at_[i];
-        while (end < ends_[i + 1] && index_[end] < j) ++end;
-        add_rows(value_.data() + at_[i], index_.data() + at_[i], end - at_[i], W, n, Z + i * n);
-        at_[i] = end;
+  // Z (rows, n) += A W, a few rows of W at a time, which stay in the first-level cache for all rows of A.
+  void add_product(const T* W, T* Z) const {
+    for (int64_t part = 0; part < parts_; ++part)
+      for (int64_t i = 0; i < rows_; ++i) {
+        const int64_t *end = &ends_[i * parts_ + part + 1], begin = end[-1];
+        add_rows(value_.data() + begin, index_.data() + begin, *end - begin, W, Z + i * n_);
       }
   }
 
-  // G (d, n) += A' D.
-  void add_gradient(const T* D, int64_t n, T* G) {
-    sort_by_column();
-    const int64_t d = int64_t(columns_.size()) - 1;
-    for (int64_t j = 0; j < d; ++j)
-      add_rows(by_column_.data() + columns_[j], row_.data() + columns_[j], columns_[j + 1] - columns_[j], D, n,
-               G + j * n);
+  // To be called once all rows are there and before add_gradient().
+  void sort_by_column() {
+    const int64_t all = ends_.back();
+    if (int64_t(row_.size()) < all) row_.resize(index_.size()), by_column_.resize(index_.size());
+    for (int64_t j = 0; j < d_; ++j) columns_[j + 1] += columns_[j];
+    at_.assign(columns_.begin(), columns_.end() - 1);
+    for (int64_t i = 0; i < rows_; ++i)
+      for (int64_t p = ends_[i * parts_]; p < ends_[(i + 1) * parts_]; ++p) {
+        const int32_t to = at_[index_[p]]++;
+        row_[to] = int32_t(i), by_column_[to] = value_[p];
+      }
+  }
+
+  // G (end - begin, n) += those rows of A' D.
+  void add_gradient(int64_t begin, int64_t end, const T* D, T* G) const {
+    for (int64_t j = begin; j < end; ++j)
+      add_rows(by_column_.data() + columns_[j], row_.data() + columns_[j], columns_[j + 1] - columns_[j], D,
+               G + (j - begin) * n_);
   }
 
  private:
-  std::vector<int64_t> ends_, columns_, at_;  // where rows and columns end; the next of each row
+  int64_t d_ = 0, n_ = 0, rows_ = 0;
+  static constexpr int most = 13;      // vectors that the registers hold
+  int64_t vectors_ = 0;                // of a row of W at a time: as few and equal groups as can be
+  int64_t few_ = 0, parts_ = 0;        // columns of a part, parts of a row
+  std::vector<int64_t> ends_;          // of the parts of all rows, after a 0
+  std::vector<int32_t> columns_, at_;  // where columns end, after a 0 (counts until they are sorted); the next of each
   std::vector<int32_t> index_, row_;
-  std::vector<T> value_, by_column_;
+  Buffer<T> value_, by_column_;
 
-  // z (n) += sum_p x_p W[index_p], in as few and equal groups of vectors as the registers hold.
-  static void add_rows(const T* x, const int32_t* index, int64_t count, const T* W, int64_t n, T* z) {
+  // z (n) += sum_p x_p W[index_p].
+  void add_rows(const T* x, const int32_t* index, int64_t count, const T* W, T* z) const {
     if (count == 0) return;
-    constexpr int most = 13, L = lanes<T>;
-    int64_t left = n / L;
-    while (left > 0) {
-      const int64_t groups = (left + most - 1) / most, vectors = (left + groups - 1) / groups;
-      add_rows<most>(vectors, x, index, count, W, n, z);
-      W += vectors * L, z += vectors * L, left -= vectors;
-    }
+    int64_t left = n_ / lanes<T>;
+    for (; left > 0; left -= vectors_, W += vectors_ * lanes<T>, z += vectors_ * lanes<T>)
+      add_rows<most>(std::min(left, vectors_), x, index, count, W, n_, z);
   }
   template <int V_>
   static void add_rows(int64_t vectors, const T* x, const int32_t* index, int64_t count, const T* W, int64_t n, T* z) {
@@ -93,20 +107,6 @@ template <class T> class NonZeros {
       for (int v = 0; v < V_; ++v) sums[v] += xp * load<V>(w + v * L);
     }
     for (int v = 0; v < V_; ++v) store(z + v * L, sums[v]);
-  }
-
-  void sort_by_column() {
-    const int64_t m = int64_t(ends_.size()) - 1, all = ends_.back();
-    if (int64_t(row_.size()) < all) row_.resize(index_.size()), by_column_.resize(index_.size());
-    std::fill(columns_.begin(), columns_.end(), 0);
-    for (int64_t p = 0; p < all; ++p) ++columns_[index_[p] + 1];
-    for (size_t j = 1; j < columns_.size(); ++j) columns_[j] += columns_[j - 1];
-    at_.assign(columns_.begin(), columns_.end() - 1);
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t p = ends_[i]; p < ends_[i + 1]; ++p) {
-        const int64_t to = at_[index_[p]]++;
-        row_[to] = int32_t(i), by_column_[to] = value_[p];
-      }
   }
 };
 

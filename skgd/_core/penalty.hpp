@@ -13,6 +13,9 @@ template <class T> struct Penalty {
   T l1_at(int64_t j) const { return T(l1) * (scale ? scale[j] : T(1)); }
   T l2_at(int64_t j) const { return T(l2) * (scale ? scale[j] * scale[j] : T(1)); }
 
+  // The penalty of the features from `begin` on.
+  Penalty from(int64_t begin) const { return {l1, l2, scale ? scale + begin : nullptr}; }
+
   // The penalty of the first d rows of theta (d, columns).
   double value(const T* theta, int64_t d, int64_t columns) const {
     if (l1 == 0 && l2 == 0) return 0;

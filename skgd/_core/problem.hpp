@@ -111,7 +111,7 @@ template <class T> class TargetBuffer {
   }
 
  private:
-  std::vector<T> y_, weight_;
+  Buffer<T> y_, weight_;
 };
 
 // Raw scores and gradients of blocks of rows; the linear model and the multi-layer perceptron are such.
@@ -120,6 +120,11 @@ template <class T> struct Model {
   // Sum of weight * loss over the rows; adds the gradient of that sum to `gradient` unless it is null. A null
   // theta stands for zeros: the rows are then not read.
   virtual double loss_and_gradient(const T* theta, Rows rows, T* gradient) = 0;
+  // Whether over so many rows the gradient of the first layer's weights can be had a few inputs at a time: after
+  // loss_and_upper_gradient(), which adds all the rest, add_inputs() adds that of inputs `begin` to `end`.
+  virtual bool gives_parts(int64_t) const { return false; }
+  virtual double loss_and_upper_gradient(const T*, Rows, T*) { return 0; }
+  virtual void add_inputs(int64_t, int64_t, T*) {}
   // z (rows.count, columns): the raw scores.
   virtual void scores(const T* theta, Rows rows, T* z) = 0;
   // Rows taken at a time.

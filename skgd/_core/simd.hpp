@@ -3,9 +3,12 @@
 // Vectors are GCC/Clang vector extensions of 32 bytes. The order of every sum is written out here, so
 // no unsafe floating-point flag is needed and both builds (baseline, x86-64-v3) mean the same sums.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <type_traits>
+#include <vector>
 
 namespace skgd {
 
@@ -24,6 +27,18 @@ template <class V, class T> inline V load(const T* p) {
   return v;
 }
 template <class V, class T> inline void store(T* p, V v) { std::memcpy(p, &v, sizeof v); }
+
+// Memory that starts a cache line: a vector that crosses two of them costs two loads.
+template <class T> struct Aligned {
+  using value_type = T;
+  static constexpr std::align_val_t line{64};
+  Aligned() = default;
+  template <class U> Aligned(const Aligned<U>&) {}
+  T* allocate(size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), line)); }
+  void deallocate(T* p, size_t) { ::operator delete(p, line); }
+  bool operator==(const Aligned&) const { return true; }
+};
+template <class T> using Buffer = std::vector<T, Aligned<T>>;
 
 template <class T> inline T sum(half<T> h) {
   if constexpr (sizeof(T) == 8)
@@ -177,6 +192,55 @@ template <class T> inline void add_columns(T* __restrict w, T c, const T* __rest
   using V = vec<T>;
   const V vc = c - V{};
   for (int64_t k = 0; k < columns; k += lanes<T>) store(w + k, load<V>(w + k) + vc * load<V>(s + k));
+}
+
+#ifdef __AVX2__
+typedef uint8_t uint8x4 __attribute__((vector_size(4)));
+typedef uint8_t uint8x8 __attribute__((vector_size(8)));
+typedef int32_t int32x4 __attribute__((vector_size(16)));
+typedef int32_t int32x8 __attribute__((vector_size(32)));
+// For each byte: the places of its bits that are set.
+inline constexpr auto places_of_bits = [] {
+  std::array<std::array<uint8_t, 8>, 256> table{};
+  for (int bits = 0; bits < 256; ++bits)
+    for (int bit = 0, at = 0; bit < 8; ++bit)
+      if (bits >> bit & 1) table[bits][at++] = uint8_t(bit);
+  return table;
+}();
+#endif
+
+// Appends places and values of the non-zeros of x[begin:end] at `at`, counts them by place, and gives the new end.
+// Up to a vector beyond it is overwritten.
+template <class T>
+inline int64_t add_nonzeros(const T* x, int64_t begin, int64_t end, int64_t at, int32_t* index, T* value,
+                            int32_t* counts) {
+  int64_t j = begin;
+#ifdef __AVX2__
+  constexpr int L = lanes<T>;
+  using Int = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+  using Bytes = std::conditional_t<L == 8, uint8x8, uint8x4>;
+  using Ints = std::conditional_t<L == 8, int32x8, int32x4>;
+  for (; j + L <= end; j += L) {
+    const auto v = load<vec<T>>(x + j);
+    const vec<Int> found = v != vec<T>{};
+    int bits;
+    if constexpr (sizeof(T) == 8)
+      bits = __builtin_ia32_movmskpd256(vec<T>(found));
+    else
+      bits = __builtin_ia32_movmskps256(vec<T>(found));
+    const auto places = load<Bytes>(places_of_bits[bits].data());
+    store(counts + j, load<Ints>(counts + j) - __builtin_convertvector(found, Ints));
+    store(index + at, __builtin_convertvector(places, Ints) + int32_t(j));
+    store(value + at, __builtin_shuffle(v, __builtin_convertvector(places, vec<Int>)));
+    at += __builtin_popcount(bits);
+  }
+#endif
+  for (; j < end; ++j) {  // without a branch: the last place is overwritten until it counts
+    const bool found = x[j] != T(0);
+    index[at] = int32_t(j), value[at] = x[j];
+    counts[j] += found, at += found;
+  }
+  return at;
 }
 
 // Whether no element is infinite or NaN: such a one times zero is NaN.

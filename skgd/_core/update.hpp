@@ -73,26 +73,52 @@ template <class Rule, class T> void restart(const Rule& rule, const Theta<T>& th
 }
 
 template <class Rule, class T>
-void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T>& problem) {
+void update_weights(const Rule& rule, const Theta<T>& theta, const Penalty<T>& penalty, int64_t inputs, int64_t K) {
+  if (penalty.l1 > 0 && penalty.l2 > 0)
+    update_weights<true, true>(rule, theta, penalty, inputs, K);
+  else if (penalty.l1 > 0)
+    update_weights<true, false>(rule, theta, penalty, inputs, K);
+  else if (penalty.l2 > 0)
+    update_weights<false, true>(rule, theta, penalty, inputs, K);
+  else
+    update_weights<false, false>(rule, theta, penalty, inputs, K);
+}
+
+template <class Rule, class T> void update_intercepts(const Rule& rule, const Theta<T>& theta, int64_t K) {
+  for (int64_t k = 0; k < K; ++k)
+    rule.template update<false, false>(k, theta.values, theta.scale * theta.gradient[k], theta.slots, theta.rate(k),
+                                       T(0), T(0));
+}
+
+// All layers from the one given on.
+template <class Rule, class T>
+void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T>& problem, size_t from = 0) {
   const auto rule = rule_.template at<T>(t);
-  for (const Layer& layer : problem.layers) {
-    const Penalty<T> penalty = problem.penalty_of(layer);
-    const Theta<T> part = theta.at(layer.offset);
-    const int64_t inputs = layer.inputs, K = layer.columns;
-    if (penalty.l1 > 0 && penalty.l2 > 0)
-      update_weights<true, true>(rule, part, penalty, inputs, K);
-    else if (penalty.l1 > 0)
-      update_weights<true, false>(rule, part, penalty, inputs, K);
-    else if (penalty.l2 > 0)
-      update_weights<false, true>(rule, part, penalty, inputs, K);
-    else
-      update_weights<false, false>(rule, part, penalty, inputs, K);
-    if (!problem.fit_intercept) continue;
-    const Theta<T> free = theta.at(layer.intercepts());
-    for (int64_t k = 0; k < K; ++k)
-      rule.template update<false, false>(k, free.values, free.scale * free.gradient[k], free.slots, free.rate(k), T(0),
-                                         T(0));
+  for (size_t l = from; l < problem.layers.size(); ++l) {
+    const Layer& layer = problem.layers[l];
+    update_weights(rule, theta.at(layer.offset), problem.penalty_of(layer), layer.inputs, layer.columns);
+    if (problem.fit_intercept) update_intercepts(rule, theta.at(layer.intercepts()), layer.columns);
   }
+}
+
+// The same where the model gives the first layer's gradient in parts: each is formed, used and forgotten while it is
+// in the first-level cache. The place of the first serves for all.
+template <class Rule, class T>
+void update_in_parts(const Rule& rule_, int64_t t, const Theta<T>& theta, T* gradient, Model<T>& model,
+                     const Problem<T>& problem) {
+  const auto rule = rule_.template at<T>(t);
+  const Layer& first = problem.layers[0];
+  const int64_t K = first.columns, few = std::max<int64_t>(6, (12 << 10) / (K * int64_t(sizeof(T))) / 6 * 6);
+  for (int64_t begin = 0; begin < first.inputs; begin += few) {
+    const int64_t count = std::min(few, first.inputs - begin);
+    std::fill_n(gradient, count * K, T(0));
+    model.add_inputs(begin, begin + count, gradient);
+    Theta<T> part = theta.at(begin * K);
+    part.gradient = gradient;
+    update_weights(rule, part, problem.penalty_of(first).from(begin), count, K);
+  }
+  if (problem.fit_intercept) update_intercepts(rule, theta.at(first.intercepts()), K);
+  update(rule_, t, theta, problem, 1);
 }
 
 }  // namespace skgd
