@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import multiprocessing
+import os
 import re
 import shutil
 import sys
@@ -82,7 +83,7 @@ class Terminal(Log):
     width = 0  # of the line shown
 
     def show(self, share, epoch, facts, last):
-        columns = shutil.get_terminal_size().columns - 1  # a full line would wrap
+        columns = _columns() - 1  # a full line would wrap
         bar = 20
         if columns < _WIDE:
             bar, facts = 8, re.sub("validation |learning |up to ", "", facts)
@@ -110,6 +111,15 @@ class Notebook(Log):
             self.handle = display(bundle, raw=True, display_id=True)
         else:
             self.handle.update(bundle, raw=True)
+
+
+def _columns() -> int:
+    """Of the terminal behind the standard error: the standard output may be a file."""
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        columns = 0
+    return columns or shutil.get_terminal_size().columns
 
 
 def _write(text: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from _data import KINDS, SOLVERS, data_of, flat, make, small
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
@@ -177,6 +178,16 @@ def test_a_callback_stops_the_training(kind, solver):
     assert model.n_iter_ == len(model.loss_curve_) == 3
     assert recorder.events == events_of(3)
     np.testing.assert_array_equal(flat(model), flat(small(kind, **params, max_iter=3).fit(X, y)))
+
+
+def test_a_stop_on_purpose_is_no_reason_to_warn():
+    X, y = make()
+    X = X * [1, 1, 1, 1, 1e3]  # badly scaled
+    with pytest.warns(ConvergenceWarning):
+        small(skgd.GDRegressor, max_iter=3).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small(skgd.GDRegressor).set_callbacks(Recorder(stop_at=2)).fit(X, y)
 
 
 def test_all_callbacks_hear_of_the_check_at_which_one_stops():

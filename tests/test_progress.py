@@ -1,7 +1,9 @@
 """What verbose shows, in a terminal, a notebook, a log; what a fitted estimator tells at a glance."""
 
 import io
+import os
 import re
+import subprocess
 import sys
 import threading
 import types
@@ -189,6 +191,40 @@ def test_a_line_fits_the_terminal(screen, monkeypatch, columns):
     assert max(len(line) for line in shown) < columns
     assert ("[" in shown[-1]) == (columns >= 80)
     assert ("validation score" in shown[-1]) == (columns == 200)
+
+
+@pytest.mark.parametrize(("columns", "long"), [(70, False), (140, True)])
+def test_a_real_terminal_while_the_results_go_to_a_file(columns, long):
+    """One line, rewritten, that fits; the width is that of the terminal behind the standard error."""
+    termios = pytest.importorskip("termios", reason="no pseudo-terminals here")
+    leader, follower = os.openpty()
+    termios.tcsetwinsize(follower, (24, columns))
+    script = """
+import numpy as np
+import time
+from skgd import GDRegressor
+from skgd.schedules import Schedule
+X = np.random.default_rng(0).standard_normal((50, 3))
+class Slow(Schedule):
+    def __call__(self, t):
+        time.sleep(0.03)
+        return np.ones(len(t))
+model = GDRegressor(schedule=Slow(), learning_rate=0.01, max_iter=12, tol=None, verbose=1).fit(X, X[:, 0])
+print(f"{model.loss_curve_[-1]:.6g}")
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=follower, check=True, text=True
+    )
+    os.close(follower)
+    shown = os.read(leader, 1 << 16).decode()
+    os.close(leader)
+    assert shown.endswith("stopped: max_iter\r\n")
+    assert shown.count("\n") == 1
+    lines = shown.removesuffix("\r\n").split("\r")[1:]
+    assert len(lines) >= 3
+    assert max(map(len, lines)) < columns
+    assert all(("learning rate" in line) == long for line in lines)
+    assert f"loss {run.stdout.strip()} " in lines[-1]
 
 
 def test_a_fit_in_a_terminal(screen):
