@@ -34,12 +34,13 @@ def quiet(estimator):
 class Tasks(Watcher):
     """The task of a fit, with a task inside it for each check.
 
-    `rows` (X, y, metadata) may be functions, called for callbacks that ask for them only, and so is
-    `fitted`, which gives the attributes of a fit that stops at a record and a descent.
+    `tasks` are the name and the greatest number of the checks; `rows` (X, y, metadata) may be functions,
+    called for callbacks that ask for them only, and so is `fitted`, which gives the attributes of a fit
+    that stops at a record and a descent.
     """
 
-    def __init__(self, estimator, name: str, most: int, rows: dict, fitted: Callable):
-        self.name, self.fitted = name, fitted
+    def __init__(self, estimator, tasks: tuple[str, int], rows: dict, fitted: Callable):
+        (self.name, most), self.fitted = tasks, fitted
         self.told = {"estimator": estimator, **rows}
         self.of_fit = estimator._init_callback_context(max_subtasks=most)
         self.of_check = None
@@ -63,5 +64,4 @@ class Tasks(Watcher):
             self.of_check.call_on_fit_task_end(estimator=self.told["estimator"])
 
     def end(self) -> None:
-        """The estimator is fitted."""
         self.of_fit.call_on_fit_task_end(**self.told, reconstruction_attributes={})

@@ -168,18 +168,13 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
             early_stopping=self.early_stopping,
             score=None if held_out is None else self._scorer(held_out, problem),
         )
-        tasks = None
-        if has_callbacks(self):
-            rows = rows_of(given if hasattr(self, "feature_names_in_") else None, X, y, weight, kept)
-            tasks = self._tasks(problem, rates, settings, rows)
-        progress = progress_of(self.verbose, self.max_iter) if self.verbose else None
-        settings.watchers = [watcher for watcher in (progress, tasks) if watcher is not None]
+        settings.watchers = self._watchers(problem, rates, settings, (given, X, y, weight, kept))
         record = train(problem, descent, rates, settings)
         self._finish(problem, descent, rates, settings, record)
         if record.stop_reason == "interrupted":
             raise KeyboardInterrupt
-        if tasks is not None:
-            tasks.end()
+        for watcher in settings.watchers:
+            watcher.end()
         for message in doubts(self, problem, descent, rates, settings, record):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
@@ -203,16 +198,20 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         intercept = bool(self.fit_intercept)
         return Problem(X, targets, loss, self._penalty(), intercept, standard, self._network)
 
-    def _tasks(self, problem, rates, settings, rows) -> Tasks:
-        """What callbacks are told of a fit."""
+    def _watchers(self, problem, rates, settings, rows) -> list:
+        """Those who asked to be told how the fit goes."""
 
         def fitted(record, descent):
             model = copy(self)
             model._finish(problem, descent.copy(), copy(rates), settings, record.stopped("callback"))
             return vars(model)
 
-        most = -(-self.max_iter * -(-problem.n // settings.batch_size) // settings.check_every)
-        return Tasks(self, "epoch" if self.check_every == "epoch" else "check", most, rows, fitted)
+        watchers = [progress_of(self.verbose, self.max_iter)] if self.verbose else []
+        if has_callbacks(self):
+            updates = self.max_iter * -(-problem.n // settings.batch_size)
+            tasks = ("epoch" if self.check_every == "epoch" else "check", -(-updates // settings.check_every))
+            watchers.append(Tasks(self, tasks, rows_of(self, *rows), fitted))
+        return watchers
 
     def _threads(self) -> int:
         jobs = 1 if self.n_jobs is None else self.n_jobs

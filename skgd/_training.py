@@ -39,6 +39,9 @@ class Watcher:
     def close(self, record: Record) -> None:
         """Training is over, for whatever reason, an error included."""
 
+    def end(self) -> None:
+        """The estimator is fitted."""
+
 
 @dataclass
 class Settings:

@@ -114,16 +114,16 @@ def check_rows(X_val, y_val, estimator):
     return X_val, y_val
 
 
-def rows_of(frame, X, y, weight, kept) -> dict:
-    """The rows that a fit trains on, for callbacks: X is the user's frame, where names are expected.
+def rows_of(estimator, given, X, y, weight, kept) -> dict:
+    """The rows that a fit trains on, for callbacks: of the X `given`, where names of features are expected.
 
-    X holds the `kept` rows already (None: all are), y, the weights and the frame do not; what has to be
-    copied is a function.
+    X holds the `kept` rows already (None: all are), y and the weights do not; what has to be copied is a
+    function.
     """
     if kept is not None:
         y, weight = y[kept], None if weight is None else weight[kept]
-    if frame is not None:
-        X = frame if kept is None else partial(_safe_indexing, frame, kept)
+    if hasattr(estimator, "feature_names_in_"):
+        X = given if kept is None else partial(_safe_indexing, given, kept)
     return {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
 
 
