@@ -42,35 +42,47 @@ class Log(Watcher):
     """A whole line at most every `pause` seconds, and one at the end."""
 
     pause = 2.0
+    at_once = False  # whether to show the very start: the first epoch may be a long one
 
     def __init__(self, max_iter: int, pause: float | None = None, clock=time.perf_counter):
         self.max_iter, self.clock = max_iter, clock
         self.pause = self.pause if pause is None else pause
-        self.due = clock() + self.pause
+        self.began = clock()
+        self.due = self.began + (0.0 if self.at_once else self.pause)
+        self.shown = False
+
+    def begin(self, record, descent) -> None:
+        if self.pause:  # else every check is shown, and nothing besides
+            self._look(record.history, record.place)
 
     def check(self, record, descent) -> bool:
-        now = self.clock()
-        if now >= self.due:
-            self.due = now + self.pause
-            epoch, seconds = record.history["epoch"][-1], record.history["seconds"][-1]
-            left = (self.max_iter - epoch) * seconds / epoch
-            self._show(record.history, f"up to {_duration(left)} left")
+        self._look(record.history, record.history["epoch"][-1])
         return False
 
     def close(self, record) -> None:
-        if record.history["epoch"]:
-            seconds = _duration(record.history["seconds"][-1])
-            self._show(record.history, f"{seconds}, stopped: {record.stop_reason}", last=True)
+        if record.history["epoch"] or self.shown:
+            seconds = _duration(self.clock() - self.began)
+            epoch = record.history["epoch"][-1] if record.history["epoch"] else record.place
+            self._show(record.history, epoch, f"{seconds}, stopped: {record.stop_reason}", last=True)
 
-    def _show(self, history, end: str, last: bool = False) -> None:
-        epoch, score = history["epoch"][-1], history["validation_score"][-1]
-        facts = [f"loss {history['loss'][-1]:.6g}"]
-        if not math.isnan(score):
-            facts.append(f"validation score {score:.4g}")
-        facts += [f"learning rate {history['learning_rate'][-1]:.3g}", end]
+    def _look(self, history, epoch: float) -> None:
+        now = self.clock()
+        if now >= self.due:
+            self.due, self.shown = now + self.pause, True
+            left = (self.max_iter - epoch) * (now - self.began) / epoch if epoch else 0.0
+            self._show(history, epoch, f"up to {_duration(left)} left" if epoch else "")
+
+    def _show(self, history, epoch: float, end: str, last: bool = False) -> None:
+        facts = []
+        if history["epoch"]:
+            score = history["validation_score"][-1]
+            facts.append(f"loss {history['loss'][-1]:.6g}")
+            if not math.isnan(score):
+                facts.append(f"validation score {score:.4g}")
+            facts.append(f"learning rate {history['learning_rate'][-1]:.3g}")
         whole = str(self.max_iter)
         epoch_of = f"epoch {format(round(epoch, 2), '.9g').rjust(len(whole))}/{whole}"
-        self.show(epoch / self.max_iter, epoch_of, "  ".join(facts), last)
+        self.show(epoch / self.max_iter, epoch_of, "  ".join([*facts, end]), last)
 
     def show(self, share: float, epoch: str, facts: str, last: bool) -> None:
         _write(f"{epoch}  {facts}\n")
@@ -79,7 +91,7 @@ class Log(Watcher):
 class Terminal(Log):
     """One line, rewritten, with a bar where there is room for it."""
 
-    pause = 0.1
+    pause, at_once = 0.1, True
     width = 0  # of the line shown
 
     def show(self, share, epoch, facts, last):
@@ -87,7 +99,7 @@ class Terminal(Log):
         bar = 20
         if columns < _WIDE:
             bar, facts = 8, re.sub("validation |learning |up to ", "", facts)
-        line = f"{epoch} [{('#' * round(share * bar)).ljust(bar, '-')}] {facts}"
+        line = f"{epoch} [{('#' * round(share * bar)).ljust(bar, '-')}] {facts}".rstrip()
         if len(line) > columns:
             line = f"{epoch}  {facts}"
         line = line if last else line[:columns]
@@ -98,7 +110,7 @@ class Terminal(Log):
 class Notebook(Log):
     """A bar drawn by the browser."""
 
-    pause = 0.1
+    pause, at_once = 0.1, True
     handle = None
 
     def show(self, share, epoch, facts, last):

@@ -69,6 +69,7 @@ class Record:
     history: dict = field(default_factory=lambda: {name: [] for name in COLUMNS})
     path: list = field(default_factory=list)
     epochs: int = 0
+    place: float = 0.0  # epochs gone by, with their fraction, when the core was last called
     stop_reason: str = "error"  # until training ends otherwise
     start_loss: float = np.nan
     best_score: float = -np.inf
@@ -202,6 +203,7 @@ def _train(problem, descent, rates, settings, record, stream):
             until = cut if since_check < cut else settings.check_every
             room = min(until - since_check, _CHUNK)
             count = min(room * batch_size, n - position)
+            record.place = epoch + position / n
             for watcher in settings.watchers:
                 watcher.begin(record, descent)
             record.epochs = epoch + 1

@@ -62,20 +62,23 @@ def record_of(epochs, **columns):
     return record
 
 
-def played(progress, epochs, reason, seconds=1.0, now=None, **columns):
-    """What a progress does when told of these checks, `seconds` apart by its clock."""
-    for k in range(1, len(epochs) + 1):
-        progress.check(record_of(epochs[:k], **columns), None)
-        if now is not None:
-            now[0] += seconds
-    record = record_of(epochs, **columns)
-    record.stop_reason = reason
-    progress.close(record)
+class Played:
+    """A progress with a clock of its own, told of checks `seconds` apart."""
 
+    def __init__(self, kind, max_iter, **params):
+        self.now = 0.0
+        self.progress = kind(max_iter, clock=lambda: self.now, **params)
 
-def clocked(kind, max_iter, **params):
-    now = [0.0]
-    return kind(max_iter, clock=lambda: now[0], **params), now
+    def play(self, epochs, reason, seconds=1.0, **columns):
+        for k in range(len(epochs)):
+            record = record_of(epochs[:k], **columns)
+            record.place = epochs[k - 1] if k else 0.0
+            self.progress.begin(record, None)
+            self.now += seconds
+            assert not self.progress.check(record_of(epochs[: k + 1], **columns), None)
+        record = record_of(epochs, **columns)
+        record.stop_reason = reason
+        self.progress.close(record)
 
 
 # ---------------------------------------------------------------- all forms
@@ -132,13 +135,29 @@ def test_an_error_ends_the_line(screen):
 
 
 def test_time_left_is_what_the_epochs_took_for_those_to_come(capsys):
-    progress, _ = clocked(_progress.Log, 101, pause=0)
-    played(progress, [1, 2, 4], "tol")
+    Played(_progress.Log, 101, pause=0).play([1, 2, 4], "tol")
     *lines, last = capsys.readouterr().err.splitlines()
     assert [line.split("  ")[-1] for line in lines] == [
-        f"up to {left} left" for left in ("1:40", "1:39", "1:37")
+        f"up to {left} left" for left in ("1:40", "1:39", "1:13")
     ]
-    assert last.endswith("4.0 s, stopped: tol")
+    assert last.endswith("3.0 s, stopped: tol")
+
+
+def test_a_long_epoch_is_seen_to_go_on(screen):
+    """Before its first check there is no loss yet; an error there still ends the line."""
+    played = Played(_progress.Terminal, 8)
+    record = Record()
+    for place in (0.0, 0.25, 0.5):
+        record.place = place
+        played.progress.begin(record, None)
+        played.now += 30.0
+    played.progress.close(record)
+    first, second, third, last = screen.getvalue().split("\r")[1:]
+    assert first == "epoch 0/8 [--------]"
+    assert second == "epoch 0.25/8 [--------] 15:30 left"
+    assert third.rstrip() == "epoch 0.5/8 [--------] 15:00 left"
+    assert last.rstrip(" \n") == "epoch 0.5/8 [--------] 1:30, stopped: error"
+    assert last.endswith("\n")
 
 
 @pytest.mark.parametrize(
@@ -160,33 +179,29 @@ def test_durations(seconds, text):
 
 
 def test_a_log_gets_a_line_every_two_seconds(capsys):
-    progress, now = clocked(_progress.Log, 100)
-    played(progress, list(range(1, 11)), "tol", seconds=0.5, now=now)
+    Played(_progress.Log, 100).play(list(range(1, 11)), "tol", seconds=0.5)
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split("  loss")[0] for line in lines] == ["epoch   5/100", "epoch   9/100", "epoch  10/100"]
+    assert [line.split("  loss")[0] for line in lines] == ["epoch   4/100", "epoch   8/100", "epoch  10/100"]
 
 
 def test_a_terminal_shows_one_line_with_a_bar(screen):
-    progress, now = clocked(_progress.Terminal, 20)
-    played(progress, list(range(1, 11)), "tol", seconds=0.5, now=now)
+    Played(_progress.Terminal, 20).play(list(range(1, 11)), "tol", seconds=0.5)
     assert screen.getvalue().count("\n") == 1
-    assert screen.getvalue().count("\r") == 10  # a check before the first pause is not shown; the end is
+    assert screen.getvalue().count("\r") == 12  # the start, ten checks, the end
     line, _ = screen.lines()
-    bar = re.fullmatch(r"epoch 10/20 \[(#+)(-+)\] loss 0.1  rate 0.01  10.0 s, stopped: tol", line)
+    bar = re.fullmatch(r"epoch 10/20 \[(#+)(-+)\] loss 0.1  rate 0.01  5.0 s, stopped: tol", line)
     assert len(bar[1]) == len(bar[2]) == 4
 
 
 def test_a_terminal_is_written_to_ten_times_a_second(screen):
-    progress, now = clocked(_progress.Terminal, 2000)
-    played(progress, list(range(1, 1001)), "tol", seconds=0.001, now=now)
+    Played(_progress.Terminal, 2000).play(list(range(1, 1001)), "tol", seconds=0.001)
     assert 9 <= screen.getvalue().count("\r") <= 12
 
 
 @pytest.mark.parametrize("columns", [30, 60, 80, 200])
 def test_a_line_fits_the_terminal(screen, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
-    progress, _ = clocked(_progress.Terminal, 1000, pause=0)
-    played(progress, [1, 2, 3], "tol", validation_score=0.5)
+    Played(_progress.Terminal, 1000).play([1, 2, 3], "tol", validation_score=0.5)
     *shown, _ = screen.getvalue().split("\r")
     assert max(len(line) for line in shown) < columns
     assert ("[" in shown[-1]) == (columns >= 80)
@@ -223,7 +238,7 @@ print(f"{model.loss_curve_[-1]:.6g}")
     lines = shown.removesuffix("\r\n").split("\r")[1:]
     assert len(lines) >= 3
     assert max(map(len, lines)) < columns
-    assert all(("learning rate" in line) == long for line in lines)
+    assert all(("learning rate" in line) == long for line in lines[1:])
     assert f"loss {run.stdout.strip()} " in lines[-1]
 
 
