@@ -39,7 +39,7 @@ def doubts(estimator, problem, descent, rates, settings, record) -> list[str]:
                 f'learning_rate (or use learning_rate="auto"), or scale the features '
                 f"(StandardScaler, or standardize=True)."
             )
-    if settings.tol is None or found:
+    if settings.tol is None or found or record.stop_reason == "callback":  # stopped on purpose
         return found
     ended = record.stop_reason == "max_iter"
     text = f"Maximum number of epochs (max_iter={settings.max_iter}) reached before convergence."

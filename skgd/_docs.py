@@ -78,7 +78,9 @@ n_jobs : int or None, default=None
     Threads for gradients over many rows (solver="batch"); None is 1, -1 all. The result does not
     depend on it.
 verbose : int, default=0
-    With 1, report every check.
+    1 shows epoch, loss, validation score, learning rate and the time that ``max_iter`` still allows, on
+    the standard error: one line in a terminal, a bar in a notebook, else a line every two seconds; and
+    at the end why training stopped. 2 writes a line for every check.
 record_path : bool, default=False
     Whether to keep the parameters at every check, in ``path_``."""
 

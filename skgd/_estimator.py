@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from numbers import Integral, Real
 from typing import Self
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -15,10 +15,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from . import _options as options
+from ._callbacks import CallbackSupportMixin, Tasks, has_callbacks
+from ._coordinates import into, moved, out_of, scale_in_chunks, scaler_for, standard_of
 from ._diagnosis import doubts
 from ._problem import Problem, Standard
+from ._progress import progress_of
 from ._training import Record, Settings, train
-from ._validation import check_design, check_rows, check_weights
+from ._validation import VisualBlock, check_design, check_rows, check_weights, rows_of
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
 
@@ -31,7 +34,7 @@ def _has_partial_fit(estimator):
     return True
 
 
-class GradientDescent(BaseEstimator):
+class GradientDescent(CallbackSupportMixin, BaseEstimator):
     """What all estimators share: validation, descent, fitted attributes."""
 
     _task: str
@@ -136,14 +139,14 @@ class GradientDescent(BaseEstimator):
         DivergenceError
             If a given ``learning_rate`` is too high for the data.
         """
-        loss = options.loss_of(self, self._task)
+        loss, given, kept = options.loss_of(self, self._task), X, None
         X, y = check_design(self, X, y, reset=True, y_numeric=self._task == "regression")
         weight = check_weights(sample_weight, X)
         targets = self._encode(X, y, weight, loss)
         held_out = self._held_out(X_val, y_val)
         if self.early_stopping and held_out is None:
-            train_rows, held_out = self._split(X, y, weight)
-            X, targets = X[train_rows], targets.rows(train_rows)
+            kept, held_out = self._split(X, y, weight)
+            X, targets = X[kept], targets.rows(kept)
         problem = self._problem_of_fit(X, targets, loss)
         batch_size = options.rows_per_update(self, problem.n)
         optimizer = options.optimizer_of(self)
@@ -164,12 +167,14 @@ class GradientDescent(BaseEstimator):
             record_path=self.record_path,
             early_stopping=self.early_stopping,
             score=None if held_out is None else self._scorer(held_out, problem),
-            on_check=_print_check if self.verbose else None,
         )
+        settings.watchers = self._watchers(problem, rates, settings, (given, X, y, weight, kept))
         record = train(problem, descent, rates, settings)
         self._finish(problem, descent, rates, settings, record)
         if record.stop_reason == "interrupted":
             raise KeyboardInterrupt
+        for watcher in settings.watchers:
+            watcher.end()
         for message in doubts(self, problem, descent, rates, settings, record):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
@@ -193,6 +198,21 @@ class GradientDescent(BaseEstimator):
         intercept = bool(self.fit_intercept)
         return Problem(X, targets, loss, self._penalty(), intercept, standard, self._network)
 
+    def _watchers(self, problem, rates, settings, rows) -> list:
+        """Those who asked to be told how the fit goes."""
+
+        def fitted(record, descent):
+            model = copy(self)
+            model._finish(problem, descent.copy(), copy(rates), settings, record.stopped("callback"))
+            return vars(model)
+
+        watchers = [progress_of(self.verbose, self.max_iter)] if self.verbose else []
+        if has_callbacks(self):
+            updates = self.max_iter * -(-problem.n // settings.batch_size)
+            tasks = ("epoch" if self.check_every == "epoch" else "check", -(-updates // settings.check_every))
+            watchers.append(Tasks(self, tasks, rows_of(self, *rows), fitted))
+        return watchers
+
     def _threads(self) -> int:
         jobs = 1 if self.n_jobs is None else self.n_jobs
         if jobs < 0:
@@ -204,9 +224,9 @@ class GradientDescent(BaseEstimator):
     def _standard(self, X, weight):
         if not self.standardize:
             return None
-        scaler = _scaler_for(X)
-        _scale_in_chunks(scaler, X, weight)
-        return _standard_of(scaler, self.fit_intercept)
+        scaler = scaler_for(X)
+        scale_in_chunks(scaler, X, weight)
+        return standard_of(scaler, self.fit_intercept)
 
     def _held_out(self, X_val, y_val):
         rows = check_rows(X_val, y_val, self)
@@ -236,13 +256,13 @@ class GradientDescent(BaseEstimator):
         """The descent to begin or, with warm_start, to continue."""
         descent = options.new_descent(self, problem, rule, slots)
         if self.warm_start and hasattr(self, "_descent"):
-            descent = _into(self._descent.continued_as(descent), problem)
+            descent = into(self._descent.continued_as(descent), problem)
         else:
             self._initialise(problem, descent.theta)
         if coef_init is not None or intercept_init is not None:
             theta = problem.zeros()
             self._start_at(problem, theta, coef_init, intercept_init)
-            descent.theta[:] = _moved(theta, problem, Standard.into)
+            descent.theta[:] = moved(theta, problem, Standard.into)
         return descent
 
     def _finish(self, problem, descent, rates, settings, record: Record):
@@ -283,9 +303,9 @@ class GradientDescent(BaseEstimator):
         targets = self._encode(X, y, weight, loss, classes)
         if self.standardize:
             if first or not hasattr(self, "_scaler"):
-                self._scaler = _scaler_for(X)
-            _scale_in_chunks(self._scaler, X, weight)
-        standard = _standard_of(self._scaler, self.fit_intercept) if self.standardize else None
+                self._scaler = scaler_for(X)
+            scale_in_chunks(self._scaler, X, weight)
+        standard = standard_of(self._scaler, self.fit_intercept) if self.standardize else None
         problem = self._problem(X, targets, loss, standard)
         batch_size = options.rows_per_update(self, problem.n)
         optimizer = options.optimizer_of(self)
@@ -298,7 +318,7 @@ class GradientDescent(BaseEstimator):
                 descent = self._descent.continued_as(descent)
         else:
             descent = self._descent
-        descent = _into(descent, problem)
+        descent = into(descent, problem)
         rates = options.rates_of(self, problem, descent, loss, optimizer, batch_size, stream=True)
         updates = -(-problem.n // batch_size)
         settings = Settings(batch_size, rule, 1, updates, None, 1, self.shuffle, self._threads())
@@ -323,7 +343,7 @@ class GradientDescent(BaseEstimator):
         self._set_parameters(descent.parameters, problem)
         self.n_updates_ = descent.t
         self.learning_rate_ = descent.rate
-        self._descent = _out_of(descent, problem)
+        self._descent = out_of(descent, problem)
 
     def to_sklearn(self) -> BaseEstimator:
         """The fitted estimator of scikit-learn that predicts the same.
@@ -364,6 +384,17 @@ class GradientDescent(BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
+    def _sk_visual_block_(self):
+        """What scikit-learn's diagrams show: the name, and below it how the descent went."""
+        name, caption = type(self).__name__, self._outcome() if hasattr(self, "n_iter_") else None
+        return VisualBlock("single", self, names=name, name_details=str(self), name_caption=caption)
+
+    def _outcome(self) -> str:
+        streamed_on = len(getattr(self, "history_", {}).get("loss", ())) < len(self.loss_curve_)
+        why = "" if streamed_on else f"stopped: {self.stop_reason_}, "
+        epochs = "1 epoch" if self.n_iter_ == 1 else f"{self.n_iter_} epochs"
+        return f"{why}{epochs}, loss {self.loss_:.4g}, learning rate {self.learning_rate_:.3g}"
+
     @property
     def _doc_link_module(self):
         return "skgd"
@@ -374,60 +405,8 @@ class GradientDescent(BaseEstimator):
 partial_fit_available = available_if(_has_partial_fit)
 
 
-def _print_check(history):
-    print(
-        f"epoch {history['epoch'][-1]:8.2f}   loss {history['loss'][-1]:.6g}   "
-        f"learning rate {history['learning_rate'][-1]:.3g}"
-    )
-    return False
-
-
 def shaped(array, name, shape):
     array = np.asarray(array, dtype=float)
     if array.size != np.prod(shape):
         raise ValueError(f"{name} has shape {array.shape}, but {shape} is needed.")
     return array.reshape(shape)
-
-
-def _scaler_for(X):
-    from sklearn.preprocessing import StandardScaler  # late: slow to import
-
-    return StandardScaler(with_mean=not sparse.issparse(X))
-
-
-def _scale_in_chunks(scaler, X, weight, rows=1 << 14):
-    for start in range(0, X.shape[0], rows):
-        part = slice(start, start + rows)
-        scaler.partial_fit(X[part], sample_weight=None if weight is None else weight[part])
-
-
-def _standard_of(scaler, fit_intercept) -> Standard:
-    center = np.zeros(len(scaler.scale_)) if scaler.mean_ is None else scaler.mean_
-    if not fit_intercept:  # no intercept could take up the centre
-        center = np.zeros_like(center)
-    return Standard(np.asarray(center, dtype=float), np.asarray(scaler.scale_, dtype=float))
-
-
-def _into(descent, problem):
-    """The descent in the coordinates of the problem (optimizer state stays as it is)."""
-    _moved(descent.theta, problem, Standard.into)
-    if descent.average is not None:
-        _moved(descent.average, problem, Standard.into)
-    return descent
-
-
-def _out_of(descent, problem):
-    """A copy of the descent in the coordinates of X."""
-    descent = descent.copy()
-    _moved(descent.theta, problem, Standard.out_of)
-    if descent.average is not None:
-        _moved(descent.average, problem, Standard.out_of)
-    return descent
-
-
-def _moved(theta, problem, move):
-    """Parameters moved, in place, to or from the coordinates of a standardised problem."""
-    if problem.standard is not None:
-        features = problem.features(theta)
-        features[:] = move(problem.standard, features)
-    return theta

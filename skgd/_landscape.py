@@ -8,6 +8,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
+from ._callbacks import quiet
+
 _MARGIN = 0.15  # of the span of the paths, left free around them
 
 
@@ -131,11 +133,11 @@ def _optimum(estimator, problem, X, y, sample_weight):
     """Where a long batch descent of a linear model ends; None for networks, which have no single one."""
     if problem.network is not None:
         return None
-    descent = clone(estimator).set_params(
+    descent = quiet(estimator).set_params(
         solver="batch", optimizer="plain", learning_rate="auto", schedule="constant", average="auto"
     )
     descent.set_params(standardize=True, max_iter=5000, tol=1e-12, n_iter_no_change=20, check_every="epoch")
-    descent.set_params(early_stopping=False, warm_start=False, record_path=True, verbose=0)
+    descent.set_params(early_stopping=False, warm_start=False, record_path=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return descent.fit(X, y, sample_weight=sample_weight).path_[-1].astype(float)

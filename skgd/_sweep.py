@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from . import _options as options
+from ._callbacks import quiet
 from ._core import core
 from ._problem import Problem, Targets
 from ._rates import Rates
@@ -44,8 +45,8 @@ class Sweep:
 
 def sweep(estimator, X, y, sample_weight=None, rates=None, epochs: int | None = None) -> Sweep:
     """The objective after some epochs from the start, for each rate; the estimator is left alone."""
-    estimator = clone(estimator).set_params(
-        early_stopping=False, tol=None, warm_start=False, record_path=False, verbose=0
+    estimator = quiet(estimator).set_params(
+        early_stopping=False, tol=None, warm_start=False, record_path=False
     )
     model = clone(estimator)
     problem = model._objective_of(X, y, sample_weight)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,6 +26,23 @@ COLUMNS = (
 )
 
 
+class Watcher:
+    """Somebody told of every check: the progress on the screen, the callbacks of scikit-learn."""
+
+    def begin(self, record: Record, descent: Descent) -> None:
+        """Before updates; more than once for a check, where the core is called more than once."""
+
+    def check(self, record: Record, descent: Descent) -> bool:
+        """After a check; True stops the training."""
+        return False
+
+    def close(self, record: Record) -> None:
+        """Training is over, for whatever reason, an error included."""
+
+    def end(self) -> None:
+        """The estimator is fitted."""
+
+
 @dataclass
 class Settings:
     """How to train; `batch_size` is n for solver="batch", `check_every` a number of updates."""
@@ -42,7 +59,7 @@ class Settings:
     record_path: bool = False
     early_stopping: bool = False
     score: Callable[[np.ndarray], float] | None = None  # validation score of parameters
-    on_check: Callable[[dict], bool] | None = None  # True stops the training
+    watchers: Sequence[Watcher] = ()
 
 
 @dataclass
@@ -52,10 +69,15 @@ class Record:
     history: dict = field(default_factory=lambda: {name: [] for name in COLUMNS})
     path: list = field(default_factory=list)
     epochs: int = 0
-    stop_reason: str = "max_iter"
+    place: float = 0.0  # epochs gone by, with their fraction, when the core was last called
+    stop_reason: str = "error"  # until training ends otherwise
     start_loss: float = np.nan
     best_score: float = -np.inf
     best_parameters: np.ndarray | None = None
+
+    def stopped(self, reason: str) -> Record:
+        """The record of a training that ends here."""
+        return replace(self, stop_reason=reason, path=list(self.path))
 
     def correct(self, descent: Descent) -> None:
         """The last point of the path was undone: the descent went on from elsewhere."""
@@ -144,6 +166,9 @@ def train(problem: Problem, descent: Descent, rates: Rates, settings: Settings, 
         _train(problem, descent, rates, settings, record, stream)
     except KeyboardInterrupt:
         record.stop_reason = "interrupted"
+    finally:
+        for watcher in settings.watchers:
+            watcher.close(record)
     return record
 
 
@@ -169,7 +194,6 @@ def _train(problem, descent, rates, settings, record, stream):
     updates_per_epoch = -(-n // batch_size)
     cut = -updates_per_epoch % settings.check_every
     while epoch < settings.max_iter:
-        record.epochs = epoch + 1
         if order is not None:
             order.shuffle(descent.random)
         elif batch_size >= n and not stream:
@@ -179,6 +203,10 @@ def _train(problem, descent, rates, settings, record, stream):
             until = cut if since_check < cut else settings.check_every
             room = min(until - since_check, _CHUNK)
             count = min(room * batch_size, n - position)
+            record.place = epoch + position / n
+            for watcher in settings.watchers:
+                watcher.begin(record, descent)
+            record.epochs = epoch + 1
             outcome = _advance(problem, descent, rates, settings, order, (position, count))
             loss, weight, penalty, gradient_norm, updates = outcome
             window.add(loss, weight, count)
@@ -211,7 +239,8 @@ def _train(problem, descent, rates, settings, record, stream):
                 record.path.append(descent.parameters.copy())
             if settings.early_stopping and score > record.best_score:
                 record.best_score, record.best_parameters = score, descent.parameters.copy()
-            if settings.on_check is not None and settings.on_check(record.history):
+            stops = [watcher.check(record, descent) for watcher in settings.watchers]
+            if any(stops):
                 record.stop_reason = "callback"
                 return
             progress.update(objective, score)
@@ -223,6 +252,7 @@ def _train(problem, descent, rates, settings, record, stream):
                     record.stop_reason = "early_stopping" if settings.early_stopping else "tol"
                     return
         epoch += 1
+    record.stop_reason = "max_iter"
 
 
 def _advance(problem, descent, rates, settings, order, span):

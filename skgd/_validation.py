@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from scipy import sparse
-from sklearn.utils import compute_class_weight
+from sklearn.utils import _safe_indexing, compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
 from ._core import core
 
-__all__ = ["check_design", "check_matrix", "check_rows", "check_weights", "class_weights"]
+try:
+    from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+except ImportError:  # scikit-learn < 1.7
+    from sklearn.utils._estimator_html_repr import _VisualBlock as VisualBlock
+
+__all__ = [
+    "VisualBlock",
+    "check_design",
+    "check_matrix",
+    "check_rows",
+    "check_weights",
+    "class_weights",
+    "rows_of",
+]
 
 _DTYPES = (np.float64, np.float32)
 
@@ -97,6 +112,19 @@ def check_rows(X_val, y_val, estimator):
             f"X_val and y_val have inconsistent numbers of samples: {X_val.shape[0]} and {len(y_val)}."
         )
     return X_val, y_val
+
+
+def rows_of(estimator, given, X, y, weight, kept) -> dict:
+    """The rows that a fit trains on, for callbacks: of the X `given`, where names of features are expected.
+
+    X holds the `kept` rows already (None: all are), y and the weights do not; what has to be copied is a
+    function.
+    """
+    if kept is not None:
+        y, weight = y[kept], None if weight is None else weight[kept]
+    if hasattr(estimator, "feature_names_in_"):
+        X = given if kept is None else partial(_safe_indexing, given, kept)
+    return {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
 
 
 def check_weights(sample_weight, X):

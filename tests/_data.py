@@ -7,6 +7,8 @@ from scipy import sparse
 import skgd
 from skgd.optimizers import OPTIMIZERS
 
+KINDS = [skgd.GDRegressor, skgd.GDClassifier, skgd.GDMLPRegressor, skgd.GDMLPClassifier]
+
 SOLVERS = ("batch", "minibatch", "sgd")
 ROWS = {"batch": "all", "minibatch": "some", "sgd": "one"}
 
@@ -41,6 +43,29 @@ def estimator(loss="squared_error", **params):
     """The linear estimator whose kind of loss this is, seeded."""
     kind = skgd.GDClassifier if loss in CLASSIFICATION else skgd.GDRegressor
     return kind(loss, **{"random_state": 0, **params})
+
+
+def is_perceptron(kind):
+    return kind in (skgd.GDMLPRegressor, skgd.GDMLPClassifier)
+
+
+def small(kind, **params):
+    """An estimator of this kind that is quick to fit: perceptrons of five hidden units."""
+    layers = {"hidden_layer_sizes": (5,)} if is_perceptron(kind) else {}
+    return kind(**{"random_state": 0, **layers, **params})
+
+
+def data_of(kind, **params):
+    """X and the targets that this kind of estimator takes."""
+    is_classifier = kind in (skgd.GDClassifier, skgd.GDMLPClassifier)
+    return make("log_loss" if is_classifier else "squared_error", **params)
+
+
+def flat(model):
+    """All parameters as in path_: weights, then intercepts."""
+    if is_perceptron(type(model)):
+        return np.concatenate([np.ravel(part) for part in (*model.coefs_, *model.intercepts_)])
+    return np.concatenate([np.ravel(model.coef_), model.intercept_])
 
 
 def theta(model):
