@@ -33,7 +33,7 @@ R2 = (lengths**2).sum() / lengths.sum()
 print(f"beyond M = {R2 / largest + 1:.0f} larger batches save no passes")
 
 sizes = [1, 4, 16, 64, 256, n]
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained", sharey=True)
+figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 4.4), layout="constrained", sharey=True)
 colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(sizes)))
 for M, colour in zip(sizes, colours, strict=True):
     model = GDRegressor(
@@ -56,7 +56,7 @@ for M, colour in zip(sizes, colours, strict=True):
     right.loglog(updates[1:], gaps[1:], color=colour)
 left.set(xlabel="passes over the data", ylabel="cost above its minimum")
 right.set(xlabel="updates")
-figure.legend(loc="outside right upper")
+figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
 # %%
