@@ -11,7 +11,7 @@ RC = {
     "animation.writer": "pillow",  # for thumbnails, so that ffmpeg is not needed
     "figure.dpi": 110,
     "savefig.dpi": 110,
-    "font.size": 11,
+    "font.size": 11,  # pictures of 7 inches are a phone wide
     "legend.fontsize": "small",
 }
 
@@ -28,11 +28,13 @@ def reset(gallery_conf, fname):
 
 
 def scraper(block, block_vars, gallery_conf):
-    """The pictures of a block; animations in few colours, and without a style sheet from elsewhere."""
+    """The pictures of a block; animations play, in few colours, without a style sheet from elsewhere."""
     from sphinx_gallery.scrapers import matplotlib_scraper
 
     rst = matplotlib_scraper(block, block_vars, gallery_conf)
     rst = re.sub(r"<link[^>]*font-awesome[^>]*>", "", rst)
+    calm = 'matchMedia("(prefers-reduced-motion: reduce)").matches'
+    rst = re.sub(r"(anim\w+) = new Animation\([^)]*\);", rf"\g<0> if (!{calm}) \1.play_animation();", rst)
     return re.sub(r'(data:image/png;base64,)([^"]+)', lambda found: found[1] + _smaller(found[2]), rst)
 
 

@@ -7,6 +7,7 @@ time one has; too high and each step overshoots by more than the last.
 """
 
 import warnings
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,7 +35,7 @@ for name, rate in rates.items():
     model = GDRegressor(learning_rate=rate, max_iter=20, record_path=True, **shared)
     with warnings.catch_warnings(record=True) as heard:
         models[f"{name}: {rate:.2f}"] = model.fit(X, y)
-print(heard[0].message)
+print(fill(str(heard[0].message)))
 
 # %%
 figure, axes = plt.subplots(2, 2, figsize=(7, 5.8), layout="constrained")
@@ -56,7 +57,7 @@ plt.show()
 try:
     GDRegressor(learning_rate=100.0, **shared).fit(X, y)
 except DivergenceError as error:
-    print(error)
+    print(fill(str(error)))
 
 # %%
 # Forty rates at once, each for 20 updates from the same start: on the left there was not enough time, on
