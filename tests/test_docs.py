@@ -143,7 +143,7 @@ def test_examples_have_pictures():
 def test_a_descent_can_be_played():
     text = (SITE / "auto_examples" / "plot_01_three_paths.html").read_text()
     assert text.count("frames[") > 50
-    assert "play_animation" in text
+    assert re.search(r"new Animation\([^)]*\);[^;]*\.play_animation\(\)", text)
 
 
 @site
