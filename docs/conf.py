@@ -61,6 +61,9 @@ sphinx_gallery_conf = {
     "min_reported_time": 5,
     "write_computation_times": False,
     "copyfile_regex": r"",
+    "matplotlib_animations": (True, "jshtml"),  # pictures in the page, played by its own script
+    "image_scrapers": ("style.scraper",),
+    "thumbnail_size": (480, 360),
 }
 plot_html_show_source_link = False
 plot_html_show_formats = False

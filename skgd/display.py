@@ -71,6 +71,17 @@ def _spans(values, factor: float) -> bool:
     return bool(len(values) and values.min() > 0 and values.max() > factor * values.min())
 
 
+def _log_scale(ax, values) -> None:
+    """A vertical log scale, with plain numbers where it has room for them."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    ax.set_yscale("log")
+    if not _spans(values, 100):
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+
+
 class LossCurveDisplay:
     """The objective over the course of training, and the validation score where there is one.
 
@@ -197,8 +208,10 @@ class LossCurveDisplay:
                 self.validation_lines_ += self.validation_ax_.plot(x, score, "--", label=label, **style)
         if _spans([[x[-1]] for x in self.x], 20):  # of very different lengths
             ax.set_xscale("log")
+        elif self.x_label != "seconds" and ax.get_xscale() == "linear":
+            ax.xaxis.get_major_locator().set_params(integer=True)
         if _spans(self.losses, 5):
-            ax.set_yscale("log")
+            _log_scale(ax, self.losses)
         ax.set_xlabel(self.x_label)
         ax.set_ylabel("objective")
         if self.validation_ax_ is None:
@@ -339,7 +352,8 @@ class LearningRateDisplay:
         at = self.losses[np.searchsorted(self.rates, self.suggestion_)]
         ax.plot(self.suggestion_, at, "*", color=_COLORS[2], ms=16, zorder=3, label=label)
         ax.set_xscale("log")
-        ax.set_yscale("log" if log else "linear")
+        if log:
+            _log_scale(ax, [self.losses[~worse]])
         ax.set_xlabel("learning rate")
         ax.set_ylabel("objective after the epochs tried")
         ax.set_title(self.name)
@@ -500,7 +514,7 @@ class DescentPathDisplay:
         low = np.nanmin(values[np.isfinite(values)])
         height = np.nanquantile(np.where(np.isfinite(values), values, np.nan), 0.97) - low
         levels = low + max(height, 1e-12 * (1 + abs(low))) * np.linspace(0, 1, 19)[1:] ** 2
-        self.contours_ = ax.contour(a, b, values, levels=levels, cmap="Greys_r", linewidths=0.8)
+        self.contours_ = ax.contour(a, b, values, levels=levels, cmap="Greys_r", linewidths=0.8, alpha=0.5)
         self.contours_.set_clim(levels[0], 1.5 * levels[-1] - 0.5 * levels[0])  # none as pale as the paper
         self.lines_ = []
         for i, (path, name) in enumerate(zip(self.paths, self.names, strict=True)):

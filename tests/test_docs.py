@@ -97,6 +97,13 @@ def test_the_gallery_is_explained():
         assert len(text) > 100, script.name
 
 
+@sources
+def test_the_readme_leads_somewhere():
+    links = re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text())
+    assert links
+    assert not [link for link in links if ":" not in link and not (ROOT / link).exists()]
+
+
 @site
 def test_links_lead_somewhere():
     broken = []
@@ -130,6 +137,13 @@ def test_examples_have_pictures():
     for script in GALLERY.glob("plot_*.py"):
         built = page(SITE / "auto_examples" / f"{script.stem}.html")
         assert any(f"sphx_glr_{script.stem}_" in source for source, _ in built.images), script.name
+
+
+@site
+def test_a_descent_can_be_played():
+    text = (SITE / "auto_examples" / "plot_01_three_paths.html").read_text()
+    assert text.count("frames[") > 50
+    assert re.search(r"new Animation\([^)]*\);[^;]*\.play_animation\(\)", text)
 
 
 @site

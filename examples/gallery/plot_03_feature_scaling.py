@@ -10,60 +10,41 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from skgd import GDRegressor
+from skgd import DescentPathDisplay, GDRegressor, LossCurveDisplay
+from skgd.learning_rate import largest_stable_learning_rate
 
 rng = np.random.default_rng(0)
 raw = rng.normal(size=(300, 2)) * [1.0, 8.0]  # the second feature is in smaller units
 y = raw @ [2.0, 0.25] + rng.normal(size=300)
-scaled = StandardScaler().fit_transform(raw)
 y = y - y.mean()
+features = {"raw features": raw, "standardised features": StandardScaler().fit_transform(raw)}
 
 # %%
-# For each version of the features we take the best constant learning rate, 2 / (smallest + largest
-# curvature), and make 12 batch updates.
+# The condition number says how much steeper the valley is in its steepest direction than in its flattest.
+# From it and the largest stable rate follows the best constant rate,
+# :math:`\eta_{\max} / (1 + 1 / \kappa)`. Both versions of the features get theirs, and 12 batch updates.
+models = {}
+for name, X in features.items():
+    limit = largest_stable_learning_rate(X, solver="batch", fit_intercept=False)
+    rate = limit / (1 + 1 / limit.condition)
+    print(f"{name:22} condition number {limit.condition:4.1f}, best rate {rate:.3f}")
+    model = GDRegressor(solver="batch", learning_rate=rate, max_iter=12, record_path=True)
+    model.set_params(alpha=0, fit_intercept=False, tol=None, average=False)
+    models[name] = model.fit(X, y)
 
+# %%
+figure, axes = plt.subplots(2, 1, figsize=(6, 7.5), height_ratios=(1, 3), layout="constrained")
+for axis, (name, X) in zip(axes, features.items(), strict=True):
+    DescentPathDisplay.from_estimator(models[name], X, y, name="path", ax=axis)
+    axis.set(title=name, aspect="equal")
+axes[0].get_legend().remove()
+plt.show()
 
-def surface(X, w1, w2):
-    grid = np.stack([w1.ravel(), w2.ravel()])
-    return (((X @ grid - y[:, None]) ** 2).mean(axis=0) / 2).reshape(w1.shape)
-
-
-figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
-for axis, (name, X), colour in zip(
-    axes[:2], {"raw features": raw, "standardised features": scaled}.items(), ["C1", "C0"], strict=True
-):
-    curvatures = np.linalg.eigvalsh(X.T @ X / len(X))
-    rate = 2 / (curvatures[0] + curvatures[-1])
-    model = GDRegressor(
-        solver="batch",
-        learning_rate=rate,
-        alpha=0,
-        fit_intercept=False,
-        max_iter=12,
-        tol=None,
-        average=False,
-        record_path=True,
-    ).fit(X, y)
-    best = np.linalg.lstsq(X, y)[0]
-    lowest = ((X @ best - y) ** 2).mean() / 2
-    path = model.path_[:, :2]
-    far = 1.25 * np.abs(path - best).max(axis=0).max()
-    w1, w2 = np.meshgrid(*(np.linspace(c - far, c + far, 150) for c in best))
-    axis.contour(
-        w1, w2, surface(X, w1, w2), levels=lowest + np.geomspace(0.01, 100, 14), colors="0.75", linewidths=0.8
-    )
-    axis.plot(*path.T, "o-", color=colour, markersize=3.5)
-    axis.plot(*best, "k*", markersize=12)
-    condition = curvatures[-1] / curvatures[0]
-    axis.set(
-        title=f"{name}\ncondition number {condition:.1f}, rate {rate:.3f}",
-        xlabel="weight 1",
-        ylabel="weight 2",
-    )
-    gaps = ((X @ path.T - y[:, None]) ** 2).mean(axis=0) / 2 - lowest
-    axes[2].semilogy(np.maximum(gaps, 1e-12), "o-", color=colour, markersize=3.5, label=name)
-axes[2].set(xlabel="update", ylabel="cost above its minimum", title="The same number of updates")
-axes[2].legend()
+# %%
+# The raw features make a narrow valley: the path bounces between its walls and hardly gets along. Where
+# the contours are round, the first step points at the minimum and all but reaches it.
+figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+LossCurveDisplay.from_estimators(models, ax=axis)
 plt.show()
 
 # %%

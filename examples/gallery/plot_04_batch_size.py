@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from skgd import GDRegressor
+from skgd.learning_rate import largest_stable_learning_rate
 
 rng = np.random.default_rng(0)
 n, d = 4000, 20
@@ -19,27 +20,23 @@ best = np.linalg.lstsq(X, y)[0]
 lowest = ((X @ best - y) ** 2).mean() / 2
 
 # %%
-# Every run uses half the largest stable rate of its batch size, which is what theory advises:
-#
-# .. math:: \eta_{\max}(M) = \frac{2}{(1 - 1/M)\,\lambda_{\max} + R^2 / M},
-#
-# where :math:`\lambda_{\max}` is the largest eigenvalue of :math:`X^\top X / n` and :math:`R^2 = \sum_i
-# |x_i|^4 / \sum_i |x_i|^2` measures the length of single rows. Larger batches bear larger rates, until
-# :math:`M` is about :math:`R^2 / \lambda_{\max}`: beyond it, the rate hardly grows and doubling M just
-# halves the number of updates.
-lengths = (X**2).sum(axis=1)
-largest = np.linalg.eigvalsh(X.T @ X / n)[-1]
-R2 = (lengths**2).sum() / lengths.sum()
-print(f"beyond M = {R2 / largest + 1:.0f} larger batches save no passes")
+# Every run uses half the largest stable rate of its batch size, which is what theory advises. Larger
+# batches bear larger rates, up to a point: beyond the critical batch size the rate hardly grows, and
+# doubling M just halves the number of updates.
+for M in (1, 4, 16, 64):
+    limit = largest_stable_learning_rate(X, batch_size=M, fit_intercept=False)
+    print(f"M = {M:2}: largest stable rate {limit:.2f}")
+print(f"beyond M = {limit.critical_batch_size:.0f} larger batches save no passes")
 
+# %%
 sizes = [1, 4, 16, 64, 256, n]
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained", sharey=True)
+figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 4.4), layout="constrained", sharey=True)
 colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(sizes)))
 for M, colour in zip(sizes, colours, strict=True):
     model = GDRegressor(
         solver="minibatch",
         batch_size=M,
-        learning_rate=1 / ((1 - 1 / M) * largest + R2 / M),
+        learning_rate=largest_stable_learning_rate(X, batch_size=M, fit_intercept=False) / 2,
         alpha=0,
         fit_intercept=False,
         max_iter=12,
@@ -56,7 +53,7 @@ for M, colour in zip(sizes, colours, strict=True):
     right.loglog(updates[1:], gaps[1:], color=colour)
 left.set(xlabel="passes over the data", ylabel="cost above its minimum")
 right.set(xlabel="updates")
-figure.legend(loc="outside right upper")
+figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
 # %%

@@ -35,25 +35,25 @@ falling = GDRegressor(learning_rate=0.1, average=False, schedule=lambda t: 1 / (
     X, y
 )
 
-runs = {"last iterate": (last, "0.7"), "falling rate": (falling, "C0"), "mean of the iterates": (mean, "C1")}
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
-for name, (model, colour) in runs.items():
-    path = model.path_[:, :2]
-    left.plot(*path[300:].T, color=colour, linewidth=0.7 if colour == "0.7" else 1.3, label=name)
-    right.loglog(
-        np.arange(1, len(path)), np.linalg.norm(path[1:] - best, axis=1), color=colour, linewidth=0.8
-    )
-left.plot(*best, "k*", markersize=13, zorder=5, label="minimum")
-left.set(
-    title="from update 300 on",
-    xlabel="weight 1",
-    ylabel="weight 2",
-    xlim=(0.4, 1.6),
-    ylim=(0.4, 1.6),
-    aspect="equal",
-)
-left.legend(loc="upper left", fontsize="small")
-right.set(xlabel="update", ylabel="distance from the minimum")
+models = {"last iterate": last, "falling rate": falling, "mean of the iterates": mean}
+colours = {"last iterate": "0.7", "falling rate": "C0", "mean of the iterates": "C1"}
+figure, axis = plt.subplots(figsize=(7, 6), layout="constrained")
+for name, model in models.items():
+    axis.plot(*model.path_[300:, :2].T, color=colours[name], linewidth=1, label=name)
+axis.plot(*best, "*", color="#F0E442", markeredgecolor="black", markersize=15, zorder=5, label="optimum")
+axis.set(xlim=(0.4, 1.6), ylim=(0.4, 1.6), aspect="equal", title="From update 300 on")
+axis.set(xlabel="weight 0", ylabel="weight 1")
+axis.legend(loc="upper left")
+plt.show()
+
+# %%
+# The distance from the minimum, update by update.
+figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+for name, model in models.items():
+    distance = np.linalg.norm(model.path_[1:, :2] - best, axis=1)
+    axis.loglog(model.history_["update"], distance, color=colours[name], linewidth=0.8, label=name)
+axis.set(xlabel="update", ylabel="distance from the minimum")
+axis.legend()
 plt.show()
 
 # %%
@@ -62,5 +62,5 @@ plt.show()
 # default, ``learning_rate="auto"`` with ``average="auto"``, does both: a mean that forgets early
 # iterates, of iterates whose rate falls slowly.
 auto = GDRegressor(solver="sgd", alpha=0, fit_intercept=False, random_state=0).fit(X, y)
-for name, model in {**{name: model for name, (model, _) in runs.items()}, "auto": auto}.items():
+for name, model in {**models, "auto": auto}.items():
     print(f"{name:21} {np.linalg.norm(model.coef_ - best):.4f}")

@@ -39,7 +39,7 @@ def objective(theta):
     return np.mean((X @ w + b - y) ** 2) / 2 + alpha * (w @ w) / 2
 
 
-figure, axes = plt.subplots(2, 4, figsize=(13, 5.4), layout="constrained", sharex=True, sharey=True)
+figure, axes = plt.subplots(4, 2, figsize=(7, 9), layout="constrained", sharex=True, sharey=True)
 for axis, (name, schedule) in zip(axes.flat, schedules.items(), strict=True):
     model = GDRegressor(
         solver="minibatch",
@@ -57,9 +57,9 @@ for axis, (name, schedule) in zip(axes.flat, schedules.items(), strict=True):
     axis.plot(model.history_["epoch"], model.history_["learning_rate"], color="C0", label="learning rate")
     axis.plot(model.history_["epoch"], gaps, color="C1", label="objective above its minimum")
     axis.set(title=f"{name}: gap {gaps[-1]:.4f}", yscale="log", ylim=(1e-4, 1))
-for axis in axes[1]:
+for axis in axes[-1]:
     axis.set_xlabel("epoch")
-axes[0, 0].legend(loc="lower left", fontsize="small")
+axes[0, 0].legend(loc="lower left")
 plt.show()
 
 # %%

@@ -10,7 +10,7 @@ rate of its own.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skgd import GDRegressor
+from skgd import DescentPathDisplay, GDRegressor
 from skgd.optimizers import Adagrad, Adam, Momentum, Nesterov, Plain, RMSProp
 
 # %%
@@ -28,11 +28,9 @@ optimizers = {
     "RMSProp": (RMSProp(), 0.35),
     "Adam": (Adam(beta_1=0.8, beta_2=0.95), 0.7),
 }
-w1, w2 = np.meshgrid(np.linspace(-10.5, 3, 150), np.linspace(-3, 3, 100))
-cost = 0.5 * (0.05 * w1**2 + 2 * w2**2)
 
-figure, axes = plt.subplots(2, 3, figsize=(12, 5.6), layout="constrained", sharex=True, sharey=True)
-for axis, (name, (optimizer, rate)), i in zip(axes.flat, optimizers.items(), range(6), strict=True):
+models = {}
+for name, (optimizer, rate) in optimizers.items():
     model = GDRegressor(
         solver="batch",
         optimizer=optimizer,
@@ -44,15 +42,12 @@ for axis, (name, (optimizer, rate)), i in zip(axes.flat, optimizers.items(), ran
         average=False,
         record_path=True,
     ).fit(X, y, coef_init=start)
-    axis.contour(w1, w2, cost, levels=np.geomspace(0.01, 12, 12), colors="0.8", linewidths=0.8)
-    path = model.path_[:, :2]
-    axis.plot(*path.T, "o-", color=f"C{i % 6}", markersize=3, linewidth=1.2)
-    axis.plot(0, 0, "k*", markersize=12)
-    axis.set_title(f"{name}, rate {rate}: cost {0.5 * (0.05 * path[-1, 0] ** 2 + 2 * path[-1, 1] ** 2):.4f}")
-for axis in axes[1]:
-    axis.set_xlabel("weight 1")
-for axis in axes[:, 0]:
-    axis.set_ylabel("weight 2")
+    models[f"{name}, rate {rate}: cost {np.mean((X @ model.coef_) ** 2) / 2:.4f}"] = model
+
+names = list(models)
+figure, axes = plt.subplots(2, 1, figsize=(7, 8), layout="constrained")
+for axis, some in zip(axes, (names[:3], names[3:]), strict=True):
+    DescentPathDisplay.from_estimators({name: models[name] for name in some}, X, y, ax=axis)
 plt.show()
 
 # %%

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from skgd import GDMLPRegressor
+from skgd import GDMLPRegressor, LossCurveDisplay
 
 rng = np.random.default_rng(0)
 x = np.sort(rng.uniform(-3, 3, 60))
@@ -42,27 +42,29 @@ stopped = GDMLPRegressor(max_iter=600, tol=1e-4, n_iter_no_change=60, early_stop
 stopped.fit(X, y, X_val=X_val, y_val=y_val)
 print(f"stopped after {stopped.n_iter_} epochs: {stopped.stop_reason_}")
 
-figure, (left, middle, right) = plt.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
-left.semilogy(full.history_["epoch"], full.loss_curve_, color="C1", label="all epochs")
-left.semilogy(stopped.history_["epoch"], stopped.loss_curve_, color="C0", label="early stopping")
-best = stopped.history_["epoch"][np.argmax(stopped.validation_scores_)]
-left.set(title="training loss", xlabel="epoch")
-left.legend()
-middle.plot(stopped.history_["epoch"], stopped.validation_scores_, color="C0")
-middle.plot(best, stopped.best_validation_score_, "k*", markersize=12, label="the parameters that are kept")
-middle.set(title="R² on the validation rows", xlabel="epoch", ylim=(0.4, 0.8))
-middle.legend(loc="lower right")
+# %%
+# Solid, on the left axis: the objective on the training rows. Dashed, on the right one: the score on the
+# validation rows. The star marks the parameters that are kept.
+models = {"all epochs": full, "early stopping": stopped}
+figure, axis = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
+display = LossCurveDisplay.from_estimators(models, ax=axis)
+best = np.argmax(stopped.validation_scores_)
+at = stopped.history_["epoch"][best], stopped.best_validation_score_
+display.validation_ax_.plot(*at, "*", color="#F0E442", markeredgecolor="black", markersize=14)
+display.validation_ax_.set_ylim(0.4, 0.8)
+plt.show()
 
+# %%
+# What the two models predict.
+figure, axis = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
 line = np.linspace(-3, 3, 400)
-right.plot(x, y, "o", color="0.6", markersize=4, label="training rows")
-right.plot(line, np.sin(2 * line), "k:", label="truth")
-for name, model, colour in (("all epochs", full, "C1"), ("early stopping", stopped, "C0")):
-    score = model.score(X_val, y_val)
-    right.plot(
-        line, model.predict(scaler.transform(features(line))), color=colour, label=f"{name}: R² {score:.2f}"
-    )
-right.set(xlabel="x", ylabel="y", ylim=(-2.4, 2.4))
-right.legend(loc="lower left", fontsize="small", ncols=2)
+axis.plot(x, y, "o", color="0.6", markersize=4, label="training rows")
+axis.plot(line, np.sin(2 * line), "k:", label="truth")
+for name, model in models.items():
+    curve = model.predict(scaler.transform(features(line)))
+    axis.plot(line, curve, label=f"{name}: R² {model.score(X_val, y_val):.2f}")
+axis.set(xlabel="x", ylabel="y", ylim=(-2.6, 2.4))
+axis.legend(loc="lower left", ncols=2)
 plt.show()
 
 # %%

@@ -51,7 +51,7 @@ descent = model[-1]
 print(f"R2 on held-out flats: {model.score(X_test, y_test):.3f}")
 
 # %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 4), layout="constrained")
 order = np.argsort(descent.coef_)
 left.barh(descent.feature_names_in_[order], descent.coef_[order], color="C0")
 left.axvline(0, color="0.4", linewidth=0.8)

@@ -41,17 +41,17 @@ def draw(axis, fitted, title):
     axis.set(title=title, xticks=[], yticks=[])
 
 
-figure, axes = plt.subplots(2, 3, figsize=(11, 7), layout="constrained")
+figure, axes = plt.subplots(2, 3, figsize=(7, 5.2), layout="constrained")
 linear = GDClassifier(random_state=0).fit(X, y)
-draw(axes[0, 0], linear, f"linear model: accuracy {linear.score(X, y):.2f}")
+draw(axes[0, 0], linear, f"linear model: {linear.score(X, y):.2f}")
 total = 0
 for axis, more in zip(axes.flat[1:], [1, 2, 5, 20, 100], strict=True):
     total += more
     model.set_params(max_iter=more).fit(X, y)
-    draw(axis, model, f"perceptron, epoch {total}: accuracy {model.score(X, y):.2f}")
+    draw(axis, model, f"epoch {total}: {model.score(X, y):.2f}")
 plt.show()
 
 # %%
-# Colour shows the probability of the second class, the black line where it is one half. Accuracies are
-# those of the training rows: with more epochs, more units or less noise the line would go round single
+# Colour shows the probability of the second class, the black line where it is one half. The numbers are
+# accuracies on the training rows: with more epochs, more units or less noise the line would go round single
 # points. Early stopping, ``alpha`` and ``dropout`` hold it back.

@@ -59,7 +59,7 @@ print(f"accuracy {model.score(X_test, topics[3000:]):.3f}, words with a weight: 
 # %%
 order = np.argsort(weights)
 shown = np.concatenate([order[:10], order[-10:]])
-figure, axis = plt.subplots(figsize=(8, 5), layout="constrained")
+figure, axis = plt.subplots(figsize=(7, 5), layout="constrained")
 axis.barh(names[shown], weights[shown], color=np.where(weights[shown] < 0, "C1", "C0"))
 axis.axvline(0, color="0.4", linewidth=0.8)
 axis.set(xlabel=f"weight: {model.classes_[0]} (left) or {model.classes_[1]} (right)")

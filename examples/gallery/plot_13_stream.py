@@ -43,7 +43,7 @@ for step in range(600):
         errors[name].append(np.mean((predicted - y) ** 2))
         model.partial_fit(X, y)
 
-figure, axis = plt.subplots(figsize=(9, 4.4), layout="constrained")
+figure, axis = plt.subplots(figsize=(7, 4.8), layout="constrained")
 for (name, values), style in zip(errors.items(), ["-", "--", "-."], strict=True):
     smooth = np.convolve(values, np.ones(10) / 10, mode="valid")
     axis.semilogy(np.arange(len(smooth)) + 10, smooth, style, label=name)

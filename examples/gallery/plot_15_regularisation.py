@@ -21,14 +21,14 @@ y = (y - y.mean()) / y.std()
 # One fit for each strength; ``warm_start=True`` begins each where the last one ended, from the
 # strongest penalty down.
 alphas = np.geomspace(3, 1e-3, 40)
-figure, axes = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained", sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(7.5, 4), layout="constrained", sharey=True)
 for axis, penalty in zip(axes, ["l2", "elasticnet", "l1"], strict=True):
     model = GDRegressor(solver="batch", penalty=penalty, l1_ratio=0.5, tol=1e-8, warm_start=True)
     weights = np.array([model.set_params(alpha=alpha).fit(X, y).coef_ for alpha in alphas])
     zeros = (weights == 0).sum(axis=1)
     axis.semilogx(alphas, weights, linewidth=1.3)
     axis.axhline(0, color="0.4", linewidth=0.8)
-    axis.set(title=f"{penalty}: {zeros[np.argmin(abs(alphas - 0.1))]} zeros at alpha 0.1", xlabel="alpha")
+    axis.set(title=f"{penalty}\n{zeros[np.argmin(abs(alphas - 0.1))]} zeros at alpha 0.1", xlabel="alpha")
 axes[0].set_ylabel("weights of the ten standardised features")
 plt.show()
 

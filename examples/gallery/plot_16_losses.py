@@ -40,7 +40,8 @@ losses = {
 # %%
 # The same code draws all of them, and fits all of them.
 residuals = np.linspace(-4, 4, 401)
-figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
+figure, axes = plt.subplot_mosaic([["loss", "slope"], ["fit", "fit"]], figsize=(7, 7), layout="constrained")
+left, middle, right = axes.values()
 right.plot(x, y, "o", color="0.75", markersize=4)
 for (name, loss), style in zip(losses.items(), ["-", "--", "-.", ":", "-"], strict=True):
     values, slopes = loss.value_and_slope(np.zeros(401), residuals[:, None])
@@ -52,7 +53,7 @@ for (name, loss), style in zip(losses.items(), ["-", "--", "-.", ":", "-"], stri
 left.set(title="loss", xlabel="prediction minus target", ylim=(-0.2, 5))
 middle.set(title="slope: the pull of a point", xlabel="prediction minus target")
 right.set(title="fitted lines", xlabel="x", ylabel="y")
-left.legend(fontsize="small")
+left.legend(loc="upper center")
 plt.show()
 
 # %%
