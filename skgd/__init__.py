@@ -6,6 +6,7 @@ from .display import DescentPathDisplay, LearningRateDisplay, LossCurveDisplay
 from .exceptions import DivergenceError
 from .linear import GDClassifier, GDRegressor
 from .mlp import GDMLPClassifier, GDMLPRegressor
+from .search import GDClassifierCV, GDRegressorCV
 
 __version__ = "0.1.0"
 
@@ -13,9 +14,11 @@ __all__ = [
     "DescentPathDisplay",
     "DivergenceError",
     "GDClassifier",
+    "GDClassifierCV",
     "GDMLPClassifier",
     "GDMLPRegressor",
     "GDRegressor",
+    "GDRegressorCV",
     "LearningRateDisplay",
     "LossCurveDisplay",
     "learning_rate",

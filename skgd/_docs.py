@@ -141,6 +141,38 @@ dropout : float in [0, 1), default=0.0
 max_grad_norm : float or None, default=None
     Longer gradients of the loss are shortened to this norm (Pascanu et al. 2013)."""
 
+SEARCH = """\
+learning_rates : int or array-like of floats, default=10
+    The rates to try, or how many: a factor of two apart, up to the largest stable rate of the data
+    (adaptive optimizers: up to twice the rate that "auto" would take); lower ones where all of these
+    diverge.
+alphas : array-like of floats, default=None
+    Strengths of the penalty to try; None is ``alpha`` alone.
+cv : int, cross-validation generator or iterable, default=None
+    Folds, as in scikit-learn: None is five, stratified by class for labels.
+scoring : str, callable or None, default=None
+    What is best: a name or a callable of scikit-learn; None is R2 or accuracy. Sample weights count in
+    scores that can take them."""
+
+FOUND = """\
+alpha_ : float
+    The strength of the penalty with the best mean score.
+best_score_ : float
+    The mean score over the folds of what was chosen.
+best_index_ : int
+    Its place in ``cv_results_``.
+best_params_ : dict
+    Its learning rate and, with ``alphas``, its alpha.
+best_estimator_ : estimator
+    The estimator fitted with them on all rows.
+learning_rates_ : ndarray of shape (n_learning_rates,)
+    The rates tried.
+n_splits_ : int
+    Folds.
+cv_results_ : dict of arrays
+    Scores by candidate and fold in the shape of GridSearchCV's; the time of all fits is shared out
+    evenly."""
+
 LAYERS = """\
 coefs_ : list of ndarrays of shape (n_inputs, n_units)
     Weights of each layer.
@@ -158,6 +190,7 @@ def documented(cls):
     Of the shared parameters those of the constructor are kept, with its defaults.
     """
     given = inspect.signature(cls.__init__).parameters
+    already = set(re.findall(r"(?m)^ *(\w+) : ", cls.__doc__))
     described = NETWORK if "{network}" in cls.__doc__ else ""
     kept = []
     for entry in re.split(r"\n(?=\w)", PARAMETERS):
@@ -167,9 +200,14 @@ def documented(cls):
             shown = f'"{default}"' if isinstance(default, str) else repr(default)
             kept.append(name + re.sub(r"default=.*", f"default={shown}", head) + text)
     doc = inspect.cleandoc(cls.__doc__)
+    attributes = "\n".join(
+        entry for entry in re.split(r"\n(?=\w)", ATTRIBUTES) if entry.split(" : ")[0] not in already
+    )
     for place, text in (
         ("parameters", "\n".join(kept)),
-        ("attributes", ATTRIBUTES),
+        ("attributes", attributes),
+        ("search", SEARCH),
+        ("found", FOUND),
         ("network", NETWORK),
         ("layers", LAYERS),
     ):

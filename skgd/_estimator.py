@@ -189,9 +189,7 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
 
     def _problem_of_fit(self, X, targets, loss) -> Problem:
         """The problem of rows that are all there: their weights are one in the mean."""
-        if targets.weight is not None:
-            targets.weight = targets.weight * (len(targets.weight) / targets.weight.sum(dtype=float))
-            targets.weight = targets.weight.astype(X.dtype)
+        targets.weight = of_mean_one(targets.weight)
         return self._problem(X, targets, loss, self._standard(X, targets.weight))
 
     def _problem(self, X, targets, loss, standard) -> Problem:
@@ -403,6 +401,13 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
 
 
 partial_fit_available = available_if(_has_partial_fit)
+
+
+def of_mean_one(weight):
+    """Weights of which only the ratios matter."""
+    if weight is None:
+        return None
+    return (weight * (len(weight) / weight.sum(dtype=float))).astype(weight.dtype)
 
 
 def shaped(array, name, shape):

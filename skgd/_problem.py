@@ -114,6 +114,7 @@ class Problem:
         fit_intercept=True,
         standard=None,
         network: Network | None = None,
+        folds: tuple | None = None,  # of many columns: see _columns.Columns
     ):
         self.X, self.targets, self.loss, self.penalty = X, targets, loss, penalty
         self.fit_intercept, self.standard, self.network = fit_intercept, standard, network
@@ -136,6 +137,7 @@ class Problem:
             (penalty.l1, penalty.l2),
             fit_intercept,
             None if network is None else network.core_spec(),
+            folds,
         )
         if network is not None:
             _lend_blas()
@@ -201,9 +203,13 @@ class Problem:
         self.condensed = True
         if self._moments is None:
             self._moments = second_moments(self)
+        self.use_moments(self._moments)
+
+    def use_moments(self, moments: np.ndarray) -> None:
+        """Give the core second moments (d + 2, d + 2), or more for more outputs; with folds once for each."""
         Z, y = slice(0, self.d + 1), slice(self.d + 1, None)
-        gram, products = self._moments[Z, Z].copy(), self._moments[Z, y].copy()
-        self.core.condense(gram, products, float(np.trace(self._moments[y, y])))
+        gram, products = moments[Z, Z].copy(), moments[Z, y].copy()
+        self.core.condense(gram, products, float(np.trace(moments[y, y])))
 
     def _may_condense(self) -> bool:
         """Squared error, and many more rows than features: enough for an epoch to take a while."""
@@ -215,6 +221,10 @@ class Problem:
             and self.n >= 4 * (self.d + self.targets.columns)
             and self.n * self.d >= 1 << 16
         )
+
+    def bind(self, theta: np.ndarray, slots: tuple, t: int):
+        """The core's view of parameters and state of many columns at update t."""
+        return _DESCENTS[self.dtype.char](theta, slots, None, (0, 0.0), None, (t, 0))
 
     def with_squared_loss(self) -> Problem:
         """The same rows and weights under half the squared error with zero targets.

@@ -40,6 +40,11 @@ class Rates:
         self.last = float(rates[-1])
         return rates
 
+    @property
+    def reacts(self) -> bool:
+        """Whether the schedule waits for plateaus of the objective."""
+        return getattr(self.schedule, "reacting", None) is not None
+
     def accept(self, descent, objective: float) -> bool:
         """Look at the objective after a stretch of updates; False undoes the stretch."""
         exploded = objective > _EXPLODED * self.reference and not self.bounded

@@ -18,9 +18,10 @@ STOREYS = (  # from the ground up
     {"_coordinates", "_network_rates", "_step_size", "_targets", "_validation"},
     {"_diagnosis", "_options", "_training"},
     {"_callbacks", "_progress"},
-    {"_estimator", "_landscape", "_sweep"},
-    {"_tasks", "_twins", "display"},
-    {"learning_rate", "linear", "mlp", "search"},
+    {"_columns", "_estimator", "_landscape", "_sweep"},
+    {"_selection", "_tasks", "_twins", "display"},
+    {"learning_rate", "linear", "mlp"},
+    {"search"},
     {"__init__"},
 )
 FLOORS = {name: floor for floor, names in enumerate(STOREYS) for name in names}

@@ -51,7 +51,7 @@ template <class T> struct BoundProblem {
   Guard* guard = nullptr;        // of the run in progress
 
   BoundProblem(nb::object rows, nb::object standard, nb::tuple targets, nb::object loss,
-               std::pair<double, double> penalty, bool fit_intercept, Optional<Hidden> hidden) {
+               std::pair<double, double> penalty, bool fit_intercept, Optional<Hidden> hidden, nb::object folds) {
     core.fit_intercept = fit_intercept;
     core.penalty.l1 = penalty.first, core.penalty.l2 = penalty.second;
     set_design(rows, standard);
@@ -69,6 +69,7 @@ template <class T> struct BoundProblem {
       core.network = {make_activation(activation), dropout};
     }
     core.lay_out(widths);
+    if (!folds.is_none()) set_folds(nb::cast<nb::tuple>(folds));
   }
 
   template <class A> auto keep(nb::handle object) {
@@ -116,6 +117,15 @@ template <class T> struct BoundProblem {
     if (!targets[1].is_none()) core.targets.weight = keep<Vector<const T>>(targets[1]).data();
     core.targets.columns = nb::cast<int64_t>(targets[2]);
     core.targets.codes = nb::cast<bool>(targets[3]);
+  }
+
+  void set_folds(nb::tuple folds) {
+    const auto weights = keep<Matrix<const T>>(folds[0]);
+    core.folds.weights = weights.data(), core.folds.lines = int64_t(weights.shape(0));
+    if (!folds[1].is_none()) core.folds.line_of = keep<Vector<const int32_t>>(folds[1]).data();
+    core.folds.ends = nb::cast<std::vector<int64_t>>(folds[2]);
+    core.penalty.strength = keep<Vector<const T>>(folds[3]).data();  // padded as theta is
+    core.folds.even = nb::cast<bool>(folds[4]), core.folds.values = nb::cast<bool>(folds[5]);
   }
 
   template <class U> std::function<double(Block<U>)> callback(nb::object loss) {
@@ -179,13 +189,29 @@ template <class T> struct BoundDescent {
 };
 
 using Numbers = std::tuple<double, double, double, double, int64_t>;
+using Rule = std::pair<std::string, std::vector<double>>;
+using Span = std::pair<int64_t, int64_t>;
+using Steps = std::tuple<int64_t, Matrix<const double>, int, double>;  // batch size, rates, threads, longest gradient
+
+Optimizer optimizer_of(const Rule& rule) { return make_optimizer(rule.first, rule.second); }
+
+Plan plan_of(Optional<Order*> order, Span span, const Steps& steps) {
+  const auto& [batch_size, rates, threads, max_gradient_norm] = steps;
+  const Rows rows = order ? (*order)->rows(span.first, span.second) : Rows{nullptr, span.first, span.second};
+  const int64_t width = int64_t(rates.shape(1)), given = int64_t(rates.shape(0));
+  Plan plan{rows, batch_size, rates.data(), width, given == 1 ? 0 : width, threads, max_gradient_norm};
+  if (given != 1 && given < plan.updates()) throw std::invalid_argument("one rate, or one for each update, is needed");
+  return plan;
+}
 
 template <class T> void bind(nb::module_& m, const char* problem, const char* descent) {
   using P = BoundProblem<T>;
   using D = BoundDescent<T>;
   nb::class_<P>(m, problem)
-      .def(nb::init<nb::object, nb::object, nb::tuple, nb::object, std::pair<double, double>, bool, Optional<Hidden>>(),
-           "rows"_a, "standard"_a.none(), "targets"_a, "loss"_a, "penalty"_a, "fit_intercept"_a, "hidden"_a.none())
+      .def(nb::init<nb::object, nb::object, nb::tuple, nb::object, std::pair<double, double>, bool, Optional<Hidden>,
+                    nb::object>(),
+           "rows"_a, "standard"_a.none(), "targets"_a, "loss"_a, "penalty"_a, "fit_intercept"_a, "hidden"_a.none(),
+           "folds"_a.none() = nb::none())
       .def_prop_ro("columns", [](P& p) { return p.core.columns(); })
       .def_prop_ro(
           "layers",
@@ -199,10 +225,12 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       .def(
           "condense",
           [](P& p, nb::object gram, nb::object products, double squares) {
-            p.core.moments = {p.template keep<Matrix<const double>>(gram).data(),
-                              p.template keep<Matrix<const double>>(products).data(), squares};
+            const auto b = p.template keep<Matrix<const double>>(products);
+            p.core.moments.push_back(
+                {p.template keep<Matrix<const double>>(gram).data(), b.data(), int64_t(b.shape(1)), squares});
           },
-          "gram"_a, "products"_a, "squares"_a, "Batch descent goes by second moments from now on.")
+          "gram"_a, "products"_a, "squares"_a,
+          "Batch descent goes by second moments from now on; one call, or one for each fold.")
       .def(
           "scores",
           [](P& p, Array<const T> theta, Matrix<T> z) {
@@ -235,21 +263,26 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       .def_prop_ro("t", [](D& d) { return d.core.t; });
   m.def(
       "run",
-      [](P& p, D& d, std::pair<std::string, std::vector<double>> rule, Optional<Order*> order,
-         std::pair<int64_t, int64_t> span, std::tuple<int64_t, Matrix<const double>, int, double> plan) {
-        auto [batch_size, rates, threads, max_gradient_norm] = plan;
-        const Optimizer optimizer = make_optimizer(rule.first, rule.second);
-        const Rows rows = order ? (*order)->rows(span.first, span.second) : Rows{nullptr, span.first, span.second};
-        const int64_t width = int64_t(rates.shape(1)), given = int64_t(rates.shape(0));
-        Plan core{rows, batch_size, rates.data(), width, given == 1 ? 0 : width, threads, max_gradient_norm};
-        if (given != 1 && given < core.updates())
-          throw std::invalid_argument("one rate, or one for each update, is needed");
-        auto [o, error] = p.guarded([&](Control& control) { return run(p.core, d.core, core, optimizer, control); });
+      [](P& p, D& d, const Rule& rule, Optional<Order*> order, Span span, const Steps& steps) {
+        auto [o, error] = p.guarded([&, plan = plan_of(order, span, steps), optimizer = optimizer_of(rule)](
+                                        Control& control) { return run(p.core, d.core, plan, optimizer, control); });
         if (error) std::rethrow_exception(error);
         return Numbers{o.loss, o.weight, o.penalty, o.gradient_norm, o.updates};
       },
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
       "Carries the descent over rows order[start:start + count]; gives sums over those rows.");
+  m.def(
+      "run_columns",
+      [](P& p, D& d, const Rule& rule, Optional<Order*> order, Span span, const Steps& steps) {
+        auto [o, error] =
+            p.guarded([&, plan = plan_of(order, span, steps), optimizer = optimizer_of(rule)](Control& control) {
+              return run_columns(p.core, d.core, plan, optimizer, control);
+            });
+        if (error) std::rethrow_exception(error);
+        return std::tuple{o.loss, o.weight, o.penalty, o.updates};
+      },
+      "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
+      "The same for a problem with folds; gives sums for each column.");
   m.def(
       "all_finite",
       [](Matrix<const T> x) {

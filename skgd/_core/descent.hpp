@@ -238,7 +238,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
     plan.rates_of(u, rates);
     theta.scale = T(1) / T(batch.count);
     double loss;
-    const bool condensed = problem.moments.gram && batch.count == problem.n();
+    const bool condensed = !problem.moments.empty() && batch.count == problem.n();
     if (updates_in_parts(rule, accumulate.model(), problem, plan, u)) {
       const int64_t upper = problem.layers[0].intercepts();
       std::fill(gradient.begin() + upper, gradient.end(), T(0));

@@ -21,6 +21,13 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
 }
 
 template <class T>
+ColumnSums run_columns(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
+                       Control& control) {
+  SideBySide<T> columns(problem, descent, plan);
+  return std::visit([&](const auto& rule) { return columns.run(rule, control); }, optimizer);
+}
+
+template <class T>
 double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control) {
   const bool zero = std::all_of(theta, theta + problem.parameters(), [](T w) { return w == 0; });
   return Accumulator<T>(problem, threads)(zero && !gradient ? nullptr : theta, {nullptr, 0, problem.n()}, gradient,
@@ -65,6 +72,7 @@ template <class T> std::array<double, 3> row_moments(const Problem<T>& problem) 
 
 using T = SKGD_ELEMENT;
 template Outcome run<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
+template ColumnSums run_columns<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
 template double evaluate<T>(const Problem<T>&, const T*, T*, int, Control&);
 template void scores<T>(const Problem<T>&, const T*, T*, Control&);
 template std::array<double, 3> row_moments<T>(const Problem<T>&);

@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 
+#include "columns.hpp"
 #include "descent.hpp"
 
 namespace skgd {
@@ -10,6 +11,11 @@ namespace skgd {
 template <class T>
 Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
             Control& control);
+
+// The same for the columns of a problem with folds.
+template <class T>
+ColumnSums run_columns(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
+                       Control& control);
 
 // Sum over all rows of weight * loss; fills `gradient` with the gradient of that sum unless it is null.
 template <class T>

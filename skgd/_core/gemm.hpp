@@ -94,7 +94,8 @@ template <class T> void affine(const T* A, int64_t lda, const T* W, const T* b, 
     for (int64_t i = 0; i < m; ++i) Z[i] = b[0] + dot(A + i * lda, W, k);
     return;
   }
-  for (int64_t i = 0; i < m; ++i) std::copy_n(b, n, Z + i * n);
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; j += lanes<T>) store(Z + i * n + j, load<vec<T>>(b + j));
   if (use_blas<T>(m, k, n)) return call_blas(false, false, m, k, n, A, lda, W, n, T(1), Z, n);
   add_product(A, int64_t(1), lda, W, n, m, k, Z, n);
 }

@@ -98,11 +98,19 @@ struct Tweedie {
   }
 };
 
+// The value is what `without_log` gives plus log(1 + e): a sum of values needs but the logarithm of a product.
 struct LogLoss {
   template <class T> T operator()(T y, T z, T& slope) const {
-    const T t = exp_(-z), e = z < 0 ? T(1) / t : t;  // e = exp(-|z|)
-    slope = T(1) / (T(1) + t) - y;                   // no branch between z and slope: rows wait for it
-    return (z > 0 ? z : T(0)) + log1p_(e) - y * z;   // softplus(z) - y z
+    T e;
+    const T rest = without_log(y, z, slope, e);
+    return rest + log1p_(e);
+  }
+  template <class T> T without_log(T y, T z, T& slope, T& e) const {
+    T above, below;
+    exp_quotient(-z, above, below);
+    e = z < 0 ? below / above : above / below;  // exp(-|z|)
+    slope = below / (above + below) - y;        // 1 / (1 + exp(-z)); no branch between z and slope: rows wait for it
+    return (z > 0 ? z : T(0)) - y * z;          // softplus(z) = max(z, 0) + log(1 + e)
   }
 };
 

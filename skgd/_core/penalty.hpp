@@ -8,7 +8,8 @@ namespace skgd {
 
 template <class T> struct Penalty {
   double l1 = 0, l2 = 0;
-  const T* scale = nullptr;  // (d,) or null; the penalty acts on w_j * scale_j (descent in other coordinates)
+  const T* scale = nullptr;     // (d,) or null; the penalty acts on w_j * scale_j (descent in other coordinates)
+  const T* strength = nullptr;  // (columns,) or null; multiplies l1 and l2 in each column (columns.hpp)
 
   T l1_at(int64_t j) const { return T(l1) * (scale ? scale[j] : T(1)); }
   T l2_at(int64_t j) const { return T(l2) * (scale ? scale[j] * scale[j] : T(1)); }

@@ -19,6 +19,17 @@ template <class T> struct Targets {
   bool codes = false;
 };
 
+// Columns of theta that are models of their own (columns.hpp): those of fold f end before ends[f], and lie
+// behind those of fold f - 1.
+template <class T> struct Folds {
+  const T* weights = nullptr;        // (lines, folds)
+  const int32_t* line_of = nullptr;  // (n,) the line of each row, where there are few; null: row i has line i
+  int64_t lines = 0;
+  std::vector<int64_t> ends;
+  bool even = false;   // all weights of a fold are 0 or the same
+  bool values = true;  // sums of the loss are wanted, not its slopes alone
+};
+
 // One layer's place in theta: weights (inputs, columns) at `offset`, then the intercepts (columns). Columns
 // past `width` fill up the last vector and stay zero.
 struct Layer {
@@ -34,11 +45,12 @@ struct Network {
   double dropout = 0;  // share of the hidden units dropped
 };
 
-// Second moments of the rows (quadratic.hpp); null where batch descent reads the rows themselves.
+// Second moments of the rows (quadratic.hpp).
 struct Moments {
-  const double* gram = nullptr;      // (d + 1, d + 1)
-  const double* products = nullptr;  // (d + 1, targets.columns)
-  double squares = 0;
+  const double* gram;      // (d + 1, d + 1)
+  const double* products;  // (d + 1, outputs)
+  int64_t outputs;
+  double squares;
 };
 
 template <class T> struct Problem {
@@ -46,10 +58,11 @@ template <class T> struct Problem {
   Targets<T> targets;
   Loss loss;
   Penalty<T> penalty;
+  Folds<T> folds;
   bool fit_intercept = true;
   Network network;
-  std::vector<Layer> layers;  // one: a linear model
-  Moments moments;
+  std::vector<Layer> layers;     // one: a linear model
+  std::vector<Moments> moments;  // of all rows, or of each fold; none where batch descent reads the rows themselves
 
   // Lays out theta for hidden layers of the given widths; to be called once design and targets stand.
   void lay_out(const std::vector<int64_t>& hidden) {
@@ -74,7 +87,7 @@ template <class T> struct Problem {
   int64_t parameters() const { return layers.back().end(); }
   // The penalty that acts on a layer: other coordinates are those of the features alone.
   Penalty<T> penalty_of(const Layer& layer) const {
-    return {penalty.l1, penalty.l2, layer.offset == 0 ? penalty.scale : nullptr};
+    return {penalty.l1, penalty.l2, layer.offset == 0 ? penalty.scale : nullptr, penalty.strength};
   }
   double penalty_value(const T* theta) const {
     double total = 0;

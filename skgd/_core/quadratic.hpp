@@ -1,28 +1,50 @@
 // Squared error over all rows from their second moments: O(d^2) however many rows there are.
 #pragma once
+#include <vector>
+
+#include "gemm.hpp"
 #include "problem.hpp"
 
 namespace skgd {
 
-// Sum over all rows of weight * loss at theta (d + 1, columns) and its gradient, in double:
-//   1/2 sum_k theta_k' G theta_k - b_k' theta_k + c / 2,  G = Z'Z, b = Z'y, c = sum y^2, Z = (X, 1), rows weighted.
-template <class T> double quadratic(const Problem<T>& problem, const T* theta, T* gradient) {
-  const Moments& moments = problem.moments;
-  const int64_t size = problem.d() + 1, columns = problem.columns(), outputs = problem.targets.columns;
-  std::vector<double> w(size);
-  double total = moments.squares;
-  std::fill_n(gradient, problem.parameters(), T(0));
-  for (int64_t k = 0; k < outputs; ++k) {
-    for (int64_t j = 0; j < size; ++j) w[j] = double(theta[j * columns + k]);
-    for (int64_t j = 0; j < size; ++j) {
-      const double product = moments.products[j * outputs + k],
-                   slope = dot(moments.gram + j * size, w.data(), size) - product;
-      gradient[j * columns + k] = T(slope);
-      total += w[j] * (slope - product);
-    }
-    if (!problem.fit_intercept) gradient[problem.d() * columns + k] = 0;
+// For `count` columns of theta (d + 1, stride) their gradients of the sum over all rows of weight * loss, and the
+// sum of that loss itself for each, in double, without its constant c / 2:
+//   1/2 theta_k' G theta_k - b_k' theta_k + c / 2,  G = Z'Z, b = Z'y, c = sum y^2, Z = (X, 1), rows weighted.
+// Columns beyond the moments' outputs have the targets of the last one.
+template <class T> class Quadratic {
+ public:
+  void operator()(const Moments& moments, int64_t size, const T* theta, int64_t count, int64_t stride, T* gradient,
+                  double* totals) {
+    const int64_t width = count == 1 ? 1 : (count + lanes<double> - 1) / lanes<double> * lanes<double>;
+    w_.assign(size * width, 0.0), slopes_.resize(size * width), zeros_.assign(width, 0.0);
+    for (int64_t j = 0; j < size; ++j)
+      for (int64_t k = 0; k < count; ++k) w_[j * width + k] = double(theta[j * stride + k]);
+    affine(moments.gram, size, w_.data(), zeros_.data(), size, size, width, slopes_.data());
+    std::fill_n(totals, count, 0.0);
+    for (int64_t j = 0; j < size; ++j)
+      for (int64_t k = 0; k < count; ++k) {
+        const double product = moments.products[j * moments.outputs + std::min(k, moments.outputs - 1)],
+                     slope = slopes_[j * width + k] - product;
+        gradient[j * stride + k] = T(slope);
+        totals[k] += w_[j * width + k] * (slope - product) / 2;
+      }
   }
-  return total / 2;
+
+ private:
+  std::vector<double> w_, slopes_, zeros_;
+};
+
+// Sum over all rows and outputs of weight * loss at theta, and its gradient.
+template <class T> double quadratic(const Problem<T>& problem, const T* theta, T* gradient) {
+  const Moments& moments = problem.moments[0];
+  const int64_t size = problem.d() + 1, columns = problem.columns(), outputs = problem.targets.columns;
+  std::vector<double> totals(outputs);
+  std::fill_n(gradient, problem.parameters(), T(0));
+  Quadratic<T>()(moments, size, theta, outputs, columns, gradient, totals.data());
+  if (!problem.fit_intercept) std::fill_n(gradient + problem.d() * columns, columns, T(0));
+  double total = moments.squares / 2;
+  for (double part : totals) total += part;
+  return total;
 }
 
 }  // namespace skgd

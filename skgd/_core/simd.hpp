@@ -264,10 +264,9 @@ template <class T> inline bool all_finite(const T* x, int64_t count) {
   for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(static_cast<const char*>(address) + b, 0, 2);
 }
 
-// exp without branches, so that loops over rows vectorise and a single row waits little: x = n log 2 + r,
-// |r| <= log(2)/2, a Taylor polynomial in r by Estrin's scheme, 2^n through the exponent bits. Arguments
-// are clamped where the result would leave the normal range; relative error about 2 eps; NaN stays NaN.
-template <class T> inline T exp_(T x) {
+// x = n log 2 + r, |r| <= log(2)/2: gives 2^n (through the exponent bits) and r. Arguments are clamped where exp(x)
+// would leave the normal range; NaN stays NaN.
+template <class T> inline T reduce(T x, T& r) {
   using I = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
   constexpr bool wide = sizeof(T) == 8;
   constexpr T high = wide ? T(709.4) : T(88.37), low = wide ? T(-708) : T(-87);
@@ -282,9 +281,17 @@ template <class T> inline T exp_(T x) {
   bits = static_cast<I>((static_cast<std::make_unsigned_t<I>>(bits) + (wide ? 1023 : 127)) << (wide ? 52 : 23));
   T power;
   std::memcpy(&power, &bits, sizeof power);
-  const T r = (x - m * ln2_high) - m * ln2_low, r2 = r * r, r4 = r2 * r2;
+  r = (x - m * ln2_high) - m * ln2_low;
+  return power;
+}
+
+// exp without branches, so that loops over rows vectorise and a single row waits little: a Taylor polynomial in r
+// by Estrin's scheme; relative error about 2 eps.
+template <class T> inline T exp_(T x) {
+  T r;
+  const T power = reduce(x, r), r2 = r * r, r4 = r2 * r2;
   const T p01 = T(1) + r, p23 = T(1.0 / 2) + r * T(1.0 / 6), p45 = T(1.0 / 24) + r * T(1.0 / 120);
-  if constexpr (!wide) {
+  if constexpr (sizeof(T) == 4) {
     const T p67 = T(1.0 / 720) + r * T(1.0 / 5040);
     return ((p01 + r2 * p23) + r4 * (p45 + r2 * p67)) * power;
   } else {
@@ -293,6 +300,22 @@ template <class T> inline T exp_(T x) {
     const T p1011 = T(1.0 / 3628800) + r * T(1.0 / 39916800), p1213 = T(1.0 / 479001600) + r * T(1.0 / 6227020800.0);
     return (((p01 + r2 * p23) + r4 * (p45 + r2 * p67)) + r8 * ((p89 + r2 * p1011) + r4 * p1213)) * power;
   }
+}
+
+// exp(x) = above / below, which where exp is divided by anyway costs half the terms: Pade's approximant
+// exp(r) = N(r) / N(-r) with N of degree 6 (float: 3), whose error is below the rounding.
+template <class T> inline void exp_quotient(T x, T& above, T& below) {
+  T r, even, odd;
+  const T power = reduce(x, r), q = r * r;
+  if constexpr (sizeof(T) == 4) {
+    even = T(1) + q * T(1.0 / 10);
+    odd = r * (T(1.0 / 2) + q * T(1.0 / 120));
+  } else {
+    even = T(1) + q * (T(5.0 / 44) + q * (T(1.0 / 792) + q * T(1.0 / 665280)));
+    odd = r * (T(1.0 / 2) + q * (T(1.0 / 66) + q * T(1.0 / 15840)));
+  }
+  above = (even + odd) * power;
+  below = even - odd;
 }
 
 // log(1 + e) for 0 <= e <= 1, as 2 atanh(s), s = e / (2 + e) <= 1/3: an odd series in s.

@@ -1,0 +1,251 @@
+// Many linear models on the same rows at once: the columns of theta are models of one output each, with a rate
+// and a strength of the penalty of their own, and with the sample weights of their fold (0 where it holds a row
+// out). A row is read once for all of them.
+#pragma once
+#include "descent.hpp"
+#include "gemm.hpp"
+
+namespace skgd {
+
+// Sums over the rows visited, and the penalty before the last update, of each column.
+struct ColumnSums {
+  std::vector<double> loss, weight, penalty;
+  int64_t updates = 0;
+};
+
+template <class T> class SideBySide {
+ public:
+  SideBySide(const Problem<T>& problem, Descent<T>& descent, const Plan& plan)
+      : problem_(problem), design_(std::get<Dense<T>>(problem.design)), folds_(problem.folds), descent_(descent),
+        plan_(plan), d_(design_.d), K_(problem.columns()), size_(problem.parameters()), gradient_(size_), z_(some * K_),
+        rates_(K_), weights_(K_ + lanes<T>), values_(K_), factors_(K_, T(1)), decay_(K_) {
+    if (plan.rows.order) rows_.resize(some * d_);
+    sums_.loss.resize(K_), sums_.weight.resize(K_), sums_.penalty.resize(K_);
+    fold_weight_.resize(folds_.ends.size());
+    if (folds_.line_of) {
+      table_.resize(folds_.lines * K_ + lanes<T>);
+      for (int64_t line = 0; line < folds_.lines; ++line) spread(line, table_.data() + line * K_);
+    }
+  }
+
+  template <class Rule> ColumnSums run(const Rule& rule, Control& control) {
+    const int64_t updates = plan_.updates();
+    const bool steps = plan_.batch_size == 1 && std::is_same_v<Rule, Plain> && problem_.penalty.l1 == 0;
+    Theta<T> theta{descent_.theta, gradient_.data(), descent_.slots, rates_.data(), false};
+    plan_.rates_of(0, rates_);
+    for (int64_t u = 0; u < updates && !control.stop; ++u) {
+      const Rows batch = plan_.batch(u);
+      if (plan_.rate_stride) plan_.rates_of(u, rates_);
+      if (u == updates - 1) penalties();
+      if (steps) {
+        step(score(batch));
+      } else {
+        gradient(batch);
+        theta.scale = T(1) / T(batch.count);
+        update(rule, descent_.t, theta, problem_);
+      }
+      descent_.average.add(descent_.theta, size_, descent_.t);
+      ++descent_.t, ++sums_.updates;
+      control.done(batch.count * size_);
+    }
+    take_logs();
+    int64_t k = 0;
+    for (size_t f = 0; f < folds_.ends.size(); ++f)
+      for (; k < folds_.ends[f]; ++k) sums_.weight[k] = fold_weight_[f];
+    return std::move(sums_);
+  }
+
+ private:
+  static constexpr int64_t some = 32;                                 // rows whose scores stay in the first-level cache
+  static constexpr int64_t most_factors = sizeof(T) == 8 ? 960 : 96;  // each in [1, 2], so their product is finite
+  const Problem<T>& problem_;
+  const Dense<T>& design_;
+  const Folds<T>& folds_;
+  Descent<T>& descent_;
+  const Plan& plan_;
+  int64_t d_, K_, size_;
+  std::vector<T> gradient_, rows_, z_, rates_, weights_, table_, values_, factors_, decay_;
+  int64_t multiplied_ = 0;  // rows whose factors have been
+  std::vector<double> fold_weight_;
+  ColumnSums sums_;
+  Quadratic<T> quadratic_;
+
+  void gradient(Rows batch) {
+    std::fill(gradient_.begin(), gradient_.end(), T(0));
+    T* intercept = gradient_.data() + d_ * K_;
+    if (!problem_.moments.empty() && batch.count == design_.n) {
+      by_moments();
+    } else {
+      for (int64_t start = 0; start < batch.count; start += some) {
+        const Rows part = batch.part(start, std::min(some, batch.count - start));
+        const T* x = score(part);
+        add_gradient(x, d_, z_.data(), part.count, d_, K_, gradient_.data(), intercept);
+      }
+    }
+    if (!problem_.fit_intercept) std::fill_n(intercept, K_, T(0));
+  }
+
+  void by_moments() {
+    std::vector<double> totals(K_);
+    for (int64_t f = 0, begin = 0; f < int64_t(folds_.ends.size()); begin = folds_.ends[f++]) {
+      const Moments& moments = problem_.moments[f];
+      quadratic_(moments, d_ + 1, descent_.theta + begin, folds_.ends[f] - begin, K_, gradient_.data() + begin,
+                 totals.data());
+      fold_weight_[f] += moments.gram[(d_ + 2) * d_];  // of the ones with themselves
+      for (int64_t k = begin; k < folds_.ends[f]; ++k) sums_.loss[k] += moments.squares / 2 + totals[k - begin];
+    }
+  }
+
+  // Weighted slopes of at most `some` rows, in z; gives the rows.
+  const T* score(Rows part) {
+    const T* x = design_.data + part[0] * d_;
+    if (part.order && part.count > 1) {
+      for (int64_t i = 0; i < part.count; ++i) {
+        copy(design_.data + part[i] * d_, rows_.data() + i * d_);
+      }
+      x = rows_.data();
+    }
+    affine(x, d_, descent_.theta, descent_.theta + d_ * K_, part.count, d_, K_, z_.data());
+    std::visit([&](const auto& loss) { slopes(loss, part); }, problem_.loss);
+    return x;
+  }
+
+  // Memory is asked for the rows to come one by one: of many lines at once some are forgotten.
+  [[gnu::always_inline]] void ask_ahead(int64_t place) const {
+    if (!plan_.rows.order || place >= plan_.rows.count) return;
+    const int64_t row = plan_.rows[place], later = plan_.rows.ahead(place);
+    design_.ahead(row);
+    prefetch(problem_.targets.y + row, 1);
+    if (folds_.line_of)
+      prefetch(folds_.line_of + row, 1);
+    else
+      prefetch(folds_.weights + row * int64_t(folds_.ends.size()), int64_t(folds_.ends.size() * sizeof(T)));
+    if (later >= 0) design_.ahead(later);
+  }
+
+  void copy(const T* x, T* out) const {
+    int64_t j = 0;
+    const int64_t d = d_;
+    for (; j + lanes<T> <= d; j += lanes<T>) store(out + j, load<vec<T>>(x + j));
+    for (; j < d; ++j) out[j] = x[j];
+  }
+
+  // Weighted slopes replace the scores of the rows in z.
+  template <class L> void slopes(const L& loss, Rows part) {
+    if constexpr (Elementwise<L, T>) {
+      constexpr bool has_log = requires(T y, T& slope) { loss.without_log(y, y, slope, slope); };
+      const bool together = has_log && folds_.even;
+      if (folds_.values && together && (multiplied_ += part.count) > most_factors) take_logs(part.count);
+      std::fill(values_.begin(), values_.end(), T(0));
+      const int64_t next = part.first - plan_.rows.first + part.count;
+      for (int64_t i = 0; i < part.count; ++i) {
+        ask_ahead(next + i);
+        const T y = problem_.targets.y[part[i]];
+        T* z = z_.data() + i * K_;
+        const T* weight = weights_of(part[i]);
+        if (!folds_.values)
+          slopes_alone(loss, y, z, weight);
+        else if constexpr (has_log)
+          together ? with_factors(loss, y, z, weight) : with_values(loss, y, z, weight);
+        else
+          with_values(loss, y, z, weight);
+      }
+      for (int64_t k = 0; k < K_; ++k) sums_.loss[k] += double(values_[k]);
+    }
+  }
+
+  template <class L> void slopes_alone(const L& loss, T y, T* __restrict z, const T* __restrict weight) {
+#pragma GCC ivdep
+    for (int64_t k = 0; k < K_; ++k) {
+      T slope;
+      loss(y, z[k], slope);
+      z[k] = weight[k] * slope;
+    }
+  }
+
+  template <class L> void with_values(const L& loss, T y, T* __restrict z, const T* __restrict weight) {
+    T* __restrict values = values_.data();
+#pragma GCC ivdep
+    for (int64_t k = 0; k < K_; ++k) {
+      T slope;
+      values[k] += weight[k] * loss(y, z[k], slope);
+      z[k] = weight[k] * slope;
+    }
+  }
+
+  // What stands in logarithms is multiplied, so that one logarithm serves many rows.
+  template <class L> void with_factors(const L& loss, T y, T* __restrict z, const T* __restrict weight) {
+    T* __restrict values = values_.data(), * __restrict factors = factors_.data();
+#pragma GCC ivdep
+    for (int64_t k = 0; k < K_; ++k) {
+      T slope, e;
+      values[k] += weight[k] * loss.without_log(y, z[k], slope, e);
+      factors[k] *= T(1) + (weight[k] > 0 ? e : T(0));
+      z[k] = weight[k] * slope;
+    }
+  }
+
+  void take_logs(int64_t next = 0) {
+    const int64_t folds = int64_t(folds_.ends.size());
+    for (int64_t f = 0, k = 0; f < folds; ++f) {
+      const T* weight = folds_.weights + f;  // all but zeros are the same
+      while (*weight == 0) weight += folds;
+      for (; k < folds_.ends[f]; ++k) sums_.loss[k] += double(*weight) * std::log(double(factors_[k]));
+    }
+    std::fill(factors_.begin(), factors_.end(), T(1));
+    multiplied_ = next;
+  }
+
+  // The weights of a row for all columns.
+  const T* weights_of(int64_t row) {
+    const int64_t line = folds_.line_of ? folds_.line_of[row] : row, count = int64_t(folds_.ends.size());
+    const T* __restrict of_fold = folds_.weights + line * count;
+    double* __restrict sums = fold_weight_.data();
+    for (int64_t f = 0; f < count; ++f) sums[f] += double(of_fold[f]);
+    if (folds_.line_of) return table_.data() + line * K_;
+    spread(line, weights_.data());
+    return weights_.data();
+  }
+
+  // Those of a fold lie side by side, and a vector too many is overwritten by the next fold.
+  void spread(int64_t line, T* out) const {
+    const int64_t count = int64_t(folds_.ends.size());
+    for (int64_t f = 0, k = 0; f < count; k = folds_.ends[f], ++f) {
+      const vec<T> weight = folds_.weights[line * count + f] - vec<T>{};
+      for (; k < folds_.ends[f]; k += lanes<T>) store(out + k, weight);
+    }
+    std::fill(out + folds_.ends.back(), out + K_, T(0));  // padding
+  }
+
+  // The plain step for one row, whose slopes are in z.
+  void step(const T* x) {
+    using V = vec<T>;
+    const T* strength = problem_.penalty.strength;
+    T* w = descent_.theta;
+    for (int64_t k = 0; k < K_; ++k) {
+      z_[k] *= rates_[k];
+      decay_[k] = T(1) - rates_[k] * T(problem_.penalty.l2) * strength[k];
+    }
+    for (int64_t j = 0; j < d_; ++j, w += K_) {
+      const V xj = x[j] - V{};
+      for (int64_t k = 0; k < K_; k += lanes<T>)
+        store(w + k, load<V>(w + k) * load<V>(decay_.data() + k) - xj * load<V>(z_.data() + k));
+    }
+    if (problem_.fit_intercept)
+      for (int64_t k = 0; k < K_; ++k) w[k] -= z_[k];
+  }
+
+  void penalties() {
+    std::vector<double> absolute(K_), squares(K_);
+    for (int64_t j = 0; j < d_; ++j)
+      for (int64_t k = 0; k < K_; ++k) {
+        const double w = double(descent_.theta[j * K_ + k]);
+        absolute[k] += std::abs(w), squares[k] += w * w;
+      }
+    const Penalty<T>& penalty = problem_.penalty;
+    for (int64_t k = 0; k < K_; ++k)
+      sums_.penalty[k] = double(penalty.strength[k]) * (penalty.l1 * absolute[k] + 0.5 * penalty.l2 * squares[k]);
+  }
+};
+
+}  // namespace skgd

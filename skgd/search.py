@@ -1,0 +1,340 @@
+"""Linear models whose learning rate (and alpha) is chosen by cross-validation, in shared passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval
+
+from ._docs import documented
+from ._selection import Candidates, Chosen
+from .linear import GDClassifier, GDRegressor, LinearModel
+from .losses import Loss
+from .optimizers import Optimizer
+from .schedules import Schedule
+
+__all__ = ["GDClassifierCV", "GDRegressorCV"]
+
+
+def _constraints(kind):
+    """Those of the estimator searched with, in terms of the search."""
+    kept = dict(kind._parameter_constraints)
+    del kept["learning_rate"], kept["warm_start"]
+    return {
+        **kept,
+        "learning_rates": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "alphas": ["array-like", None],
+        "cv": ["cv_object"],
+        "scoring": [str, callable, None],
+    }
+
+
+class _CrossValidated(LinearModel):
+    """The search; what it ends with is a fitted estimator of `_kind`, whose attributes it takes over."""
+
+    _kind: type  # the estimator searched with
+
+    @property
+    def partial_fit(self):
+        raise AttributeError("partial_fit is not available for a search: use best_estimator_.partial_fit.")
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, groups=None) -> Self:
+        """Search, then fit on all rows with what was found.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data; float32 and float64 are kept, C-contiguous and CSR are not copied.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, in the fits and in the scores; only their ratios matter.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows, for splitters that want them.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        DivergenceError
+            If every learning rate is too high for the data.
+
+        Warns
+        -----
+        FitFailedWarning
+            If some of the fits diverged.
+        """
+        candidates = Candidates(self, X, y, sample_weight, groups)
+        chosen: Chosen = candidates.choose()
+        self.__dict__.update(chosen.attributes())
+        return self
+
+    def _estimator(self, **params):
+        """An estimator to search with."""
+        own = self.get_params(deep=False)
+        for name in ("learning_rates", "alphas", "cv", "scoring"):
+            del own[name]
+        return self._kind(**{**own, **params})
+
+    def to_sklearn(self):
+        """The fitted estimator of scikit-learn that predicts the same; see :meth:`GDRegressor.to_sklearn`.
+
+        Returns
+        -------
+        twin : object
+            A fitted scikit-learn estimator that shares the fitted arrays.
+        """
+        return self.best_estimator_.to_sklearn()
+
+
+@documented
+class GDRegressorCV(_CrossValidated, GDRegressor):
+    """Linear regression by gradient descent, the learning rate chosen by cross-validation.
+
+    Of the candidates (rate, alpha) the one with the highest mean score over the folds,
+
+    .. math:: \\frac{1}{k} \\sum_{f=1}^{k} \\mathrm{score}_f(\\hat w_{-f}(\\eta, \\alpha)),
+
+    where :math:`\\hat w_{-f}` is what descent at the rate :math:`\\eta` makes of the rows outside fold f;
+    with it the model is fitted to all rows.
+
+    All rates, strengths of the penalty and folds descend together: each is a column of one matrix of
+    weights, and a row is read once for all of them. A row that a fold holds out has weight zero in that
+    fold's columns: the result is that of separate fits of :class:`GDRegressor` with ``sample_weight``
+    zero on the rows held out, in the same order of rows. A column ends when its own stopping rule says
+    so, or as soon as it diverges; its score is then NaN, and a ``FitFailedWarning`` tells of it. Batch
+    descent on squared error goes by X'X of each fold in place of its rows, for up to 2000 features.
+
+    Fits that columns cannot stand for are made one by one, on ``n_jobs`` threads: more than two classes,
+    several outputs, sparse X, ``standardize``, ``early_stopping``, ``average``, losses of your own, and
+    the optimizers "implicit", "schedule_free", "barzilai_borwein" and, for batch descent, "nesterov".
+
+    Parameters
+    ----------
+    loss : str or skgd.losses.Loss, default="squared_error"
+        As in :class:`GDRegressor`.
+    {search}
+    {parameters}
+
+    Attributes
+    ----------
+    learning_rate_ : float
+        The rate with the best mean score.
+    coef_ : ndarray of shape (n_features,) or (n_outputs, n_features)
+        Weights.
+    intercept_ : ndarray of shape (1,) or (n_outputs,)
+        Intercepts.
+    {found}
+    {attributes}
+
+    See Also
+    --------
+    GDRegressor : The estimator that is searched with.
+    sklearn.model_selection.GridSearchCV : Any parameters, one fit after the other.
+    sklearn.linear_model.RidgeCV : Ridge regression with alpha chosen by cross-validation.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.preprocessing import scale
+    >>> from skgd import GDRegressorCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = GDRegressorCV(alphas=[1e-4, 1e-2], random_state=0).fit(scale(X), y)
+    >>> search.cv_results_["mean_test_score"].shape
+    (20,)
+    >>> round(search.best_score_, 1)
+    0.5
+    """
+
+    _kind = GDRegressor
+    _parameter_constraints = _constraints(GDRegressor)
+
+    def __init__(
+        self,
+        loss: str | Loss = "squared_error",
+        *,
+        solver: str = "minibatch",
+        batch_size: int = 32,
+        learning_rates: int | ArrayLike = 10,
+        alphas: ArrayLike | None = None,
+        cv=None,
+        scoring: str | Callable | None = None,
+        schedule: str | Schedule | Callable = "constant",
+        optimizer: str | Optimizer = "plain",
+        penalty: str | None = "l2",
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        max_iter: int = 1000,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 5,
+        check_every: int | str = "epoch",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        average: bool | int | str = "auto",
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        record_path: bool = False,
+    ):
+        self.loss = loss
+        self.solver = solver
+        self.batch_size = batch_size
+        self.learning_rates = learning_rates
+        self.alphas = alphas
+        self.cv = cv
+        self.scoring = scoring
+        self.schedule = schedule
+        self.optimizer = optimizer
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.check_every = check_every
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.average = average
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.record_path = record_path
+
+
+@documented
+class GDClassifierCV(_CrossValidated, GDClassifier):
+    """Linear classification by gradient descent, the learning rate chosen by cross-validation.
+
+    Of the candidates (rate, alpha) the one with the highest mean score over the folds,
+
+    .. math:: \\frac{1}{k} \\sum_{f=1}^{k} \\mathrm{score}_f(\\hat w_{-f}(\\eta, \\alpha)),
+
+    where :math:`\\hat w_{-f}` is what descent at the rate :math:`\\eta` makes of the rows outside fold f;
+    with it the model is fitted to all rows.
+
+    All rates, strengths of the penalty and folds descend together: each is a column of one matrix of
+    weights, and a row is read once for all of them. A row that a fold holds out has weight zero in that
+    fold's columns: the result is that of separate fits of :class:`GDClassifier` with ``sample_weight``
+    zero on the rows held out, in the same order of rows. A column ends when its own stopping rule says
+    so, or as soon as it diverges; its score is then NaN, and a ``FitFailedWarning`` tells of it. Batch
+    descent on squared error goes by X'X of each fold in place of its rows, for up to 2000 features.
+
+    Fits that columns cannot stand for are made one by one, on ``n_jobs`` threads: more than two classes,
+    several outputs, sparse X, ``standardize``, ``early_stopping``, ``average``, losses of your own, and
+    the optimizers "implicit", "schedule_free", "barzilai_borwein" and, for batch descent, "nesterov".
+
+    Parameters
+    ----------
+    loss : str or skgd.losses.Loss, default="log_loss"
+        As in :class:`GDClassifier`.
+    {search}
+    {parameters}
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, multiplied with the sample weights.
+
+    Attributes
+    ----------
+    learning_rate_ : float
+        The rate with the best mean score.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Weights.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Intercepts.
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    {found}
+    {attributes}
+
+    See Also
+    --------
+    GDClassifier : The estimator that is searched with.
+    sklearn.model_selection.GridSearchCV : Any parameters, one fit after the other.
+    sklearn.linear_model.LogisticRegressionCV : Logistic regression with C chosen by cross-validation.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.preprocessing import scale
+    >>> from skgd import GDClassifierCV
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> search = GDClassifierCV(learning_rates=[0.01, 0.1, 1.0], random_state=0).fit(scale(X), y)
+    >>> search.best_score_ > 0.96
+    True
+    """
+
+    _kind = GDClassifier
+    _parameter_constraints = _constraints(GDClassifier)
+
+    def __init__(
+        self,
+        loss: str | Loss = "log_loss",
+        *,
+        solver: str = "minibatch",
+        batch_size: int = 32,
+        learning_rates: int | ArrayLike = 10,
+        alphas: ArrayLike | None = None,
+        cv=None,
+        scoring: str | Callable | None = None,
+        schedule: str | Schedule | Callable = "constant",
+        optimizer: str | Optimizer = "plain",
+        penalty: str | None = "l2",
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        max_iter: int = 1000,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 5,
+        check_every: int | str = "epoch",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        average: bool | int | str = "auto",
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        record_path: bool = False,
+        class_weight: dict | str | None = None,
+    ):
+        self.loss = loss
+        self.solver = solver
+        self.batch_size = batch_size
+        self.learning_rates = learning_rates
+        self.alphas = alphas
+        self.cv = cv
+        self.scoring = scoring
+        self.schedule = schedule
+        self.optimizer = optimizer
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.check_every = check_every
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.average = average
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.record_path = record_path
+        self.class_weight = class_weight

@@ -1,0 +1,365 @@
+"""Learning rates (and alphas) chosen by cross-validation: many fits at once are the fits one by one."""
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+from _data import csr, estimator, make, theta
+from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    RepeatedKFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    TimeSeriesSplit,
+)
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import skgd
+from skgd import DivergenceError, GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV, losses
+from skgd._columns import together
+from skgd._selection import Candidates
+
+RATES = [0.003, 0.03, 0.1]
+KINDS = {"regression": (GDRegressor, GDRegressorCV), "classification": (GDClassifier, GDClassifierCV)}
+
+
+def search_for(loss, **params):
+    name = loss if isinstance(loss, str) else loss.name
+    kind = GDClassifierCV if losses.LOSSES[name].task == "classification" else GDRegressorCV
+    return kind(loss, **{"random_state": 0, "learning_rates": RATES, "cv": 3, **params})
+
+
+def by_one_pass(search, X, y, weight=None, groups=None):
+    """Candidates, and what they were fitted to, by columns."""
+    candidates = Candidates(search, X, y, weight, groups)
+    return candidates, candidates.fitted()
+
+
+def assert_equal_to_separate_fits(search, X, y, weight=None, groups=None, tol=1e-9, epochs=True):
+    candidates, fitted = by_one_pass(search, X, y, weight, groups)
+    for (alpha, rate), models in zip(candidates.params, fitted, strict=True):
+        for fold, model in enumerate(models):
+            alone = candidates._fit(alpha, rate, fold)
+            assert (alone is None) == (model is None), (alpha, rate, fold)
+            if alone is None:
+                continue
+            np.testing.assert_allclose(theta(model), theta(alone), rtol=0, atol=tol)
+            if epochs:
+                assert model.n_iter_ == alone.n_iter_
+
+
+def is_together(search, X, y):
+    estimator = search._estimator(learning_rate=1.0)
+    loss = skgd._options.loss_of(estimator, estimator._task)
+    targets = estimator._encode(X, y, None, loss)
+    rows = skgd._options.rows_per_update(estimator, len(y))
+    return together(estimator, X, targets, loss, skgd._options.optimizer_of(estimator), rows)
+
+
+# ---------------------------------------------------------------- agreement with separate fits
+
+
+@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
+@pytest.mark.parametrize("loss", sorted(losses.LOSSES))
+def test_columns_are_separate_fits(loss, solver):
+    X, y = make(loss, n=70, d=5)
+    search = search_for(loss, solver=solver, batch_size=8, alphas=[1e-3, 0.1], max_iter=20)
+    assert is_together(search, X, y)
+    assert_equal_to_separate_fits(search, X, y)
+
+
+@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"penalty": "l1"},
+        {"penalty": "elasticnet", "l1_ratio": 0.3},
+        {"penalty": None},
+        {"fit_intercept": False},
+        {"shuffle": False},
+        {"schedule": "invscaling"},
+        {"schedule": "optimal"},
+        {"schedule": "adaptive"},
+        {"schedule": "cosine"},
+        {"check_every": 7},
+        {"tol": None, "max_iter": 7},
+        {"tol": 1e-2, "n_iter_no_change": 2, "max_iter": 200},
+        {"batch_size": 13},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_settings_reach_every_column(loss, params, solver):
+    X, y = make(loss, n=71, d=6)
+    search = search_for(loss, solver=solver, **{"alphas": [1e-4, 0.05], "max_iter": 25, **params})
+    assert is_together(search, X, y)
+    assert_equal_to_separate_fits(search, X, y)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
+@pytest.mark.parametrize(
+    "name",
+    ["momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "amsgrad", "nadam", "adamw", "ftrl"],
+)
+def test_every_rule_descends_in_columns(name, penalty):
+    X, y = make("log_loss", n=60, d=5)
+    search = search_for("log_loss", optimizer=name, penalty=penalty, alphas=[0.001, 0.1], max_iter=15)
+    assert is_together(search, X, y)
+    assert_equal_to_separate_fits(search, X, y)
+
+
+@pytest.mark.parametrize("name", ["momentum", "adagrad", "adam", "ftrl"])
+@pytest.mark.parametrize("params", [{}, {"penalty": "elasticnet"}, {"fit_intercept": False}], ids=str)
+def test_every_rule_descends_on_second_moments(name, params):
+    X, y = make(n=60, d=5)
+    search = search_for("squared_error", solver="batch", optimizer=name, alphas=[0.001, 0.1], **params)
+    assert is_together(search, X, y)
+    assert_equal_to_separate_fits(search.set_params(max_iter=30), X, y)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("tol", [None, 1e-3])
+def test_logarithms_of_products_are_sums_of_logarithms(weighted, tol):
+    X, y = make("log_loss", n=3000, d=3)  # more rows than factors in a product
+    weight = np.random.default_rng(0).uniform(0.5, 2, 3000) if weighted else None
+    search = search_for("log_loss", learning_rates=[1e-3, 0.1, 1.0], tol=tol, n_iter_no_change=2, max_iter=12)
+    assert_equal_to_separate_fits(search, X, y, weight)
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [
+        KFold(4),
+        StratifiedKFold(3, shuffle=True, random_state=1),
+        RepeatedKFold(n_splits=2, n_repeats=2, random_state=0),
+        ShuffleSplit(3, test_size=0.3, train_size=0.5, random_state=0),
+        TimeSeriesSplit(3),
+        GroupKFold(3),
+        [(np.arange(40), np.arange(40, 60)), (np.arange(20, 60), np.arange(10))],
+        [(np.arange(40) // 2, np.arange(40, 60)), (np.arange(60) // 3 + 10, np.arange(10))],  # rows repeated
+    ],
+    ids=lambda cv: type(cv).__name__,
+)
+@pytest.mark.parametrize("loss", ["squared_error", "hinge"])
+@pytest.mark.parametrize("solver", ["batch", "minibatch"])
+def test_any_splitter_and_weights(solver, loss, cv):
+    X, y = make("hinge", n=60)
+    weight = np.random.default_rng(3).uniform(0.2, 3, 60)
+    groups = np.arange(60) % 5
+    search = search_for(loss, solver=solver, cv=cv, max_iter=20)
+    assert_equal_to_separate_fits(search, X, y, weight, groups)
+    assert search.fit(X, y, weight, groups).n_splits_ == len(
+        list(cv.split(X, y, groups)) if hasattr(cv, "split") else cv
+    )
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 3.0, 1: 0.5}])
+def test_weights_of_classes_are_those_of_the_fold(class_weight):
+    X, y = make("log_loss", n=60)
+    search = search_for("log_loss", class_weight=class_weight, max_iter=20)
+    assert_equal_to_separate_fits(search, X, y)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
+def test_single_precision(loss, solver):
+    X, y = make(loss, n=60, dtype=np.float32)
+    search = search_for(loss, solver=solver, max_iter=10)
+    assert_equal_to_separate_fits(search, X, y, tol=2e-5, epochs=False)
+    assert search.fit(X, y).coef_.dtype == np.float32
+
+
+def test_one_candidate_in_one_fold():
+    X, y = make(n=50)
+    search = search_for("squared_error", learning_rates=[0.05], cv=[(np.arange(30), np.arange(30, 50))])
+    assert_equal_to_separate_fits(search, X, y)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"standardize": True},
+        {"early_stopping": True},
+        {"average": True},
+        {"optimizer": "implicit", "solver": "sgd"},
+        {"optimizer": "schedule_free"},
+        {"optimizer": "barzilai_borwein", "solver": "batch"},
+        {"optimizer": "nesterov", "solver": "batch"},
+    ],
+    ids=str,
+)
+def test_what_columns_cannot_do_is_fitted_one_by_one(params):
+    X, y = make(n=60)
+    search = search_for("squared_error", max_iter=10, **params)
+    assert not is_together(search, X, y)
+    assert_equal_to_separate_fits(search, X, y, tol=0)
+    assert search.fit(X, y).best_score_ == max(search.cv_results_["mean_test_score"])
+    coef = search.coef_
+    np.testing.assert_array_equal(search.set_params(n_jobs=2).fit(X, y).coef_, coef)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, csr])
+def test_several_columns_a_model_and_sparse_rows(storage):
+    X, y = make("log_loss", n=90, outputs=3)
+    search = search_for("log_loss", max_iter=30).fit(storage(X), y)
+    alone = GDClassifier(learning_rate=search.learning_rate_, random_state=0, max_iter=30).fit(storage(X), y)
+    np.testing.assert_array_equal(search.coef_, alone.coef_)
+    assert search.predict_proba(storage(X)).shape == (90, 3)
+
+
+# ---------------------------------------------------------------- divergence
+
+
+@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
+def test_diverged_columns_are_abandoned_and_leave_the_others_alone(solver):
+    X, y = make(n=80)
+    search = search_for("squared_error", solver=solver, learning_rates=[0.05, 5.0, 1e3], max_iter=40)
+    assert_equal_to_separate_fits(search, X, y)
+    with pytest.warns(FitFailedWarning, match=r"6 of 9 fits diverged, the lowest at learning_rate=5:"):
+        search.fit(X, y)
+    scores = search.cv_results_["mean_test_score"]
+    assert np.isfinite(scores).tolist() == [True, False, False]
+    assert search.learning_rate_ == 0.05
+    assert search.cv_results_["rank_test_score"].tolist() == [1, 2, 2]
+
+
+def test_only_diverging_rates_are_an_error():
+    X, y = make(n=80)
+    with pytest.raises(DivergenceError) as raised:
+        search_for("squared_error", learning_rates=[1e3, 1e4]).fit(X, y)
+    assert raised.value.learning_rate == 1e3
+
+
+# ---------------------------------------------------------------- the choice
+
+
+@pytest.mark.parametrize("alphas", [None, [1e-4, 1.0]])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_results_have_the_shape_of_a_grid_search(loss, alphas):
+    X, y = make(loss, n=80)
+    grid = {"learning_rate": RATES} if alphas is None else {"learning_rate": RATES, "alpha": alphas}
+    search = search_for(loss, alphas=alphas, max_iter=20).fit(X, y)
+    peer = GridSearchCV(estimator(loss, max_iter=20), grid, cv=3).fit(X, y)
+    assert set(search.cv_results_) == set(peer.cv_results_)
+    assert search.cv_results_["params"] == peer.cv_results_["params"]
+    for name, values in peer.cv_results_.items():
+        ours = search.cv_results_[name]
+        assert len(ours) == len(values), name
+        if name.startswith("param_"):
+            np.testing.assert_array_equal(ours, values)
+    splits = [search.cv_results_[f"split{i}_test_score"] for i in range(3)]
+    np.testing.assert_allclose(search.cv_results_["mean_test_score"], np.mean(splits, axis=0))
+    np.testing.assert_allclose(search.cv_results_["std_test_score"], np.std(splits, axis=0))
+    best = search.best_index_
+    assert search.cv_results_["rank_test_score"][best] == 1
+    assert search.best_params_ == search.cv_results_["params"][best]
+    assert search.best_score_ == search.cv_results_["mean_test_score"][best]
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "log_loss", "hinge"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("scoring", [None, "name", "callable"])
+def test_scores_are_those_of_the_separate_fits(loss, weighted, scoring):
+    X, y = make(loss, n=80)
+    weight = np.random.default_rng(0).uniform(0.1, 2, 80) if weighted else None
+    name = "balanced_accuracy" if loss in ("log_loss", "hinge") else "neg_mean_absolute_error"
+    given = {None: None, "name": name, "callable": get_scorer(name)}[scoring]
+    search = search_for(loss, scoring=given, max_iter=20).fit(X, y, weight)
+    splitter = StratifiedKFold(3) if loss in ("log_loss", "hinge") else KFold(3)
+    for fold, (train, test) in enumerate(splitter.split(X, y)):
+        mask = np.isin(np.arange(80), train) * (1.0 if weight is None else weight)
+        own = None if weight is None else weight[test]
+        for c, rate in enumerate(RATES):
+            alone = estimator(loss, learning_rate=rate, max_iter=20).fit(X, y, mask)
+            score = alone.score if given is None else get_scorer(name)
+            of_model = () if given is None else (alone,)
+            expected = score(*of_model, X[test], y[test], sample_weight=own)
+            assert search.cv_results_[f"split{fold}_test_score"][c] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_the_model_is_the_chosen_one_fitted_on_all_rows(loss):
+    X, y = make(loss, n=80)
+    weight = np.random.default_rng(0).uniform(0.1, 2, 80)
+    search = search_for(loss, alphas=[1e-3, 0.1]).fit(X, y, weight)
+    alone = estimator(loss, learning_rate=search.learning_rate_, alpha=search.alpha_).fit(X, y, weight)
+    np.testing.assert_array_equal(search.coef_, alone.coef_)
+    np.testing.assert_array_equal(search.intercept_, alone.intercept_)
+    np.testing.assert_array_equal(search.predict(X), alone.predict(X))
+    assert search.n_iter_ == alone.n_iter_
+    assert search.loss_ == alone.loss_
+    np.testing.assert_array_equal(search.to_sklearn().predict(X), alone.predict(X))
+    assert not hasattr(search, "partial_fit")
+
+
+def test_rates_lie_a_factor_of_two_apart_below_the_largest_stable_one():
+    X, y = make(n=200)
+    rates = GDRegressorCV(learning_rates=6, solver="batch", random_state=0).fit(X, y).learning_rates_
+    np.testing.assert_allclose(rates[1:] / rates[:-1], 2)
+    hessian = np.c_[X, np.ones(200)].T @ np.c_[X, np.ones(200)] / 200
+    assert rates[-1] == pytest.approx(2 / (np.linalg.eigvalsh(hessian)[-1] + 1e-4), rel=1e-6)
+
+
+def test_the_order_of_a_random_generator_is_one_for_all():
+    X, y = make(n=60)
+    first = search_for("squared_error", random_state=np.random.RandomState(3)).fit(X, y)
+    again = search_for("squared_error", random_state=np.random.RandomState(3)).fit(X, y)
+    np.testing.assert_array_equal(first.coef_, again.coef_)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"learning_rates": [0.1, -1.0]}, "learning_rates="),
+        ({"learning_rates": []}, "learning_rates="),
+        ({"learning_rates": 0}, "learning_rates"),
+        ({"alphas": [-1.0]}, "alphas="),
+        ({"alphas": [np.nan]}, "alphas="),
+        ({"scoring": "nonsense"}, "nonsense"),
+    ],
+)
+def test_bad_parameters_are_named(params, message):
+    X, y = make(n=40)
+    with pytest.raises(ValueError, match=message):
+        search_for("squared_error", **params).fit(X, y)
+
+
+# ---------------------------------------------------------------- the contract
+
+
+@parametrize_with_checks(
+    [
+        kind(solver=solver, learning_rates=3, max_iter=50)
+        for kind in (GDRegressorCV, GDClassifierCV)
+        for solver in ("batch", "minibatch", "sgd")
+    ],
+    expected_failed_checks=lambda model: (
+        {
+            "check_sample_weight_equivalence_on_dense_data": "repeated rows change the order of the updates",
+            "check_sample_weight_equivalence_on_sparse_data": "repeated rows change the order of the updates",
+        }
+        if model.solver != "batch"  # with cv these checks have more rows than a mini-batch
+        else {}
+    ),
+)
+def test_conventions_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("kind", [GDRegressorCV, GDClassifierCV])
+def test_every_parameter_and_attribute_is_described(kind):
+    parameters, attributes = kind.__doc__.split("Attributes\n", 1)
+    for parameter in inspect.signature(kind).parameters:
+        assert len(re.findall(rf"(?m)^\s*(\w+, )*{parameter}(, \w+)* : ", parameters)) == 1, parameter
+    loss = "log_loss" if kind is GDClassifierCV else "squared_error"
+    X, y = make(loss, n=40)
+    model = clone(kind(learning_rates=2, random_state=0)).fit(X, y)
+    for attribute in vars(model):
+        if attribute.endswith("_") and not attribute.startswith("_"):
+            assert len(re.findall(rf"(?m)^\s*(\w+, )*{attribute}(, \w+)* : ", attributes)) == 1, attribute
