@@ -17,7 +17,7 @@ except ImportError:  # scikit-learn < 1.9
         """Nothing to support: there is no `set_callbacks`."""
 
 
-__all__ = ["CallbackSupportMixin", "Tasks", "has_callbacks", "quiet"]
+__all__ = ["CallbackSupportMixin", "Tasks", "has_callbacks", "quiet", "watched_as"]
 
 
 def has_callbacks(estimator) -> bool:
@@ -29,6 +29,13 @@ def quiet(estimator):
     fresh = clone(estimator).set_params(verbose=0)
     vars(fresh).pop("_skl_callbacks", None)
     return fresh
+
+
+def watched_as(estimator, other):
+    """The estimator, with the callbacks of another."""
+    if has_callbacks(other):
+        estimator.set_callbacks(*other._skl_callbacks)
+    return estimator
 
 
 class Tasks(Watcher):

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _options as options
 from ._core import core
-from ._problem import Penalty, Problem, Targets, second_moments
+from ._problem import Penalty, Problem, Targets, aligned_zeros, second_moments
 from ._rates import Rates
 from ._training import _CHUNK, Progress, Settings, Window
 
@@ -248,7 +248,7 @@ class Columns:
         )
         for of_fold in self.moments:
             self.problem.use_moments(of_fold)
-        padded = [np.zeros((len(array), width), dtype) for array in self.arrays]
+        padded = [aligned_zeros((len(array), width), dtype) for array in self.arrays]
         for new, array in zip(padded, self.arrays, strict=True):
             new[:, : len(columns)] = array
         self.arrays = padded

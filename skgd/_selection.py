@@ -14,6 +14,7 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 
 from . import _options as options
+from ._callbacks import watched_as
 from ._columns import Model, Search, by_moments, descend, together
 from ._estimator import of_mean_one
 from ._training import Settings
@@ -111,7 +112,7 @@ class Candidates:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                return self._new(alpha=alpha, learning_rate=rate, n_jobs=None).fit(
+                return self._new(alpha=alpha, learning_rate=rate, n_jobs=None, verbose=0).fit(
                     self.X, self.y, self.in_fold[fold]
                 )
         except DivergenceError:
@@ -226,7 +227,7 @@ class Candidates:
                 self._warn_of(fitted)
             for index in np.argsort(-means, kind="stable")[: np.isfinite(means).sum()]:
                 alpha, rate = self.params[index]
-                estimator = self._new(alpha=alpha, learning_rate=rate)
+                estimator = watched_as(self._new(alpha=alpha, learning_rate=rate), self.search)
                 try:
                     estimator.fit(self.X, self.y, self.weight)
                 except DivergenceError as diverged:  # on all rows, though on no fold
@@ -254,7 +255,7 @@ class Candidates:
     def _none_left(self):
         rates = [rate for _, rate in self.params]
         text = f"solver={self.search.solver!r}"
-        stable = self._new().fit(self.X, self.y, self.weight).learning_rate_
+        stable = self._new(verbose=0).fit(self.X, self.y, self.weight).learning_rate_
         return DivergenceError(min(rates), 2 * stable, text)
 
     def _facts(self, index, results, estimator) -> dict:

@@ -298,6 +298,32 @@ def test_the_model_is_the_chosen_one_fitted_on_all_rows(loss):
     assert not hasattr(search, "partial_fit")
 
 
+def test_callbacks_and_progress_see_the_fit_to_all_rows(capfd):
+    pytest.importorskip("sklearn.callback", reason="scikit-learn < 1.9 has no callbacks")
+
+    class Counter:
+        rows, checks = set(), 0
+
+        def setup(self, estimator, context):
+            """Nothing to prepare."""
+
+        teardown = setup
+
+        def on_fit_task_begin(self, estimator, context, *, X=None):
+            self.rows.add(len(X))
+
+        def on_fit_task_end(self, estimator, context, *, X=None):
+            self.checks += context.task_name == "epoch"
+
+    X, y = make(n=60)
+    for params in ({}, {"standardize": True}):
+        counter = Counter()
+        search = search_for("squared_error", max_iter=7, tol=None, verbose=2, **params)
+        search.set_callbacks(counter).fit(X, y)
+        assert (counter.rows, counter.checks) == ({60}, 7)
+        assert capfd.readouterr().err.count("epoch 3/7") == 1
+
+
 def test_rates_lie_a_factor_of_two_apart_below_the_largest_stable_one():
     X, y = make(n=200)
     rates = GDRegressorCV(learning_rates=6, solver="batch", random_state=0).fit(X, y).learning_rates_

@@ -64,7 +64,7 @@ template <class T> class SideBySide {
   Descent<T>& descent_;
   const Plan& plan_;
   int64_t d_, K_, size_;
-  std::vector<T> gradient_, rows_, z_, rates_, weights_, table_, values_, factors_, decay_;
+  Buffer<T> gradient_, rows_, z_, rates_, weights_, table_, values_, factors_, decay_;
   int64_t multiplied_ = 0;  // rows whose factors have been
   std::vector<double> fold_weight_;
   ColumnSums sums_;
@@ -79,7 +79,8 @@ template <class T> class SideBySide {
       for (int64_t start = 0; start < batch.count; start += some) {
         const Rows part = batch.part(start, std::min(some, batch.count - start));
         const T* x = score(part);
-        add_gradient(x, d_, z_.data(), part.count, d_, K_, gradient_.data(), intercept);
+        add_gradient(x, d_, z_.data(), part.count, d_, K_, gradient_.data());
+        add_sums(z_.data(), part.count, K_, intercept);
       }
     }
     if (!problem_.fit_intercept) std::fill_n(intercept, K_, T(0));

@@ -31,7 +31,7 @@ template <class T> class Quadratic {
   }
 
  private:
-  std::vector<double> w_, slopes_, zeros_;
+  Buffer<double> w_, slopes_, zeros_;
 };
 
 // Sum over all rows and outputs of weight * loss at theta, and its gradient.
