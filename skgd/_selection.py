@@ -223,7 +223,7 @@ class Candidates:
             scores = self.scores(fitted)
             results = self._results(scores, fit_time, time.perf_counter() - begin)
             means = results["mean_test_score"]
-            if np.isfinite(means).any() or np.ndim(self.search.learning_rates):
+            if np.ndim(self.search.learning_rates):  # rates of our own reach for the limit on purpose
                 self._warn_of(fitted)
             for index in np.argsort(-means, kind="stable")[: np.isfinite(means).sum()]:
                 alpha, rate = self.params[index]

@@ -71,7 +71,7 @@ class _CrossValidated(LinearModel):
         Warns
         -----
         FitFailedWarning
-            If some of the fits diverged.
+            If some of the fits at rates that were given diverged.
         """
         candidates = Candidates(self, X, y, sample_weight, groups)
         chosen: Chosen = candidates.choose()
@@ -111,8 +111,8 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
     weights, and a row is read once for all of them. A row that a fold holds out has weight zero in that
     fold's columns: the result is that of separate fits of :class:`GDRegressor` with ``sample_weight``
     zero on the rows held out, in the same order of rows. A column ends when its own stopping rule says
-    so, or as soon as it diverges; its score is then NaN, and a ``FitFailedWarning`` tells of it. Batch
-    descent on squared error goes by X'X of each fold in place of its rows, for up to 2000 features.
+    so, or as soon as it diverges; its score is then NaN, with a ``FitFailedWarning`` if the rate was given.
+    Batch descent on squared error goes by X'X of each fold in place of its rows, for up to 2000 features.
 
     Fits that columns cannot stand for are made one by one, on ``n_jobs`` threads: more than two classes,
     several outputs, sparse X, ``standardize``, ``early_stopping``, ``average``, losses of your own, and
@@ -231,8 +231,8 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
     weights, and a row is read once for all of them. A row that a fold holds out has weight zero in that
     fold's columns: the result is that of separate fits of :class:`GDClassifier` with ``sample_weight``
     zero on the rows held out, in the same order of rows. A column ends when its own stopping rule says
-    so, or as soon as it diverges; its score is then NaN, and a ``FitFailedWarning`` tells of it. Batch
-    descent on squared error goes by X'X of each fold in place of its rows, for up to 2000 features.
+    so, or as soon as it diverges; its score is then NaN, with a ``FitFailedWarning`` if the rate was given.
+    Batch descent on squared error goes by X'X of each fold in place of its rows, for up to 2000 features.
 
     Fits that columns cannot stand for are made one by one, on ``n_jobs`` threads: more than two classes,
     several outputs, sparse X, ``standardize``, ``early_stopping``, ``average``, losses of your own, and
