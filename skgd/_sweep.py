@@ -87,7 +87,7 @@ def _grid(model, problem, optimizer, batch_size, count=40) -> np.ndarray:
     model = clone(model).set_params(learning_rate="auto")
     descent = options.new_descent(model, problem, optimizer.name, 0)
     model._initialise(problem, descent.theta)
-    automatic = options.base_rate(model, problem, descent, optimizer, batch_size, stream=False)
+    automatic, _ = options.base_rate(model, problem, descent, optimizer, batch_size, stream=False)
     return 2 * automatic * np.geomspace(1e-3, 100 if optimizer.adaptive else 10, count)
 
 

@@ -53,6 +53,7 @@ class Optimizer(BaseEstimator):
     rows = ("one", "some", "all")  # of an update, for which the rule is defined
     losses: tuple[str, ...] | None = None  # for which the rule is defined; None: all
     networks = True  # whether it is defined for more than linear models
+    by_name = {}  # parameters that its name stands for in batch descent with an automatic rate
 
     def _rule(self) -> tuple[str, list[float]]:
         return self.name, [float(getattr(self, parameter)) for parameter in self._order]
@@ -113,7 +114,8 @@ class Nesterov(Optimizer):
 
     v <- beta v - rate g, w <- w + beta v - rate g, where w is the look-ahead point at which the
     gradient is taken. With ``solver="batch"`` v is forgotten whenever it would lead uphill (adaptive
-    restart: O'Donoghue & Candes 2015), so that a high beta, as 0.99, does no harm there.
+    restart: O'Donoghue & Candes 2015), so that a high beta does no harm there: with linear models, losses
+    without kinks and ``learning_rate="auto"`` the name "nesterov" stands for beta = 0.99.
 
     Parameters
     ----------
@@ -135,6 +137,7 @@ class Nesterov(Optimizer):
     name = "nesterov"
     slots = 1
     restarts = True
+    by_name = {"beta": 0.99}
     _order = ("beta",)
 
     def __init__(self, beta: float = 0.9):
