@@ -151,10 +151,10 @@ def rows_per_update(estimator, n: int) -> int:
     return rows_of(estimator.solver, estimator.batch_size, n)
 
 
-def rule_of(estimator, optimizer, penalty: Penalty, batch_size: int):
-    """The core's rule and how many state arrays it keeps."""
-    per_sample = batch_size == 1 and estimator.solver != "batch"
-    if optimizer.name == "plain" and penalty.l1 > 0 and per_sample:
+def rule_of(estimator, optimizer, penalty: Penalty, batch_size: int, n: float = np.inf):
+    """The core's rule and how many state arrays it keeps; n rows, or a stream of them."""
+    noisy = estimator.solver != "batch" and (batch_size < n or batch_size == 1)
+    if optimizer.name == "plain" and penalty.l1 > 0 and noisy:
         return ("cumulative", []), 2  # Tsuruoka et al. 2009
     return optimizer._rule(), optimizer.slots
 

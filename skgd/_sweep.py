@@ -118,7 +118,7 @@ def _columns(model, problem, optimizer, batch_size, rates) -> list[float]:
 
     Each is what a fit of its own with the same order of rows would be. Columns that overflow do so alone.
     """
-    rule, slots = options.rule_of(model, optimizer, problem.penalty, batch_size)
+    rule, slots = options.rule_of(model, optimizer, problem.penalty, batch_size, problem.n)
     n, K, copies = problem.n, problem.targets.columns, len(rates)
     updates = -(-n // batch_size)
     courses = [Rates(float(rate), _schedule(model, updates, float(rate)), None) for rate in rates]

@@ -2,8 +2,8 @@
 
 In the formulas g is the gradient of the objective, its l2 penalty included, rate the learning rate of
 the update, w a parameter; all state is zero at the start. With an l1 penalty every rule is followed
-by the proximal step of that penalty, with the step size of the weight (exact zeros), for
-single rows by the plain rule in its cumulative form (Tsuruoka et al. 2009). Rules that treat their
+by the proximal step of that penalty, with the step size of the weight (exact zeros); where updates see
+a part of the rows the plain rule takes its cumulative form (Tsuruoka et al. 2009). Rules that treat their
 penalties otherwise say so.
 
 On CSR rows with few non-zeros "plain" and, one row at a time, "adagrad" and "ftrl" cost O(non-zeros)

@@ -129,3 +129,15 @@ def test_raw_columns_score_as_a_pipeline_does(load, solver):
     model = estimator(solver=solver, standardize=True, alpha=1e-5, random_state=0)
     score = cross_val_score(model, X, y, cv=cv).mean()
     assert score >= cross_val_score(peer, X, y, cv=cv).mean() - 0.01
+
+
+@pytest.mark.parametrize("solver", ["batch", "sgd", "minibatch"])
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+def test_l1_finds_the_support_in_twenty_epochs(solver, storage):
+    """11 of 200, from 2000 rows; alpha is far above the noise of the gradient and far below the weights."""
+    rng = np.random.default_rng(0)
+    X, true = rng.standard_normal((2000, 200)), np.zeros(200)
+    true[:11] = rng.choice([-1, 1], 11)
+    y = X @ true + rng.standard_normal(2000)
+    model = GDRegressor(solver=solver, penalty="l1", alpha=0.12, max_iter=20, tol=None, random_state=0)
+    np.testing.assert_array_equal(model.fit(storage(X), y).coef_ != 0, true != 0)
