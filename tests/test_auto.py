@@ -118,6 +118,17 @@ def test_no_slope_is_no_infinite_rate():
     np.testing.assert_array_equal(model.coef_, 0)
 
 
+def test_implicit_updates_survive_a_rate_a_thousand_times_too_high():
+    """The mean of the iterates ends at the minimum to 1e-2 of what there was to gain."""
+    X, y = formula(False, False)
+    F, lowest = newton(False, X, y)
+    model = GDRegressor(solver="sgd", max_iter=1, tol=None, random_state=0).fit(X, y)
+    settings = {"optimizer": "implicit", "learning_rate": 1000 * model.learning_rate_, "average": True}
+    model.set_params(max_iter=20, **settings).fit(X, y)
+    gap = F(np.append(model.coef_, model.intercept_)) - lowest
+    assert gap < 0.01 * (F(np.zeros(21)) - lowest)
+
+
 @pytest.mark.parametrize("solver", ["batch", "sgd", "minibatch"])
 @pytest.mark.parametrize("load", [load_breast_cancer, load_wine, load_diabetes])
 def test_raw_columns_score_as_a_pipeline_does(load, solver):
