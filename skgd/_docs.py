@@ -32,8 +32,8 @@ optimizer : str or skgd.optimizers.Optimizer, default="plain"
     under an l1 penalty.
 penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
     R: half the squared l2 norm, the l1 norm (exact zeros), or their mix. Intercepts are free. Under
-    l1 updates end with a proximal step; those of "plain" for single rows take the cumulative penalty
-    (Tsuruoka et al. 2009), those of "adagrad" the exact flow of the penalty.
+    l1 updates end with a proximal step; those of "plain" that see some of the rows take the cumulative
+    penalty (Tsuruoka et al. 2009), those of "adagrad" the exact flow of the penalty.
 alpha : float, default=1e-4
     Strength of the penalty; its meaning does not depend on the batch size.
 l1_ratio : float in [0, 1], default=0.15

@@ -150,7 +150,7 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         problem = self._problem_of_fit(X, targets, loss)
         batch_size = options.rows_per_update(self, problem.n)
         optimizer = options.optimizer_of(self)
-        rule, slots = options.rule_of(self, optimizer, problem.penalty, batch_size)
+        rule, slots = options.rule_of(self, optimizer, problem.penalty, batch_size, problem.n)
         descent = self._start(problem, rule[0], slots, coef_init, intercept_init)
         rates = options.rates_of(self, problem, descent, loss, optimizer, batch_size)
         updates_per_epoch = -(-problem.n // batch_size)

@@ -16,7 +16,7 @@ from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS
 from .schedules import SCHEDULES, Constant, Course, Schedule, Warmup
 
-_AVERAGE_POWER = 1.0  # of the automatic mean: iterate k counts as k
+_AVERAGE_POWER = 0.5  # of the automatic mean: iterate k counts as the root of k
 
 
 def loss_names(task: str) -> set[str]:
@@ -38,14 +38,23 @@ def loss_of(estimator, task: str) -> Loss:
 
 
 def optimizer_of(estimator):
-    given = estimator.optimizer
-    optimizer = OPTIMIZERS[given]() if isinstance(given, str) else given
+    optimizer = estimator.optimizer
+    if isinstance(optimizer, str):
+        rule = OPTIMIZERS[optimizer]
+        optimizer = rule(**rule.by_name) if _finds_rate_of_batch(estimator) else rule()
     for name in ("beta", "beta_1", "beta_2", "rho"):
         _check_range(optimizer, name, 0, 1, closed_left=True)
     _check_range(optimizer, "epsilon", 0, np.inf)
     _check_range(optimizer, "momentum_decay", 0, np.inf, closed_left=True)
     _check_use(estimator, optimizer)
     return optimizer
+
+
+def _finds_rate_of_batch(estimator) -> bool:
+    """Whether the fit is one whose convergence is known: convex, without noise and with a rate of ours."""
+    ours = isinstance(estimator.learning_rate, str) and estimator.solver == "batch"
+    linear = not hasattr(estimator, "hidden_layer_sizes")
+    return ours and linear and loss_of(estimator, estimator._task).smooth
 
 
 _ROWS = {
@@ -142,10 +151,10 @@ def rows_per_update(estimator, n: int) -> int:
     return rows_of(estimator.solver, estimator.batch_size, n)
 
 
-def rule_of(estimator, optimizer, penalty: Penalty, batch_size: int):
-    """The core's rule and how many state arrays it keeps."""
-    per_sample = batch_size == 1 and estimator.solver != "batch"
-    if optimizer.name == "plain" and penalty.l1 > 0 and per_sample:
+def rule_of(estimator, optimizer, penalty: Penalty, batch_size: int, n: float = np.inf):
+    """The core's rule and how many state arrays it keeps; n rows, or a stream of them."""
+    noisy = estimator.solver != "batch" and (batch_size < n or batch_size == 1)
+    if optimizer.name == "plain" and penalty.l1 > 0 and noisy:
         return ("cumulative", []), 2  # Tsuruoka et al. 2009
     return optimizer._rule(), optimizer.slots
 
@@ -199,23 +208,26 @@ def continues(estimator, descent: Descent, problem: Problem, rule: str) -> bool:
     )
 
 
-def base_rate(estimator, problem: Problem, descent: Descent, optimizer, batch_size: int, stream) -> float:
-    """The learning rate that was given, or half the largest stable one for the data."""
+def base_rate(
+    estimator, problem: Problem, descent: Descent, optimizer, batch_size: int, stream
+) -> tuple[float, float]:
+    """The learning rate that was given, or half the largest stable one for the data; with the number of
+    updates for which it can stay near there."""
     if not isinstance(estimator.learning_rate, str):
-        return float(estimator.learning_rate)
+        return float(estimator.learning_rate), np.inf
     if problem.network is not None:
-        return _network_rate(problem, descent, optimizer, batch_size)
+        return _network_rate(problem, descent, optimizer, batch_size), np.inf
     scale = scale_of_stream(problem, descent.stream) if stream else scale_of(problem, batch_size)
     step = scale.comfortable(batch_size)
     if not optimizer.adaptive:
         restarts = optimizer.restarts and estimator.solver == "batch" and problem.loss.smooth
-        return step if restarts else step / optimizer.gain
+        return (step if restarts else step / optimizer.gain), scale.horizon(batch_size)
     if stream and descent.rate > 0:
-        return descent.rate
+        return descent.rate, np.inf
     rate = optimizer.reach * _parameter_scale(problem, descent)
     if optimizer.decays and scale.penalty > 0:  # by at most a tenth an update
         rate = min(rate, 0.1 / scale.penalty)
-    return rate
+    return rate, np.inf
 
 
 def _network_rate(problem: Problem, descent: Descent, optimizer, batch_size: int) -> float:
@@ -252,7 +264,7 @@ def rates_of(
     """The rates of a fit, or of the next rows of a stream; sets the descent's base rate."""
     auto = isinstance(estimator.learning_rate, str)
     start = descent.theta.copy() if problem.network is not None else None
-    descent.rate = base_rate(estimator, problem, descent, optimizer, batch_size, stream)
+    descent.rate, horizon = base_rate(estimator, problem, descent, optimizer, batch_size, stream)
     updates_per_epoch = -(-problem.n // batch_size)
     schedule = schedule_of(
         estimator,
@@ -291,8 +303,8 @@ def rates_of(
         return PerceptronRates(descent.rate, schedule, updates, stream=stream)
     if optimizer.adaptive:
         horizon = max(100.0, updates_per_epoch)
-    else:  # of the updates that max_iter allows, a quarter at about the full rate
-        horizon = np.inf if stream else estimator.max_iter * updates_per_epoch / 4
+    elif not stream:  # of the updates that max_iter allows, at most a quarter at about the full rate
+        horizon = min(horizon, estimator.max_iter * updates_per_epoch / 4)
     rates = AutoRates(descent.rate, schedule, horizon, 3, stream)
     if batch_size < problem.n:
         rates.most_grown = min(16.0, 2 * batch_size**0.5)  # single rows are too noisy for higher rates

@@ -191,6 +191,10 @@ class Problem:
         size = self.d + self.fit_intercept
         return self._moments[:size, :size]
 
+    def spectrum(self) -> np.ndarray:
+        """Eigenvalues of X'X / n in the coordinates of the descent, intercept included; rising."""
+        return np.linalg.eigvalsh(self.second_moments() / self.total_weight)
+
     def condense(self, epoch: int) -> None:
         """From some epoch on let batch descent on squared error go by second moments: O(d^2) an epoch.
 

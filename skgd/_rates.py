@@ -105,11 +105,12 @@ class AutoRates(Rates):
 
     def begin(self, descent):
         super().begin(descent)
-        self.saved = self.good = descent.copy()
+        self.saved = self.good = self.origin = descent.copy()
         self.retries = self.in_a_row = 0
         self.lowest, self.factor = self.reference, 1.0
         self.best, self.best_theta = np.inf, None  # of the means at checks
         self.progressive = np.inf
+        self.excess = np.inf  # at the last check, if it halved the rate
 
     def __call__(self, t, count):
         rates = super().__call__(t, count) * self.factor
@@ -157,11 +158,22 @@ class AutoRates(Rates):
             self.best, self.best_theta = objective, descent.parameters.copy()
         excess, unit = self.progressive - objective, self.quiet * self.reference
         if excess > self.loud * max(self.reference - objective, unit):
-            self.factor *= 0.5
-        elif excess < unit:
+            self._calm(descent, excess)
+            return
+        self.excess = np.inf
+        if excess < unit:
             self._grow(self.faster)
         elif waits == 0:
             self._grow(self.grow)
+
+    def _calm(self, descent, excess: float) -> None:
+        """Halve the rate; where that did not help the last time, the iterates are not noisy but in a bad
+        place, which lower rates would only keep them in: they go on from the best mean."""
+        if excess > 0.9 * self.excess:
+            descent.theta[:] = self.best_theta
+            self.saved, self.excess = descent.copy(), np.inf
+        else:
+            self.factor, self.excess = 0.5 * self.factor, excess
 
     def _grow(self, by: float) -> None:
         self.factor = max(self.factor, min(self.factor * by, self.most_grown))
@@ -199,11 +211,12 @@ class AutoRates(Rates):
         if self.best < objective:
             descent.settle_at(self.best_theta)
             objective = self.best
-        if not objective <= self.reference:  # noise took it above the start
-            at_good = problem.objective(self.good.parameters, threads)
-            if at_good < objective:
-                descent.settle_at(self.good.parameters)
-                objective = at_good
+        for earlier in (self.good, self.origin):
+            if not objective <= self.reference:  # noise took it above the start
+                at_earlier = problem.objective(earlier.parameters, threads)
+                if not at_earlier >= objective:
+                    descent.settle_at(earlier.parameters)
+                    objective = at_earlier
         return objective
 
 
@@ -357,14 +370,18 @@ class PolyakRates(_Backtracking):
         squares = float(np.vdot(descent.gradient, descent.gradient))
         if self._missed(objective) and objective > self.best + 4 * self.delta:
             self.back_to_best(descent)
-            self.rate = self.delta / max(squares, np.finfo(float).tiny)
+            self.rate = self._over(self.delta, squares)
             return True
-        self.rate = (objective - self.best + self.delta) / max(squares, np.finfo(float).tiny)
+        self.rate = self._over(objective - self.best + self.delta, squares)
         if self.exact:
             self.last = self.rate
             descent.theta[:] = self.before - self.rate * descent.gradient
         self.before = descent.theta.copy()
         return True
+
+    def _over(self, gap: float, squares: float) -> float:
+        """Polyak's rate; where there is no slope left it does not matter, but has to be finite in float32."""
+        return gap / squares if squares > np.finfo(np.float32).tiny else self.base
 
     def _missed(self, objective) -> bool:
         """Moves the target; True when it was given up."""

@@ -37,6 +37,9 @@ class Scale:
         Mean |x|^2 of the rows, which is the sum of the eigenvalues of X'X / n.
     smallest : float
         Smallest eigenvalue of X'X / n; not a number where only the largest was looked for.
+    slowness : float
+        Mean over the eigenvalues of the objective's curvature of one over them; infinite where they are
+        not known. Divided by a rate it is a number of updates: the time after which the start is forgotten.
     """
 
     n: float
@@ -47,6 +50,7 @@ class Scale:
     penalty: float
     mean: float = np.nan
     smallest: float = np.nan
+    slowness: float = np.inf
 
     def largest_stable(self, batch_size: int) -> float:
         """2 / (c [(1 - 1/b) lambda_max + R2 / b] + alpha); all rows (b = n) meet lambda_max alone."""
@@ -55,11 +59,19 @@ class Scale:
         return 2.0 / max(data + self.penalty, np.finfo(float).tiny)
 
     def comfortable(self, batch_size: int) -> float:
-        """Half the largest stable rate, and no row overshoots its own target more than threefold."""
+        """Half the largest stable rate, and no row overshoots its own target more than fifteenfold."""
         rate = self.largest_stable(batch_size) / 2
         if batch_size >= self.n or not self.longest * self.curvature > 0:
             return rate
-        return min(rate, 4.0 * batch_size / (self.curvature * self.longest))
+        return min(rate, 16.0 * batch_size / (self.curvature * self.longest))
+
+    def horizon(self, batch_size: int) -> float:
+        """Updates for which the comfortable rate can stay: after them noise is most of what is left.
+
+        The more rows an update has, the smaller is its noise beside its rate, and the later that is.
+        """
+        quiet = 1 + (batch_size - 1) * self.largest / self.row if self.row > 0 else 1.0
+        return 1.25 * quiet * self.slowness / self.comfortable(batch_size)
 
     def critical_batch_size(self) -> float:
         """R2 / lambda_max + 1: there the noise of single rows has lost half its say in the stable rate."""
@@ -79,7 +91,7 @@ def eigenvalues(problem: Problem, threads: int = 1, frugal: bool = False) -> tup
     `frugal`: at the cost of reading X twice at most.
     """
     if problem.standard is None and problem.d <= _FEW:
-        values = np.linalg.eigvalsh(problem.second_moments() / problem.total_weight)
+        values = problem.spectrum()
         return float(values[-1]), float(values[0])
     return (_largest_by_blocks(problem) if frugal else _largest_by_powers(problem, threads)), np.nan
 
@@ -153,8 +165,20 @@ def scale_of(problem: Problem, batch_size: int, threads: int = 1, frugal: bool =
         largest, smallest = (unit * value for value in values)
     targets = problem.targets
     curvature = problem.loss._curvature(targets.y, targets.weight)
-    mean = first / problem.n
-    return Scale(problem.n, row, longest, largest, curvature, _penalty(problem), mean, smallest)
+    mean, penalty = first / problem.n, _penalty(problem)
+    slowness = np.inf if frugal or batch_size >= problem.n else _slowness(problem, curvature, penalty)
+    return Scale(problem.n, row, longest, largest, curvature, penalty, mean, smallest, slowness)
+
+
+def _slowness(problem: Problem, curvature: float, penalty: float) -> float:
+    """Mean over eigenvalues of one over the curvature there, from some of the rows; for few features."""
+    if problem.d > _FEW:
+        return np.inf
+    rows = max(_FEW * 16, 16 * problem.d)
+    if problem.n > 2 * rows:
+        problem = _part(problem, np.linspace(0, problem.n - 1, rows).astype(np.intp))
+    values = curvature * np.maximum(problem.spectrum(), 0) + penalty
+    return float(np.mean(1 / values)) if values[0] > 1e-12 * values[-1] else np.inf
 
 
 def scale_of_stream(problem: Problem, stream: dict) -> Scale:

@@ -87,7 +87,7 @@ def _grid(model, problem, optimizer, batch_size, count=40) -> np.ndarray:
     model = clone(model).set_params(learning_rate="auto")
     descent = options.new_descent(model, problem, optimizer.name, 0)
     model._initialise(problem, descent.theta)
-    automatic = options.base_rate(model, problem, descent, optimizer, batch_size, stream=False)
+    automatic, _ = options.base_rate(model, problem, descent, optimizer, batch_size, stream=False)
     return 2 * automatic * np.geomspace(1e-3, 100 if optimizer.adaptive else 10, count)
 
 
@@ -118,7 +118,7 @@ def _columns(model, problem, optimizer, batch_size, rates) -> list[float]:
 
     Each is what a fit of its own with the same order of rows would be. Columns that overflow do so alone.
     """
-    rule, slots = options.rule_of(model, optimizer, problem.penalty, batch_size)
+    rule, slots = options.rule_of(model, optimizer, problem.penalty, batch_size, problem.n)
     n, K, copies = problem.n, problem.targets.columns, len(rates)
     updates = -(-n // batch_size)
     courses = [Rates(float(rate), _schedule(model, updates, float(rate)), None) for rate in rates]

@@ -88,6 +88,12 @@ class Record:
         for name, values in self.history.items():
             values.append(row[name])
 
+    def even(self) -> None:
+        """Drop a row that an interrupt left half written."""
+        whole = min(map(len, self.history.values()))
+        for values in self.history.values():
+            del values[whole:]
+
 
 class Window:
     """Mean loss over the last n rows visited, each as it was just before its update."""
@@ -166,6 +172,7 @@ def train(problem: Problem, descent: Descent, rates: Rates, settings: Settings, 
         _train(problem, descent, rates, settings, record, stream)
     except KeyboardInterrupt:
         record.stop_reason = "interrupted"
+        record.even()
     finally:
         for watcher in settings.watchers:
             watcher.close(record)

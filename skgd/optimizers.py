@@ -2,8 +2,8 @@
 
 In the formulas g is the gradient of the objective, its l2 penalty included, rate the learning rate of
 the update, w a parameter; all state is zero at the start. With an l1 penalty every rule is followed
-by the proximal step of that penalty, with the step size of the weight (exact zeros), for
-single rows by the plain rule in its cumulative form (Tsuruoka et al. 2009). Rules that treat their
+by the proximal step of that penalty, with the step size of the weight (exact zeros); where updates see
+a part of the rows the plain rule takes its cumulative form (Tsuruoka et al. 2009). Rules that treat their
 penalties otherwise say so.
 
 On CSR rows with few non-zeros "plain" and, one row at a time, "adagrad" and "ftrl" cost O(non-zeros)
@@ -53,6 +53,7 @@ class Optimizer(BaseEstimator):
     rows = ("one", "some", "all")  # of an update, for which the rule is defined
     losses: tuple[str, ...] | None = None  # for which the rule is defined; None: all
     networks = True  # whether it is defined for more than linear models
+    by_name = {}  # parameters that its name stands for in batch descent with an automatic rate
 
     def _rule(self) -> tuple[str, list[float]]:
         return self.name, [float(getattr(self, parameter)) for parameter in self._order]
@@ -113,7 +114,8 @@ class Nesterov(Optimizer):
 
     v <- beta v - rate g, w <- w + beta v - rate g, where w is the look-ahead point at which the
     gradient is taken. With ``solver="batch"`` v is forgotten whenever it would lead uphill (adaptive
-    restart: O'Donoghue & Candes 2015), so that a high beta, as 0.99, does no harm there.
+    restart: O'Donoghue & Candes 2015), so that a high beta does no harm there: with linear models, losses
+    without kinks and ``learning_rate="auto"`` the name "nesterov" stands for beta = 0.99.
 
     Parameters
     ----------
@@ -135,6 +137,7 @@ class Nesterov(Optimizer):
     name = "nesterov"
     slots = 1
     restarts = True
+    by_name = {"beta": 0.99}
     _order = ("beta",)
 
     def __init__(self, beta: float = 0.9):

@@ -276,14 +276,14 @@ class Cumulative:
         return new
 
 
-def _penalty_step(rule, l1, l2, size):
+def _penalty_step(rule, l1, l2, some):
     """What the penalties do to the weights (the intercepts, the last row, are left alone)."""
     penalise = {
         "adagrad": lambda w, time: penalty_flow(w, time, l1, l2),
         "ftrl": lambda w, time: shrink(w, time, l1) / (1 + time * l2),  # the proximal step of both
         "implicit": lambda w, time: shrink(w, time, l1) / (1 + time * l2),
     }.get(rule, lambda w, time: shrink(w, time, l1))
-    if rule == "plain" and size == 1:
+    if rule == "plain" and some:
         penalise = Cumulative(l1, l2)
 
     def prox(w, time):
@@ -319,7 +319,7 @@ def descend(
     size, omega = batch_size or n, mean_one(weights, n)
     theta = np.zeros((X.shape[1] + 1, outputs)) if start is None else np.array(start, dtype=float)
     state = {} if state is None else state
-    prox = _penalty_step(rule, l1, l2, size)
+    prox = _penalty_step(rule, l1, l2, size == 1 or size < n)
     path = [theta]
     for first in [*range(0, n, size)] * epochs:
         rows = slice(first, first + size)

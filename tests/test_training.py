@@ -12,6 +12,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDClassifier
+from skgd._training import Record
 
 KEYS = {"epoch", "update", "loss", "validation_score", "learning_rate", "gradient_norm", "seconds"}
 PENALTIES = [None, "l2", "l1", "elasticnet"]
@@ -293,3 +294,12 @@ def test_a_mini_batch_of_all_rows_takes_weights_as_repetitions():
     weighted = GDClassifier(random_state=0).fit(X, y, sample_weight=weight)
     repeated = GDClassifier(random_state=0).fit(X.repeat(weight, axis=0), y.repeat(weight))
     np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-9)
+
+
+def test_an_interrupt_within_a_row_of_the_history_leaves_whole_rows():
+    record = Record()
+    row = dict.fromkeys(record.history, 1.0)
+    record.add(**row)
+    record.history["epoch"].append(2.0)
+    record.even()
+    assert {len(values) for values in record.history.values()} == {1}

@@ -16,6 +16,8 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
           return PerSample<T, std::decay_t<decltype(loss)>>(problem, descent, plan, loss).run(control);
         },
         problem.loss);
+  if (implicit_per_sample_applies(problem, plan, optimizer))
+    return PerSample<T, SquaredError, true>(problem, descent, plan, std::get<SquaredError>(problem.loss)).run(control);
   if (lazy_applies(problem, descent, plan, optimizer)) return lazy_updates(problem, descent, plan, optimizer, control);
   return std::visit([&](const auto& rule) { return dense_updates(problem, descent, plan, rule, control); }, optimizer);
 }

@@ -1,4 +1,4 @@
-// Per-sample descent on dense rows under the plain rule: dot -> slope -> step, no gradient is formed.
+// Per-sample descent on dense rows under the plain or the implicit rule: dot -> slope -> step, no gradient is formed.
 #pragma once
 #include "blocks.hpp"
 #include "descent.hpp"
@@ -8,6 +8,13 @@ namespace skgd {
 template <class T> bool per_sample_applies(const Problem<T>& problem, const Plan& plan, const Optimizer& optimizer) {
   return plan.batch_size == 1 && std::holds_alternative<Plain>(optimizer) && problem.penalty.l1 == 0 &&
          problem.layers.size() == 1 && plan.max_gradient_norm == 0 && std::holds_alternative<Dense<T>>(problem.design);
+}
+
+// The implicit rule has one column here, and a penalty that is the same for all features.
+template <class T>
+bool implicit_per_sample_applies(const Problem<T>& problem, const Plan& plan, const Optimizer& optimizer) {
+  return std::holds_alternative<Implicit>(optimizer) && problem.columns() == 1 && !problem.penalty.scale &&
+         std::holds_alternative<SquaredError>(problem.loss) && per_sample_applies(problem, plan, Plain{});
 }
 
 // One step on W (d, columns): W_j <- (1 - l2_j rate) W_j - x_j c, with c = rate * slope for each column.
@@ -24,12 +31,13 @@ void step_columns(T* W, const T* x, const T* c, const T* rates, const Penalty<T>
   }
 }
 
-template <class T, class L> class PerSample {
+template <class T, class L, bool implicit = false> class PerSample {
  public:
   PerSample(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const L& loss)
       : problem_(problem), design_(std::get<Dense<T>>(problem.design)), targets_(problem.targets), descent_(descent),
         plan_(plan), loss_(loss), d_(design_.d), K_(problem.columns()), size_(problem.parameters()), w_(descent.theta),
         z_(std::max(K_, stretch)), rates_(K_), y_(stretch), weights_(stretch) {
+    if constexpr (implicit) squares_ = squared_lengths(problem);
     for (auto& buffer : buffers_) buffer.resize(design_.buffered() ? d_ : 0);
     packed_.resize(cut_.vectors * lanes<T>), mean_.resize(packed_.size());
     if (problem.penalty.scale)
@@ -64,6 +72,7 @@ template <class T, class L> class PerSample {
   const L& loss_;
   int64_t d_, K_, size_;
   T* w_;
+  const T* squares_ = nullptr;  // |x|^2 of the rows, for the implicit rule
   Buffer<T> z_, rates_, y_, weights_, l2_, buffers_[2];
   Cut<T> cut_{d_};
   Buffer<T> packed_, mean_;  // theta and the mean of the iterates, cut
@@ -77,23 +86,43 @@ template <class T, class L> class PerSample {
     return any_columns(begin, end);
   }
 
+  void ask_for_numbers(int64_t i) const {
+    prefetch(targets_.y + i * (targets_.codes ? 1 : targets_.columns), 1);
+    if constexpr (implicit) prefetch(squares_ + i, 1);
+  }
+
   // The row that memory is to be asked for while row u is at work, or `none`; its target is asked for here.
   const T* ask_ahead(int64_t u, const T* none) const {
     const int64_t next = plan_.rows.ahead(u);
     if (next < 0) return none;
-    prefetch(targets_.y + next * (targets_.codes ? 1 : targets_.columns), 1);
+    ask_for_numbers(next);
     return design_.data + next * d_;
   }
 
   const T* row(int64_t u) {
     if (const int64_t next = plan_.rows.ahead(u); next >= 0) {
       design_.ahead(next);
-      prefetch(targets_.y + next * (targets_.codes ? 1 : targets_.columns), 1);
+      ask_for_numbers(next);
     }
     return design_.row(plan_.rows[u], buffers_[u & 1].data());
   }
 
   T weight(int64_t i) const { return targets_.weight ? targets_.weight[i] : T(1); }
+
+  // An update is w <- decay w - scale slope x or, if implicit, w <- decay (w - scale slope x): the penalty's
+  // proximal step follows the loss's, whose residual is the one after the step. The intercept does not decay.
+  struct Step {
+    T decay, scale;
+  };
+  Step step(int64_t u, int64_t i) const {
+    const T rate = T(plan_.rate(u)), l2 = T(problem_.penalty.l2), scale = rate * weight(i);
+    if constexpr (implicit) {
+      const T more = T(1) + rate * l2, shorter = T(1) + scale * squares_[i], over = T(1) / (more * shorter);
+      return {shorter * over, scale * more * over};  // one division, not two
+    } else {
+      return {T(1) - rate * l2, scale};
+    }
+  }
 
   void average() {
     if (descent_.average.values) descent_.average.add(w_, size_, descent_.t);
@@ -105,7 +134,7 @@ template <class T, class L> class PerSample {
   // there is a slope to wait for but no sum over features, and w is read and written once for the four. So is
   // the mean of the iterates, which are all combinations of the first w and the four rows.
   double in_fours(int64_t begin, int64_t end) {
-    const T one = T(problem_.fit_intercept), l2 = T(problem_.penalty.l2);
+    const T one = T(problem_.fit_intercept);
     const bool averaging = descent_.average.values;
     T intercept = w_[d_], mean_intercept = averaging ? descent_.average.values[d_] : T(0);
     cut_.pack(w_, packed_.data());
@@ -123,16 +152,20 @@ template <class T, class L> class PerSample {
 #pragma GCC unroll 4
       for (int r = 0; r < 4; ++r) {
         const int64_t i = plan_.rows[u + r], at = u + r - begin;
-        const T rate = T(plan_.rate(u + r)), decay = T(1) - rate * l2, scale = rate * weight(i), y = targets_.y[i];
+        const auto [decay, scale] = step(u + r, i);
+        const T y = targets_.y[i];
         T slope;
-        loss_(y, z[r], slope);  // its value is found for all rows of the stretch together
-        c[r] = scale * slope;
+        loss_(y, z[r], slope);          // its value is found for all rows of the stretch together
+        const T whole = scale * slope;  // what the intercept takes
+        c[r] = implicit ? decay * whole : whole;
         z_[at] = z[r], y_[at] = y;
         if (targets_.weight) weights_[at] = weight(i);
 #pragma GCC unroll 4
         for (int k = r + 1; k < 4; ++k)  // the intercept does not decay
-          z[k] = (decay * z[k] + (T(1) - decay) * intercept) - c[r] * (gram[k * (k - 1) / 2 + r] + one);
-        intercept -= c[r] * one;
+          z[k] =
+              (decay * z[k] + (T(1) - decay) * intercept) -
+              (implicit ? c[r] * gram[k * (k - 1) / 2 + r] + whole * one : whole * (gram[k * (k - 1) / 2 + r] + one));
+        intercept -= whole * one;
         for (int k = 0; k < r; ++k) c[k] *= decay;
         kept *= decay;
         if (!averaging) continue;
@@ -158,14 +191,15 @@ template <class T, class L> class PerSample {
       const T* x = row(u);
       const int64_t i = plan_.rows[u];
       T slope;
-      const T rate = T(plan_.rate(u)), value = loss_(targets_.y[i], dot(x, w_, d_) + w_[d_], slope);
-      const T c = rate * weight(i) * slope;
+      const T value = loss_(targets_.y[i], dot(x, w_, d_) + w_[d_], slope);
+      const auto [decay, scale] = step(u, i);
+      const T whole = scale * slope, c = implicit ? decay * whole : whole;
       total += double(weight(i)) * double(value);
       if (l2_.empty())
-        decay_and_step(w_, T(1) - rate * T(problem_.penalty.l2), c, x, d_);
+        decay_and_step(w_, decay, c, x, d_);
       else
-        decay_and_step(w_, l2_.data(), rate, c, x, d_);
-      if (problem_.fit_intercept) w_[d_] -= c;
+        decay_and_step(w_, l2_.data(), T(plan_.rate(u)), c, x, d_);
+      if (problem_.fit_intercept) w_[d_] -= whole;
       average();
     }
     return total;

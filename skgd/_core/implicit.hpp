@@ -21,6 +21,15 @@ template <class T> double squared_length(const Problem<T>& problem, int64_t i) {
   return squares + (problem.fit_intercept ? 1 : 0);
 }
 
+// The same of every dense row, found once for a problem.
+template <class T> const T* squared_lengths(const Problem<T>& problem) {
+  if (problem.squared_lengths.empty()) {
+    problem.squared_lengths.resize(problem.n());
+    for (int64_t i = 0; i < problem.n(); ++i) problem.squared_lengths[i] = T(squared_length(problem, i));
+  }
+  return problem.squared_lengths.data();
+}
+
 // Shortens the gradient of a batch of one row, for rules that are implicit.
 template <class Rule, class T>
 void make_implicit(const Rule&, const Problem<T>& problem, Rows batch, const Theta<T>& theta, T* gradient) {

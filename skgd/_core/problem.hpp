@@ -63,6 +63,7 @@ template <class T> struct Problem {
   Network network;
   std::vector<Layer> layers;     // one: a linear model
   std::vector<Moments> moments;  // of all rows, or of each fold; none where batch descent reads the rows themselves
+  mutable std::vector<T> squared_lengths;  // of the rows; empty until an implicit rule asks (implicit.hpp)
 
   // Lays out theta for hidden layers of the given widths; to be called once design and targets stand.
   void lay_out(const std::vector<int64_t>& hidden) {
