@@ -7,9 +7,10 @@ import numbers
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ._batch_rates import BatchRates, PolyakRates
 from ._network_rates import PerceptronRates
 from ._problem import Descent, Penalty, Problem
-from ._rates import AutoRates, BatchRates, PolyakRates, Rates
+from ._rates import AutoRates, Rates
 from ._step_size import mean_squares, scale_of, scale_of_stream, sharpness
 from .exceptions import DivergenceError
 from .losses import LOSSES, Loss

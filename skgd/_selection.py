@@ -78,9 +78,9 @@ class Candidates:
         problem = estimator._problem(self.X, targets, self.loss, estimator._standard(self.X, targets.weight))
         batch_size = options.rows_per_update(estimator, problem.n)
         optimizer = options.optimizer_of(estimator)
-        rule, slots = options.rule_of(estimator, optimizer, problem.penalty, batch_size)
+        rule, slots = options.rule_of(estimator, optimizer, problem.penalty, batch_size, problem.n)
         descent = options.new_descent(estimator, problem, rule[0], slots)
-        half = options.base_rate(estimator, problem, descent, optimizer, batch_size, False)
+        half, _ = options.base_rate(estimator, problem, descent, optimizer, batch_size, False)
         return 2 * half * _RATIO ** np.arange(1.0 - given, 1.0)
 
     def _weights_of(self, train) -> np.ndarray:
@@ -129,7 +129,7 @@ class Candidates:
     def _fit_together(self, estimator, optimizer, targets, batch_size):
         own = self.search
         penalty = options.penalty_of(own.penalty, 1.0, getattr(own, "l1_ratio", 0.0))
-        rule, slots = options.rule_of(estimator, optimizer, penalty, batch_size)
+        rule, slots = options.rule_of(estimator, optimizer, penalty, batch_size, len(self.y))
         updates_per_epoch = -(-len(self.y) // batch_size)
         settings = Settings(
             batch_size=batch_size,

@@ -15,7 +15,7 @@ STOREYS = (  # from the ground up
     {"_core"},
     {"_docs", "_network", "exceptions", "losses", "optimizers", "schedules"},
     {"_problem", "_rates"},
-    {"_coordinates", "_network_rates", "_step_size", "_targets", "_validation"},
+    {"_batch_rates", "_coordinates", "_network_rates", "_step_size", "_targets", "_validation"},
     {"_diagnosis", "_options", "_training"},
     {"_callbacks", "_progress"},
     {"_columns", "_estimator", "_landscape", "_sweep"},

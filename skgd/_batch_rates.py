@@ -1,0 +1,190 @@
+"""Automatic rates of batch descent: from the gradients and objectives of its own steps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._rates import Rates
+
+
+class _Backtracking(Rates):
+    """Batch rates that keep the best parameters seen and can go back to them.
+
+    Each objective belongs to `before`, the parameters the update just made started from.
+    """
+
+    def begin(self, descent):
+        super().begin(descent)
+        self.best, self.best_theta = np.inf, descent.theta.copy()
+        self.before = descent.theta.copy()
+        self.rate = self.base
+
+    def __call__(self, t, count):
+        self.last = self.rate
+        return np.array([self.rate])
+
+    def back_to_best(self, descent) -> None:
+        descent.theta[:] = self.best_theta
+        self.before = descent.theta.copy()
+
+    def finish(self, descent, problem, threads, stop_reason):
+        objective = problem.objective(descent.theta, threads)
+        if not objective <= self.best:
+            self.back_to_best(descent)
+            objective = self.best
+        return objective
+
+
+class BatchRates(_Backtracking):
+    """Batch descent on smooth losses: 1/L first, then Barzilai-Borwein steps.
+
+    With s the last step and y the change of the gradient, an update takes s.s / s.y, or the least of the
+    last s.y / y.y where the two differ much (ABBmin: Frassoldati, Zanni & Zanghirati 2008). How much
+    grows with a short step and falls with a long one (Bonettini, Zanella & Zanni 2009), so that neither
+    kind takes over. An update from above the highest of the last objectives (Grippo, Lampariello & Lucidi
+    1986) is undone, and 1/L, halved each time and recovering after, is used instead.
+    """
+
+    memory, few = 100, 6
+    ratio, less, more = 0.9, 0.9, 1.1  # where short steps begin, and its changes after short and long ones
+    spectrum = np.geomspace(1e-4, 1, 25)  # eigenvalues over L
+
+    def __init__(self, base, schedule, exploded, first: float | None = None):
+        super().__init__(base, schedule, exploded)
+        self.first = base if first is None else first  # the rate of the first update
+
+    def begin(self, descent):
+        super().begin(descent)
+        self.most_growth = 1e8 if descent.theta.dtype == np.float64 else 1e3
+        self.growth = np.ones_like(self.spectrum)
+        self.exact = not descent.l1  # the update is linear in its rate, so it can be corrected
+        descent.gradient = np.empty_like(descent.theta)
+        self.recent, self.full = [], self.base
+        self._forget()
+        self.rate = self.first
+
+    def _forget(self):
+        self.rate, self.step, self.gradient, self.short = self.base, None, None, []
+
+    def accept(self, descent, objective):
+        limit = max(self.recent, default=np.inf) + 1e-14 * self.reference
+        if not (np.isfinite(objective) and objective <= limit):
+            self.base *= 0.5
+            self.back_to_best(descent)
+            self._forget()
+            return self.base == 0
+        self.recent = [*self.recent, objective][-self.memory :]
+        self.base = min(self.full, 2 * self.base)
+        if objective < self.best:
+            self.best, self.best_theta = objective, self.before
+        step = descent.theta - self.before
+        gradient = descent.gradient.copy()
+        rate = self._next_rate(gradient)
+        if self.exact:
+            self.last, step = rate, -rate * gradient
+            descent.theta[:] = self.before + step
+        self.rate = rate
+        self.step, self.gradient, self.before = step, gradient, descent.theta.copy()
+        return True
+
+    def _next_rate(self, gradient):
+        if self.step is None:
+            return self.rate
+        change = gradient - self.gradient
+        inner, length = float(np.vdot(self.step, change)), float(np.vdot(self.step, self.step))
+        if not inner > 1e-14 * length / self.base:
+            self.short = []
+            return self.base
+        long, short = length / inner, inner / float(np.vdot(change, change))
+        self.short = [*self.short, short][-self.few :]
+        if short < self.ratio * long:
+            rate = min(self.short)
+            self.ratio *= self.less
+        else:
+            rate = long
+            self.ratio *= self.more
+        return self.base * self._steady(float(np.clip(rate / self.base, 1e-3, 1e6)))
+
+    def _steady(self, long: float) -> float:
+        """The rate, over 1/L, kept from blowing up rounding errors.
+
+        Long steps multiply the error along an eigenvalue x by |1 - rate x|; short ones undo that. Where
+        a rate would take the growth above its limit, the eigenvalue that has grown most is served first.
+        Rates lie on a grid, so that errors do not grow through them either. Equal problems (weights or
+        repeated rows, dense or CSR) then keep equal paths.
+        """
+        worst = self.spectrum[np.argmax(self.growth * self.spectrum)]
+        for rate in (2.0 ** (np.round(8 * np.log2(long)) / 8), 1 / worst, 1.0):
+            growth = np.maximum(self.growth * np.abs(1 - rate * self.spectrum), 1)
+            if growth.max() <= self.most_growth:
+                break
+        self.growth = growth
+        return rate
+
+    def drop(self, descent, progress):
+        """The steps are not monotone: a plateau counts once it follows a restart from the best."""
+        if progress.drops:
+            return False
+        self.back_to_best(descent)
+        self._forget()
+        progress.go_on()
+        return True
+
+
+class PolyakRates(_Backtracking):
+    """Batch descent on losses with kinks: Polyak's rate (F - target) / |gradient|^2 (Polyak 1969).
+
+    The target lies `delta` below the best objective seen; delta grows when it is halfway met and
+    shrinks after `patience` updates that did not meet it (variable targets: Goffin & Kiwiel 1999).
+    """
+
+    patience, shrink, grow, most_drops = 15, 0.5, 1.5, 8
+
+    def begin(self, descent):
+        super().begin(descent)
+        descent.gradient = np.empty_like(descent.theta)
+        self.exact = not descent.l1  # the update is linear in its rate, so it can be corrected
+        self.delta, self.mark, self.waits = 0.25 * self.reference, np.inf, 0
+
+    def accept(self, descent, objective):
+        if not np.isfinite(objective):
+            self.back_to_best(descent)
+            self.delta *= self.shrink
+            self.rate *= self.shrink
+            return self.rate == 0
+        if objective < self.best:
+            self.best, self.best_theta = objective, self.before
+        squares = float(np.vdot(descent.gradient, descent.gradient))
+        if self._missed(objective) and objective > self.best + 4 * self.delta:
+            self.back_to_best(descent)
+            self.rate = self._over(self.delta, squares)
+            return True
+        self.rate = self._over(objective - self.best + self.delta, squares)
+        if self.exact:
+            self.last = self.rate
+            descent.theta[:] = self.before - self.rate * descent.gradient
+        self.before = descent.theta.copy()
+        return True
+
+    def _over(self, gap: float, squares: float) -> float:
+        """Polyak's rate; where there is no slope left it does not matter, but has to be finite in float32."""
+        return gap / squares if squares > np.finfo(np.float32).tiny else self.base
+
+    def _missed(self, objective) -> bool:
+        """Moves the target; True when it was given up."""
+        if objective <= self.mark - 0.5 * self.delta:
+            self.delta *= self.grow if np.isfinite(self.mark) else 1.0
+            self.mark, self.waits = objective, 0
+            return False
+        self.waits += 1
+        if self.waits < self.patience:
+            return False
+        self.delta, self.mark, self.waits = self.shrink * self.delta, self.best, 0
+        return True
+
+    def drop(self, descent, progress):
+        if progress.drops >= self.most_drops:
+            return False
+        self.delta *= self.shrink
+        progress.go_on()
+        return True
