@@ -10,7 +10,6 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from ._landscape import landscape_of
 from ._sweep import sweep
 
 __all__ = ["DescentPathDisplay", "LearningRateDisplay", "LossCurveDisplay"]
@@ -490,6 +489,8 @@ class DescentPathDisplay:
             check_is_fitted(estimator, "path_", msg=message)
         before = _split(first)[0]
         X = X if before is None else before.transform(X)
+        from ._landscape import landscape_of  # late: importing skgd should not wait for it
+
         land, paths = landscape_of(estimators, X, y, sample_weight, parameters)
         optimum = land.coordinates(land.optimum[None])[0]
         grid = land.grid(np.vstack([*paths, optimum[None]]), resolution)

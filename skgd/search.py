@@ -12,7 +12,6 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 
 from ._docs import documented
-from ._selection import Candidates, Chosen
 from .linear import GDClassifier, GDRegressor, LinearModel
 from .losses import Loss
 from .optimizers import Optimizer
@@ -73,8 +72,9 @@ class _CrossValidated(LinearModel):
         FitFailedWarning
             If some of the fits at rates that were given diverged.
         """
-        candidates = Candidates(self, X, y, sample_weight, groups)
-        chosen: Chosen = candidates.choose()
+        from ._selection import Candidates  # late: importing skgd should not wait for it
+
+        chosen = Candidates(self, X, y, sample_weight, groups).choose()
         self.__dict__.update(chosen.attributes())
         return self
 
