@@ -8,7 +8,7 @@ chosen for each problem and each length with the gap in sight. A gap F - F* is t
 three random states, F* is Newton's. Wanted for sgd after one epoch: at most 3 times the best gap on 16 of
 18, 1.5 in the geometric mean; after five epochs a geometric mean of 2, and so for mini-batches.
 
-The constants of the automatic rates were chosen with the first set of seeds in sight, never with the second.
+The constants of the automatic rates were chosen on the first set of seeds; nothing was chosen on the second.
 """
 
 import warnings
