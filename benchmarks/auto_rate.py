@@ -23,7 +23,7 @@ from skgd.learning_rate import largest_stable_learning_rate
 
 N, ALPHA = 5000, 1e-4
 FACTORS = 2.0 ** np.arange(-5, 2)  # of the largest stable rate
-SEEDS = {"tuned on": 0, "not looked at": 1000}
+SEEDS = {"tuned on": 0, "others": 1000}
 STATES = 3
 # name -> parameters, epochs, limit of the geometric mean, how many of 18 within 3
 RUNS = {
