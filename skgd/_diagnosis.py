@@ -10,13 +10,18 @@ from ._step_size import mean_squares, scale_of
 _SPREAD = 30.0  # largest over smallest size of a feature from which scaling is blamed
 
 
-def feature_spread(X, rows: int = 20_000) -> float:
+def _sample_of(X, rows: int = 20_000):
+    return X[:: max(1, X.shape[0] // rows)]
+
+
+def feature_spread(X, ones: bool = False) -> float:
     """Largest over smallest size of a feature: the root mean square of its non-zeros.
 
-    Zeros do not count, so that columns of rare categories are not taken for small ones. A sample of
-    rows is looked at.
+    Zeros do not count, so that columns of rare categories are not taken for small ones. With `ones`
+    the constant column of the intercept is a feature too, and so are the deviations of features that lie
+    far from zero. A sample of rows is looked at.
     """
-    part = X[:: max(1, X.shape[0] // rows)]
+    part = _sample_of(X)
     if sparse.issparse(part):
         squares = np.asarray(part.multiply(part).sum(axis=0), dtype=float).ravel()
         counts = np.bincount(part.indices, minlength=part.shape[1])
@@ -24,7 +29,20 @@ def feature_spread(X, rows: int = 20_000) -> float:
         squares = np.einsum("ij,ij->j", part, part, dtype=float)
         counts = np.count_nonzero(part, axis=0)
     sizes = np.sqrt(squares[squares > 0] / counts[squares > 0])
+    if ones:
+        far, _, deviations = _far_from_zero(part)
+        sizes = np.concatenate([sizes, deviations[far], [1.0]])
     return float(sizes.max() / sizes.min()) if len(sizes) else 1.0
+
+
+def _far_from_zero(part):
+    """Which features hardly vary for their size (constant ones do not count), means, standard deviations."""
+    means = np.asarray(part.mean(axis=0), dtype=float).ravel()
+    if sparse.issparse(part):  # zeros are there to be far from
+        return np.zeros(len(means), dtype=bool), means, means
+    deviations = np.std(part, axis=0, dtype=float)
+    sizes = np.hypot(means, deviations)
+    return (deviations < 0.3 * sizes) & (deviations > 1e-6 * sizes), means, deviations
 
 
 def doubts(estimator, problem, descent, rates, settings, record) -> list[str]:
@@ -48,7 +66,8 @@ def doubts(estimator, problem, descent, rates, settings, record) -> list[str]:
         text = text if ended else "The fit stopped far from the optimum."
         found.append(
             f"{text} The features are badly scaled: the largest is {spread:.3g} times the size of the "
-            f"smallest. Use StandardScaler or standardize=True."
+            f"smallest (the ones of the intercept count, and deviations from means far from zero). "
+            f"Use StandardScaler or standardize=True."
         )
     elif ended:
         found.append(f"{text} Increase max_iter, or raise tol.")
@@ -59,22 +78,31 @@ def _blamed_spread(problem, descent, ended: bool, tol: float) -> float:
     """The spread of the features where it kept the fit from its optimum, else 0.
 
     After a plateau it did if one coordinate, at a scale of its own, could lower the objective by more
-    than the plateau's `tol`: by g_j^2 / (2 c h_j), h_j the mean square of the feature.
+    than the plateau's `tol`: by g_j^2 / (2 c h_j), h_j the mean square of the feature, of the intercept's
+    ones, or of the deviations from the mean.
     """
     if problem.standard is not None or not problem.d or not problem.loss.smooth:
         return 0.0
     spread = feature_spread(problem.X)
+    if ended and spread >= _SPREAD:
+        return spread
+    if problem.network is not None:
+        return 0.0
+    if problem.fit_intercept:
+        spread = max(spread, feature_spread(problem.X, ones=True))
     if spread < _SPREAD:
         return 0.0
-    if ended or problem.network is not None:
-        return spread if ended else 0.0
-    theta = descent.parameters
-    gradient = problem.blocks(problem.loss_gradient(theta) + problem.penalty.l2 * theta)[0][:-1]
-    squares = mean_squares(problem.X)[:, None] * problem.loss._curvature(
-        problem.targets.y, problem.targets.weight
-    )
-    scale = np.maximum(squares + problem.penalty.l2, np.finfo(float).tiny)
-    gain = np.max(np.square(gradient, dtype=float) / (2 * scale), initial=0.0)
+    theta, l2 = descent.parameters, problem.penalty.l2
+    gradient = np.array(problem.blocks(problem.loss_gradient(theta) + l2 * theta)[0], dtype=float)
+    gradient[-1] -= l2 * problem.blocks(theta)[0][-1]
+    squares = np.append(mean_squares(problem.X), 1.0 if problem.fit_intercept else np.inf)
+    if problem.fit_intercept:
+        far, means, deviations = _far_from_zero(_sample_of(problem.X))
+        along = gradient[:-1][far] - means[far, None] * gradient[-1]
+        gradient, squares = np.vstack([gradient, along]), np.append(squares, deviations[far] ** 2)
+    curvature = problem.loss._curvature(problem.targets.y, problem.targets.weight)
+    scale = np.maximum(squares[:, None] * curvature + l2, np.finfo(float).tiny)
+    gain = np.max(np.square(gradient) / (2 * scale), initial=0.0)
     return spread if gain > max(tol, 1e-3) * descent.reference else 0.0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from copy import copy
+from copy import copy, deepcopy
 from numbers import Integral, Real
 from typing import Self
 
@@ -299,11 +299,12 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         X, y = check_design(self, X, y, reset=first, y_numeric=self._task == "regression")
         weight = check_weights(sample_weight, X)
         targets = self._encode(X, y, weight, loss, classes)
+        scaler, standard = None, None  # kept only once all has gone well
         if self.standardize:
-            if first or not hasattr(self, "_scaler"):
-                self._scaler = scaler_for(X)
-            scale_in_chunks(self._scaler, X, weight)
-        standard = standard_of(self._scaler, self.fit_intercept) if self.standardize else None
+            scaler = deepcopy(getattr(self, "_scaler", None)) if not first else None
+            scaler = scaler_for(X) if scaler is None else scaler
+            scale_in_chunks(scaler, X, weight)
+            standard = standard_of(scaler, self.fit_intercept)
         problem = self._problem(X, targets, loss, standard)
         batch_size = options.rows_per_update(self, problem.n)
         optimizer = options.optimizer_of(self)
@@ -315,7 +316,7 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
             else:
                 descent = self._descent.continued_as(descent)
         else:
-            descent = self._descent
+            descent = self._descent.copy()
         descent = into(descent, problem)
         rates = options.rates_of(self, problem, descent, loss, optimizer, batch_size, stream=True)
         updates = -(-problem.n // batch_size)
@@ -323,6 +324,8 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         settings.max_gradient_norm = self._max_gradient_norm
         record = train(problem, descent, rates, settings, stream=True)
         self._store(problem, descent, rates)
+        if scaler is not None:
+            self._scaler = scaler
         self.n_iter_ = descent.epochs
         curve = record.history["loss"]
         self.loss_curve_ = np.append(getattr(self, "loss_curve_", ()), curve)

@@ -192,8 +192,13 @@ def new_descent(estimator, problem: Problem, rule: str, slots: int) -> Descent:
         average_start=start,
         average_power=power,
         l1=problem.penalty.l1 > 0,
+        owed=_owed(problem, rule),
         blend=optimizer_of(estimator).blend,
     )
+
+
+def _owed(problem: Problem, rule: str):
+    return (problem.penalty.l1, problem.penalty.l2) if rule == "cumulative" else None
 
 
 def continues(estimator, descent: Descent, problem: Problem, rule: str) -> bool:
@@ -205,6 +210,7 @@ def continues(estimator, descent: Descent, problem: Problem, rule: str) -> bool:
         and descent.layers == problem.layers
         and (descent.average is not None, descent.average_power) == (averaged, power)
         and descent.l1 == (problem.penalty.l1 > 0)
+        and descent.owed == _owed(problem, rule)
         and descent.blend == optimizer_of(estimator).blend
     )
 

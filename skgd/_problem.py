@@ -262,6 +262,7 @@ class Descent:
     epochs: int = 0
     rate: float = 0.0  # the base learning rate
     l1: bool = False  # whether updates end with a proximal step
+    owed: tuple | None = None  # (l1, l2), where the slots hold what weights owe such a penalty
     blend: float | None = None  # share of the mean in theta where slots[0] is last iterate - mean
     drops: int = 0  # plateaus of the adaptive schedule
     reference: float | None = None  # the objective that an exploding one is compared with
@@ -306,8 +307,9 @@ class Descent:
         fresh.epochs, fresh.reference, fresh.drops = self.epochs, self.reference, self.drops
         if fresh.rule == self.rule:
             fresh.t, fresh.rate = self.t, self.rate
-            for slot, saved in zip(fresh.slots, self.slots, strict=True):
-                carry(slot, saved)
+            if fresh.owed == self.owed:
+                for slot, saved in zip(fresh.slots, self.slots, strict=True):
+                    carry(slot, saved)
         if fresh.average is not None:
             if self.average is not None and fresh.t == self.t:
                 carry(fresh.average, self.average)

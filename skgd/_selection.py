@@ -88,6 +88,8 @@ class Candidates:
         weight = np.zeros(len(self.y), self.X.dtype)
         counts = np.bincount(train, minlength=len(weight))  # a splitter may repeat rows
         weight[:] = counts if self.weight is None else counts * self.weight
+        if not weight.any():
+            raise ValueError("The sample weights of all rows that a fold trains on are zero.")
         return weight
 
     def _weight_in_fit(self, estimator, weight):
@@ -175,6 +177,8 @@ class Candidates:
             there = np.flatnonzero([model is not None for model in column])
             if len(there):
                 weight = None if self.weight is None else self.weight[test]
+                if weight is not None and not weight.any():
+                    raise ValueError("The sample weights of all rows that a fold is judged by are zero.")
                 scores[there, fold] = self._score([column[c] for c in there], test, weight)
         return scores
 
@@ -234,6 +238,8 @@ class Candidates:
                     error = diverged
                     continue
                 return Chosen(estimator, self._facts(index, results, estimator))
+            if error is None and any(None not in models for models in fitted):
+                raise ValueError("No candidate has a finite mean score: look at the scorer and at the folds.")
             if not np.ndim(self.search.learning_rates):
                 fall = _RATIO**-self.search.learning_rates
                 self.params = [(alpha, rate * fall) for alpha, rate in self.params]

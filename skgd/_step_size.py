@@ -71,7 +71,7 @@ class Scale:
         The more rows an update has, the smaller is its noise beside its rate, and the later that is.
         """
         quiet = 1 + (batch_size - 1) * self.largest / self.row if self.row > 0 else 1.0
-        return 1.25 * quiet * self.slowness / self.comfortable(batch_size)
+        return 1.25 * quiet * self.slowness / max(self.comfortable(batch_size), np.finfo(float).tiny)
 
     def critical_batch_size(self) -> float:
         """R2 / lambda_max + 1: there the noise of single rows has lost half its say in the stable rate."""
@@ -177,6 +177,8 @@ def _slowness(problem: Problem, curvature: float, penalty: float) -> float:
     rows = max(_FEW * 16, 16 * problem.d)
     if problem.n > 2 * rows:
         problem = _part(problem, np.linspace(0, problem.n - 1, rows).astype(np.intp))
+    if not problem.total_weight > 0:  # none of these rows counts
+        return np.inf
     values = curvature * np.maximum(problem.spectrum(), 0) + penalty
     return float(np.mean(1 / values)) if values[0] > 1e-12 * values[-1] else np.inf
 

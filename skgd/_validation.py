@@ -148,6 +148,7 @@ def class_weights(class_weight, classes, y, codes, sample_weight, dtype):
         per_class = compute_class_weight(class_weight, classes=classes, y=y, **options)
     except TypeError:  # scikit-learn < 1.7 takes no sample_weight
         per_class = _class_weight_before_1_7(class_weight, classes, y, codes, sample_weight)
+    per_class = np.where(np.isfinite(per_class), per_class, 0.0)  # a class whose rows all have weight zero
     weight = per_class[codes.astype(np.intp)]
     return (weight if sample_weight is None else weight * sample_weight).astype(dtype)
 

@@ -46,6 +46,7 @@ def _named(estimators, names):
 
 def _split(estimator):
     """The transformers of a pipeline, None if there are none, and its last step."""
+    estimator = getattr(estimator, "best_estimator_", estimator)  # of a search
     steps = getattr(estimator, "steps", None)
     return (None, estimator) if steps is None else (estimator[:-1] if len(steps) > 1 else None, steps[-1][1])
 

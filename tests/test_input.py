@@ -204,3 +204,9 @@ def test_one_row_and_one_feature(kind, solver):
     assert model.predict([[2.0]]).shape == (1,)
     if kind is GDRegressor:
         assert np.isfinite(kind(solver=solver).fit(X[:1], y[:1]).predict(X)).all()
+
+
+@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
+def test_features_of_enormous_size_raise_nothing_internal(solver):
+    X, y = np.random.default_rng(0).standard_normal((50, 3)) * 1e100, np.arange(50.0)
+    assert np.isfinite(GDRegressor(solver=solver, max_iter=3).fit(X, y).coef_).all()

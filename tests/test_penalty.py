@@ -234,3 +234,19 @@ def test_elasticnet_ends_in_l2_and_l1(l1_ratio, twin, solver):
     mix = theta(estimator(penalty="elasticnet", l1_ratio=l1_ratio, **params).fit(X, y))
     pure = theta(estimator(penalty=twin, **params).fit(X, y))
     np.testing.assert_allclose(mix, pure, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_adagrad_gives_each_part_of_an_elastic_net_its_due(dtype):
+    """Hardly any l2 beside the l1: both precisions and l1 alone agree on where the noise ends."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 8))
+    y = X[:, 0] + 0.1 * rng.standard_normal(2000)
+    params = {"optimizer": "adagrad", "alpha": 0.03, "learning_rate": 0.01, "max_iter": 30, "solver": "sgd"}
+    kept = [
+        estimator("squared_error", penalty="elasticnet", l1_ratio=ratio, **params, **STILL)
+        .fit(X.astype(kind), y.astype(kind))
+        .coef_
+        for ratio, kind in ((0.9999, dtype), (1.0, np.float64))
+    ]
+    np.testing.assert_allclose(kept[0], kept[1], atol=1e-3)

@@ -228,7 +228,7 @@ model = GDRegressor(schedule=Slow(), learning_rate=0.01, max_iter=12, tol=None, 
 print(f"{model.loss_curve_[-1]:.6g}")
 """
     run = subprocess.run(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=follower, check=True, text=True
+        [sys.executable, "-P", "-c", script], stdout=subprocess.PIPE, stderr=follower, check=True, text=True
     )
     os.close(follower)
     shown = os.read(leader, 1 << 16).decode()

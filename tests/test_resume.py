@@ -191,3 +191,35 @@ def test_flags_of_numpy_are_flags(flag):
         plain = theta(model_of(**{name: flag, "random_state": 0}).fit(X, y))
         numpy = theta(model_of(**{name: np.bool_(flag), "random_state": 0}).fit(X, y))
         np.testing.assert_array_equal(numpy, plain)
+
+
+@pytest.mark.parametrize("solver", STREAMS)
+def test_what_was_owed_to_a_stronger_l1_is_forgiven(solver):
+    X, y = make(n=400, d=5)
+    params = {"penalty": "l1", "l1_ratio": 1.0, "solver": solver, "learning_rate": 0.01, "max_iter": 100}
+    warm = model_of(**{**params, "alpha": 2.5}).set_params(warm_start=True).fit(X, y)
+    warm.set_params(alpha=0.01).fit(X, y)
+    cold = model_of(**{**params, "alpha": 0.01}).fit(X, y)
+    assert warm.loss_ < 1.02 * cold.loss_
+    np.testing.assert_array_equal(warm.coef_ == 0, cold.coef_ == 0)
+
+
+@pytest.mark.parametrize("average", [False, True])
+def test_a_call_that_fails_leaves_no_trace(average):
+    X, y = make(n=64)
+    failing = []
+
+    def schedule(t):
+        if failing:
+            raise RuntimeError("now")
+        return np.ones(len(t))
+
+    params = {"standardize": True, "learning_rate": 0.05, "average": average, "schedule": schedule}
+    model, twin = (in_slices(model_of(**params), 3 * X + 1, y) for _ in range(2))
+    failing.append(True)
+    with pytest.raises(RuntimeError, match="now"):
+        model.partial_fit(100 * X, y)
+    failing.clear()
+    for each in (model, twin):
+        each.partial_fit(3 * X + 1, y)
+    np.testing.assert_array_equal(theta(model), theta(twin))

@@ -389,3 +389,33 @@ def test_every_parameter_and_attribute_is_described(kind):
     for attribute in vars(model):
         if attribute.endswith("_") and not attribute.startswith("_"):
             assert len(re.findall(rf"(?m)^\s*(\w+, )*{attribute}(, \w+)* : ", attributes)) == 1, attribute
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2", "elasticnet"])
+@pytest.mark.parametrize("optimizer", ["plain", "adagrad"])
+def test_no_penalty_among_the_alphas(optimizer, penalty):
+    X, y = make()
+    params = {"optimizer": optimizer, "penalty": penalty, "max_iter": 20, "random_state": 0}
+    search = GDRegressorCV(alphas=[0.0, 0.01], learning_rates=[0.05], cv=3, **params).fit(X, y)
+    first, second = search.cv_results_["mean_test_score"]
+    assert abs(first - second) < 0.02
+    alone = GDRegressorCV(alphas=[0.0], learning_rates=[0.05], cv=3, **params).fit(X, y)
+    np.testing.assert_allclose(alone.best_score_, first, rtol=1e-9)
+
+
+def test_scores_that_are_no_numbers_are_no_divergence():
+    X, y = make(n=60)
+    search = GDRegressorCV(learning_rates=[0.01, 0.001], max_iter=5, scoring=lambda *_: np.nan)
+    with pytest.raises(ValueError, match="finite mean score") as caught:
+        search.fit(X, y)
+    assert not isinstance(caught.value, DivergenceError)
+
+
+def test_folds_without_weight():
+    X, y = make(n=60)
+    weight = np.r_[np.zeros(20), np.ones(40)]
+    search = GDRegressorCV(learning_rates=[0.01], max_iter=5, cv=KFold(3))
+    with pytest.raises(ValueError, match="judged by are zero"):
+        search.fit(X, y, sample_weight=weight)
+    with pytest.raises(ValueError, match="trains on are zero"):
+        search.fit(X, y, sample_weight=np.r_[np.ones(20), np.zeros(40)])

@@ -137,3 +137,23 @@ def test_balanced_weights_undo_the_frequencies(solver):
     balanced = model_of("log_loss", solver=solver, class_weight="balanced").fit(X, y)
     by_hand = model_of("log_loss", solver=solver).fit(X, y, sample_weight=1 / counts[y])
     assert_same(balanced, by_hand)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_most_weights_zero(solver):
+    X, y = make(n=20_000, d=3)
+    weight = np.zeros(len(y))
+    weight[:: len(y) // 20] = 1
+    model = estimator("squared_error", solver=solver, max_iter=3).fit(X, y, sample_weight=weight)
+    assert np.isfinite(theta(model)).all()
+
+
+@pytest.mark.parametrize("rate", ["auto", 0.001])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_balanced_class_without_weight(solver, rate):
+    X, y = make("log_loss", outputs=1)
+    params = {"solver": solver, "learning_rate": rate, "max_iter": 3}
+    weight = (y == y[0]).astype(float)
+    balanced = estimator("log_loss", class_weight="balanced", **params).fit(X, y, sample_weight=weight)
+    plain = estimator("log_loss", **params).fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(theta(balanced), theta(plain), rtol=1e-9)

@@ -10,8 +10,8 @@ try:
     from . import _baseline as core
 except ImportError as error:
     raise ImportError(
-        "skgd's compiled core is not built. Install the package with `pip install .` from its root, "
-        "and run Python from another folder so that the source tree does not hide the installed package."
+        "skgd's compiled core is not here. Install the package with `pip install .` from its root, and if "
+        "that is done, run Python from another folder: in this one the sources hide the installed package."
     ) from error
 
 if os.environ.get("SKGD_CORE") != "baseline" and core.supports_x86_64_v3():

@@ -160,11 +160,14 @@ template <class T> struct BoundProblem {
   template <class F> auto guarded(F work) {
     Guard own;
     guard = &own;
+    struct Leave {
+      Guard*& guard;
+      ~Leave() { guard = nullptr; }
+    } leave{guard};
     auto result = [&] {
       nb::gil_scoped_release release;
       return work(own.control);
     }();
-    guard = nullptr;
     return std::pair{result, std::move(own.error)};
   }
 };

@@ -18,8 +18,11 @@ template <bool has_l1, bool has_l2, class T> inline T flow(T w, T step, T l1, T 
   if constexpr (!has_l2) return has_l1 ? soft(w, step * l1) : w;
   const T decay = exp_(-l2 * step);
   if constexpr (!has_l1) return w * decay;
-  const T ratio = l1 / l2;  // (|w| + ratio) decay - ratio = |w| decay - ratio (1 - decay)
-  return soft(w * decay, ratio * (T(1) - decay));
+  // (|w| + l1 / l2) decay - l1 / l2 = |w| decay - l1 step (1 - exp(-x)) / x, a series where x is small or zero
+  const T x = l2 * step;
+  const T few = T(1) - x / 2 * (T(1) - x / 3 * (T(1) - x / 4 * (T(1) - x / 5 * (T(1) - x / 6 * (T(1) - x / 7)))));
+  const T share = x < T(sizeof(T) == 8 ? 0.02 : 0.3) ? few : (T(1) - decay) / (x > 0 ? x : T(1));
+  return soft(w * decay, l1 * step * share);
 }
 
 // Cumulative l1 penalty (Tsuruoka, Tsujii, Ananiadou 2009): `total` is what each weight should have
