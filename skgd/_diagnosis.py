@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from ._step_size import mean_squares, scale_of
+from .optimizers import OPTIMIZERS
 
 _SPREAD = 30.0  # largest over smallest size of a feature from which scaling is blamed
 
@@ -48,7 +49,8 @@ def _far_from_zero(part):
 def doubts(estimator, problem, descent, rates, settings, record) -> list[str]:
     """Texts of the ConvergenceWarnings that are due."""
     found = []
-    if problem.network is None and rates.exploded is not None and _oscillates(estimator, record):
+    plain = not getattr(OPTIMIZERS.get(settings.rule[0]), "adaptive", False)  # else the limit is another one
+    if problem.network is None and rates.exploded is not None and plain and _oscillates(estimator, record):
         stable = scale_of(problem, settings.batch_size).largest_stable(settings.batch_size)
         if rates.base > stable:
             found.append(
@@ -68,6 +70,13 @@ def doubts(estimator, problem, descent, rates, settings, record) -> list[str]:
             f"{text} The features are badly scaled: the largest is {spread:.3g} times the size of the "
             f"smallest (the ones of the intercept count, and deviations from means far from zero). "
             f"Use StandardScaler or standardize=True."
+        )
+    elif _penalty_rules(problem, descent, settings.tol):
+        text = text if ended else "The fit stopped far from the optimum."
+        found.append(
+            f"{text} The penalty acts on the weights of the raw columns, and those of columns with small "
+            f"units weigh most: their curvature keeps the learning rate low. Lower alpha, or use "
+            f"StandardScaler in place of standardize=True."
         )
     elif ended:
         found.append(f"{text} Increase max_iter, or raise tol.")
@@ -104,6 +113,20 @@ def _blamed_spread(problem, descent, ended: bool, tol: float) -> float:
     scale = np.maximum(squares[:, None] * curvature + l2, np.finfo(float).tiny)
     gain = np.max(np.square(gradient) / (2 * scale), initial=0.0)
     return spread if gain > max(tol, 1e-3) * descent.reference else 0.0
+
+
+def _penalty_rules(problem, descent, tol: float) -> bool:
+    """Whether, in standardised coordinates, the penalty of some columns kept the others from the optimum."""
+    if problem.standard is None or problem.network is not None or not problem.loss.smooth:
+        return False
+    l2 = np.append(problem.penalty.l2 / problem.standard.scale**2, 0.0)[:, None]
+    curvature = problem.loss._curvature(problem.targets.y, problem.targets.weight)
+    if l2.max() < _SPREAD * curvature:
+        return False
+    theta = descent.parameters
+    gradient = np.asarray(problem.loss_gradient(theta), dtype=float) + l2 * theta
+    gain = np.max(np.square(gradient) / (2 * (curvature + l2)))
+    return bool(gain > max(tol, 1e-3) * descent.reference)
 
 
 def _oscillates(estimator, record) -> bool:

@@ -228,7 +228,13 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
 
     def _held_out(self, X_val, y_val):
         rows = check_rows(X_val, y_val, self)
-        return None if rows is None else (*rows, None)
+        if rows is None:
+            return None
+        self._check_held_out(rows[1])
+        return (*rows, None)
+
+    def _check_held_out(self, y):
+        """Raises where y holds what cannot be predicted."""
 
     def _split(self, X, y, weight):
         """Rows to train on, and (X, y, weight) held out; stratified by class."""

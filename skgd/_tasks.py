@@ -236,6 +236,10 @@ class Classification(ClassifierMixin):
         weight = class_weights(self.class_weight, self.classes_, y, codes, weight, X.dtype)
         return classification_targets(codes, weight, len(self.classes_))
 
+    def _check_held_out(self, y):
+        if not self._indicators:
+            class_codes(np.asarray(y), self.classes_, float)
+
     def _encode_indicators(self, X, y, weight):
         if self.class_weight is not None:
             raise ValueError("class_weight is not supported for multilabel y: use sample_weight.")

@@ -254,6 +254,13 @@ def test_held_out_rows_of_ones_own_need_both_parts():
         model_of(early_stopping=True).fit(X, y, X_val=X[:, :2], y_val=y)
 
 
+def test_held_out_labels_have_been_seen():
+    X, y = make("log_loss", outputs=1)
+    model = estimator("log_loss", early_stopping=True)
+    with pytest.raises(ValueError, match="not among the classes"):
+        model.fit(X, y, X_val=X, y_val=np.full(len(y), "no such class"))
+
+
 def test_without_held_out_rows_there_are_no_scores():
     X, y = make()
     model = model_of(max_iter=3, tol=None).fit(X, y)
