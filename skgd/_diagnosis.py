@@ -38,11 +38,12 @@ def feature_spread(X, ones: bool = False) -> float:
 
 def _far_from_zero(part):
     """Which features hardly vary for their size (constant ones do not count), means, standard deviations."""
-    means = np.asarray(part.mean(axis=0), dtype=float).ravel()
     if sparse.issparse(part):  # zeros are there to be far from
-        return np.zeros(len(means), dtype=bool), means, means
-    deviations = np.std(part, axis=0, dtype=float)
-    sizes = np.hypot(means, deviations)
+        nothing = np.zeros(part.shape[1])
+        return nothing > 0, nothing, nothing
+    means, squares = part.mean(axis=0, dtype=float), np.einsum("ij,ij->j", part, part, dtype=float)
+    sizes = np.sqrt(squares / len(part))
+    deviations = np.sqrt(np.maximum(sizes**2 - means**2, 0.0))
     return (deviations < 0.3 * sizes) & (deviations > 1e-6 * sizes), means, deviations
 
 

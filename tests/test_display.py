@@ -238,3 +238,12 @@ def test_paths_must_be_there_and_alike():
         DescentPathDisplay.from_estimators([model, other], X, y)
     with pytest.raises(ValueError, match="shape of the data"):
         DescentPathDisplay.from_estimator(model, X[:, :3], y)
+
+
+def test_searches_show_their_best_estimator():
+    X, y = make(n=60)
+    search = skgd.GDRegressorCV(learning_rates=[0.01, 0.1], record_path=True, random_state=0, cv=3).fit(X, y)
+    for kind, data in ((skgd.LossCurveDisplay, ()), (skgd.DescentPathDisplay, (X, y))):
+        shown, alone = (kind.from_estimator(each, *data) for each in (search, search.best_estimator_))
+        for line, other in zip(shown.lines_, alone.lines_, strict=True):
+            np.testing.assert_array_equal(line.get_ydata(), other.get_ydata())
