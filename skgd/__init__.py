@@ -1,12 +1,18 @@
 """skgd: gradient descent for people who use scikit-learn."""
 
-from . import learning_rate, losses, optimizers, schedules
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from . import losses, optimizers, schedules
 from ._core import core as _core_is_built  # noqa: F401  (a clear ImportError when it is not)
-from .display import DescentPathDisplay, LearningRateDisplay, LossCurveDisplay
 from .exceptions import DivergenceError
 from .linear import GDClassifier, GDRegressor
 from .mlp import GDMLPClassifier, GDMLPRegressor
-from .search import GDClassifierCV, GDRegressorCV
+
+if TYPE_CHECKING:
+    from . import learning_rate
+    from .display import DescentPathDisplay, LearningRateDisplay, LossCurveDisplay
+    from .search import GDClassifierCV, GDRegressorCV
 
 __version__ = "0.1.0"
 
@@ -26,3 +32,24 @@ __all__ = [
     "optimizers",
     "schedules",
 ]
+
+_LATE = {  # imported when they are asked for: importing skgd should not wait for them
+    "DescentPathDisplay": "display",
+    "LearningRateDisplay": "display",
+    "LossCurveDisplay": "display",
+    "GDClassifierCV": "search",
+    "GDRegressorCV": "search",
+}
+
+
+def __getattr__(name: str):
+    if name == "learning_rate":
+        return import_module(".learning_rate", __name__)
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_LATE[name]}", __name__), name)
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -19,7 +19,6 @@ from ._callbacks import CallbackSupportMixin, Tasks, has_callbacks
 from ._coordinates import into, moved, out_of, scale_in_chunks, scaler_for, standard_of
 from ._diagnosis import doubts
 from ._problem import Problem, Standard
-from ._progress import progress_of
 from ._training import Record, Settings, train
 from ._validation import VisualBlock, check_design, check_rows, check_weights, rows_of
 from .optimizers import OPTIMIZERS, Optimizer
@@ -204,7 +203,11 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
             model._finish(problem, descent.copy(), copy(rates), settings, record.stopped("callback"))
             return vars(model)
 
-        watchers = [progress_of(self.verbose, self.max_iter)] if self.verbose else []
+        watchers = []
+        if self.verbose:
+            from ._progress import progress_of  # late: slow to import
+
+            watchers.append(progress_of(self.verbose, self.max_iter))
         if has_callbacks(self):
             updates = self.max_iter * -(-problem.n // settings.batch_size)
             tasks = ("epoch" if self.check_every == "epoch" else "check", -(-updates // settings.check_every))
