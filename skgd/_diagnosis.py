@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import sparse
 
@@ -11,40 +13,36 @@ from .optimizers import OPTIMIZERS
 _SPREAD = 30.0  # largest over smallest size of a feature from which scaling is blamed
 
 
-def _sample_of(X, rows: int = 20_000):
-    return X[:: max(1, X.shape[0] // rows)]
+class _Features(NamedTuple):
+    sizes: np.ndarray  # root mean squares of the non-zeros, of the features that have some
+    far: np.ndarray  # (d,), whether a feature hardly varies for its size; constant ones do not count
+    means: np.ndarray  # (d,)
+    deviations: np.ndarray  # (d,)
 
 
-def feature_spread(X, ones: bool = False) -> float:
-    """Largest over smallest size of a feature: the root mean square of its non-zeros.
+def _features_of(X, rows: int = 20_000) -> _Features:
+    """What a sample of the rows tells of the units of the features.
 
-    Zeros do not count, so that columns of rare categories are not taken for small ones. With `ones`
-    the constant column of the intercept is a feature too, and so are the deviations of features that lie
-    far from zero. A sample of rows is looked at.
+    Zeros do not count for sizes, so that columns of rare categories are not taken for small ones.
     """
-    part = _sample_of(X)
+    part = X[:: max(1, X.shape[0] // rows)]
     if sparse.issparse(part):
         squares = np.asarray(part.multiply(part).sum(axis=0), dtype=float).ravel()
         counts = np.bincount(part.indices, minlength=part.shape[1])
+        means = deviations = np.zeros(part.shape[1])  # zeros are there to be far from
     else:
         squares = np.einsum("ij,ij->j", part, part, dtype=float)
         counts = np.count_nonzero(part, axis=0)
-    sizes = np.sqrt(squares[squares > 0] / counts[squares > 0])
-    if ones:
-        far, _, deviations = _far_from_zero(part)
-        sizes = np.concatenate([sizes, deviations[far], [1.0]])
+        means = part.mean(axis=0, dtype=float)
+        deviations = np.sqrt(np.maximum(squares / len(part) - means**2, 0.0))
+    whole = np.hypot(means, deviations)
+    far = (deviations < 0.3 * whole) & (deviations > 1e-6 * whole)
+    return _Features(np.sqrt(squares[squares > 0] / counts[squares > 0]), far, means, deviations)
+
+
+def _spread(sizes: np.ndarray) -> float:
+    """Largest over smallest."""
     return float(sizes.max() / sizes.min()) if len(sizes) else 1.0
-
-
-def _far_from_zero(part):
-    """Which features hardly vary for their size (constant ones do not count), means, standard deviations."""
-    if sparse.issparse(part):  # zeros are there to be far from
-        nothing = np.zeros(part.shape[1])
-        return nothing > 0, nothing, nothing
-    means, squares = part.mean(axis=0, dtype=float), np.einsum("ij,ij->j", part, part, dtype=float)
-    sizes = np.sqrt(squares / len(part))
-    deviations = np.sqrt(np.maximum(sizes**2 - means**2, 0.0))
-    return (deviations < 0.3 * sizes) & (deviations > 1e-6 * sizes), means, deviations
 
 
 def doubts(estimator, problem, descent, rates, settings, record) -> list[str]:
@@ -64,18 +62,17 @@ def doubts(estimator, problem, descent, rates, settings, record) -> list[str]:
         return found
     ended = record.stop_reason == "max_iter"
     text = f"Maximum number of epochs (max_iter={settings.max_iter}) reached before convergence."
+    short = text if ended else "The fit stopped far from the optimum."
     spread = _blamed_spread(problem, descent, ended, settings.tol)
     if spread:
-        text = text if ended else "The fit stopped far from the optimum."
         found.append(
-            f"{text} The features are badly scaled: the largest is {spread:.3g} times the size of the "
+            f"{short} The features are badly scaled: the largest is {spread:.3g} times the size of the "
             f"smallest (the ones of the intercept count, and deviations from means far from zero). "
             f"Use StandardScaler or standardize=True."
         )
     elif _penalty_rules(problem, descent, settings.tol):
-        text = text if ended else "The fit stopped far from the optimum."
         found.append(
-            f"{text} The penalty acts on the weights of the raw columns, and those of columns with small "
+            f"{short} The penalty acts on the weights of the raw columns, and those of columns with small "
             f"units weigh most: their curvature keeps the learning rate low. Lower alpha, or use "
             f"StandardScaler in place of standardize=True."
         )
@@ -87,19 +84,19 @@ def doubts(estimator, problem, descent, rates, settings, record) -> list[str]:
 def _blamed_spread(problem, descent, ended: bool, tol: float) -> float:
     """The spread of the features where it kept the fit from its optimum, else 0.
 
-    After a plateau it did if one coordinate, at a scale of its own, could lower the objective by more
-    than the plateau's `tol`: by g_j^2 / (2 c h_j), h_j the mean square of the feature, of the intercept's
-    ones, or of the deviations from the mean.
+    After a plateau it did if there was something to gain along a feature, the intercept's ones, or the
+    deviations of a feature from its mean.
     """
     if problem.standard is not None or not problem.d or not problem.loss.smooth:
         return 0.0
-    spread = feature_spread(problem.X)
+    sizes, far, means, deviations = _features_of(problem.X)
+    spread = _spread(sizes)
     if ended and spread >= _SPREAD:
         return spread
     if problem.network is not None:
         return 0.0
     if problem.fit_intercept:
-        spread = max(spread, feature_spread(problem.X, ones=True))
+        spread = _spread(np.concatenate([sizes, deviations[far], [1.0]]))
     if spread < _SPREAD:
         return 0.0
     theta, l2 = descent.parameters, problem.penalty.l2
@@ -107,13 +104,10 @@ def _blamed_spread(problem, descent, ended: bool, tol: float) -> float:
     gradient[-1] -= l2 * problem.blocks(theta)[0][-1]
     squares = np.append(mean_squares(problem.X), 1.0 if problem.fit_intercept else np.inf)
     if problem.fit_intercept:
-        far, means, deviations = _far_from_zero(_sample_of(problem.X))
         along = gradient[:-1][far] - means[far, None] * gradient[-1]
         gradient, squares = np.vstack([gradient, along]), np.append(squares, deviations[far] ** 2)
-    curvature = problem.loss._curvature(problem.targets.y, problem.targets.weight)
-    scale = np.maximum(squares[:, None] * curvature + l2, np.finfo(float).tiny)
-    gain = np.max(np.square(gradient) / (2 * scale), initial=0.0)
-    return spread if gain > max(tol, 1e-3) * descent.reference else 0.0
+    curvature = squares[:, None] * _curvature_of(problem) + l2
+    return spread if _something_to_gain(gradient, curvature, descent, tol) else 0.0
 
 
 def _penalty_rules(problem, descent, tol: float) -> bool:
@@ -121,13 +115,23 @@ def _penalty_rules(problem, descent, tol: float) -> bool:
     if problem.standard is None or problem.network is not None or not problem.loss.smooth:
         return False
     l2 = np.append(problem.penalty.l2 / problem.standard.scale**2, 0.0)[:, None]
-    curvature = problem.loss._curvature(problem.targets.y, problem.targets.weight)
+    curvature = _curvature_of(problem)
     if l2.max() < _SPREAD * curvature:
         return False
     theta = descent.parameters
     gradient = np.asarray(problem.loss_gradient(theta), dtype=float) + l2 * theta
-    gain = np.max(np.square(gradient) / (2 * (curvature + l2)))
-    return bool(gain > max(tol, 1e-3) * descent.reference)
+    return _something_to_gain(gradient, curvature + l2, descent, tol)
+
+
+def _curvature_of(problem) -> float:
+    return problem.loss._curvature(problem.targets.y, problem.targets.weight)
+
+
+def _something_to_gain(gradient, curvature, descent, tol: float) -> bool:
+    """Whether one coordinate, at a scale of its own, could lower the objective by more than the `tol` of a
+    plateau: by g^2 / (2 h), h the curvature along it."""
+    gain = np.square(gradient) / (2 * np.maximum(curvature, np.finfo(float).tiny))
+    return bool(np.max(gain, initial=0.0) > max(tol, 1e-3) * descent.reference)
 
 
 def _oscillates(estimator, record) -> bool:

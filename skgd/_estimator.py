@@ -152,15 +152,10 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         rule, slots = options.rule_of(self, optimizer, problem.penalty, batch_size, problem.n)
         descent = self._start(problem, rule[0], slots, coef_init, intercept_init)
         rates = options.rates_of(self, problem, descent, loss, optimizer, batch_size)
-        updates_per_epoch = -(-problem.n // batch_size)
-        settings = Settings(
-            batch_size=batch_size,
-            rule=rule,
-            max_iter=self.max_iter,
-            check_every=updates_per_epoch if self.check_every == "epoch" else self.check_every,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            shuffle=self.shuffle,
+        settings = self._settings(
+            rule,
+            batch_size,
+            problem.n,
             threads=self._threads(),
             max_gradient_norm=self._max_gradient_norm,
             record_path=self.record_path,
@@ -177,6 +172,19 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         for message in doubts(self, problem, descent, rates, settings, record):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
+
+    def _settings(self, rule, batch_size: int, n: int, **more) -> Settings:
+        """How to train on n rows."""
+        return Settings(
+            batch_size=batch_size,
+            rule=rule,
+            max_iter=self.max_iter,
+            check_every=-(-n // batch_size) if self.check_every == "epoch" else self.check_every,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            shuffle=self.shuffle,
+            **more,
+        )
 
     def _objective_of(self, X, y, sample_weight) -> Problem:
         """The problem of a fit to all rows; for an unfitted copy, as it sets what `fit` learns of X and y."""

@@ -205,8 +205,7 @@ class Problem:
         if self.condensed or not waited or not self._may_condense():
             return
         self.condensed = True
-        if self._moments is None:
-            self._moments = second_moments(self)
+        self.second_moments()  # which keeps them
         self.use_moments(self._moments)
 
     def use_moments(self, moments: np.ndarray) -> None:

@@ -17,7 +17,6 @@ from . import _options as options
 from ._callbacks import watched_as
 from ._columns import Model, Search, by_moments, descend, together
 from ._estimator import of_mean_one
-from ._training import Settings
 from ._validation import check_design, check_weights
 from .exceptions import DivergenceError
 
@@ -132,16 +131,7 @@ class Candidates:
         own = self.search
         penalty = options.penalty_of(own.penalty, 1.0, getattr(own, "l1_ratio", 0.0))
         rule, slots = options.rule_of(estimator, optimizer, penalty, batch_size, len(self.y))
-        updates_per_epoch = -(-len(self.y) // batch_size)
-        settings = Settings(
-            batch_size=batch_size,
-            rule=rule,
-            max_iter=own.max_iter,
-            check_every=updates_per_epoch if own.check_every == "epoch" else own.check_every,
-            tol=own.tol,
-            n_iter_no_change=own.n_iter_no_change,
-            shuffle=own.shuffle,
-        )
+        settings = estimator._settings(rule, batch_size, len(self.y))
         shared = Search(
             X=self.X,
             targets=targets,
@@ -197,7 +187,11 @@ class Candidates:
         if is_classifier(self.search):
             right = (raw > 0) == (y == first.classes_[1])[:, None]
             return np.average(right, axis=0, weights=weight)
-        return _r2(y.ravel(), self.loss.inverse_link(raw), weight)
+        from sklearn.metrics import r2_score  # late: slow to import
+
+        predictions = self.loss.inverse_link(raw)
+        each = {"sample_weight": weight, "multioutput": "raw_values"}
+        return r2_score(np.broadcast_to(y.reshape(-1, 1), predictions.shape), predictions, **each)
 
     def _by_scorer(self, model, X, y, weight) -> float:
         weighted = {} if weight is None or not self._scorer_takes_weights else {"sample_weight": weight}
@@ -310,17 +304,6 @@ def _fitted_as(template, model, shared):
     estimator._set_parameters(model.parameters, problem)
     estimator.n_features_in_, estimator.n_iter_ = problem.d, model.epochs
     return estimator
-
-
-def _r2(y, predictions, weight) -> np.ndarray:
-    """R2 of each column of predictions; as scikit-learn has it for a constant y."""
-    if len(y) < 2:
-        return np.full(predictions.shape[1], np.nan)
-    errors = np.average(np.square(y[:, None] - predictions, dtype=float), axis=0, weights=weight)
-    spread = np.average(np.square(y - np.average(y, weights=weight), dtype=float), weights=weight)
-    if spread == 0:
-        return np.where(errors == 0, 1.0, 0.0)
-    return 1 - errors / spread
 
 
 def _rows(fold, n: int):

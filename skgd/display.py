@@ -132,7 +132,7 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : object
-            A fitted estimator of skgd, or a Pipeline that ends with one.
+            A fitted estimator of skgd, a Pipeline that ends with one, or a fitted search for one.
         x : {"epoch", "update", "rows", "seconds"}, default="epoch"
             What to count along the horizontal axis.
         name : str, default=None
@@ -419,7 +419,8 @@ class DescentPathDisplay:
         Parameters
         ----------
         estimator : object
-            An estimator fitted with ``record_path=True``, or a fitted Pipeline that ends with one.
+            An estimator fitted with ``record_path=True``, a fitted Pipeline that ends with one, or a
+            fitted search for one.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The data of the objective: those of the fit.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)

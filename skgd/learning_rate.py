@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from . import _options as options
+from ._estimator import of_mean_one
 from ._problem import Penalty, Problem
 from ._step_size import scale_of
 from ._targets import class_codes, classes_of, classification_targets, regression_targets
@@ -136,9 +137,7 @@ def largest_stable_learning_rate(
     """
     loss = LOSSES[loss]() if isinstance(loss, str) else loss
     X = check_matrix(X)
-    weight = check_weights(sample_weight, X)
-    if weight is not None:
-        weight = (weight * (len(weight) / weight.sum(dtype=float))).astype(X.dtype)
+    weight = of_mean_one(check_weights(sample_weight, X))
     targets = _targets(X, y, weight, loss)
     problem = Problem(X, targets, loss, Penalty(l2=float(alpha)), bool(fit_intercept))
     rows = options.rows_of(solver, batch_size, problem.n)

@@ -18,8 +18,8 @@ template <class T> class Mlp final : public Model<T> {
     for (const Layer& layer : layers_) widest = std::max(widest, layer.columns), total += layer.columns;
     // what a block leaves between forward and backward should stay in the second-level cache
     block_rows_ = std::clamp<int64_t>((256 << 10) / (2 * total * int64_t(sizeof(T))), 128, 512);
-    if (use_blas<T>(block_rows_, d_,
-                    layers_[0].columns))  // which packs the weights anew for every block; 40 ms at most
+    // the BLAS packs the weights anew for every block; one takes 40 ms at most
+    if (use_blas<T>(block_rows_, d_, layers_[0].columns))
       block_rows_ = std::clamp<int64_t>((int64_t(1) << 29) / problem.parameters(), 128, 1024);
     auto* dense = std::get_if<Dense<T>>(&problem.design);
     skips_ = dense && !dense->buffered() && NonZeros<T>::worth(dense->data, dense->n, d_);
