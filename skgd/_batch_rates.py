@@ -28,7 +28,7 @@ class _Backtracking(Rates):
         self.before = descent.theta.copy()
 
     def finish(self, descent, problem, threads, stop_reason):
-        objective = problem.objective(descent.theta, threads)
+        objective = problem.value(descent.theta, threads)
         if not objective <= self.best:
             self.back_to_best(descent)
             objective = self.best
@@ -121,13 +121,13 @@ class BatchRates(_Backtracking):
         self.growth = growth
         return rate
 
-    def drop(self, descent, progress):
+    def drop(self, descent, plateau_rule):
         """The steps are not monotone: a plateau counts once it follows a restart from the best."""
-        if progress.drops:
+        if plateau_rule.plateaus:
             return False
         self.back_to_best(descent)
         self._forget()
-        progress.go_on()
+        plateau_rule.go_on()
         return True
 
 
@@ -182,9 +182,9 @@ class PolyakRates(_Backtracking):
         self.delta, self.mark, self.waits = self.shrink * self.delta, self.best, 0
         return True
 
-    def drop(self, descent, progress):
-        if progress.drops >= self.most_drops:
+    def drop(self, descent, plateau_rule):
+        if plateau_rule.plateaus >= self.most_drops:
             return False
         self.delta *= self.shrink
-        progress.go_on()
+        plateau_rule.go_on()
         return True

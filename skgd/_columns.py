@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from . import _options as options
 from ._core import core
-from ._problem import Penalty, Problem, Targets, aligned_zeros, second_moments
+from ._design import Design
+from ._epochs import EpochPlan, Stretch, run_epochs
+from ._options import CoreRule, Options
+from ._penalty import NoPenalty
+from ._problem import Problem, aligned_zeros, second_moments
 from ._rates import Rates
-from ._training import _CHUNK, Progress, Settings, Window
+from ._targets import Targets
+from ._training import LossWindow, PlateauRule
+
+__all__ = ["CandidateFit", "SharedProblem", "can_share_pass", "descend", "goes_by_moments"]
 
 _MOST_LINES = 256  # of different weights, for which those of all columns are laid out
 
@@ -20,7 +26,7 @@ class _Diverged(ArithmeticError):
 
 
 @dataclass
-class Model:
+class CandidateFit:
     """One column: what it is and what became of it; to its Rates it is the descent."""
 
     rate: float
@@ -30,53 +36,63 @@ class Model:
     averages: bool = False
     reference: float = np.nan
     rates: Rates | None = None
-    progress: Progress | None = None
-    window: Window | None = None
+    plateau_rule: PlateauRule | None = None
+    window: LossWindow | None = None
     parameters: np.ndarray | None = None  # (d + 1, outputs)
     epochs: int = 0
     watched: bool = True  # whether the sum of its losses decides anything
     diverged: bool = False
     stop_reason: str = "max_iter"
 
+    def begin(self, options: Options, reference: float, n: int) -> None:
+        self.reference = reference
+        self.plateau_rule = PlateauRule(options.stopping, reference)
+        self.window = LossWindow(n)
+        self.rates.exploded = _Diverged
+        self.rates.begin(self)
+        self.watched = options.stopping.waits or self.rates.reacts or not self.rates.bounded
+
     def accept(self, loss: float, weight: float, penalty: float, rows: int) -> None:
-        """Look at a stretch of updates, as `train` does; raises _Diverged."""
+        """Look at a stretch of updates, as a fit of its own does; notes a divergence."""
         if not self.watched:
-            if not np.isfinite(penalty):
-                raise _Diverged
+            self.diverged |= not np.isfinite(penalty)
             return
         self.window.add(loss, weight, rows)
         self.objective = self.window.mean() + penalty
-        self.rates.accept(self, self.objective)
+        try:
+            self.rates.accept(self, self.objective)
+        except _Diverged:
+            self.diverged = True
 
-    def stops(self) -> bool:
-        """A check: whether the stopping rule ends this column."""
-        if not self.watched:
+    def goes_on(self) -> bool:
+        """After a check: whether neither divergence nor the stopping rule ends this column."""
+        if self.diverged or not self.watched:
+            return not self.diverged
+        self.plateau_rule.update(self.objective, np.nan)
+        self.rates.observe(self, self.plateau_rule.waits, self.objective)
+        if self.plateau_rule.plateau and not self.rates.drop(self, self.plateau_rule):
+            self.stop_reason = "tol"
             return False
-        self.progress.update(self.objective, np.nan)
-        self.rates.observe(self, self.progress.waits, self.objective)
-        return self.progress.plateau and not self.rates.drop(self, self.progress)
+        return True
 
 
 @dataclass
-class Search:
+class SharedProblem:
     """What the columns have in common: rows, targets, and the weights of each fold."""
 
-    X: np.ndarray
+    design: Design
     targets: Targets  # of one output; its weight is not used
     weights: np.ndarray  # (n, folds), each of mean one
     folds: list  # (train, test) rows
-    loss: object
-    penalty: Penalty  # for alpha = 1
-    fit_intercept: bool
-    settings: Settings
-    slots: int
+    options: Options  # the strength of whose penalty is 1
+    rule: CoreRule
     sample_weight: np.ndarray | None = None
     problems: list = field(default_factory=list)  # the objective of each fold, without its penalty
 
     def __post_init__(self):
+        bare = replace(self.options.objective, penalty=NoPenalty())
         for weight in np.ascontiguousarray(self.weights.T):
-            targets = Targets(self.targets.y, weight, 1, self.targets.codes)
-            self.problems.append(Problem(self.X, targets, self.loss, Penalty(), self.fit_intercept))
+            self.problems.append(Problem(self.design, self.targets.with_weight(weight), bare))
         self.lines = _lines(self.weights)
 
 
@@ -97,28 +113,31 @@ def _lines(weights: np.ndarray):
     return weights[first], line_of.astype(np.int32), even
 
 
-def together(estimator, X, targets, loss, optimizer, batch_size: int) -> bool:
-    """Whether the columns of one theta can stand for fits of the estimator on these data.
+def can_share_pass(options: Options, design: Design, targets: Targets) -> bool:
+    """Whether the columns of one theta can stand for fits with these options.
 
     Not for several columns a model, sparse rows, losses in Python, rules that look at all of theta, means of
     the iterates, and what each fold would have of its own (coordinates, a validation set).
     """
+    optimizer, batch_size = options.optimizer, options.rows_per_update(design.n)
+    long_float32 = batch_size > 4096 and design.dtype == np.float32
     return (
-        isinstance(X, np.ndarray)
+        not design.is_sparse
         and targets.columns == 1
-        and not callable(loss._core_spec(1, targets.codes))
+        and not callable(options.objective.loss._core_spec(1, targets.codes))
         and not (optimizer.searches or optimizer.stable or optimizer.blend is not None)
-        and not (optimizer.restarts and batch_size == X.shape[0])
-        and not (batch_size > 4096 and X.dtype == np.float32 and not by_moments(X, loss, batch_size))
-        and not options.averaging_of(estimator, None)[0]
-        and not estimator.early_stopping
-        and not estimator.standardize
+        and not (optimizer.restarts and batch_size == design.n)
+        and not (long_float32 and not goes_by_moments(options, design))
+        and options.averaging is None
+        and not options.stopping.early_stopping
+        and not options.standardize
     )
 
 
-def by_moments(X, loss, batch_size: int) -> bool:
+def goes_by_moments(options: Options, design: Design) -> bool:
     """Whether second moments of the folds serve in place of the rows."""
-    return loss._quadratic and batch_size == X.shape[0] and X.shape[1] <= 2000
+    all_rows = options.rows_per_update(design.n) == design.n
+    return options.objective.loss._quadratic and all_rows and design.d <= 2000
 
 
 def _part(n: int, *rows) -> bool:
@@ -126,126 +145,81 @@ def _part(n: int, *rows) -> bool:
     return bool((np.bincount(np.concatenate(rows), minlength=n) == 1).all())
 
 
-def moments_of_folds(search: Search) -> list[np.ndarray]:
+def moments_of_folds(shared: SharedProblem) -> list[np.ndarray]:
     """Second moments of the rows that each fold trains on, under weights of mean one: those of all rows less
     those held out, where these are the rest."""
-    X, y, weight, n = search.X, search.targets.y, search.sample_weight, search.X.shape[0]
+    n, targets = shared.design.n, shared.targets.with_weight(shared.sample_weight)
+    whole = Problem(shared.design, targets, shared.problems[0].objective)
 
-    def of(rows):
-        targets = Targets(y, weight, 1, search.targets.codes).rows(rows)
-        return second_moments(Problem(X[rows], targets, search.loss, Penalty()))
-
-    complements = [_part(n, *fold) for fold in search.folds]
-    held_out = [of(test) if rest else None for (_, test), rest in zip(search.folds, complements, strict=True)]
+    complements = [_part(n, *fold) for fold in shared.folds]
+    held_out = [
+        second_moments(whole.part(test)) if rest else None
+        for (_, test), rest in zip(shared.folds, complements, strict=True)
+    ]
     everything = None
     if any(complements):  # each row once, if the folds part them
-        parted = all(complements) and _part(n, *(test for _, test in search.folds))
-        everything = sum(held_out) if parted else of(slice(None))
+        parted = all(complements) and _part(n, *(test for _, test in shared.folds))
+        everything = sum(held_out) if parted else second_moments(whole)
     found = []
-    for (train, _), held in zip(search.folds, held_out, strict=True):
-        total = of(train) if held is None else everything - held
+    for (train, _), held in zip(shared.folds, held_out, strict=True):
+        total = second_moments(whole.part(train)) if held is None else everything - held
         found.append(total * (n / total[-2, -2]))
     return found
 
 
-def descend(search: Search, models: list[Model], random: np.ndarray, moments: bool) -> None:
-    """Carry all models through their epochs, until each has stopped."""
-    at_zero = [abs(problem.objective(problem.zeros())) or 1.0 for problem in search.problems]
-    for model in models:
-        model.reference = at_zero[model.fold]
-        model.progress = Progress(search.settings, model.reference)
-        model.window = Window(search.X.shape[0])
-        model.rates.exploded = _Diverged
-        model.rates.begin(model)
-        stops = search.settings.tol is not None
-        model.watched = stops or model.rates.reacts or not model.rates.bounded
-    live = sorted(models, key=lambda model: model.fold)
+def descend(shared: SharedProblem, candidates: list[CandidateFit], random: np.ndarray) -> None:
+    """Carry all candidates through their epochs, until each has stopped."""
+    options, design = shared.options, shared.design
+    at_zero = [abs(problem.value(problem.zeros())) or 1.0 for problem in shared.problems]
+    for candidate in candidates:
+        candidate.begin(options, at_zero[candidate.fold], design.n)
+    live = sorted(candidates, key=lambda candidate: candidate.fold)
+    moments = moments_of_folds(shared) if goes_by_moments(options, design) else []
     with np.errstate(over="ignore", invalid="ignore"):  # of columns that diverge
-        _epochs(search, Columns(search, live, moments_of_folds(search) if moments else []), random)
-        for model in models:
-            _finish(search, model)
+        columns = Columns(shared, live, moments)
+        run_epochs(columns, columns.plan, random)
+        columns.retain(np.array([], dtype=np.intp))
+        for candidate in candidates:
+            _finish(shared, candidate)
 
 
-def _epochs(search: Search, columns, random) -> None:
-    settings, (n, d) = search.settings, search.X.shape
-    batch_size, check_every = settings.batch_size, settings.check_every
-    order = core.Order(n, d) if settings.shuffle and batch_size < n else None
-    cut, since_check = (-n // batch_size) % check_every, 0
-    for epoch in range(settings.max_iter):
-        if order is not None:
-            order.shuffle(random)
-        position = 0
-        while position < n:
-            until = cut if since_check < cut else check_every
-            count = min(min(until - since_check, _CHUNK) * batch_size, n - position)
-            *sums, updates = columns.advance(order, (position, count))
-            position += count
-            since_check += updates
-            check = since_check >= check_every or (position == n and epoch + 1 == settings.max_iter)
-            since_check = 0 if check else since_check
-            keep = [
-                _goes_on(model, (*numbers, count), check, epoch + 1)
-                for model, *numbers in zip(columns.models, *sums, strict=False)
-            ]
-            if not all(keep):
-                columns.retain(np.flatnonzero(keep))
-            if not columns.models:
-                return
-    columns.retain(np.array([], dtype=np.intp))
-
-
-def _goes_on(model: Model, sums, check: bool, epochs: int) -> bool:
-    model.epochs = epochs
-    try:
-        model.accept(*sums)
-    except _Diverged:
-        model.diverged = True
-        return False
-    if check and model.stops():
-        model.stop_reason = "tol"
-        return False
-    return True
-
-
-def _finish(search: Search, model: Model) -> None:
+def _finish(shared: SharedProblem, candidate: CandidateFit) -> None:
     """A plateau on the way up is no end."""
-    model.diverged |= not np.isfinite(model.parameters).all()
-    if model.diverged or model.stop_reason != "tol" or model.rates.bounded:
+    candidate.diverged |= not np.isfinite(candidate.parameters).all()
+    if candidate.diverged or candidate.stop_reason != "tol" or candidate.rates.bounded:
         return
-    problem = search.problems[model.fold]
+    problem = shared.problems[candidate.fold]
     padded = problem.zeros()
-    padded[:] = model.parameters
-    limit = 2.0 if model.rates.noisy else 1.0 + 1e-9
-    penalty, weights = search.penalty, np.abs(model.parameters[:-1]).astype(float)
-    value = model.alpha * (penalty.l1 * weights.sum() + penalty.l2 / 2 * (weights**2).sum())
-    model.diverged = not problem.objective(padded) + value <= limit * model.rates.reference
+    padded[:] = candidate.parameters
+    limit = 2.0 if candidate.rates.noisy else 1.0 + 1e-9
+    penalty = shared.options.objective.with_alpha(candidate.alpha).penalty.value(candidate.parameters[:-1])
+    candidate.diverged = not problem.value(padded) + penalty <= limit * candidate.rates.reference
 
 
 class Columns:
-    """The models that go on, as columns of theta; those of a fold side by side."""
+    """The candidates that go on, as columns of theta; those of a fold side by side."""
 
-    def __init__(self, search: Search, models: list[Model], moments: list[np.ndarray]):
-        self.search, self.moments, self.t = search, moments, 0
-        self.arrays = [
-            np.zeros((search.X.shape[1] + 1, len(models)), search.X.dtype) for _ in range(1 + search.slots)
-        ]
-        self._lay_out(models)
+    def __init__(self, shared: SharedProblem, candidates: list[CandidateFit], moments: list[np.ndarray]):
+        design = shared.design
+        self.shared, self.moments, self.t = shared, moments, 0
+        self.plan = EpochPlan.of(shared.options, design.n, design.d)
+        shape = (design.d + 1, len(candidates))
+        self.arrays = [np.zeros(shape, design.dtype) for _ in range(1 + shared.rule.slots)]
+        self._lay_out(candidates)
 
-    def _lay_out(self, models: list[Model]) -> None:
-        """Problem and arrays for these models, whose parameters are the columns of `arrays`."""
-        self.models, search, dtype = models, self.search, self.search.X.dtype
-        columns = models if len(models) > 1 else models * 2  # the core takes two at least
+    def _lay_out(self, candidates: list[CandidateFit]) -> None:
+        """Problem and arrays for these candidates, whose parameters are the columns of `arrays`."""
+        self.candidates, shared, dtype = candidates, self.shared, self.shared.design.dtype
+        columns = candidates if len(candidates) > 1 else candidates * 2  # the core takes two at least
         width = -(-len(columns) * dtype.itemsize // 32) * 32 // dtype.itemsize  # whole vectors
-        ends = np.cumsum(np.bincount([m.fold for m in columns], minlength=len(search.folds))).tolist()
+        ends = np.cumsum(np.bincount([c.fold for c in columns], minlength=len(shared.folds))).tolist()
         strength = np.zeros(width, dtype)
-        strength[: len(columns)] = [model.alpha for model in columns]
-        targets = Targets(search.targets.y, None, len(columns), False)
-        watched = any(model.watched for model in models)
-        weights, line_of, even = search.lines
+        strength[: len(columns)] = [candidate.alpha for candidate in columns]
+        targets = Targets(shared.targets.y, None, len(columns), False)
+        watched = any(candidate.watched for candidate in candidates)
+        weights, line_of, even = shared.lines
         folds = (weights, line_of, ends, strength, even, watched)
-        self.problem = Problem(
-            search.X, targets, search.loss, search.penalty, search.fit_intercept, folds=folds
-        )
+        self.problem = Problem(shared.design, targets, shared.options.objective, folds)
         for of_fold in self.moments:
             self.problem.use_moments(of_fold)
         padded = [aligned_zeros((len(array), width), dtype) for array in self.arrays]
@@ -253,24 +227,37 @@ class Columns:
             new[:, : len(columns)] = array
         self.arrays = padded
 
-    def advance(self, order, span):
-        """Updates over these rows; sums of loss and weight and the penalty of each column, and updates."""
-        settings = self.search.settings
-        updates = -(-span[1] // settings.batch_size)
-        rates = [model.rates(self.t, updates) for model in self.models]
-        rates = np.column_stack(np.broadcast_arrays(*rates))
+    def begin_epoch(self, epoch: int) -> None:
+        """Nothing changes between epochs."""
+
+    def advance(self, stretch: Stretch) -> bool:
+        updates = self.plan.updates(stretch.count)
+        rates = [candidate.rates(self.t, updates) for candidate in self.candidates]
+        rates = np.ascontiguousarray(np.column_stack(np.broadcast_arrays(*rates)))
         theta, *slots = self.arrays
         bound = self.problem.bind(theta, tuple(slots), self.t)
-        plan = (settings.batch_size, np.ascontiguousarray(rates), 1, 0.0)
-        sums = core.run_columns(self.problem.core, bound, settings.rule, order, span, plan)
+        plan = (self.plan.batch_size, rates, 1, 0.0)
+        *sums, _ = core.run_columns(
+            self.problem.core, bound, self.shared.rule.core_spec(), stretch.order, stretch.span, plan
+        )
         self.t = bound.t
-        return sums
+        for candidate, *numbers in zip(self.candidates, *sums, strict=False):
+            candidate.epochs = stretch.epoch + 1
+            if not candidate.diverged:
+                candidate.accept(*numbers, stretch.count)
+        return True
+
+    def check(self, stretch: Stretch) -> str | None:
+        keep = [candidate.goes_on() for candidate in self.candidates]
+        if not all(keep):
+            self.retain(np.flatnonzero(keep))
+        return None if self.candidates else "all stopped"
 
     def retain(self, index: np.ndarray) -> None:
-        """Let all models but these end where they are."""
-        for k in set(range(len(self.models))) - set(index.tolist()):
-            self.models[k].parameters = self.arrays[0][:, k : k + 1].copy()
+        """Let all candidates but these end where they are."""
+        for k in set(range(len(self.candidates))) - set(index.tolist()):
+            self.candidates[k].parameters = self.arrays[0][:, k : k + 1].copy()
         self.arrays = [array[:, index] for array in self.arrays]
-        self.models = [self.models[k] for k in index]
-        if self.models:
-            self._lay_out(self.models)
+        self.candidates = [self.candidates[k] for k in index]
+        if self.candidates:
+            self._lay_out(self.candidates)

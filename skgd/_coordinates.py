@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ._problem import Standard
+from ._descent import Descent
+from ._design import Standard
+from ._problem import Problem
 
-__all__ = ["into", "moved", "out_of", "scale_in_chunks", "scaler_for", "standard_of"]
+__all__ = ["convert", "scale_in_chunks", "scaler_for", "standard_of", "to_original", "to_standardized"]
 
 
 def scaler_for(X):
@@ -29,26 +31,26 @@ def standard_of(scaler, fit_intercept) -> Standard:
     return Standard(np.asarray(center, dtype=float), np.asarray(scaler.scale_, dtype=float))
 
 
-def into(descent, problem):
-    """The descent in the coordinates of the problem (optimizer state stays as it is)."""
-    moved(descent.theta, problem, Standard.into)
+def to_standardized(descent: Descent, problem: Problem) -> Descent:
+    """The descent in the coordinates of the problem, in place (optimizer state stays as it is)."""
+    convert(descent.theta, problem, Standard.to_standardized)
     if descent.average is not None:
-        moved(descent.average, problem, Standard.into)
+        convert(descent.average, problem, Standard.to_standardized)
     return descent
 
 
-def out_of(descent, problem):
+def to_original(descent: Descent, problem: Problem) -> Descent:
     """A copy of the descent in the coordinates of X."""
     descent = descent.copy()
-    moved(descent.theta, problem, Standard.out_of)
+    convert(descent.theta, problem, Standard.to_original)
     if descent.average is not None:
-        moved(descent.average, problem, Standard.out_of)
+        convert(descent.average, problem, Standard.to_original)
     return descent
 
 
-def moved(theta, problem, move):
-    """Parameters moved, in place, to or from the coordinates of a standardised problem."""
+def convert(theta: np.ndarray, problem: Problem, way) -> np.ndarray:
+    """Parameters moved, in place, into the coordinates of a standardised problem or out of them."""
     if problem.standard is not None:
         features = problem.features(theta)
-        features[:] = move(problem.standard, features)
+        features[:] = way(problem.standard, features)
     return theta

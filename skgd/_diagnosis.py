@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from ._step_size import mean_squares, scale_of
-from .optimizers import OPTIMIZERS
+from ._step_size import scale_of
+from ._training import Fit, Record
 
 _SPREAD = 30.0  # largest over smallest size of a feature from which scaling is blamed
 
@@ -45,32 +45,34 @@ def _spread(sizes: np.ndarray) -> float:
     return float(sizes.max() / sizes.min()) if len(sizes) else 1.0
 
 
-def doubts(estimator, problem, descent, rates, settings, record) -> list[str]:
-    """Texts of the ConvergenceWarnings that are due."""
-    found = []
-    plain = not getattr(OPTIMIZERS.get(settings.rule[0]), "adaptive", False)  # else the limit is another one
-    if problem.network is None and rates.exploded is not None and plain and _oscillates(estimator, record):
-        stable = scale_of(problem, settings.batch_size).largest_stable(settings.batch_size)
-        if rates.base > stable:
+def convergence_warnings(fit: Fit, record: Record, loss: float) -> list[str]:
+    """Texts of the ConvergenceWarnings that are due; `loss` is the objective at the end."""
+    problem, descent, options, found = fit.problem, fit.descent, fit.options, []
+    tol, batch_size = options.stopping.tol, options.rows_per_update(fit.problem.n)
+    given = options.learning_rate is not None
+    plain = not options.optimizer.adaptive  # else the limit is another one
+    if problem.network is None and given and plain and _oscillates(record, loss):
+        stable = scale_of(problem, batch_size).largest_stable(batch_size)
+        if fit.rates.base > stable:
             found.append(
-                f"The objective oscillates: learning_rate={rates.base:.6g} is above {stable:.3g}, about "
-                f"the largest stable rate for this data and solver={estimator.solver!r}. Lower "
+                f"The objective oscillates: learning_rate={fit.rates.base:.6g} is above {stable:.3g}, about "
+                f"the largest stable rate for this data and solver={options.solver!r}. Lower "
                 f'learning_rate (or use learning_rate="auto"), or scale the features '
                 f"(StandardScaler, or standardize=True)."
             )
-    if settings.tol is None or found or record.stop_reason == "callback":  # stopped on purpose
+    if tol is None or found or record.stop_reason == "callback":  # stopped on purpose
         return found
     ended = record.stop_reason == "max_iter"
-    text = f"Maximum number of epochs (max_iter={settings.max_iter}) reached before convergence."
+    text = f"Maximum number of epochs (max_iter={options.stopping.max_iter}) reached before convergence."
     short = text if ended else "The fit stopped far from the optimum."
-    spread = _blamed_spread(problem, descent, ended, settings.tol)
+    spread = _blamed_spread(problem, descent, ended, tol)
     if spread:
         found.append(
             f"{short} The features are badly scaled: the largest is {spread:.3g} times the size of the "
             f"smallest (the ones of the intercept count, and deviations from means far from zero). "
             f"Use StandardScaler or standardize=True."
         )
-    elif _penalty_rules(problem, descent, settings.tol):
+    elif _penalty_rules(problem, descent, tol):
         found.append(
             f"{short} The penalty acts on the weights of the raw columns, and those of columns with small "
             f"units weigh most: their curvature keeps the learning rate low. Lower alpha, or use "
@@ -89,7 +91,7 @@ def _blamed_spread(problem, descent, ended: bool, tol: float) -> float:
     """
     if problem.standard is not None or not problem.d or not problem.loss.smooth:
         return 0.0
-    sizes, far, means, deviations = _features_of(problem.X)
+    sizes, far, means, deviations = _features_of(problem.design.X)
     spread = _spread(sizes)
     if ended and spread >= _SPREAD:
         return spread
@@ -102,11 +104,11 @@ def _blamed_spread(problem, descent, ended: bool, tol: float) -> float:
     theta, l2 = descent.parameters, problem.penalty.l2
     gradient = np.array(problem.blocks(problem.loss_gradient(theta) + l2 * theta)[0], dtype=float)
     gradient[-1] -= l2 * problem.blocks(theta)[0][-1]
-    squares = np.append(mean_squares(problem.X), 1.0 if problem.fit_intercept else np.inf)
+    squares = np.append(problem.design.mean_squares(), 1.0 if problem.fit_intercept else np.inf)
     if problem.fit_intercept:
         along = gradient[:-1][far] - means[far, None] * gradient[-1]
         gradient, squares = np.vstack([gradient, along]), np.append(squares, deviations[far] ** 2)
-    curvature = squares[:, None] * _curvature_of(problem) + l2
+    curvature = squares[:, None] * problem.curvature() + l2
     return spread if _something_to_gain(gradient, curvature, descent, tol) else 0.0
 
 
@@ -115,16 +117,12 @@ def _penalty_rules(problem, descent, tol: float) -> bool:
     if problem.standard is None or problem.network is not None or not problem.loss.smooth:
         return False
     l2 = np.append(problem.penalty.l2 / problem.standard.scale**2, 0.0)[:, None]
-    curvature = _curvature_of(problem)
+    curvature = problem.curvature()
     if l2.max() < _SPREAD * curvature:
         return False
     theta = descent.parameters
     gradient = np.asarray(problem.loss_gradient(theta), dtype=float) + l2 * theta
     return _something_to_gain(gradient, curvature + l2, descent, tol)
-
-
-def _curvature_of(problem) -> float:
-    return problem.loss._curvature(problem.targets.y, problem.targets.weight)
 
 
 def _something_to_gain(gradient, curvature, descent, tol: float) -> bool:
@@ -134,12 +132,12 @@ def _something_to_gain(gradient, curvature, descent, tol: float) -> bool:
     return bool(np.max(gain, initial=0.0) > max(tol, 1e-3) * descent.reference)
 
 
-def _oscillates(estimator, record) -> bool:
+def _oscillates(record: Record, loss: float) -> bool:
     """Whether the objective ended above its start or went up about as often as down."""
     curve = np.asarray(record.history["loss"])
     if not len(curve) or not np.isfinite(record.start_loss):
         return False
-    if not estimator.loss_ < record.start_loss:
+    if not loss < record.start_loss:
         return True
     steps = np.diff(curve[len(curve) // 2 :])
     return len(steps) >= 4 and np.mean(steps > 1e-3 * abs(record.start_loss)) > 0.3

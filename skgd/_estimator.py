@@ -1,11 +1,12 @@
-"""The one path from fit and partial_fit to the core, shared by all estimators."""
+"""The one path from fit and partial_fit to the core, and back to fitted attributes."""
 
 from __future__ import annotations
 
 import warnings
-from copy import copy, deepcopy
+from collections.abc import Callable
+from copy import deepcopy
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -14,15 +15,23 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from . import _options as options
 from ._callbacks import CallbackSupportMixin, Tasks, has_callbacks
-from ._coordinates import into, moved, out_of, scale_in_chunks, scaler_for, standard_of
-from ._diagnosis import doubts
-from ._problem import Problem, Standard
-from ._training import Record, Settings, train
-from ._validation import VisualBlock, check_design, check_rows, check_weights, rows_of
+from ._coordinates import scale_in_chunks, scaler_for, standard_of, to_original
+from ._descent import Descent
+from ._design import Design, design_of
+from ._diagnosis import convergence_warnings
+from ._diagram import Diagram
+from ._fitting import begin_fit, end_fit
+from ._options import Options, loss_of, options_of
+from ._problem import Problem
+from ._targets import Targets, Task
+from ._training import Fit, Record, train
+from ._validation import check_design, check_rows, check_weights, door_of, rows_of, schema_of
+from .losses import Loss, loss_from_spec, loss_spec
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
+
+_CURVE_LENGTH = 10_000  # entries of loss_curve_ that a stream keeps
 
 
 def _has_partial_fit(estimator):
@@ -33,11 +42,26 @@ def _has_partial_fit(estimator):
     return True
 
 
-class GradientDescent(CallbackSupportMixin, BaseEstimator):
-    """What all estimators share: validation, descent, fitted attributes."""
+class TrainingRows(NamedTuple):
+    """What a fit has of its rows, validated."""
+
+    X: Any  # those trained on
+    targets: Targets
+    task: Task
+    held_out: tuple | None  # (X, y, weight) of the validation set
+    schema: dict  # n_features_in_ and, where X has them, feature_names_in_
+    shown: tuple  # (X as given, X, y, weight, kept), for callbacks
+
+
+class GradientDescent(Diagram, CallbackSupportMixin, BaseEstimator):
+    """What all estimators share: validation, descent, fitted attributes.
+
+    A fitted estimator has two private attributes beside the public ones, both of plain values and arrays:
+    ``_model``, what predictions need beside the weights, and ``_descent``, what continues the fit.
+    """
 
     _task: str
-    _parameter_constraints = {
+    _parameter_constraints: dict = {
         "solver": [StrOptions({"batch", "sgd", "minibatch"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
@@ -63,44 +87,49 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
 
     # -- what a task adds -------------------------------------------------------------------------
 
-    def _encode(self, X, y, weight, loss, classes=None):
-        """Targets of the core; sets what the task knows of y (classes)."""
+    def _task_of(self, y, classes=None) -> Task:
+        """What y is; raises where the task cannot have such a y."""
         raise NotImplementedError
 
-    def _score_rows(self, X, y, weight) -> float:
+    def _fitted_task(self) -> Task:
+        """The task of the fitted model."""
         raise NotImplementedError
+
+    def _encode(self, task: Task, y, weight, dtype, loss: Loss) -> Targets:
+        """Targets of the core."""
+        return task.encode(y, weight, dtype, loss)
 
     # -- what a model adds ------------------------------------------------------------------------
 
     _fitted: str  # the attribute that tells a fitted model
-    _twin = None  # (estimator, loss) -> the same in scikit-learn
-    _network = None  # hidden layers
-    _max_gradient_norm = 0.0
+    _twin: Callable  # (estimator, loss) -> the same in scikit-learn
 
-    def _penalty(self):
+    @staticmethod
+    def _start_at(problem: Problem, theta, seed, coef_init, intercept_init) -> None:
+        """Fill theta, zeros for X, with where the user wants to start."""
         raise NotImplementedError
 
-    def _initialise(self, problem, theta):
-        """Fill theta, zeros, with where a fit starts."""
+    @staticmethod
+    def _unpack(theta, problem: Problem) -> tuple:
+        """(weights, intercepts) for X, from parameters of the problem."""
         raise NotImplementedError
 
-    def _start_at(self, problem, theta, coef_init, intercept_init):
-        """Fill theta, for X, with where the user wants to start."""
+    @staticmethod
+    def _attributes(weights, intercepts, task: Task) -> dict:
+        """Fitted attributes of weights and intercepts."""
         raise NotImplementedError
 
-    def _set_parameters(self, theta, problem):
-        """Fitted weights and intercepts, for X, from parameters of the problem."""
+    @staticmethod
+    def _flatten(weights, intercepts) -> np.ndarray:
+        """Weights, then intercepts, as one vector: a row of path_."""
         raise NotImplementedError
 
-    def _flat(self, theta, problem):
-        """Weights, then intercepts, for X, as one vector."""
-        raise NotImplementedError
-
-    def _fill(self, problem, theta, flat):
+    @staticmethod
+    def _fill(problem: Problem, theta, flat) -> None:
         """Fill theta, for X, from such a vector."""
         raise NotImplementedError
 
-    def _raw(self, X):
+    def _raw(self, X) -> np.ndarray:
         """Raw scores (n, K) of validated rows."""
         raise NotImplementedError
 
@@ -138,230 +167,246 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         DivergenceError
             If a given ``learning_rate`` is too high for the data.
         """
-        loss, given, kept = options.loss_of(self, self._task), X, None
-        X, y = check_design(self, X, y, reset=True, y_numeric=self._task == "regression")
-        weight = check_weights(sample_weight, X)
-        targets = self._encode(X, y, weight, loss)
-        held_out = self._held_out(X_val, y_val)
-        if self.early_stopping and held_out is None:
-            kept, held_out = self._split(X, y, weight)
-            X, targets = X[kept], targets.rows(kept)
-        problem = self._problem_of_fit(X, targets, loss)
-        batch_size = options.rows_per_update(self, problem.n)
-        optimizer = options.optimizer_of(self)
-        rule, slots = options.rule_of(self, optimizer, problem.penalty, batch_size, problem.n)
-        descent = self._start(problem, rule[0], slots, coef_init, intercept_init)
-        rates = options.rates_of(self, problem, descent, loss, optimizer, batch_size)
-        settings = self._settings(
-            rule,
-            batch_size,
-            problem.n,
-            threads=self._threads(),
-            max_gradient_norm=self._max_gradient_norm,
-            record_path=self.record_path,
-            early_stopping=self.early_stopping,
-            score=None if held_out is None else self._scorer(held_out, problem),
+        options = options_of(self)
+        rows = self._training_rows(options, X, y, sample_weight, (X_val, y_val))
+        design = self._design(options, rows.X, rows.targets)
+        previous = self._previous(rows.task) if self.warm_start else None
+        fit = begin_fit(
+            options, design, rows.targets, previous, self._start(options, coef_init, intercept_init)
         )
-        settings.watchers = self._watchers(problem, rates, settings, (given, X, y, weight, kept))
-        record = train(problem, descent, rates, settings)
-        self._finish(problem, descent, rates, settings, record)
+        watchers = self._watchers(fit, rows)
+        record = train(fit, self._scorer(fit.problem, rows), watchers)
+        self._become(self._outcome(fit, record, rows))
         if record.stop_reason == "interrupted":
             raise KeyboardInterrupt
-        for watcher in settings.watchers:
+        for watcher in watchers:
             watcher.end()
-        for message in doubts(self, problem, descent, rates, settings, record):
+        for message in convergence_warnings(fit, record, self.loss_):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
-    def _settings(self, rule, batch_size: int, n: int, **more) -> Settings:
-        """How to train on n rows."""
-        return Settings(
-            batch_size=batch_size,
-            rule=rule,
-            max_iter=self.max_iter,
-            check_every=-(-n // batch_size) if self.check_every == "epoch" else self.check_every,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            shuffle=self.shuffle,
-            **more,
-        )
+    def _training_rows(self, options: Options, X, y, sample_weight, validation=(None, None)) -> TrainingRows:
+        """Validated rows and targets, and those held out."""
+        given, kept, held_out, door = X, None, None, door_of(self)
+        X, y = check_design(door, X, y, reset=True, y_numeric=self._task == "regression")
+        weight = check_weights(sample_weight, X)
+        task = self._task_of(y)
+        targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
+        shown = (given, X, y, weight, kept)
+        if any(part is not None for part in validation):
+            held_out = (*check_rows(*validation, door), None)
+            task.check_held_out(held_out[1])
+        elif options.stopping.early_stopping:
+            kept, held_out = self._split(options, task, X, y, weight)
+            X, targets = X[kept], targets.rows(kept)
+            shown = (given, X, y, weight, kept)
+        return TrainingRows(X, targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown)
 
-    def _objective_of(self, X, y, sample_weight) -> Problem:
-        """The problem of a fit to all rows; for an unfitted copy, as it sets what `fit` learns of X and y."""
-        self._validate_params()
-        loss = options.loss_of(self, self._task)
-        X, y = check_design(self, X, y, reset=True, y_numeric=self._task == "regression")
-        targets = self._encode(X, y, check_weights(sample_weight, X), loss)
-        return self._problem_of_fit(X, targets, loss)
-
-    def _problem_of_fit(self, X, targets, loss) -> Problem:
-        """The problem of rows that are all there: their weights are one in the mean."""
-        targets.weight = of_mean_one(targets.weight)
-        return self._problem(X, targets, loss, self._standard(X, targets.weight))
-
-    def _problem(self, X, targets, loss, standard) -> Problem:
-        intercept = bool(self.fit_intercept)
-        return Problem(X, targets, loss, self._penalty(), intercept, standard, self._network)
-
-    def _watchers(self, problem, rates, settings, rows) -> list:
-        """Those who asked to be told how the fit goes."""
-
-        def fitted(record, descent):
-            model = copy(self)
-            model._finish(problem, descent.copy(), copy(rates), settings, record.stopped("callback"))
-            return vars(model)
-
-        watchers = []
-        if self.verbose:
-            from ._progress import progress_of  # late: slow to import
-
-            watchers.append(progress_of(self.verbose, self.max_iter))
-        if has_callbacks(self):
-            updates = self.max_iter * -(-problem.n // settings.batch_size)
-            tasks = ("epoch" if self.check_every == "epoch" else "check", -(-updates // settings.check_every))
-            watchers.append(Tasks(self, tasks, rows_of(self, *rows), fitted))
-        return watchers
-
-    def _threads(self) -> int:
-        jobs = 1 if self.n_jobs is None else self.n_jobs
-        if jobs < 0:
-            from joblib import cpu_count
-
-            jobs = cpu_count() + 1 + jobs
-        return max(1, jobs)
-
-    def _standard(self, X, weight):
-        if not self.standardize:
-            return None
-        scaler = scaler_for(X)
-        scale_in_chunks(scaler, X, weight)
-        return standard_of(scaler, self.fit_intercept)
-
-    def _held_out(self, X_val, y_val):
-        rows = check_rows(X_val, y_val, self)
-        if rows is None:
-            return None
-        self._check_held_out(rows[1])
-        return (*rows, None)
-
-    def _check_held_out(self, y):
-        """Raises where y holds what cannot be predicted."""
-
-    def _split(self, X, y, weight):
+    def _split(self, options: Options, task: Task, X, y, weight):
         """Rows to train on, and (X, y, weight) held out; stratified by class."""
         from sklearn.model_selection import train_test_split  # late: slow to import
 
-        stratify = y if self._task == "classification" and np.ndim(y) == 1 else None
         kept, held = train_test_split(
             np.arange(X.shape[0]),
-            test_size=self.validation_fraction,
-            random_state=self.random_state,
-            stratify=stratify,
+            test_size=options.stopping.validation_fraction,
+            random_state=options.seed % 2**32,
+            stratify=task.strata(y),
         )
-        return kept, (X[held], y[held], None if weight is None else weight[held])
+        if len(held) < 2:
+            raise ValueError(
+                f"The validation set is too small: validation_fraction="
+                f"{options.stopping.validation_fraction} of {len(y)} rows is {len(held)}. Increase "
+                f"validation_fraction, or give fit X_val and y_val."
+            )
+        kept.sort()  # rows stay in their order
+        if weight is None:
+            return kept, (X[held], y[held], None)
+        for part, what in ((kept, "train on"), (held, "validate with")):
+            if not weight[part].any():
+                raise ValueError(f"The sample weights of all rows to {what} are zero.")
+        return kept, (X[held], y[held], weight[held])
 
-    def _scorer(self, held_out, problem):
-        def score(theta):
-            self._set_parameters(theta, problem)
-            return self._score_rows(*held_out)
+    def _objective_of(self, X, y, sample_weight=None) -> Problem:
+        """The problem of a fit to all rows; the estimator stays as it is."""
+        self._validate_params()
+        options = options_of(self).with_stopping(early_stopping=False)
+        rows = self._training_rows(options, X, y, sample_weight)
+        return Problem(self._design(options, rows.X, rows.targets), rows.targets, options.objective)
 
-        return score
+    @staticmethod
+    def _design(options: Options, X, targets: Targets) -> Design:
+        """The rows in the coordinates of the descent."""
+        if not options.standardize:
+            return design_of(X)
+        scaler = scaler_for(X)
+        scale_in_chunks(scaler, X, targets.weight)
+        return design_of(X, standard_of(scaler, options.objective.fit_intercept))
 
-    def _start(self, problem, rule, slots, coef_init, intercept_init):
-        """The descent to begin or, with warm_start, to continue."""
-        descent = options.new_descent(self, problem, rule, slots)
-        if self.warm_start and hasattr(self, "_descent"):
-            descent = into(self._descent.continued_as(descent), problem)
-        else:
-            self._initialise(problem, descent.theta)
-        if coef_init is not None or intercept_init is not None:
-            theta = problem.zeros()
-            self._start_at(problem, theta, coef_init, intercept_init)
-            descent.theta[:] = moved(theta, problem, Standard.into)
-        return descent
+    def _start(self, options: Options, coef_init, intercept_init) -> Callable | None:
+        """What fills theta with where the user wants to start."""
+        if coef_init is None and intercept_init is None:
+            return None
+        return lambda problem, theta: self._start_at(problem, theta, options.seed, coef_init, intercept_init)
 
-    def _finish(self, problem, descent, rates, settings, record: Record):
-        """Fitted attributes from a descent that has ended."""
-        if record.best_parameters is not None:
-            descent.settle_at(record.best_parameters)
-        if record.stop_reason == "interrupted":  # another pass over the rows could take long
-            self.loss_ = record.history["loss"][-1] if record.history["loss"] else record.start_loss
-        elif record.best_parameters is not None:
-            self.loss_ = problem.objective(descent.parameters, settings.threads)
-        else:
-            self.loss_ = rates.finish(descent, problem, settings.threads, record.stop_reason)
-        self._store(problem, descent, rates)
+    def _previous(self, task: Task) -> Descent | None:
+        """The descent of the last fit, in the coordinates of X."""
+        state = getattr(self, "_descent", None)
+        return None if state is None else Descent(**state)
+
+    def _watchers(self, fit: Fit, rows: TrainingRows) -> list:
+        """Those who asked to be told how the fit goes."""
+        options, n, watchers = fit.options, fit.problem.n, []
+        if self.verbose:
+            from ._progress import progress_of  # late: slow to import
+
+            watchers.append(progress_of(self.verbose, options.stopping.max_iter))
+        if has_callbacks(self):
+
+            def fitted(record, descent):
+                return self._outcome(fit.copy(), record.stopped("callback"), rows)
+
+            checks = options.updates_per_check(n)
+            updates = options.stopping.max_iter * options.updates_per_epoch(n)
+            name = "epoch" if options.stopping.check_every is None else "check"
+            shown = rows_of(rows.schema, *rows.shown)
+            watchers.append(Tasks(self, (name, -(-updates // checks)), shown, fitted))
+        return watchers
+
+    @staticmethod
+    def _scorer(problem: Problem, rows: TrainingRows) -> Callable | None:
+        """Validation score of parameters of the problem."""
+        if rows.held_out is None:
+            return None
+        X, y, weight = rows.held_out
+        held_out = problem.scorer_of(design_of(X.astype(problem.dtype, copy=False)))
+        return lambda theta: rows.task.score(y, held_out.scores(theta), problem.loss, weight)
+
+    # -- what a fit leaves ------------------------------------------------------------------------
+
+    def _outcome(self, fit: Fit, record: Record, rows: TrainingRows) -> dict:
+        """The attributes of a fit that has ended; nothing is written to the estimator."""
+        loss = end_fit(fit, record)
         history = {name: np.asarray(values) for name, values in record.history.items()}
         history["update"] = history["update"].astype(np.int64)
-        self.history_ = history
-        self.loss_curve_ = history["loss"]
-        self.n_iter_ = max(1, record.epochs)
-        self._n_rows = problem.n
-        self.stop_reason_ = record.stop_reason
-        self.validation_scores_ = history["validation_score"] if settings.score else None
-        self.best_validation_score_ = record.best_score if settings.early_stopping else None
-        if self.record_path:
-            record.path[-1] = descent.parameters.copy()  # what the fit ends with
-            self.path_ = np.array([self._flat(theta, problem) for theta in record.path])
+        found = {
+            **rows.schema,
+            **self._state_of(fit, rows.task),
+            "loss_": loss,
+            "history_": history,
+            "loss_curve_": history["loss"],
+            "n_iter_": max(1, record.epochs),
+            "stop_reason_": record.stop_reason,
+            "validation_scores_": None if rows.held_out is None else history["validation_score"],
+            "best_validation_score_": (record.best_score if fit.options.stopping.early_stopping else None),
+        }
+        if fit.options.record_path:
+            found["path_"] = self._path(fit, record)
+        return found
+
+    def _path(self, fit: Fit, record: Record) -> np.ndarray:
+        checks = len(record.history["loss"])
+        points = record.path[:checks]
+        points += [fit.descent.parameters] * (checks + 1 - len(points))  # what the fit ends with
+        return np.array([self._flatten(*self._unpack(theta, fit.problem)) for theta in points])
+
+    def _state_of(self, fit: Fit, task: Task) -> dict:
+        """Parameters, what predictions need beside them, and what continues the fit."""
+        descent, problem = fit.descent, fit.problem
+        return {
+            **self._model_of(task, problem, *self._unpack(descent.parameters, problem)),
+            "_descent": to_original(descent, problem).state(),
+            "n_updates_": descent.t,
+            "learning_rate_": descent.rate,
+        }
+
+    def _model_of(self, task: Task, problem: Problem, weights, intercepts) -> dict:
+        """All that predictions need."""
+        model = {**task.spec(), "loss": loss_spec(problem.loss), "rows": problem.n}
+        if problem.network is not None:
+            model["activation"] = problem.network.activation
+        return {**self._attributes(weights, intercepts, task), "_model": model}
+
+    def _become(self, found: dict) -> None:
+        """The one place where a fit changes the estimator: all that earlier fits left is replaced."""
+        kept = {
+            name: value
+            for name, value in vars(self).items()
+            if not (name.endswith("_") or name in ("_model", "_descent", "_scaler"))
+        }
+        self.__dict__ = {**kept, **found}
 
     # -- partial_fit ------------------------------------------------------------------------------
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
-        if self.early_stopping:
+        options = options_of(self)
+        if options.stopping.early_stopping:
             raise ValueError(
                 "early_stopping=True is not supported by partial_fit, which cannot hold out rows."
             )
-        loss = options.loss_of(self, self._task)
         first = not hasattr(self, "_descent")
-        X, y = check_design(self, X, y, reset=first, y_numeric=self._task == "regression")
+        door = door_of(self) if first else self
+        X, y = check_design(door, X, y, reset=first, y_numeric=self._task == "regression")
         weight = check_weights(sample_weight, X)
-        targets = self._encode(X, y, weight, loss, classes)
-        scaler, standard = None, None  # kept only once all has gone well
-        if self.standardize:
-            scaler = deepcopy(getattr(self, "_scaler", None)) if not first else None
-            scaler = scaler_for(X) if scaler is None else scaler
-            scale_in_chunks(scaler, X, weight)
-            standard = standard_of(scaler, self.fit_intercept)
-        problem = self._problem(X, targets, loss, standard)
-        batch_size = options.rows_per_update(self, problem.n)
-        optimizer = options.optimizer_of(self)
-        rule, slots = options.rule_of(self, optimizer, problem.penalty, self._batch_size())
-        if first or not options.continues(self, self._descent, problem, rule[0]):
-            descent = options.new_descent(self, problem, rule[0], slots)
-            if first:
-                self._initialise(problem, descent.theta)
-            else:
-                descent = self._descent.continued_as(descent)
-        else:
-            descent = self._descent.copy()
-        descent = into(descent, problem)
-        rates = options.rates_of(self, problem, descent, loss, optimizer, batch_size, stream=True)
-        updates = -(-problem.n // batch_size)
-        settings = Settings(batch_size, rule, 1, updates, None, 1, self.shuffle, self._threads())
-        settings.max_gradient_norm = self._max_gradient_norm
-        record = train(problem, descent, rates, settings, stream=True)
-        self._store(problem, descent, rates)
-        if scaler is not None:
-            self._scaler = scaler
-        self.n_iter_ = descent.epochs
-        curve = record.history["loss"]
-        self.loss_curve_ = np.append(getattr(self, "loss_curve_", ()), curve)
-        self.loss_ = self.loss_curve_[-1] if len(self.loss_curve_) else np.nan
+        task = self._task_of(y, classes)
+        targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
+        scaler, standard = self._streamed_standard(options, X, weight, first)
+        previous = None if first else Descent(**self._descent)
+        fit = begin_fit(options, design_of(X, standard), targets, previous, stream=True)
+        record = train(fit)
+        self._become(
+            {
+                **{name: value for name, value in vars(self).items() if name.endswith("_")},
+                **(schema_of(door) if first else {}),
+                **self._state_of(fit, task),
+                **self._streamed(fit, record),
+                **({} if scaler is None else {"_scaler": scaler}),
+            }
+        )
         if record.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return self
 
-    def _batch_size(self) -> int:
-        return 1 if self.solver == "sgd" else self.batch_size
+    def _streamed_standard(self, options: Options, X, weight, first: bool):
+        """The scaler of the stream so far, these rows included, and its coordinates."""
+        if not options.standardize:
+            return None, None
+        scaler = None if first else deepcopy(getattr(self, "_scaler", None))
+        scaler = scaler_for(X) if scaler is None else scaler
+        scale_in_chunks(scaler, X, weight)
+        return scaler, standard_of(scaler, options.objective.fit_intercept)
 
-    # -- parameters -------------------------------------------------------------------------------
+    def _streamed(self, fit: Fit, record: Record) -> dict:
+        """What a stream tells of itself: its last rows' objectives."""
+        curve = np.append(getattr(self, "loss_curve_", ()), record.history["loss"])[-_CURVE_LENGTH:]
+        loss = curve[-1] if len(curve) else np.nan
+        return {"n_iter_": fit.descent.epochs, "loss_curve_": curve, "loss_": loss}
 
-    def _store(self, problem, descent, rates):
-        descent.gradient = None
-        self._set_parameters(descent.parameters, problem)
-        self.n_updates_ = descent.t
-        self.learning_rate_ = descent.rate
-        self._descent = out_of(descent, problem)
+    # -- the fitted model -------------------------------------------------------------------------
+
+    def strip(self) -> Self:
+        """Drop what only further training needs, for a smaller pickle.
+
+        Predictions stay as they are. ``warm_start`` and ``partial_fit`` begin anew afterwards.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator, without its descent, its history and its path.
+
+        Examples
+        --------
+        >>> import pickle
+        >>> from sklearn.datasets import load_iris
+        >>> from skgd import GDClassifier
+        >>> model = GDClassifier(random_state=0).fit(*load_iris(return_X_y=True))
+        >>> whole = len(pickle.dumps(model))
+        >>> len(pickle.dumps(model.strip())) < whole / 2
+        True
+        """
+        check_is_fitted(self, self._fitted)
+        for name in ("_descent", "_scaler", "history_", "loss_curve_", "path_", "validation_scores_"):
+            vars(self).pop(name, None)
+        return self
 
     def to_sklearn(self) -> BaseEstimator:
         """The fitted estimator of scikit-learn that predicts the same.
@@ -374,7 +419,7 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         twin : object
-            A fitted scikit-learn estimator that shares the fitted arrays.
+            A fitted scikit-learn estimator with copies of the fitted arrays.
 
         Raises
         ------
@@ -391,7 +436,13 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         array([0, 0])
         """
         check_is_fitted(self, self._fitted)
-        return type(self)._twin(self, options.loss_of(self, self._task))
+        return type(self)._twin(self, self._fitted_loss)
+
+    @property
+    def _fitted_loss(self) -> Loss:
+        """The loss that the model was fitted with; before a fit the one it will be."""
+        model = vars(self).get("_model")
+        return loss_of(self) if model is None else loss_from_spec(model["loss"])
 
     def _raw_scores(self, X):
         check_is_fitted(self, self._fitted)
@@ -402,32 +453,8 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
-    def _sk_visual_block_(self):
-        """What scikit-learn's diagrams show: the name, and below it how the descent went."""
-        name, caption = type(self).__name__, self._outcome() if hasattr(self, "n_iter_") else None
-        return VisualBlock("single", self, names=name, name_details=str(self), name_caption=caption)
-
-    def _outcome(self) -> str:
-        streamed_on = len(getattr(self, "history_", {}).get("loss", ())) < len(self.loss_curve_)
-        why = "" if streamed_on else f"stopped: {self.stop_reason_}, "
-        epochs = "1 epoch" if self.n_iter_ == 1 else f"{self.n_iter_} epochs"
-        return f"{why}{epochs}, loss {self.loss_:.4g}, learning rate {self.learning_rate_:.3g}"
-
-    @property
-    def _doc_link_module(self):
-        return "skgd"
-
-    _doc_link_template = "https://skgd.readthedocs.io/en/latest/generated/skgd.{estimator_name}.html"
-
 
 partial_fit_available = available_if(_has_partial_fit)
-
-
-def of_mean_one(weight):
-    """Weights of which only the ratios matter."""
-    if weight is None:
-        return None
-    return (weight * (len(weight) / weight.sum(dtype=float))).astype(weight.dtype)
 
 
 def shaped(array, name, shape):

@@ -96,7 +96,7 @@ class Landscape:
         theta = self.problem.zeros()
         self.model._fill(self.problem, theta, flat)
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.problem.objective(theta)
+            return self.problem.value(theta)
 
     def grid(self, places, resolution: int):
         """Coordinates (resolution,) twice, around the places, and F over them (resolution, resolution)."""
@@ -118,14 +118,14 @@ def landscape_of(estimators, X, y, sample_weight=None, parameters=None) -> tuple
         raise ValueError("The estimators have different numbers of parameters: their paths share no plane.")
     model = clone(estimators[0]).set_params(standardize=False)  # which changes coordinates, not F
     problem = model._objective_of(X, y, sample_weight)
-    if len(paths[0][0]) != model._flat(problem.zeros(), problem).size:
+    if len(paths[0][0]) != model._flatten(*model._unpack(problem.zeros(), problem)).size:
         raise ValueError("X and y do not have the shape of the data that the estimators were fitted to.")
     best = _optimum(estimators[0], problem, X, y, sample_weight)
-    land = Landscape(model, problem, paths, paths[0][-1] if best is None else best, parameters)
+    land = Landscape(estimators[0], problem, paths, paths[0][-1] if best is None else best, parameters)
     if best is None:
         ends = [path[-1] for path in paths]
         lowest = ends[int(np.argmin([land.objective(end) for end in ends]))]
-        land = Landscape(model, problem, paths, lowest, parameters)
+        land = Landscape(estimators[0], problem, paths, lowest, parameters)
     return land, [land.coordinates(path) for path in paths]
 
 

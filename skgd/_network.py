@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -44,6 +45,17 @@ class Network:
                 numerator, both = 0.06, True  # a tenth of the bound: scores start near their constant
             bound = np.sqrt(numerator / max(1, inputs + width if both else inputs))
             block[:-1] = rng.uniform(-bound, bound, (inputs, width))
+
+
+def network_of(estimator) -> Network:
+    """The hidden layers that an estimator asks for."""
+    sizes = np.atleast_1d(np.asarray(estimator.hidden_layer_sizes, dtype=object)).ravel()
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} must be positive integers, one for each "
+            f"hidden layer."
+        )
+    return Network(tuple(int(size) for size in sizes), estimator.activation, float(estimator.dropout))
 
 
 def blocks(theta: np.ndarray, layers) -> list[np.ndarray]:

@@ -43,7 +43,7 @@ class PerceptronRates(AutoRates):
     def finish(self, descent, problem, threads, stop_reason):
         objective = super().finish(descent, problem, threads, stop_reason)
         if self.lowest < objective and not descent.averages:
-            lower = problem.objective(self.at_lowest, threads)
+            lower = problem.value(self.at_lowest, threads)
             if lower < objective:
                 descent.settle_at(self.at_lowest)
                 objective = lower

@@ -1,36 +1,178 @@
-"""Names and parameters of an estimator turned, once, into the objects they stand for."""
+"""Options: what the parameters of an estimator mean for a fit, resolved and checked once, at the door."""
 
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ._batch_rates import BatchRates, PolyakRates
-from ._network_rates import PerceptronRates
-from ._problem import Descent, Penalty, Problem
-from ._rates import AutoRates, Rates
-from ._step_size import mean_squares, scale_of, scale_of_stream, sharpness
-from .exceptions import DivergenceError
+from ._network import Network, network_of
+from ._penalty import PENALTIES, Penalty
 from .losses import LOSSES, Loss
-from .optimizers import OPTIMIZERS
-from .schedules import SCHEDULES, Constant, Course, Schedule, Warmup
+from .optimizers import OPTIMIZERS, Optimizer
+from .schedules import SCHEDULES, Constant, Schedule, Warmup
 
-_AVERAGE_POWER = 0.5  # of the automatic mean: iterate k counts as the root of k
+__all__ = ["Averaging", "CoreRule", "Objective", "Options", "Stopping", "loss_names", "loss_of", "options_of"]
+
+_AVERAGE_POWER = 0.5  # of the automatic mean: iterate k has a weight proportional to the root of k
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is made small: mean loss of a model plus penalty."""
+
+    loss: Loss
+    penalty: Penalty
+    fit_intercept: bool = True
+    network: Network | None = None  # None: a linear model
+
+    def with_alpha(self, alpha: float) -> Objective:
+        return replace(self, penalty=replace(self.penalty, alpha=float(alpha)))
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When training ends."""
+
+    max_iter: int
+    tol: float | None
+    n_iter_no_change: int
+    check_every: int | None  # updates between two checks; None: an epoch
+    early_stopping: bool
+    validation_fraction: float
+
+    @property
+    def waits(self) -> bool:
+        """Whether a plateau of what is watched ends training."""
+        return self.tol is not None
+
+
+@dataclass(frozen=True)
+class Averaging:
+    """From which update on, and with which power of its number, an iterate counts in the mean."""
+
+    start: int = 0
+    power: float = 0.0
+
+
+@dataclass(frozen=True)
+class CoreRule:
+    """An update rule as the core takes it."""
+
+    name: str
+    parameters: tuple[float, ...]
+    slots: int  # state arrays, each the size of the parameters
+
+    def core_spec(self) -> tuple[str, list[float]]:
+        return self.name, list(self.parameters)
+
+
+@dataclass(frozen=True)
+class Options:
+    """All that a user chose, as objects and numbers; nothing below takes an estimator or compares a name."""
+
+    objective: Objective
+    optimizer: Optimizer
+    schedule: Schedule | Callable
+    learning_rate: float | None  # None: automatic
+    solver: str  # for messages only
+    batch_size: int | None  # rows per update; None: all rows
+    averaging: Averaging | None
+    stopping: Stopping
+    standardize: bool
+    shuffle: bool
+    seed: int
+    threads: int = 1
+    max_gradient_norm: float = 0.0  # longer gradients of the loss are shortened to it; 0: none is
+    record_path: bool = False
+
+    def rows_per_update(self, n: int) -> int:
+        return n if self.batch_size is None else min(self.batch_size, n)
+
+    def updates_per_epoch(self, n: int) -> int:
+        return -(-n // self.rows_per_update(n))
+
+    def updates_per_check(self, n: int) -> int:
+        return self.stopping.check_every or self.updates_per_epoch(n)
+
+    def rule(self, n: float = np.inf) -> CoreRule:
+        """The core's rule for n rows, or for a stream of them."""
+        b = self.batch_size
+        noisy = b is not None and (b < n or b == 1)
+        return CoreRule(*self.optimizer.core_rule(l1=self.objective.penalty.l1 > 0, noisy=noisy))
+
+    def describe_rows(self, n: int) -> str:
+        """The solver and its rows per update, for messages."""
+        b = self.rows_per_update(n)
+        rows = {1: "one row", n: "all rows"}.get(b, f"{b} rows")
+        return f"solver={self.solver!r} ({rows} per update)"
+
+    def with_rate(self, rate: float | None, alpha: float | None = None) -> Options:
+        """The same with another learning rate (None: automatic) and strength of the penalty."""
+        objective = self.objective if alpha is None else self.objective.with_alpha(alpha)
+        return replace(self, learning_rate=rate, objective=objective)
+
+    def with_stopping(self, **changes) -> Options:
+        return replace(self, stopping=replace(self.stopping, **changes))
+
+
+def options_of(estimator) -> Options:
+    """The options of an estimator, the types of whose parameters scikit-learn has validated."""
+    network = network_of(estimator) if hasattr(estimator, "hidden_layer_sizes") else None
+    loss = loss_of(estimator)
+    rate = getattr(estimator, "learning_rate", "auto")  # a search has none
+    learning_rate = None if isinstance(rate, str) else float(rate)
+    batch_size = {"batch": None, "sgd": 1, "minibatch": estimator.batch_size}[estimator.solver]
+    schedule = _schedule_of(estimator)
+    known = learning_rate is None and batch_size is None and network is None and loss.smooth
+    optimizer = _optimizer_of(estimator, convex_batch=known)
+    _check_use(estimator, optimizer, loss, schedule, batch_size)
+    penalty = PENALTIES[getattr(estimator, "penalty", "l2")]
+    noisy_auto = learning_rate is None and batch_size is not None and network is None
+    return Options(
+        objective=Objective(
+            loss,
+            penalty.build(estimator.alpha, getattr(estimator, "l1_ratio", 0.0)),
+            bool(estimator.fit_intercept),
+            network,
+        ),
+        optimizer=optimizer,
+        schedule=schedule,
+        learning_rate=learning_rate,
+        solver=estimator.solver,
+        batch_size=batch_size,
+        averaging=_averaging_of(estimator.average, noisy_auto and optimizer.blend is None),
+        stopping=Stopping(
+            max_iter=estimator.max_iter,
+            tol=estimator.tol,
+            n_iter_no_change=estimator.n_iter_no_change,
+            check_every=None if estimator.check_every == "epoch" else int(estimator.check_every),
+            early_stopping=bool(estimator.early_stopping),
+            validation_fraction=float(estimator.validation_fraction),
+        ),
+        standardize=bool(estimator.standardize),
+        shuffle=bool(estimator.shuffle),
+        seed=_seed(estimator.random_state),
+        threads=_threads(estimator.n_jobs),
+        max_gradient_norm=float(getattr(estimator, "max_grad_norm", None) or 0.0),
+        record_path=bool(estimator.record_path),
+    )
 
 
 def loss_names(task: str) -> set[str]:
     return {name for name, loss in LOSSES.items() if loss.task == task}
 
 
-def loss_of(estimator, task: str) -> Loss:
+def loss_of(estimator) -> Loss:
     """The estimator's loss as an object that fits its task."""
     loss = LOSSES[estimator.loss]() if isinstance(estimator.loss, str) else estimator.loss
-    if loss.task != task:
+    if loss.task != estimator._task:
         raise ValueError(
-            f"loss={estimator.loss!r} is not a {task} loss; {type(estimator).__name__} takes one of "
-            f"{sorted(loss_names(task))} or a skgd.losses.Loss of that task."
+            f"loss={estimator.loss!r} is not a {estimator._task} loss; {type(estimator).__name__} takes one "
+            f"of {sorted(loss_names(estimator._task))} or a skgd.losses.Loss of that task."
         )
     _check_range(loss, "epsilon", 0, np.inf, closed_left=loss.name != "huber")
     _check_range(loss, "quantile", 0, 1)
@@ -38,24 +180,17 @@ def loss_of(estimator, task: str) -> Loss:
     return loss
 
 
-def optimizer_of(estimator):
+def _optimizer_of(estimator, convex_batch: bool) -> Optimizer:
+    """The update rule; a name may stand for other parameters where all rows meet a convex objective."""
     optimizer = estimator.optimizer
     if isinstance(optimizer, str):
         rule = OPTIMIZERS[optimizer]
-        optimizer = rule(**rule.by_name) if _finds_rate_of_batch(estimator) else rule()
+        optimizer = rule(**rule.by_name) if convex_batch else rule()
     for name in ("beta", "beta_1", "beta_2", "rho"):
         _check_range(optimizer, name, 0, 1, closed_left=True)
     _check_range(optimizer, "epsilon", 0, np.inf)
     _check_range(optimizer, "momentum_decay", 0, np.inf, closed_left=True)
-    _check_use(estimator, optimizer)
     return optimizer
-
-
-def _finds_rate_of_batch(estimator) -> bool:
-    """Whether the fit is one whose convergence is known: convex, without noise and with a rate of ours."""
-    ours = isinstance(estimator.learning_rate, str) and estimator.solver == "batch"
-    linear = not hasattr(estimator, "hidden_layer_sizes")
-    return ours and linear and loss_of(estimator, estimator._task).smooth
 
 
 _ROWS = {
@@ -65,29 +200,25 @@ _ROWS = {
 }
 
 
-def _check_use(estimator, optimizer) -> None:
+def _check_use(estimator, optimizer, loss, schedule, batch_size) -> None:
     """Whether the rule is defined for what the estimator asks of it."""
     which = f"optimizer={estimator.optimizer!r}"
-    rows = {"batch": "all", "sgd": "one"}.get(
-        estimator.solver, "one" if estimator.batch_size == 1 else "some"
-    )
+    rows = "all" if batch_size is None else "one" if batch_size == 1 else "some"
     if rows not in optimizer.rows:
         wanted = " or ".join(_ROWS[known] for known in optimizer.rows)
         raise ValueError(f"{which} needs {wanted}, but solver={estimator.solver!r}.")
     if not optimizer.networks and hasattr(estimator, "hidden_layer_sizes"):
         raise ValueError(f"{which} is defined for linear models only.")
-    loss = loss_of(estimator, estimator._task)
     if optimizer.losses is not None and loss.name not in optimizer.losses:
         raise ValueError(f"{which} is defined for loss={optimizer.losses[0]!r} only, not {estimator.loss!r}.")
     if optimizer.searches and not loss.smooth:
         raise ValueError(f"{which} needs a loss without kinks, but loss={estimator.loss!r}.")
-    if optimizer.searches and not isinstance(_schedule_object(estimator), Constant):
+    if optimizer.searches and not isinstance(schedule, Constant):
         raise ValueError(
             f'{which} chooses its own rates: schedule must be "constant", not {estimator.schedule!r}.'
         )
-    flag = isinstance(estimator.average, (bool, np.bool_))
-    averages = bool(estimator.average) if flag else not isinstance(estimator.average, str)
-    if averages and (optimizer.searches or optimizer.blend is not None):
+    explicit = not isinstance(estimator.average, str) and estimator.average is not False
+    if explicit and (optimizer.searches or optimizer.blend is not None):
         raise ValueError(f'{which} needs average="auto" or False, not {estimator.average!r}.')
 
 
@@ -115,15 +246,11 @@ def _check_range(thing, name, low, high, closed_left=False):
         )
 
 
-def penalty_of(name: str | None, alpha: float, l1_ratio: float) -> Penalty:
-    share = {None: 0.0, "l2": 0.0, "l1": 1.0, "elasticnet": l1_ratio}[name]
-    alpha = 0.0 if name is None else float(alpha)
-    return Penalty(alpha * share, alpha * (1 - share))
-
-
-def _schedule_object(estimator):
+def _schedule_of(estimator) -> Schedule | Callable:
     given = estimator.schedule
-    return SCHEDULES[given]() if isinstance(given, str) else given
+    schedule = SCHEDULES[given]() if isinstance(given, str) else given
+    _check_schedule(schedule)
+    return schedule
 
 
 def _check_schedule(schedule) -> None:
@@ -138,182 +265,26 @@ def _check_schedule(schedule) -> None:
     _check_schedule(schedule.following)
 
 
-def schedule_of(estimator, course: Course):
-    schedule = _schedule_object(estimator)
-    _check_schedule(schedule)
-    return schedule.bind(course) if isinstance(schedule, Schedule) else schedule
-
-
-def rows_of(solver: str, batch_size: int, n: int) -> int:
-    return {"batch": n, "sgd": 1, "minibatch": min(batch_size, n)}[solver]
-
-
-def rows_per_update(estimator, n: int) -> int:
-    return rows_of(estimator.solver, estimator.batch_size, n)
-
-
-def rule_of(estimator, optimizer, penalty: Penalty, batch_size: int, n: float = np.inf):
-    """The core's rule and how many state arrays it keeps; n rows, or a stream of them."""
-    noisy = estimator.solver != "batch" and (batch_size < n or batch_size == 1)
-    if optimizer.name == "plain" and penalty.l1 > 0 and noisy:
-        return ("cumulative", []), 2  # Tsuruoka et al. 2009
-    return optimizer._rule(), optimizer.slots
-
-
-def averaging_of(estimator, network) -> tuple[bool, int, float]:
-    """Whether, from which update and with which power the iterates are averaged."""
-    average = estimator.average
+def _averaging_of(average, by_default: bool) -> Averaging | None:
     if isinstance(average, str):  # "auto"
-        noisy = estimator.learning_rate == "auto" and estimator.solver != "batch"
-        noisy = noisy and network is None and optimizer_of(estimator).blend is None
-        return noisy, 0, _AVERAGE_POWER
+        return Averaging(0, _AVERAGE_POWER) if by_default else None
     if isinstance(average, (bool, np.bool_)):
-        return bool(average), 0, 0.0
-    return True, int(average), 0.0
+        return Averaging() if average else None
+    return Averaging(int(average))
 
 
 def _seed(random_state) -> int:
     """State of the shuffling generator: the int itself, or drawn from NumPy's generator."""
     if isinstance(random_state, numbers.Integral):
         return int(random_state)
-    return check_random_state(random_state).randint(0, 2**32, dtype=np.uint64)
+    return int(check_random_state(random_state).randint(0, 2**32, dtype=np.uint64))
 
 
-def new_descent(estimator, problem: Problem, rule: str, slots: int) -> Descent:
-    averaged, start, power = averaging_of(estimator, problem.network)
-    seed = np.array([_seed(estimator.random_state)], dtype=np.uint64)
-    return Descent(
-        problem.zeros(),
-        tuple(problem.zeros() for _ in range(slots)),
-        seed,
-        rule=rule,
-        layers=problem.layers,
-        average=problem.zeros() if averaged else None,
-        average_start=start,
-        average_power=power,
-        l1=problem.penalty.l1 > 0,
-        owed=_owed(problem, rule),
-        blend=optimizer_of(estimator).blend,
-    )
+def _threads(n_jobs: int | None) -> int:
+    if n_jobs is None:
+        return 1
+    if n_jobs < 0:
+        from joblib import cpu_count  # late: slow to import
 
-
-def _owed(problem: Problem, rule: str):
-    return (problem.penalty.l1, problem.penalty.l2) if rule == "cumulative" else None
-
-
-def continues(estimator, descent: Descent, problem: Problem, rule: str) -> bool:
-    """Whether the descent can go on as it is."""
-    averaged, _, power = averaging_of(estimator, problem.network)
-    return (
-        descent.rule == rule
-        and descent.theta.dtype == problem.dtype
-        and descent.layers == problem.layers
-        and (descent.average is not None, descent.average_power) == (averaged, power)
-        and descent.l1 == (problem.penalty.l1 > 0)
-        and descent.owed == _owed(problem, rule)
-        and descent.blend == optimizer_of(estimator).blend
-    )
-
-
-def base_rate(
-    estimator, problem: Problem, descent: Descent, optimizer, batch_size: int, stream
-) -> tuple[float, float]:
-    """The learning rate that was given, or half the largest stable one for the data; with the number of
-    updates for which it can stay near there."""
-    if not isinstance(estimator.learning_rate, str):
-        return float(estimator.learning_rate), np.inf
-    if problem.network is not None:
-        return _network_rate(problem, descent, optimizer, batch_size), np.inf
-    scale = scale_of_stream(problem, descent.stream) if stream else scale_of(problem, batch_size)
-    step = scale.comfortable(batch_size)
-    if not optimizer.adaptive:
-        restarts = optimizer.restarts and estimator.solver == "batch" and problem.loss.smooth
-        return (step if restarts else step / optimizer.gain), scale.horizon(batch_size)
-    if stream and descent.rate > 0:
-        return descent.rate, np.inf
-    rate = optimizer.reach * _parameter_scale(problem, descent)
-    if optimizer.decays and scale.penalty > 0:  # by at most a tenth an update
-        rate = min(rate, 0.1 / scale.penalty)
-    return rate, np.inf
-
-
-def _network_rate(problem: Problem, descent: Descent, optimizer, batch_size: int) -> float:
-    """For a perceptron: with adaptive rules 5e-4 sqrt(batch size), at most 0.01, as the noise that their
-    steps are divided by falls with its root; else one over the largest curvature at the start."""
-    if descent.rate > 0 and descent.t > 0:
-        return descent.rate
-    if optimizer.adaptive:
-        rate = min(1e-2, 5e-4 * batch_size**0.5) if batch_size < problem.n else 1e-2
-        return optimizer.in_networks * rate
-    largest = sharpness(problem, descent.theta, batch_size)
-    return 1 / (optimizer.gain * largest) if largest > 0 else 1e-3
-
-
-def largest_stable(problem: Problem, descent: Descent, batch_size: int) -> float:
-    if problem.network is None:
-        return scale_of(problem, batch_size).largest_stable(batch_size)
-    return 2.0 / max(sharpness(problem, descent.theta, batch_size), np.finfo(float).tiny)
-
-
-def _parameter_scale(problem: Problem, descent: Descent) -> float:
-    """How far a parameter will have to go: the largest step of a coordinate at a scale of its own."""
-    (gradient,) = problem.blocks(problem.loss_gradient(descent.theta))
-    gradient = np.abs(gradient).max(axis=1)
-    squares = np.ones(problem.d) if problem.standard is not None else mean_squares(problem.X)
-    curvature = problem.loss._curvature(problem.targets.y, problem.targets.weight)
-    scale = curvature * np.append(squares, 1.0)
-    return float(np.max(gradient / np.maximum(scale, 1e-300), initial=0.0, where=scale > 0)) or 1.0
-
-
-def rates_of(
-    estimator, problem: Problem, descent: Descent, loss, optimizer, batch_size: int, stream=False
-) -> Rates:
-    """The rates of a fit, or of the next rows of a stream; sets the descent's base rate."""
-    auto = isinstance(estimator.learning_rate, str)
-    start = descent.theta.copy() if problem.network is not None else None
-    descent.rate, horizon = base_rate(estimator, problem, descent, optimizer, batch_size, stream)
-    updates_per_epoch = -(-problem.n // batch_size)
-    schedule = schedule_of(
-        estimator,
-        Course(updates_per_epoch, estimator.max_iter, descent.rate, estimator.alpha, descent.drops),
-    )
-
-    def exploded(rate):
-        if start is not None:
-            descent.theta[:] = start
-        stable = largest_stable(problem, descent, batch_size)
-        rows = {1: "one row", problem.n: "all rows"}.get(batch_size, f"{batch_size} rows")
-        return DivergenceError(rate, stable, f"solver={estimator.solver!r} ({rows} per update)")
-
-    if optimizer.searches:
-        base = descent.rate if auto else largest_stable(problem, descent, batch_size) / 2
-        return BatchRates(base, schedule, exploded, first=descent.rate)
-    if not auto:
-        rates = Rates(descent.rate, schedule, exploded)
-        rates.bounded = loss.bounded_slope or optimizer.adaptive or optimizer.stable
-        rates.noisy = batch_size < problem.n
-        return rates
-    batch = estimator.solver == "batch"
-    if not isinstance(schedule, Constant):
-        return AutoRates(descent.rate, schedule, None, np.inf, stream)
-    searches = not optimizer.slots and descent.average is None and not loss.least_at_zero
-    if batch and searches:
-        return (BatchRates if loss.smooth else PolyakRates)(descent.rate, schedule, exploded)
-    if batch:
-        rates = AutoRates(descent.rate, schedule, None, np.inf)
-        if optimizer.adaptive or optimizer.restarts or not loss.smooth:
-            rates.settle, rates.swings = 0.5, 8  # steps that do not shrink by themselves
-        return rates
-    if problem.network is not None:
-        stops = stream or estimator.early_stopping or estimator.tol is not None
-        updates = None if stops else estimator.max_iter * updates_per_epoch
-        return PerceptronRates(descent.rate, schedule, updates, stream=stream)
-    if optimizer.adaptive:
-        horizon = max(100.0, updates_per_epoch)
-    elif not stream:  # of the updates that max_iter allows, at most a quarter at about the full rate
-        horizon = min(horizon, estimator.max_iter * updates_per_epoch / 4)
-    rates = AutoRates(descent.rate, schedule, horizon, 3, stream)
-    if batch_size < problem.n:
-        rates.most_grown = min(16.0, 2 * batch_size**0.5)  # single rows are too noisy for higher rates
-    rates.quiet, rates.room = estimator.tol or 0.0, 0.01
-    return rates
+        n_jobs = cpu_count() + 1 + n_jobs
+    return max(1, n_jobs)

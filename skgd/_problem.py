@@ -1,18 +1,23 @@
-"""A Problem: the objective of one fit, as the core sees it, and its Descent, all that continues it."""
+"""A Problem: the objective of one fit on its rows, as the core sees it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
-from scipy import sparse
 
 from ._core import core
+from ._design import Design
 from ._network import Network, blocks
+from ._options import Objective
+from ._penalty import NoPenalty
+from ._targets import Targets
+from .losses import SquaredError
+
+__all__ = ["DESCENTS", "Problem", "aligned_zeros", "scoring_problem", "second_moments"]
 
 _PROBLEMS = {"f": core.Problem32, "d": core.Problem64}
-_DESCENTS = {"f": core.Descent32, "d": core.Descent64}
+DESCENTS = {"f": core.Descent32, "d": core.Descent64}
 
 
 @cache
@@ -21,50 +26,6 @@ def _lend_blas() -> None:
     from scipy.linalg import cython_blas  # late: only networks need it
 
     core.use_blas(cython_blas.__pyx_capi__["sgemm"], cython_blas.__pyx_capi__["dgemm"])
-
-
-@dataclass
-class Targets:
-    """y as the core takes it: (n, K) values, or (n,) class codes."""
-
-    y: np.ndarray
-    weight: np.ndarray | None  # (n,)
-    columns: int  # outputs, or columns of raw scores
-    codes: bool
-
-    def rows(self, index) -> Targets:
-        weight = None if self.weight is None else np.ascontiguousarray(self.weight[index])
-        return Targets(np.ascontiguousarray(self.y[index]), weight, self.columns, self.codes)
-
-
-@dataclass
-class Penalty:
-    """alpha R(w) = l1 |w|_1 + l2/2 |w|^2."""
-
-    l1: float = 0.0
-    l2: float = 0.0
-
-
-@dataclass
-class Standard:
-    """Coordinates (x - center) / scale of the descent; parameters are (d + 1, columns) arrays."""
-
-    center: np.ndarray  # (d,)
-    scale: np.ndarray  # (d,)
-
-    def into(self, theta: np.ndarray) -> np.ndarray:
-        """Parameters for the coordinates from parameters for X."""
-        out = theta.copy()
-        out[:-1] = theta[:-1] * self.scale[:, None]
-        out[-1] = theta[-1] + self.center @ theta[:-1]
-        return out
-
-    def out_of(self, theta: np.ndarray) -> np.ndarray:
-        """Parameters for X from parameters for the coordinates."""
-        out = theta.copy()
-        out[:-1] = theta[:-1] / self.scale[:, None]
-        out[-1] = theta[-1] - self.center @ out[:-1]
-        return out
 
 
 def aligned_zeros(shape, dtype) -> np.ndarray:
@@ -81,15 +42,9 @@ def second_moments(problem: Problem, chunk: int = 4096) -> np.ndarray:
     outputs = targets.columns if problem.loss._quadratic else 0
     z = np.ones((min(chunk, problem.n), d + 1 + outputs))
     total = np.zeros((z.shape[1], z.shape[1]))
-    for start in range(0, problem.n, chunk):
-        part = slice(start, start + chunk)
-        rows = problem.X[part]
-        rows = rows.toarray() if sparse.issparse(rows) else rows
+    for part, rows in problem.design.dense_blocks(chunk):
         z = z[: len(rows)]
         z[:, :d], z[:, d] = rows, 1
-        if problem.standard is not None:
-            z[:, :d] -= problem.standard.center
-            z[:, :d] /= problem.standard.scale
         if outputs:
             z[:, d + 1 :] = targets.y[part].reshape(len(rows), -1)
         if targets.weight is not None:
@@ -98,8 +53,14 @@ def second_moments(problem: Problem, chunk: int = 4096) -> np.ndarray:
     return total
 
 
+def scoring_problem(design: Design, columns: int, network: Network | None) -> Problem:
+    """A problem for the raw scores of its rows alone: their targets are zero."""
+    targets = Targets(np.zeros((design.n, columns), dtype=design.dtype), None, columns, False)
+    return Problem(design, targets, Objective(SquaredError(), NoPenalty(), True, network))
+
+
 class Problem:
-    """Design x targets x loss x penalty, with objective and gradient from the core.
+    """Design x targets x objective, with value and gradient from the core.
 
     Without a network the model is linear and its parameters an array (d + 1, columns); with one they are
     a vector. `blocks` shows the layers of either.
@@ -107,43 +68,35 @@ class Problem:
 
     def __init__(
         self,
-        X,
+        design: Design,
         targets: Targets,
-        loss,
-        penalty: Penalty,
-        fit_intercept=True,
-        standard=None,
-        network: Network | None = None,
+        objective: Objective,
         folds: tuple | None = None,  # of many columns: see _columns.Columns
     ):
-        self.X, self.targets, self.loss, self.penalty = X, targets, loss, penalty
-        self.fit_intercept, self.standard, self.network = fit_intercept, standard, network
-        self.n, self.d = X.shape
-        self.dtype = X.dtype
-        coordinates = None
-        if standard is not None:
-            coordinates = (
-                standard.center.astype(self.dtype),
-                (1.0 / standard.scale).astype(self.dtype),
-            )
-        rows = X
-        if sparse.issparse(X):
-            rows = (X.data, X.indices, X.indptr, self.d)
+        self.design, self.targets, self.objective = design, targets, objective
+        self.loss, self.penalty = objective.loss, objective.penalty
+        self.fit_intercept, self.network = objective.fit_intercept, objective.network
+        self.n, self.d, self.dtype = design.n, design.d, design.dtype
         self.core = _PROBLEMS[self.dtype.char](
-            rows,
-            coordinates,
+            design.core_rows(),
+            design.core_coordinates(),
             (targets.y, targets.weight, targets.columns, targets.codes),
-            loss._core_spec(targets.columns, targets.codes),
-            (penalty.l1, penalty.l2),
-            fit_intercept,
-            None if network is None else network.core_spec(),
+            self.loss._core_spec(targets.columns, targets.codes),
+            self.penalty.core_spec(),
+            self.fit_intercept,
+            None if self.network is None else self.network.core_spec(),
             folds,
         )
-        if network is not None:
+        if self.network is not None:
             _lend_blas()
         self._moments, self.condensed = None, False
         self.layers = tuple(map(tuple, self.core.layers))
         self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
+
+    @property
+    def standard(self):
+        """The coordinates of the descent, None for those of X."""
+        return self.design.standard
 
     @property
     def columns(self) -> int:
@@ -155,6 +108,15 @@ class Problem:
         shape = (self.d + 1, columns) if self.network is None else offset + (inputs + 1) * columns
         return aligned_zeros(shape, self.dtype)
 
+    def initialise(self, theta: np.ndarray, seed: int) -> None:
+        """Fill theta, zeros, with where a fit starts: linear models stay at zero."""
+        if self.network is None or not self.network.hidden:
+            return
+        layers = self.blocks(theta)
+        self.network.initialise(layers, np.random.RandomState(seed))
+        if self.fit_intercept:
+            layers[-1][-1] = self.loss._constant(self.targets.y, self.targets.weight)
+
     def blocks(self, theta: np.ndarray) -> list[np.ndarray]:
         """Views (inputs + 1, width) of the layers in theta, intercepts last."""
         return blocks(theta, self.layers)
@@ -164,13 +126,21 @@ class Problem:
         columns = self.layers[0][2]
         return theta.reshape(-1)[: (self.d + 1) * columns].reshape(self.d + 1, columns)
 
+    def part(self, index) -> Problem:
+        """The problem on some of its rows."""
+        return Problem(self.design.take(index), self.targets.rows(index), self.objective)
+
     def scores(self, theta: np.ndarray) -> np.ndarray:
         """Raw scores (n, K) of all rows."""
         z = np.empty((self.n, self.columns), dtype=self.dtype)
         self.core.scores(theta, z)
         return z[:, : self.targets.columns]
 
-    def objective(self, theta: np.ndarray, threads: int = 1) -> float:
+    def scorer_of(self, design: Design) -> Problem:
+        """The same model on other rows, in the same coordinates, for their raw scores."""
+        return scoring_problem(design.standardized(self.standard), self.targets.columns, self.network)
+
+    def value(self, theta: np.ndarray, threads: int = 1) -> float:
         """F(theta): weighted mean loss plus penalty."""
         return self.core.evaluate(theta, None, threads) / self.total_weight + self.core.penalty(theta)
 
@@ -180,6 +150,10 @@ class Problem:
         self.core.evaluate(theta, gradient, threads)
         gradient /= self.total_weight
         return gradient
+
+    def curvature(self) -> float:
+        """Scale of the second derivative of the loss with respect to raw scores."""
+        return self.loss._curvature(self.targets.y, self.targets.weight)
 
     def second_moments(self) -> np.ndarray:
         """Weighted sum over rows of z z' for z = (x, 1), in the coordinates of the descent.
@@ -219,7 +193,7 @@ class Problem:
         return (
             self.loss._quadratic
             and len(self.layers) == 1
-            and not sparse.issparse(self.X)
+            and not self.design.is_sparse
             and self.d <= 2000
             and self.n >= 4 * (self.d + self.targets.columns)
             and self.n * self.d >= 1 << 16
@@ -227,142 +201,12 @@ class Problem:
 
     def bind(self, theta: np.ndarray, slots: tuple, t: int):
         """The core's view of parameters and state of many columns at update t."""
-        return _DESCENTS[self.dtype.char](theta, slots, None, (0, 0.0), None, (t, 0))
+        return DESCENTS[self.dtype.char](theta, slots, None, (0, 0.0), None, (t, 0))
 
     def with_squared_loss(self) -> Problem:
         """The same rows and weights under half the squared error with zero targets.
 
         Its gradient at v is X'X v / n, which is how the step size sees the data.
         """
-        from .losses import SquaredError
-
         targets = Targets(np.zeros(self.n, dtype=self.dtype), self.targets.weight, 1, False)
-        return Problem(self.X, targets, SquaredError(), Penalty(), self.fit_intercept, self.standard)
-
-
-@dataclass
-class Descent:
-    """Parameters, optimizer state and step counter: all that continues a descent.
-
-    Parameters are in the coordinates of the Problem; `theta[j]` belongs to feature j, `theta[-1]` to
-    the intercepts.
-    """
-
-    theta: np.ndarray
-    slots: tuple
-    random: np.ndarray  # uint64, (1,): state of the shuffling generator
-    rule: str = "plain"  # whose state the slots are
-    layers: tuple = ()  # (inputs, width, columns, offset) of each layer in theta
-    gradient: np.ndarray | None = None  # gets the gradient of the last update, where wanted
-    average: np.ndarray | None = None
-    average_start: int = 0
-    average_power: float = 0.0
-    t: int = 0
-    epochs: int = 0
-    rate: float = 0.0  # the base learning rate
-    l1: bool = False  # whether updates end with a proximal step
-    owed: tuple | None = None  # (l1, l2), where the slots hold what weights owe such a penalty
-    blend: float | None = None  # share of the mean in theta where slots[0] is last iterate - mean
-    drops: int = 0  # plateaus of the adaptive schedule
-    reference: float | None = None  # the objective that an exploding one is compared with
-    stream: dict = field(default_factory=dict)  # running statistics of partial_fit
-
-    def copy(self) -> Descent:
-        fresh = Descent(**self.__dict__)
-        fresh.theta, fresh.random = self.theta.copy(), self.random.copy()
-        fresh.stream = dict(self.stream)
-        fresh.slots = tuple(slot.copy() for slot in self.slots)
-        fresh.average = None if self.average is None else self.average.copy()
-        return fresh
-
-    def restore(self, other: Descent) -> None:
-        """Go back to a copy taken earlier (the generator moves on)."""
-        self.theta[:] = other.theta
-        for slot, saved in zip(self.slots, other.slots, strict=True):
-            slot[:] = saved
-        if self.average is not None:
-            self.average[:] = other.average
-        self.t, self.average_start = other.t, other.average_start
-
-    def continued_as(self, fresh: Descent) -> Descent:
-        """This descent in the form of a fresh one: other dtype, optimizer or averaging.
-
-        Parameters and generator carry over; what belongs to an optimizer or a mean only if they stay.
-        """
-        if self.widths != fresh.widths:
-            raise ValueError(
-                f"The model was fitted with {self.widths[0]} features and {self.widths[-1]} columns of raw "
-                f"scores; now there are {fresh.widths[0]} and {fresh.widths[-1]}."
-                if len(self.widths) == len(fresh.widths) == 2
-                else f"The model was fitted with layers of widths {self.widths}; now they are {fresh.widths}."
-            )
-
-        def carry(into, array):
-            for new, old in zip(blocks(into, fresh.layers), blocks(array, self.layers), strict=True):
-                new[:] = old
-
-        carry(fresh.theta, self.theta if fresh.rule == self.rule or self.blend is None else self.parameters)
-        fresh.random, fresh.stream = self.random.copy(), dict(self.stream)
-        fresh.epochs, fresh.reference, fresh.drops = self.epochs, self.reference, self.drops
-        if fresh.rule == self.rule:
-            fresh.t, fresh.rate = self.t, self.rate
-            if fresh.owed == self.owed:
-                for slot, saved in zip(fresh.slots, self.slots, strict=True):
-                    carry(slot, saved)
-        if fresh.average is not None:
-            if self.average is not None and fresh.t == self.t:
-                carry(fresh.average, self.average)
-                fresh.average_start = self.average_start
-            else:
-                fresh.average_start += fresh.t
-        return fresh
-
-    def bind(self):
-        """The core's view of the arrays."""
-        weighting = (self.average_start, self.average_power)
-        counters = (self.t, int(self.random[0]))
-        return _DESCENTS[self.theta.dtype.char](
-            self.theta, self.slots, self.average, weighting, self.gradient, counters
-        )
-
-    @property
-    def widths(self) -> list[int]:
-        """Features, units of the hidden layers, columns of raw scores."""
-        return [self.layers[0][0], *(width for _, width, _, _ in self.layers)]
-
-    @property
-    def averages(self) -> bool:
-        """Whether there is a mean of the iterates yet."""
-        if self.blend is not None:
-            return self.t > 0
-        return self.average is not None and self.t > self.average_start
-
-    @property
-    def parameters(self) -> np.ndarray:
-        """What the descent has to offer: the mean of the iterates once there is one.
-
-        A mean has no exact zeros; under an l1 penalty it gets those of the current iterate.
-        """
-        if not self.averages:
-            return self.theta
-        last, mean = self.theta, self.average
-        if self.blend is not None:  # theta = (1 - blend) last + blend mean
-            last = self.theta + self.blend * self.slots[0]
-            mean = self.theta - (1 - self.blend) * self.slots[0]
-        return np.where(last == 0, last, mean) if self.l1 else mean
-
-    def start_mean_anew(self) -> None:
-        """Forget the iterates so far."""
-        self.average_start = self.t
-        if self.blend is not None:
-            for slot in self.slots:
-                slot[:] = 0
-
-    def settle_at(self, theta: np.ndarray) -> None:
-        """Make theta what the descent has to offer."""
-        if self.blend is not None:
-            self.slots[0][:] = 0
-        elif self.averages:
-            self.average[:] = theta
-        if self.blend is not None or not self.averages or self.l1:
-            self.theta[:] = theta
+        return Problem(self.design, targets, Objective(SquaredError(), NoPenalty(), self.fit_intercept))

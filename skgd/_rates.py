@@ -54,7 +54,7 @@ class Rates:
 
     def finish(self, descent, problem, threads, stop_reason) -> float:
         """Choose the parameters to end with; gives the objective there."""
-        objective = problem.objective(descent.parameters, threads)
+        objective = problem.value(descent.parameters, threads)
         limit = 2.0 if self.noisy else 1.0 + 1e-9
         exploding = stop_reason == "tol" and not objective <= limit * self.reference
         if exploding and not self.bounded:
@@ -69,7 +69,7 @@ class Rates:
             adaptive.course.drops += 1
             descent.drops = adaptive.course.drops
 
-    def drop(self, descent, progress) -> bool:
+    def drop(self, descent, plateau_rule) -> bool:
         """At a plateau: True if training should go on, with other rates."""
         adaptive = getattr(self.schedule, "reacting", None)
         return adaptive is not None and not adaptive.exhausted()
@@ -178,16 +178,17 @@ class AutoRates(Rates):
     def _grow(self, by: float) -> None:
         self.factor = max(self.factor, min(self.factor * by, self.most_grown))
 
-    def drop(self, descent, progress):
+    def drop(self, descent, plateau_rule):
         if np.isfinite(self.patience):
-            if progress.drops or not (descent.averages and descent.average_power):
+            automatic_mean = descent.averages and (descent.average_power or descent.blend is not None)
+            if plateau_rule.plateaus or not automatic_mean:
                 return False
             self._start_mean_anew(descent)
-        elif progress.drops >= self.swings:  # momentum swings: a few plateaus before one counts
+        elif plateau_rule.plateaus >= self.swings:  # momentum swings: a few plateaus before one counts
             return False
         else:
             self.factor *= self.settle
-        progress.go_on()
+        plateau_rule.go_on()
         return True
 
     def _start_mean_anew(self, descent):
@@ -202,9 +203,9 @@ class AutoRates(Rates):
     def finish(self, descent, problem, threads, stop_reason):
         """The best of the last mean, the last iterate and the means at checks."""
         mean = descent.parameters
-        objective = problem.objective(mean, threads)
+        objective = problem.value(mean, threads)
         if mean is not descent.theta:
-            at_last = problem.objective(descent.theta, threads)
+            at_last = problem.value(descent.theta, threads)
             if at_last < objective:
                 descent.settle_at(descent.theta)
                 objective = at_last
@@ -213,7 +214,7 @@ class AutoRates(Rates):
             objective = self.best
         for earlier in (self.good, self.origin):
             if not objective <= self.reference:  # noise took it above the start
-                at_earlier = problem.objective(earlier.parameters, threads)
+                at_earlier = problem.value(earlier.parameters, threads)
                 if not at_earlier >= objective:
                     descent.settle_at(earlier.parameters)
                     objective = at_earlier

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import signature
@@ -13,11 +12,14 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 
-from . import _options as options
 from ._callbacks import watched_as
-from ._columns import Model, Search, by_moments, descend, together
-from ._estimator import of_mean_one
-from ._validation import check_design, check_weights
+from ._columns import CandidateFit, SharedProblem, can_share_pass, descend
+from ._fitting import initial_descent
+from ._options import options_of
+from ._problem import Problem
+from ._rate_choice import base_rate, choose_rates
+from ._targets import of_mean_one
+from ._validation import check_design, check_weights, door_of, schema_of
 from .exceptions import DivergenceError
 
 _RATIO = 2.0  # between neighbouring learning rates
@@ -32,13 +34,8 @@ class Chosen:
     facts: dict = field(default_factory=dict)
 
     def attributes(self) -> dict:
-        """Fitted attributes of the search."""
-        of_estimator = {
-            name: value
-            for name, value in vars(self.estimator).items()
-            if name.endswith("_") or name in ("_flat_y", "_indicators")
-        }
-        return {**of_estimator, **self.facts, "best_estimator_": self.estimator}
+        """Fitted attributes of the search; all others are those of the estimator."""
+        return {**self.facts, "best_estimator_": self.estimator}
 
 
 class Candidates:
@@ -47,11 +44,18 @@ class Candidates:
     def __init__(self, search, X, y, sample_weight, groups):
         from sklearn.model_selection import check_cv  # late: slow to import
 
-        regression = search._task == "regression"
-        self.search, self.loss = search, options.loss_of(search, search._task)
-        self.X, self.y = check_design(search, X, y, reset=True, y_numeric=regression)
+        regression, door = search._task == "regression", door_of(search)
+        self.search = search
+        self.X, self.y = check_design(door, X, y, reset=True, y_numeric=regression)
+        self.schema = schema_of(door)
         self.weight = check_weights(sample_weight, self.X)
-        self.seed = options._seed(search.random_state)  # one order of the rows for all
+        self.seed = options_of(search).seed  # one order of the rows for all
+        self.template = self._new(learning_rate=1.0)
+        self.options = options_of(self.template)
+        self.loss = self.options.objective.loss
+        self.task = self.template._task_of(self.y)
+        self.targets = self._encoded(self.weight)
+        self.design = self.template._design(self.options, self.X, self.targets)
         alphas = [search.alpha] if search.alphas is None else _positive(search.alphas, "alphas", zero=True)
         rates = self._rates(max(alphas))
         self.params = [(float(alpha), float(rate)) for alpha in alphas for rate in rates]
@@ -62,24 +66,19 @@ class Candidates:
     def _new(self, **params):
         return self.search._estimator(random_state=self.seed, **params)
 
-    def _encoded(self, estimator, weight):
-        targets = estimator._encode(self.X, self.y, weight, self.loss)
-        targets.weight = of_mean_one(targets.weight)
-        return targets
+    def _encoded(self, weight):
+        """Targets under weights of mean one, those of the classes included."""
+        targets = self.template._encode(self.task, self.y, weight, self.X.dtype, self.loss)
+        return targets.weighted_to_mean_one()
 
     def _rates(self, alpha) -> np.ndarray:
         """The rates asked for: so many, a factor of two apart, up to the largest stable one."""
         given = self.search.learning_rates
         if np.ndim(given):
             return _positive(given, "learning_rates")
-        estimator = self._new(alpha=alpha)
-        targets = self._encoded(estimator, self.weight)
-        problem = estimator._problem(self.X, targets, self.loss, estimator._standard(self.X, targets.weight))
-        batch_size = options.rows_per_update(estimator, problem.n)
-        optimizer = options.optimizer_of(estimator)
-        rule, slots = options.rule_of(estimator, optimizer, problem.penalty, batch_size, problem.n)
-        descent = options.new_descent(estimator, problem, rule[0], slots)
-        half, _ = options.base_rate(estimator, problem, descent, optimizer, batch_size, False)
+        options = self.options.with_rate(None, alpha)
+        problem = Problem(self.design, self.targets, options.objective)
+        half, _ = base_rate(problem, initial_descent(options, problem), options, False)
         return 2 * half * _RATIO ** np.arange(1.0 - given, 1.0)
 
     def _weights_of(self, train) -> np.ndarray:
@@ -91,23 +90,18 @@ class Candidates:
             raise ValueError("The sample weights of all rows that a fold trains on are zero.")
         return weight
 
-    def _weight_in_fit(self, estimator, weight):
+    def _weight_in_fit(self, weight):
         """Weights of mean one, those of the classes included."""
-        if getattr(estimator, "class_weight", None) is None:
+        if getattr(self.search, "class_weight", None) is None:
             return of_mean_one(weight)
-        return self._encoded(estimator, weight).weight
+        return self._encoded(weight).weight
 
     # -- fits -------------------------------------------------------------------------------------
 
     def fitted(self) -> list[list]:
         """For each candidate and fold the fitted estimator, or None where it diverged."""
-        estimator = self._new(learning_rate=1.0)
-        optimizer = options.optimizer_of(estimator)
-        targets = self._encoded(estimator, self.weight)
-        batch_size = options.rows_per_update(estimator, len(self.y))
-        if not together(estimator, self.X, targets, self.loss, optimizer, batch_size):
-            return self._fit_apart()
-        return self._fit_together(estimator, optimizer, targets, batch_size)
+        shares = can_share_pass(self.options, self.design, self.targets)
+        return self._fit_together() if shares else self._fit_apart()
 
     def _fit(self, alpha, rate, fold):
         try:
@@ -127,35 +121,36 @@ class Candidates:
         found = Parallel(n_jobs=self.search.n_jobs, prefer="threads")(fits)
         return [found[c : c + len(folds)] for c in range(0, len(found), len(folds))]
 
-    def _fit_together(self, estimator, optimizer, targets, batch_size):
-        own = self.search
-        penalty = options.penalty_of(own.penalty, 1.0, getattr(own, "l1_ratio", 0.0))
-        rule, slots = options.rule_of(estimator, optimizer, penalty, batch_size, len(self.y))
-        settings = estimator._settings(rule, batch_size, len(self.y))
-        shared = Search(
-            X=self.X,
-            targets=targets,
-            weights=np.column_stack([self._weight_in_fit(estimator, w) for w in self.in_fold]),
+    def _fit_together(self):
+        shared = SharedProblem(
+            design=self.design,
+            targets=self.targets,
+            weights=np.column_stack([self._weight_in_fit(weight) for weight in self.in_fold]),
             folds=self.folds,
-            loss=self.loss,
-            penalty=penalty,
-            fit_intercept=bool(own.fit_intercept),
-            settings=settings,
-            slots=slots,
+            options=self.options.with_rate(None, 1.0),
+            rule=self.options.rule(self.design.n),
             sample_weight=self.weight,
         )
-        models = []
+        candidates = []
         for alpha, rate in self.params:
-            candidate = self._new(alpha=alpha, learning_rate=rate)
+            options = self.options.with_rate(rate, alpha)
             for fold, problem in enumerate(shared.problems):
-                model = Model(rate, alpha, fold)
-                model.rates = options.rates_of(candidate, problem, model, self.loss, optimizer, batch_size)
-                models.append(model)
-        random = np.array([self.seed], dtype=np.uint64)
-        descend(shared, models, random, by_moments(self.X, self.loss, batch_size))
+                candidate = CandidateFit(rate, alpha, fold)
+                candidate.rates = choose_rates(problem, candidate, options)
+                candidates.append(candidate)
+        descend(shared, candidates, np.array([self.seed], dtype=np.uint64))
         F = len(self.folds)
-        fitted = [None if m.diverged else _fitted_as(estimator, m, shared) for m in models]
+        fitted = [None if c.diverged else self._fitted_as(c, shared) for c in candidates]
         return [fitted[c * F : (c + 1) * F] for c in range(len(self.params))]
+
+    def _fitted_as(self, candidate: CandidateFit, shared: SharedProblem):
+        """An estimator with the parameters of a column."""
+        estimator = self._new(learning_rate=candidate.rate, alpha=candidate.alpha)
+        problem = shared.problems[candidate.fold]
+        weights = estimator._unpack(candidate.parameters, problem)
+        model = estimator._model_of(self.task, problem, *weights)
+        estimator._become({**model, "n_features_in_": problem.d, "n_iter_": candidate.epochs})
+        return estimator
 
     # -- scores -----------------------------------------------------------------------------------
 
@@ -178,14 +173,11 @@ class Candidates:
             return [self._by_scorer(model, X, y, weight) for model in models]
         first = models[0]
         if first.coef_.size != X.shape[1]:
-            return [
-                first._score_rows(X, y, weight) if model is first else model._score_rows(X, y, weight)
-                for model in models
-            ]
+            return [self.task.score(y, model._raw(X), self.loss, weight) for model in models]
         coef = np.column_stack([model.coef_.ravel() for model in models])
         raw = X @ coef + np.concatenate([model.intercept_ for model in models])
         if is_classifier(self.search):
-            right = (raw > 0) == (y == first.classes_[1])[:, None]
+            right = (raw > 0) == (y == self.task.classes[1])[:, None]
             return np.average(right, axis=0, weights=weight)
         from sklearn.metrics import r2_score  # late: slow to import
 
@@ -260,10 +252,9 @@ class Candidates:
 
     def _facts(self, index, results, estimator) -> dict:
         alpha, rate = self.params[index]
-        names = getattr(self.search, "feature_names_in_", None)
-        if names is not None:
-            estimator.feature_names_in_ = names
+        vars(estimator).update(self.schema)
         return {
+            **self.schema,
             "learning_rate_": rate,
             "alpha_": alpha,
             "best_score_": float(results["mean_test_score"][index]),
@@ -294,16 +285,6 @@ class Candidates:
         filled = np.where(np.isnan(means), -np.inf, means)
         results["rank_test_score"] = 1 + (filled[None, :] > filled[:, None]).sum(axis=1).astype(np.int32)
         return results
-
-
-def _fitted_as(template, model, shared):
-    """A copy of the template, which knows the targets, with the parameters of a column."""
-    estimator = copy(template)
-    estimator.learning_rate, estimator.alpha = model.rate, model.alpha
-    problem = shared.problems[model.fold]
-    estimator._set_parameters(model.parameters, problem)
-    estimator.n_features_in_, estimator.n_iter_ = problem.d, model.epochs
-    return estimator
 
 
 def _rows(fold, n: int):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from ._problem import Problem
 
@@ -142,11 +141,10 @@ def _times_second_moments(problem: Problem, V: np.ndarray) -> np.ndarray:
         constant = constant - standard.center @ features
     features = features.astype(problem.dtype)
     total, ones = np.zeros((d, V.shape[1])), np.zeros(V.shape[1])
-    for start in range(0, problem.n, _CHUNK):
-        rows = problem.X[start : start + _CHUNK]
+    for part, rows in problem.design.blocks(_CHUNK):
         scores = rows @ features + constant.astype(problem.dtype)
         if weight is not None:
-            scores *= weight[start : start + _CHUNK, None]
+            scores *= weight[part, None]
         total += rows.T @ scores
         ones += scores.sum(axis=0, dtype=float)
     if standard is not None:
@@ -163,8 +161,7 @@ def scale_of(problem: Problem, batch_size: int, threads: int = 1, frugal: bool =
         unit = problem.total_weight / problem.n  # updates divide by rows, not by weights
         values = eigenvalues(_sample(problem, batch_size), threads, frugal)
         largest, smallest = (unit * value for value in values)
-    targets = problem.targets
-    curvature = problem.loss._curvature(targets.y, targets.weight)
+    curvature = problem.curvature()
     mean, penalty = first / problem.n, _penalty(problem)
     slowness = np.inf if frugal or batch_size >= problem.n else _slowness(problem, curvature, penalty)
     return Scale(problem.n, row, longest, largest, curvature, penalty, mean, smallest, slowness)
@@ -176,7 +173,7 @@ def _slowness(problem: Problem, curvature: float, penalty: float) -> float:
         return np.inf
     rows = max(_FEW * 16, 16 * problem.d)
     if problem.n > 2 * rows:
-        problem = _part(problem, np.linspace(0, problem.n - 1, rows).astype(np.intp))
+        problem = problem.part(np.linspace(0, problem.n - 1, rows).astype(np.intp))
     if not problem.total_weight > 0:  # none of these rows counts
         return np.inf
     values = curvature * np.maximum(problem.spectrum(), 0) + penalty
@@ -189,7 +186,7 @@ def scale_of_stream(problem: Problem, stream: dict) -> Scale:
     The largest eigenvalue is bounded by the mean of |x|^2; rows larger than those before count at once.
     """
     first, second, longest = problem.core.row_moments()
-    curvature = problem.loss._curvature(problem.targets.y, problem.targets.weight)
+    curvature = problem.curvature()
     for name, value in (
         ("rows", problem.n),
         ("weight", problem.total_weight),
@@ -222,27 +219,7 @@ def _sample(problem: Problem, batch_size: int) -> Problem:
     """The problem on a sample of its rows, where updates see few of very many."""
     if batch_size * 4 > problem.n or problem.n <= 2 * _SAMPLE:
         return problem
-    return _part(problem, np.linspace(0, problem.n - 1, _SAMPLE).astype(np.intp))
-
-
-def _part(problem: Problem, index: np.ndarray) -> Problem:
-    """The problem on some of its rows."""
-    return Problem(
-        problem.X[index],
-        problem.targets.rows(index),
-        problem.loss,
-        problem.penalty,
-        problem.fit_intercept,
-        problem.standard,
-        problem.network,
-    )
-
-
-def mean_squares(X) -> np.ndarray:
-    """Mean square of each feature."""
-    if sparse.issparse(X):
-        return np.asarray(X.multiply(X).sum(axis=0), dtype=float).ravel() / X.shape[0]
-    return np.einsum("ij,ij->j", X, X, dtype=float) / X.shape[0]
+    return problem.part(np.linspace(0, problem.n - 1, _SAMPLE).astype(np.intp))
 
 
 def sharpness(problem: Problem, theta: np.ndarray, batch_size: int, iterations: int = 12) -> float:
@@ -258,7 +235,7 @@ def sharpness(problem: Problem, theta: np.ndarray, batch_size: int, iterations: 
 def _batches(problem: Problem, batch_size: int, count: int = 8) -> list[Problem]:
     rng = np.random.RandomState(0)
     size = min(batch_size, problem.n)
-    return [_part(problem, np.sort(rng.choice(problem.n, size, replace=False))) for _ in range(count)]
+    return [problem.part(np.sort(rng.choice(problem.n, size, replace=False))) for _ in range(count)]
 
 
 def _sharpness(problem: Problem, theta: np.ndarray, iterations: int) -> float:

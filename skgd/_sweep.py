@@ -6,17 +6,21 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from . import _options as options
 from ._callbacks import quiet
 from ._core import core
-from ._problem import Problem, Targets
+from ._descent import Descent
+from ._epochs import EpochPlan, Stretch, run_epochs
+from ._fitting import initial_descent
+from ._options import Options, options_of
+from ._problem import Problem
+from ._rate_choice import base_rate, largest_stable, schedule_for
 from ._rates import Rates
+from ._targets import Targets
 from .exceptions import DivergenceError
-from .schedules import Course
+from .optimizers import Plain
 
 _CHUNK = 8192  # rows whose targets are repeated for all rates at a time
 _LOST = 1e4  # times the objective at the start: diverged
@@ -45,33 +49,26 @@ class Sweep:
 
 def sweep(estimator, X, y, sample_weight=None, rates=None, epochs: int | None = None) -> Sweep:
     """The objective after some epochs from the start, for each rate; the estimator is left alone."""
-    estimator = quiet(estimator).set_params(
-        early_stopping=False, tol=None, warm_start=False, record_path=False
-    )
-    model = clone(estimator)
+    model = quiet(estimator).set_params(early_stopping=False, tol=None, warm_start=False, record_path=False)
     problem = model._objective_of(X, y, sample_weight)
-    optimizer = options.optimizer_of(model)
-    if optimizer.searches:
+    options = options_of(model)
+    if options.optimizer.searches:
         raise ValueError(f"optimizer={model.optimizer!r} chooses its own rates: there is nothing to find.")
-    batch_size = options.rows_per_update(model, problem.n)
     if epochs is None:
-        epochs = -(-_FEWEST_UPDATES // -(-problem.n // batch_size))
-    model.set_params(max_iter=epochs)
-    start = problem.zeros()
-    model._initialise(problem, start)
-    rates = _grid(model, problem, optimizer, batch_size) if rates is None else _checked(rates)
-    model.set_params(learning_rate=1.0)  # given, not chosen, whatever its value
-    if _fits_columns(model, problem, optimizer):
-        losses = _columns(model, problem, optimizer, batch_size, rates)
+        epochs = -(-_FEWEST_UPDATES // options.updates_per_epoch(problem.n))
+    options = options.with_stopping(max_iter=epochs)
+    rates = _grid(options, problem) if rates is None else _checked(rates)
+    given = options_of(model.set_params(learning_rate=1.0, max_iter=epochs))  # not chosen, whatever its value
+    if _fits_columns(given, problem):
+        losses = _by_columns(given, problem, rates)
     else:
         losses = [_alone(clone(model).set_params(learning_rate=rate), X, y, sample_weight) for rate in rates]
-    before = problem.objective(start)
+    start = initial_descent(given, problem)
+    before = problem.value(start.theta)
     losses = np.where(np.asarray(losses) <= _LOST * max(before, np.finfo(float).tiny), losses, np.inf)
     stable = None
-    if optimizer.name == "plain":
-        descent = options.new_descent(model, problem, "plain", 0)
-        model._initialise(problem, descent.theta)
-        stable = options.largest_stable(problem, descent, batch_size)
+    if isinstance(options.optimizer, Plain):
+        stable = largest_stable(problem, start, options.rows_per_update(problem.n))
     return Sweep(rates, losses, before, stable)
 
 
@@ -82,25 +79,18 @@ def _checked(rates) -> np.ndarray:
     return np.unique(rates)
 
 
-def _grid(model, problem, optimizer, batch_size, count=40) -> np.ndarray:
+def _grid(options: Options, problem: Problem, count=40) -> np.ndarray:
     """Rates around twice the automatic one, mostly below: for plain updates that is the largest stable."""
-    model = clone(model).set_params(learning_rate="auto")
-    descent = options.new_descent(model, problem, optimizer.name, 0)
-    model._initialise(problem, descent.theta)
-    automatic, _ = options.base_rate(model, problem, descent, optimizer, batch_size, stream=False)
-    return 2 * automatic * np.geomspace(1e-3, 100 if optimizer.adaptive else 10, count)
+    automatic, _ = base_rate(problem, initial_descent(options, problem), options.with_rate(None), False)
+    return 2 * automatic * np.geomspace(1e-3, 100 if options.optimizer.adaptive else 10, count)
 
 
-def _fits_columns(model, problem, optimizer) -> bool:
+def _fits_columns(options: Options, problem: Problem) -> bool:
     """Whether columns of one linear model are the models of the rates: nothing may tie columns together."""
     coupled = problem.targets.codes and problem.targets.columns > 1 and problem.loss.name == "log_loss"
     in_python = callable(problem.loss._core_spec(problem.targets.columns, problem.targets.codes))
-    reacts = getattr(_schedule(model, 1, 1.0), "reacting", None) is not None
-    return not (problem.network or coupled or in_python or reacts or optimizer.restarts)
-
-
-def _schedule(model, updates_per_epoch, rate):
-    return options.schedule_of(model, Course(updates_per_epoch, model.max_iter, rate, model.alpha))
+    reacts = getattr(schedule_for(options, problem.n, 1.0), "reacting", None) is not None
+    return not (problem.network or coupled or in_python or reacts or options.optimizer.restarts)
 
 
 def _alone(model, X, y, sample_weight) -> float:
@@ -113,32 +103,56 @@ def _alone(model, X, y, sample_weight) -> float:
             return np.inf
 
 
-def _columns(model, problem, optimizer, batch_size, rates) -> list[float]:
-    """All rates in one pass: rate r owns columns r K .. (r + 1) K - 1.
+def _by_columns(options: Options, problem: Problem, rates) -> list[float]:
+    """All rates in one pass. Each is what a fit of its own with the same order of rows would be."""
+    plan = EpochPlan.of(options, problem.n, problem.d)
+    if plan.batch_size < problem.n:
+        most = max(1, _CHUNK // plan.batch_size)
+        plan = EpochPlan.of(options, problem.n, problem.d, most_updates=most)
+    columns = _RateColumns(options, problem, rates, plan)
+    run_epochs(columns, plan, columns.descent.random)
+    return columns.losses()
 
-    Each is what a fit of its own with the same order of rows would be. Columns that overflow do so alone.
-    """
-    rule, slots = options.rule_of(model, optimizer, problem.penalty, batch_size, problem.n)
-    n, K, copies = problem.n, problem.targets.columns, len(rates)
-    updates = -(-n // batch_size)
-    courses = [Rates(float(rate), _schedule(model, updates, float(rate)), None) for rate in rates]
-    order = core.Order(n, problem.d) if model.shuffle and batch_size < n else None
-    size = n if batch_size == n else max(1, _CHUNK // batch_size) * batch_size
-    descent = None
-    for _ in range(model.max_iter):
-        if descent is None:
-            descent = options.new_descent(model, _repeated(problem, slice(0, 1), copies), rule[0], slots)
-        if order is not None:
-            order.shuffle(descent.random)
-        for begin in range(0, n, size):
-            index = slice(begin, begin + size)
-            part = _repeated(problem, index if order is None else order.values[index], copies)
-            values = _values(courses, descent.t, -(-part.n // batch_size), K, part.columns)
-            bound = descent.bind()
-            core.run(part.core, bound, rule, None, (0, part.n), (min(batch_size, part.n), values, 1, 0.0))
-            descent.t = bound.t
-    found = descent.parameters
-    return [_objective(problem, found[:, r * K : (r + 1) * K]) for r in range(copies)]
+
+class _RateColumns:
+    """Rate r owns columns r K .. (r + 1) K - 1 of one theta; columns that overflow do so alone."""
+
+    def __init__(self, options: Options, problem: Problem, rates, plan: EpochPlan):
+        self.problem, self.plan, self.K, self.copies = problem, plan, problem.targets.columns, len(rates)
+        self.rates = [
+            Rates(float(rate), schedule_for(options, problem.n, float(rate)), None) for rate in rates
+        ]
+        self.rule = options.rule(problem.n)
+        self.descent = Descent.begin(options, _repeated(problem, slice(0, 1), self.copies), self.rule)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Nothing changes between epochs."""
+
+    def advance(self, stretch: Stretch) -> bool:
+        index = slice(stretch.position, stretch.position + stretch.count)
+        index = index if stretch.order is None else stretch.order.values[index]
+        part, descent = _repeated(self.problem, index, self.copies), self.descent
+        values = self._values(descent.t, self.plan.updates(part.n), part.columns)
+        bound, batch_size = descent.bind(), min(self.plan.batch_size, part.n)
+        core.run(part.core, bound, self.rule.core_spec(), None, (0, part.n), (batch_size, values, 1, 0.0))
+        descent.t = bound.t
+        return True
+
+    def check(self, stretch: Stretch) -> str | None:
+        """Rates run side by side to the end."""
+
+    def _values(self, t: int, count: int, columns: int) -> np.ndarray:
+        """Rates (updates or 1, columns), those of the padding zero."""
+        given = [of_rate(t, count) for of_rate in self.rates]
+        values = np.zeros((max(map(len, given)), columns))
+        for r, of_rate in enumerate(given):
+            values[:, r * self.K : (r + 1) * self.K] = of_rate[:, None]
+        return values
+
+    def losses(self) -> list[float]:
+        """The objective of each rate; infinite where it diverged."""
+        found = self.descent.parameters
+        return [_objective(self.problem, found[:, r * self.K : (r + 1) * self.K]) for r in range(self.copies)]
 
 
 def _repeated(problem: Problem, index, copies: int) -> Problem:
@@ -148,18 +162,7 @@ def _repeated(problem: Problem, index, copies: int) -> Problem:
     if part.codes and K > 1:  # one-versus-rest
         y = (y == np.arange(K)).astype(y.dtype)
     targets = Targets(np.tile(y, copies), part.weight, K * copies, False)
-    X = problem.X[index]
-    X = X if sparse.issparse(X) else np.ascontiguousarray(X)
-    return Problem(X, targets, problem.loss, problem.penalty, problem.fit_intercept, problem.standard)
-
-
-def _values(courses, t, count, K, columns) -> np.ndarray:
-    """Rates (updates or 1, columns), those of the padding zero."""
-    given = [course(t, count) for course in courses]
-    values = np.zeros((max(map(len, given)), columns))
-    for r, of_rate in enumerate(given):
-        values[:, r * K : (r + 1) * K] = of_rate[:, None]
-    return values
+    return Problem(problem.design.take(index), targets, problem.objective)
 
 
 def _objective(problem: Problem, theta: np.ndarray) -> float:
@@ -167,4 +170,4 @@ def _objective(problem: Problem, theta: np.ndarray) -> float:
         return np.inf
     alone = problem.zeros()
     alone[:, : theta.shape[1]] = theta
-    return problem.objective(alone)
+    return problem.value(alone)

@@ -1,18 +1,165 @@
-"""y <-> Y: targets of the core from what the user gave, and predictions back."""
+"""Targets of the core from the y of the user, and predictions and scores from raw scores."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
-from ._problem import Targets
+from .losses import Loss
+
+__all__ = ["Classes", "Labels", "Numbers", "Targets", "Task", "class_codes", "classes_of"]
 
 
-def regression_targets(y, weight, dtype, loss) -> Targets:
-    """Values (n, K) of the dtype of X."""
-    y = np.ascontiguousarray(y, dtype=dtype)
-    loss._check_targets(y)
-    return Targets(y, weight, 1 if y.ndim == 1 else y.shape[1], False)
+@dataclass
+class Targets:
+    """y as the core takes it: (n, K) values, or (n,) class codes."""
+
+    y: np.ndarray
+    weight: np.ndarray | None  # (n,)
+    columns: int  # outputs, or columns of raw scores
+    codes: bool
+
+    def rows(self, index) -> Targets:
+        weight = None if self.weight is None else np.ascontiguousarray(self.weight[index])
+        return Targets(np.ascontiguousarray(self.y[index]), weight, self.columns, self.codes)
+
+    def with_weight(self, weight: np.ndarray | None) -> Targets:
+        return Targets(self.y, weight, self.columns, self.codes)
+
+    def weighted_to_mean_one(self) -> Targets:
+        """The same with weights of which only the ratios matter."""
+        return self.with_weight(of_mean_one(self.weight))
+
+
+def of_mean_one(weight: np.ndarray | None) -> np.ndarray | None:
+    """Weights of which only the ratios matter."""
+    if weight is None:
+        return None
+    return (weight * (len(weight) / weight.sum(dtype=float))).astype(weight.dtype)
+
+
+class Task:
+    """What y is and how it is predicted; a fitted model keeps ``spec`` and, for labels, ``classes_``."""
+
+    coef_is_flat = False  # whether coef_ of a linear model has one dimension
+
+    def spec(self) -> dict:
+        """Plain values from which the task can be rebuilt."""
+        raise NotImplementedError
+
+    def encode(self, y, weight, dtype, loss: Loss) -> Targets:
+        raise NotImplementedError
+
+    def predict(self, raw: np.ndarray, loss: Loss) -> np.ndarray:
+        """Predictions from raw scores (m, K)."""
+        raise NotImplementedError
+
+    def score(self, y, raw: np.ndarray, loss: Loss, weight=None) -> float:
+        """R2 or accuracy."""
+        raise NotImplementedError
+
+    def check_held_out(self, y) -> None:
+        """Raise where y holds what cannot be predicted."""
+
+    def strata(self, y):
+        """What a split into training and validation rows keeps the shares of, or None."""
+        return None
+
+
+@dataclass(frozen=True)
+class Numbers(Task):
+    """One number a row, or one for each output."""
+
+    flat: bool  # whether y has one dimension
+
+    @property
+    def coef_is_flat(self):
+        return self.flat
+
+    def spec(self):
+        return {"task": "numbers", "flat": self.flat}
+
+    def encode(self, y, weight, dtype, loss):
+        y = np.ascontiguousarray(y, dtype=dtype)
+        loss._check_targets(y)
+        return Targets(y, weight, 1 if y.ndim == 1 else y.shape[1], False)
+
+    def predict(self, raw, loss):
+        out = loss.inverse_link(raw)
+        return out.ravel() if self.flat else out
+
+    def score(self, y, raw, loss, weight=None):
+        from sklearn.metrics import r2_score  # late: slow to import
+
+        return r2_score(y, self.predict(raw, loss), sample_weight=weight)
+
+
+@dataclass(frozen=True)
+class Classes(Task):
+    """One of several classes a row: one column of raw scores for two classes, one a class for more."""
+
+    classes: np.ndarray
+
+    def spec(self):
+        return {"task": "classes"}
+
+    def encode(self, y, weight, dtype, loss):
+        codes = class_codes(y, self.classes, dtype)
+        return Targets(codes, weight, 1 if len(self.classes) == 2 else len(self.classes), True)
+
+    def predict(self, raw, loss):
+        index = (raw[:, 0] > 0).astype(np.intp) if raw.shape[1] == 1 else raw.argmax(axis=1)
+        return self.classes[index]
+
+    def score(self, y, raw, loss, weight=None):
+        from sklearn.metrics import accuracy_score  # late: slow to import
+
+        return accuracy_score(y, self.predict(raw, loss), sample_weight=weight)
+
+    def probabilities(self, raw, loss):
+        return loss.probabilities(raw)
+
+    def log_probabilities(self, raw, loss):
+        return loss.log_probabilities(raw)
+
+    def check_held_out(self, y):
+        class_codes(np.asarray(y), self.classes, float)
+
+    def strata(self, y):
+        return np.ravel(y)
+
+
+@dataclass(frozen=True)
+class Labels(Classes):
+    """Any number of labels a row: y is a matrix of zeros and ones, a column of raw scores for each label."""
+
+    def spec(self):
+        return {"task": "labels"}
+
+    def encode(self, y, weight, dtype, loss):
+        return Targets(np.ascontiguousarray(y, dtype=dtype), weight, y.shape[1], False)
+
+    def predict(self, raw, loss):
+        return (raw > 0).astype(np.intp)
+
+    def probabilities(self, raw, loss):
+        return self._by_label(loss.probabilities, raw)
+
+    def log_probabilities(self, raw, loss):
+        return self._by_label(loss.log_probabilities, raw)
+
+    @staticmethod
+    def _by_label(probabilities, raw):
+        return np.hstack([probabilities(raw[:, k : k + 1])[:, 1:] for k in range(raw.shape[1])])
+
+    def check_held_out(self, y):
+        if np.shape(y)[1:] != (len(self.classes),):
+            raise ValueError(f"y_val has shape {np.shape(y)}, but there are {len(self.classes)} labels.")
+
+    def strata(self, y):
+        return None
 
 
 def classes_of(y) -> np.ndarray:
@@ -46,8 +193,3 @@ def class_codes(y, classes, dtype) -> np.ndarray:
         unknown = np.unique(np.asarray(y)[~known])
         raise ValueError(f"y contains labels {unknown} that are not among the classes {classes}.")
     return codes.astype(dtype)
-
-
-def classification_targets(codes, weight, n_classes) -> Targets:
-    """One column for two classes, one a class for more."""
-    return Targets(codes, weight, 1 if n_classes == 2 else n_classes, True)

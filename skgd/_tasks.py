@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from . import _options as options
 from ._estimator import partial_fit_available
-from ._problem import Targets
-from ._targets import class_codes, classes_of, classification_targets, regression_targets
-from ._validation import class_weights
+from ._targets import Classes, Labels, Numbers, Targets, Task, classes_of
+from ._validation import class_weights, dense
 
 
 class Regression(RegressorMixin):
@@ -60,24 +57,14 @@ class Regression(RegressorMixin):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predictions; for losses with a log link, the exponential of the raw score.
         """
-        return self._predictions(self._raw_scores(X))
+        raw = self._raw_scores(X)
+        return self._fitted_task().predict(raw, self._fitted_loss)
 
-    def _predictions(self, raw):
-        out = options.loss_of(self, self._task).inverse_link(raw)
-        return out.ravel() if self._flat_y else out
+    def _task_of(self, y, classes=None) -> Task:
+        return Numbers(flat=y.ndim == 1)
 
-    def _encode(self, X, y, weight, loss, classes=None):
-        self._flat_y = y.ndim == 1
-        return regression_targets(y, weight, X.dtype, loss)
-
-    @property
-    def _flat_coef(self):
-        return self._flat_y
-
-    def _score_rows(self, X, y, weight):
-        from sklearn.metrics import r2_score  # late: slow to import
-
-        return r2_score(y, self._predictions(self._raw(X)), sample_weight=weight)
+    def _fitted_task(self) -> Task:
+        return Numbers(flat=self._model["flat"])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -86,10 +73,10 @@ class Regression(RegressorMixin):
 
 
 def _loss_has_probabilities(estimator):
-    loss = options.loss_of(estimator, "classification")
+    loss = estimator._fitted_loss
     if not loss.has_probabilities:
         raise AttributeError(
-            f"predict_proba is not available for loss={estimator.loss!r}: it has no probabilities. "
+            f"predict_proba is not available for loss={loss.name or loss!r}: it has no probabilities. "
             f'Use loss="log_loss" or "modified_huber", or sklearn.calibration.CalibratedClassifierCV.'
         )
     return True
@@ -99,9 +86,7 @@ class Classification(ClassifierMixin):
     """Targets are labels of any kind."""
 
     _task = "classification"
-    _flat_coef = False
-    _takes_indicators = False  # y may be a matrix of zeros and ones, a column for each label
-    _indicators = False
+    _takes_labels = False  # y may be a matrix of zeros and ones, a column for each label
 
     @partial_fit_available
     @_fit_context(prefer_skip_nested_validation=True)
@@ -174,7 +159,8 @@ class Classification(ClassifierMixin):
         y : ndarray of shape (n_samples,) or (n_samples, n_classes)
             Labels; a matrix of zeros and ones after a fit to one.
         """
-        return self._labels(self._raw_scores(X))
+        raw = self._raw_scores(X)
+        return self._fitted_task().predict(raw, self._fitted_loss)
 
     @available_if(_loss_has_probabilities)
     def predict_proba(self, X) -> np.ndarray:
@@ -190,7 +176,8 @@ class Classification(ClassifierMixin):
         probabilities : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        return self._by_label(options.loss_of(self, self._task).probabilities, self._raw_scores(X))
+        raw = self._raw_scores(X)
+        return self._fitted_task().probabilities(raw, self._fitted_loss)
 
     @available_if(_loss_has_probabilities)
     def predict_log_proba(self, X) -> np.ndarray:
@@ -206,53 +193,43 @@ class Classification(ClassifierMixin):
         log_probabilities : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        return self._by_label(options.loss_of(self, self._task).log_probabilities, self._raw_scores(X))
+        raw = self._raw_scores(X)
+        return self._fitted_task().log_probabilities(raw, self._fitted_loss)
 
-    def _by_label(self, probabilities, raw):
-        """Probabilities of the classes; of each label where a row may have several."""
-        if not self._indicators:
-            return probabilities(raw)
-        return np.hstack([probabilities(raw[:, k : k + 1])[:, 1:] for k in range(raw.shape[1])])
+    def _task_of(self, y, classes=None) -> Task:
+        if self._takes_labels and type_of_target(y) == "multilabel-indicator":
+            if self.class_weight is not None:
+                raise ValueError("class_weight is not supported for multilabel y: use sample_weight.")
+            return Labels(np.arange(y.shape[1]))
+        return Classes(classes_of(_one_label_a_row(y)) if classes is None else classes)
 
-    def _labels(self, raw):
-        if self._indicators:
-            return (raw > 0).astype(np.intp)
-        index = (raw[:, 0] > 0).astype(np.intp) if raw.shape[1] == 1 else raw.argmax(axis=1)
-        return self.classes_[index]
+    def _fitted_task(self) -> Task:
+        return {"classes": Classes, "labels": Labels}[self._model["task"]](self.classes_)
 
-    def _encode(self, X, y, weight, loss, classes=None):
-        self._indicators = self._takes_indicators and type_of_target(y) == "multilabel-indicator"
-        if self._indicators:
-            return self._encode_indicators(X, y, weight)
-        if np.ndim(y) != 1:  # else a validated array, for which this call would only take time
-            y = column_or_1d(y, warn=True)
-        classes = classes_of(y) if classes is None else classes
-        if self.warm_start and hasattr(self, "_descent") and not np.array_equal(classes, self.classes_):
+    def _encode(self, task, y, weight, dtype, loss) -> Targets:
+        if isinstance(task, Labels):
+            return task.encode(dense(y), weight, dtype, loss)
+        y = column_or_1d(y) if np.ndim(y) != 1 else y
+        targets = task.encode(y, weight, dtype, loss)
+        found = class_weights(self.class_weight, task.classes, y, targets.y, weight, dtype)
+        return targets.with_weight(found)
+
+    def _previous(self, task):
+        previous = super()._previous(task)
+        if previous is not None and not np.array_equal(task.classes, self.classes_):
             raise ValueError(
-                f"warm_start=True, but the classes changed: {self.classes_} before, {classes} now."
+                f"warm_start=True, but the classes changed: {self.classes_} before, {task.classes} now."
             )
-        self.classes_ = classes
-        codes = class_codes(y, self.classes_, X.dtype)
-        weight = class_weights(self.class_weight, self.classes_, y, codes, weight, X.dtype)
-        return classification_targets(codes, weight, len(self.classes_))
+        return previous
 
-    def _check_held_out(self, y):
-        if not self._indicators:
-            class_codes(np.asarray(y), self.classes_, float)
-
-    def _encode_indicators(self, X, y, weight):
-        if self.class_weight is not None:
-            raise ValueError("class_weight is not supported for multilabel y: use sample_weight.")
-        y = y.toarray() if sparse.issparse(y) else y
-        self.classes_ = np.arange(y.shape[1])
-        return Targets(np.ascontiguousarray(y, dtype=X.dtype), weight, y.shape[1], False)
-
-    def _score_rows(self, X, y, weight):
-        from sklearn.metrics import accuracy_score  # late: slow to import
-
-        return accuracy_score(y, self._labels(self._raw(X)), sample_weight=weight)
+    def _model_of(self, task, problem, weights, intercepts):
+        return {**super()._model_of(task, problem, weights, intercepts), "classes_": task.classes}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = self._takes_indicators
+        tags.classifier_tags.multi_label = self._takes_labels
         return tags
+
+
+def _one_label_a_row(y) -> np.ndarray:
+    return y if np.ndim(y) == 1 else column_or_1d(y, warn=True)

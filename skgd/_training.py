@@ -1,19 +1,23 @@
-"""The training loop: epochs of the core, checks, history, and one reason to stop."""
+"""Training: a fit under way, its checks, its history, and one reason to stop."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ._core import core
-from ._problem import Descent, Problem
+from ._descent import Descent
+from ._epochs import EpochPlan, Stretch, run_epochs
+from ._options import CoreRule, Options, Stopping
+from ._problem import Problem
 from ._rates import Rates
 
-_CHUNK = 1 << 16  # updates per call of the core at most
+__all__ = ["COLUMNS", "Fit", "LossWindow", "PlateauRule", "Record", "Watcher", "train"]
 
 COLUMNS = (
     "epoch",
@@ -24,6 +28,26 @@ COLUMNS = (
     "gradient_norm",
     "seconds",
 )
+
+
+@dataclass
+class Fit:
+    """A fit under way: what was asked for, what is minimised, where the descent is, and its rates."""
+
+    options: Options
+    problem: Problem
+    rule: CoreRule
+    descent: Descent
+    rates: Rates
+    stream: bool = False  # partial_fit: one pass over some rows of many
+
+    def copy(self) -> Fit:
+        """One to end here, while this one goes on."""
+        return replace(self, descent=self.descent.copy(), rates=copy(self.rates))
+
+    def value(self) -> float:
+        """F at what the descent has to offer."""
+        return self.problem.value(self.descent.parameters, self.options.threads)
 
 
 class Watcher:
@@ -44,25 +68,6 @@ class Watcher:
 
 
 @dataclass
-class Settings:
-    """How to train; `batch_size` is n for solver="batch", `check_every` a number of updates."""
-
-    batch_size: int
-    rule: tuple  # (name, parameters) of the core's update rule
-    max_iter: int
-    check_every: int
-    tol: float | None
-    n_iter_no_change: int
-    shuffle: bool = True
-    threads: int = 1
-    max_gradient_norm: float = 0.0  # 0: gradients are taken as they are
-    record_path: bool = False
-    early_stopping: bool = False
-    score: Callable[[np.ndarray], float] | None = None  # validation score of parameters
-    watchers: Sequence[Watcher] = ()
-
-
-@dataclass
 class Record:
     """What happened: one row per check."""
 
@@ -79,7 +84,7 @@ class Record:
         """The record of a training that ends here."""
         return replace(self, stop_reason=reason, path=list(self.path))
 
-    def correct(self, descent: Descent) -> None:
+    def replace_last_point(self, descent: Descent) -> None:
         """The last point of the path was undone: the descent went on from elsewhere."""
         if self.path:
             self.path[-1] = descent.parameters.copy()
@@ -88,14 +93,15 @@ class Record:
         for name, values in self.history.items():
             values.append(row[name])
 
-    def even(self) -> None:
-        """Drop a row that an interrupt left half written."""
+    def drop_partial_row(self) -> None:
+        """Make the columns equally long again, and the path as long as they, after an interrupt."""
         whole = min(map(len, self.history.values()))
         for values in self.history.values():
             del values[whole:]
+        del self.path[whole + 1 :]
 
 
-class Window:
+class LossWindow:
     """Mean loss over the last n rows visited, each as it was just before its update."""
 
     def __init__(self, n: int):
@@ -126,149 +132,148 @@ class Window:
         return self.loss / self.weight if self.weight > 0 else 0.0
 
 
-class Progress:
-    """The stopping rules: plateaus of the objective, or of the validation score.
+class PlateauRule:
+    """The stopping rule: `n_iter_no_change` checks in a row without an improvement end training.
 
-    Both are kept as costs; a check improves when it lies `least` below the last one that did.
+    Objectives and negative validation scores are costs; a check improves when it lies more than `margin`
+    below the last one that did.
     """
 
-    def __init__(self, settings: Settings, start_loss: float):
-        self.settings = settings
-        tol = settings.tol or 0.0
-        self.least = tol if settings.early_stopping else tol * start_loss
+    def __init__(self, stopping: Stopping, reference: float):
+        self.stopping = stopping
+        tol = stopping.tol or 0.0
+        self.margin = tol if stopping.early_stopping else tol * reference
         self.best = np.inf
         self.waits = 0  # checks since the last improvement
-        self.drops = 0  # times the rates were lowered since then
+        self.plateaus = 0  # plateaus since then after which training went on
 
     def update(self, loss: float, score: float) -> None:
-        cost = -score if self.settings.early_stopping else loss
-        if cost < self.best - self.least:
-            self.best, self.waits, self.drops = cost, 0, 0
+        cost = -score if self.stopping.early_stopping else loss
+        if cost < self.best - self.margin:
+            self.best, self.waits, self.plateaus = cost, 0, 0
         else:
             self.waits += 1
 
     def go_on(self) -> None:
         """Wait anew, with other rates."""
         self.waits = 0
-        self.drops += 1
+        self.plateaus += 1
 
     @property
     def plateau(self) -> bool:
-        """Whether n_iter_no_change checks in a row brought no improvement."""
-        settings = self.settings
-        stops = settings.tol is not None or settings.early_stopping
-        return stops and self.waits >= settings.n_iter_no_change
+        return self.stopping.waits and self.waits >= self.stopping.n_iter_no_change
 
 
-def train(problem: Problem, descent: Descent, rates: Rates, settings: Settings, stream=False) -> Record:
+def train(
+    fit: Fit,
+    score: Callable[[np.ndarray], float] | None = None,  # validation score of parameters
+    watchers: Sequence[Watcher] = (),
+) -> Record:
     """Carry the descent through at most `max_iter` epochs; KeyboardInterrupt leaves it consistent.
 
     A stream (partial_fit) takes the objective of its first rows as what later ones are held against.
     """
     record = Record()
     try:
-        if not stream or descent.reference is None:
-            _take_reference(problem, descent, settings, record)
-        _train(problem, descent, rates, settings, record, stream)
+        if not fit.stream or fit.descent.reference is None:
+            _take_reference(fit, record)
+        plan = EpochPlan.of(fit.options, fit.problem.n, fit.problem.d)
+        training = _Training(fit, record, score, watchers)
+        record.stop_reason = run_epochs(training, plan, fit.descent.random)
     except KeyboardInterrupt:
         record.stop_reason = "interrupted"
-        record.even()
+        record.drop_partial_row()
     finally:
-        for watcher in settings.watchers:
+        for watcher in watchers:
             watcher.close(record)
     return record
 
 
-def _take_reference(problem, descent, settings, record):
-    record.start_loss = problem.objective(descent.theta, settings.threads)
-    at_zero = 0.0
-    if descent.theta.any():
-        at_zero = problem.objective(problem.zeros(), settings.threads)
+def _take_reference(fit: Fit, record: Record) -> None:
+    """The unit of improvements: the objective at the start, or at zero where that is larger."""
+    problem, descent, threads = fit.problem, fit.descent, fit.options.threads
+    record.start_loss = problem.value(descent.theta, threads)
+    at_zero = problem.value(problem.zeros(), threads) if descent.theta.any() else 0.0
     # the perceptron loss is 0 at 0; its unit is a margin of 1
     descent.reference = max(abs(record.start_loss), abs(at_zero)) or 1.0
 
 
-def _train(problem, descent, rates, settings, record, stream):
-    n, batch_size = problem.n, settings.batch_size
-    order = core.Order(n, problem.d) if settings.shuffle and batch_size < n else None
-    window, clock = Window(n), time.perf_counter()
-    progress = Progress(settings, descent.reference)
-    rates.begin(descent)
-    if settings.record_path:
-        record.path.append(descent.parameters.copy())
-    since_check, epoch = 0, 0
-    # Besides the checks, cut where a coming window of n rows will begin: an epoch before a check.
-    updates_per_epoch = -(-n // batch_size)
-    cut = -updates_per_epoch % settings.check_every
-    while epoch < settings.max_iter:
-        if order is not None:
-            order.shuffle(descent.random)
-        elif batch_size >= n and not stream:
-            problem.condense(epoch)
-        position = 0
-        while position < n:
-            until = cut if since_check < cut else settings.check_every
-            room = min(until - since_check, _CHUNK)
-            count = min(room * batch_size, n - position)
-            record.place = epoch + position / n
-            for watcher in settings.watchers:
-                watcher.begin(record, descent)
-            record.epochs = epoch + 1
-            outcome = _advance(problem, descent, rates, settings, order, (position, count))
-            loss, weight, penalty, gradient_norm, updates = outcome
-            window.add(loss, weight, count)
-            position += count
-            since_check += updates
-            objective = window.mean() + penalty
-            if not rates.accept(descent, objective):
-                record.correct(descent)
-                window.clear()
-                since_check = 0
-                continue
-            last = position == n and epoch + 1 == settings.max_iter
-            if since_check < settings.check_every and not last:
-                continue
-            since_check = 0
-            descent.epochs += position == n
-            if descent.averages and not stream:
-                objective = problem.objective(descent.parameters, settings.threads)
-            score = settings.score(descent.parameters) if settings.score else np.nan
-            record.add(
-                epoch=epoch + position / n,
-                update=descent.t,
-                loss=objective,
-                validation_score=score,
-                learning_rate=rates.last,
-                gradient_norm=gradient_norm,
-                seconds=time.perf_counter() - clock,
-            )
-            if settings.record_path:
-                record.path.append(descent.parameters.copy())
-            if settings.early_stopping and score > record.best_score:
-                record.best_score, record.best_parameters = score, descent.parameters.copy()
-            stops = [watcher.check(record, descent) for watcher in settings.watchers]
-            if any(stops):
-                record.stop_reason = "callback"
-                return
-            progress.update(objective, score)
-            rates.observe(descent, progress.waits, objective)
-            if progress.plateau:
-                if rates.drop(descent, progress):
-                    record.correct(descent)
-                else:
-                    record.stop_reason = "early_stopping" if settings.early_stopping else "tol"
-                    return
-        epoch += 1
-    record.stop_reason = "max_iter"
+class _Training:
+    """One fit, as the epoch loop carries it."""
 
+    def __init__(self, fit: Fit, record: Record, score, watchers):
+        self.fit, self.record, self.score, self.watchers = fit, record, score, watchers
+        self.window, self.began = LossWindow(fit.problem.n), time.perf_counter()
+        self.plateau_rule = PlateauRule(fit.options.stopping, fit.descent.reference)
+        fit.rates.begin(fit.descent)
+        self.record_path()
 
-def _advance(problem, descent, rates, settings, order, span):
-    """One call of the core over rows [start, start + count) of the order."""
-    updates = -(-span[1] // settings.batch_size)
-    values = rates(descent.t, updates)
-    bound = descent.bind()
-    plan = (settings.batch_size, values.reshape(-1, 1), settings.threads, settings.max_gradient_norm)
-    try:
-        return core.run(problem.core, bound, settings.rule, order, span, plan)
-    finally:
-        descent.t = bound.t
+    def record_path(self) -> None:
+        if self.fit.options.record_path:
+            self.record.path.append(self.fit.descent.parameters.copy())
+
+    def begin_epoch(self, epoch: int) -> None:
+        fit = self.fit
+        if not fit.stream and fit.options.rows_per_update(fit.problem.n) >= fit.problem.n:
+            fit.problem.condense(epoch)
+
+    def advance(self, stretch: Stretch) -> bool:
+        record, descent, rates = self.record, self.fit.descent, self.fit.rates
+        record.place = stretch.begins
+        for watcher in self.watchers:
+            watcher.begin(record, descent)
+        record.epochs = stretch.epoch + 1
+        loss, weight, penalty, self.gradient_norm, _ = self.run_core(stretch)
+        descent.epochs += stretch.ends_epoch
+        self.window.add(loss, weight, stretch.count)
+        self.objective = self.window.mean() + penalty
+        if rates.accept(descent, self.objective):
+            return True
+        record.replace_last_point(descent)
+        self.window.clear()
+        return False
+
+    def run_core(self, stretch: Stretch):
+        """Sums over the rows of a stretch, after its updates."""
+        fit, options = self.fit, self.fit.options
+        batch_size = options.rows_per_update(fit.problem.n)
+        values = fit.rates(fit.descent.t, -(-stretch.count // batch_size)).reshape(-1, 1)
+        bound = fit.descent.bind()
+        plan = (batch_size, values, options.threads, options.max_gradient_norm)
+        try:
+            return core.run(fit.problem.core, bound, fit.rule.core_spec(), stretch.order, stretch.span, plan)
+        finally:
+            fit.descent.t = bound.t
+
+    def check(self, stretch: Stretch) -> str | None:
+        record, descent, rates = self.record, self.fit.descent, self.fit.rates
+        if descent.averages and not self.fit.stream:
+            self.objective = self.fit.value()
+        score = self.score(descent.parameters) if self.score else np.nan
+        self.add_row(stretch, score)
+        stops = [watcher.check(record, descent) for watcher in self.watchers]
+        if any(stops):
+            return "callback"
+        self.plateau_rule.update(self.objective, score)
+        rates.observe(descent, self.plateau_rule.waits, self.objective)
+        if not self.plateau_rule.plateau:
+            return None
+        if rates.drop(descent, self.plateau_rule):
+            record.replace_last_point(descent)
+            return None
+        return "early_stopping" if self.fit.options.stopping.early_stopping else "tol"
+
+    def add_row(self, stretch: Stretch, score: float) -> None:
+        record, descent = self.record, self.fit.descent
+        record.add(
+            epoch=stretch.ends,
+            update=descent.t,
+            loss=self.objective,
+            validation_score=score,
+            learning_rate=self.fit.rates.last,
+            gradient_norm=self.gradient_norm,
+            seconds=time.perf_counter() - self.began,
+        )
+        self.record_path()
+        if self.fit.options.stopping.early_stopping and score > record.best_score:
+            record.best_score, record.best_parameters = score, descent.parameters.copy()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
+
+from ._targets import Labels
 
 _MLP_ACTIVATIONS = {"identity", "logistic", "tanh", "relu"}
 
@@ -15,7 +19,7 @@ def _carry(estimator, twin):
     """What all fitted estimators have."""
     for name in ("n_features_in_", "feature_names_in_", "classes_"):
         if hasattr(estimator, name):
-            setattr(twin, name, getattr(estimator, name))
+            setattr(twin, name, copy(getattr(estimator, name)))
     return twin
 
 
@@ -34,7 +38,7 @@ def linear_regressor(estimator, loss):
         else:
             twin = linear_model.TweedieRegressor(power=loss.power, link="log", **shared)
         twin._base_loss = twin._get_loss()
-        twin.coef_, twin.intercept_ = estimator.coef_, float(estimator.intercept_[0])
+        twin.coef_, twin.intercept_ = estimator.coef_.copy(), float(estimator.intercept_[0])
         twin.n_iter_ = estimator.n_iter_
         return _carry(estimator, twin)
     if several:
@@ -48,7 +52,7 @@ def linear_regressor(estimator, loss):
             penalty=estimator.penalty, l1_ratio=estimator.l1_ratio, **shared, **options
         )
         twin.t_, twin.n_iter_ = float(estimator.n_updates_ + 1), estimator.n_iter_
-    twin.coef_, twin.intercept_ = estimator.coef_, estimator.intercept_
+    twin.coef_, twin.intercept_ = estimator.coef_.copy(), estimator.intercept_.copy()
     return _carry(estimator, twin)
 
 
@@ -71,7 +75,7 @@ def linear_classifier(estimator, loss):
             fit_intercept=estimator.fit_intercept,
         )
         twin.t_, twin.n_iter_ = float(estimator.n_updates_ + 1), estimator.n_iter_
-    twin.coef_, twin.intercept_ = estimator.coef_, estimator.intercept_
+    twin.coef_, twin.intercept_ = estimator.coef_.copy(), estimator.intercept_.copy()
     return _carry(estimator, twin)
 
 
@@ -80,7 +84,8 @@ def _perceptron(estimator, kind, **options):
         raise _no_twin(estimator, f"activation={estimator.activation!r}")
     hidden = tuple(len(intercepts) for intercepts in estimator.intercepts_[:-1])
     twin = kind(hidden_layer_sizes=hidden, activation=estimator.activation, alpha=estimator.alpha, **options)
-    twin.coefs_, twin.intercepts_ = list(estimator.coefs_), list(estimator.intercepts_)
+    twin.coefs_ = [coef.copy() for coef in estimator.coefs_]
+    twin.intercepts_ = [intercept.copy() for intercept in estimator.intercepts_]
     twin.n_layers_, twin.n_outputs_ = estimator.n_layers_, estimator.n_outputs_
     twin.n_iter_, twin.t_, twin.loss_ = estimator.n_iter_, estimator.n_updates_, estimator.loss_
     twin.loss_curve_, twin.best_loss_ = list(estimator.loss_curve_), estimator.loss_
@@ -106,8 +111,8 @@ def perceptron_classifier(estimator, loss):
     if loss.name != "log_loss":
         raise _no_twin(estimator, f"loss={estimator.loss!r}")
     twin = _perceptron(estimator, MLPClassifier)
-    several = estimator.n_outputs_ > 1 and not estimator._indicators
-    twin.out_activation_ = "softmax" if several else "logistic"
-    labels = np.eye(len(estimator.classes_), dtype=int) if estimator._indicators else estimator.classes_
+    many_labels = isinstance(estimator._fitted_task(), Labels)
+    twin.out_activation_ = "softmax" if estimator.n_outputs_ > 1 and not many_labels else "logistic"
+    labels = np.eye(len(estimator.classes_), dtype=int) if many_labels else estimator.classes_
     twin._label_binarizer = LabelBinarizer().fit(labels)
     return twin

@@ -23,7 +23,10 @@ __all__ = [
     "check_rows",
     "check_weights",
     "class_weights",
+    "dense",
+    "door_of",
     "rows_of",
+    "schema_of",
 ]
 
 _DTYPES = (np.float64, np.float32)
@@ -49,6 +52,19 @@ def check_design(estimator, X, y="no_validation", *, reset: bool, multi_output=T
         return _canonical(validate_data(estimator, X, **options))
     X, y = validate_data(estimator, X, y, multi_output=multi_output, y_numeric=y_numeric, **options)
     return _canonical(X), y
+
+
+def door_of(estimator):
+    """A stand-in for the estimator, for scikit-learn's validation to write what it learns of X to."""
+    door = object.__new__(type(estimator))
+    door.__dict__.update(vars(estimator))
+    return door
+
+
+def schema_of(door) -> dict:
+    """What validation learned of X: the number of its features and, where they have some, their names."""
+    names = ("n_features_in_", "feature_names_in_")
+    return {name: vars(door)[name] for name in names if name in vars(door)}
 
 
 def check_matrix(X):
@@ -99,12 +115,15 @@ def _canonical(X):
     return X
 
 
+def dense(y) -> np.ndarray:
+    """y as an array, also where it came sparse."""
+    return y.toarray() if sparse.issparse(y) else y
+
+
 def check_rows(X_val, y_val, estimator):
     """A validation set of the user's own."""
-    if (X_val is None) != (y_val is None):
+    if X_val is None or y_val is None:
         raise ValueError("X_val and y_val belong together: give both or neither.")
-    if X_val is None:
-        return None
     X_val = check_design(estimator, X_val, reset=False)
     y_val = check_array(y_val, ensure_2d=False, dtype=None)
     if len(y_val) != X_val.shape[0]:
@@ -114,7 +133,7 @@ def check_rows(X_val, y_val, estimator):
     return X_val, y_val
 
 
-def rows_of(estimator, given, X, y, weight, kept) -> dict:
+def rows_of(schema: dict, given, X, y, weight, kept) -> dict:
     """The rows that a fit trains on, for callbacks: of the X `given`, where names of features are expected.
 
     X holds the `kept` rows already (None: all are), y and the weights do not; what has to be copied is a
@@ -122,7 +141,7 @@ def rows_of(estimator, given, X, y, weight, kept) -> dict:
     """
     if kept is not None:
         y, weight = y[kept], None if weight is None else weight[kept]
-    if hasattr(estimator, "feature_names_in_"):
+    if "feature_names_in_" in schema:
         X = given if kept is None else partial(_safe_indexing, given, kept)
     return {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
 

@@ -172,7 +172,7 @@ class LossCurveDisplay:
             check_is_fitted(estimator, "history_", msg="%(name)s has no history yet: call fit first.")
         histories = [estimator.history_ for estimator in estimators]
         places = [
-            history["epoch"] * estimator._n_rows if x == "rows" else history[x]
+            history["epoch"] * estimator._model["rows"] if x == "rows" else history[x]
             for estimator, history in zip(estimators, histories, strict=True)
         ]
         scores = [history["validation_score"] for history in histories]

@@ -7,11 +7,12 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from . import _options as options
-from ._estimator import of_mean_one
-from ._problem import Penalty, Problem
+from ._design import design_of
+from ._options import Objective
+from ._penalty import L2
+from ._problem import Problem
 from ._step_size import scale_of
-from ._targets import class_codes, classes_of, classification_targets, regression_targets
+from ._targets import Classes, Numbers, Targets, classes_of, of_mean_one
 from ._validation import check_matrix, check_weights
 from .display import LearningRateDisplay
 from .losses import LOSSES, Loss
@@ -139,24 +140,21 @@ def largest_stable_learning_rate(
     X = check_matrix(X)
     weight = of_mean_one(check_weights(sample_weight, X))
     targets = _targets(X, y, weight, loss)
-    problem = Problem(X, targets, loss, Penalty(l2=float(alpha)), bool(fit_intercept))
-    rows = options.rows_of(solver, batch_size, problem.n)
+    problem = Problem(design_of(X), targets, Objective(loss, L2(float(alpha)), bool(fit_intercept)))
+    rows = {"batch": problem.n, "sgd": 1, "minibatch": min(batch_size, problem.n)}[solver]
     scale = scale_of(problem, max(2, rows), frugal=True)  # with the eigenvalue, whatever the solver
     parameters = problem.d + bool(fit_intercept)
     return StableRate(scale.largest_stable(rows), scale.critical_batch_size(), scale.condition(parameters))
 
 
-def _targets(X, y, weight, loss):
+def _targets(X, y, weight, loss) -> Targets:
     if y is None:
-        y = np.zeros(X.shape[0], dtype=X.dtype)
-        return regression_targets(y, weight, X.dtype, Loss())
+        return Numbers(flat=True).encode(np.zeros(X.shape[0]), weight, X.dtype, Loss())
     y = np.asarray(y)
     if len(y) != X.shape[0]:
         raise ValueError(f"X and y have inconsistent numbers of samples: {X.shape[0]} and {len(y)}.")
-    if loss.task == "regression":
-        return regression_targets(y, weight, X.dtype, loss)
-    classes = classes_of(y)
-    return classification_targets(class_codes(y, classes, X.dtype), weight, len(classes))
+    task = Numbers(y.ndim == 1) if loss.task == "regression" else Classes(classes_of(y))
+    return task.encode(y, weight, X.dtype, loss)
 
 
 def find_learning_rate(

@@ -9,10 +9,11 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
 
-from . import _options as options
 from . import _twins as twins
 from ._docs import documented
 from ._estimator import GradientDescent, shaped
+from ._options import loss_names
+from ._penalty import PENALTIES
 from ._tasks import Classification, Regression
 from .losses import Loss
 from .optimizers import Optimizer
@@ -26,43 +27,39 @@ class LinearModel(GradientDescent):
 
     _parameter_constraints = {
         **GradientDescent._parameter_constraints,
-        "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
+        "penalty": [StrOptions({name for name in PENALTIES if name}), None],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
     }
     _fitted = "coef_"
 
-    def _penalty(self):
-        return options.penalty_of(self.penalty, self.alpha, self.l1_ratio)
-
-    def _initialise(self, problem, theta):
-        """Linear models start at zero."""
-
-    def _start_at(self, problem, theta, coef_init, intercept_init):
+    @staticmethod
+    def _start_at(problem, theta, seed, coef_init, intercept_init):
         (block,) = problem.blocks(theta)
         K = problem.targets.columns
         if coef_init is not None:
             block[:-1] = shaped(coef_init, "coef_init", (K, problem.d)).T
-        if intercept_init is not None and self.fit_intercept:
+        if intercept_init is not None and problem.fit_intercept:
             block[-1] = shaped(intercept_init, "intercept_init", (K,))
 
-    def _set_parameters(self, theta, problem):
-        """coef_ and intercept_, for X, from parameters of the problem."""
-        coef, intercept = self._unpacked(theta, problem)
-        self.coef_ = coef.ravel() if self._flat_coef else coef
-        self.intercept_ = intercept
-
-    def _unpacked(self, theta, problem):
-        theta = theta if problem.standard is None else problem.standard.out_of(theta)
+    @staticmethod
+    def _unpack(theta, problem):
+        theta = theta if problem.standard is None else problem.standard.to_original(theta)
         (block,) = problem.blocks(theta)
         return np.ascontiguousarray(block[:-1].T), block[-1].copy()
 
-    def _flat(self, theta, problem):
-        coef, intercept = self._unpacked(theta, problem)
-        return np.concatenate([coef.ravel(), intercept])
+    @staticmethod
+    def _attributes(weights, intercepts, task):
+        coef = weights.ravel() if task.coef_is_flat else weights
+        return {"coef_": coef, "intercept_": intercepts}
 
-    def _fill(self, problem, theta, flat):
-        K = problem.targets.columns
-        self._start_at(problem, theta, flat[: K * problem.d], flat[K * problem.d :])
+    @staticmethod
+    def _flatten(weights, intercepts):
+        return np.concatenate([weights.ravel(), intercepts])
+
+    @classmethod
+    def _fill(cls, problem, theta, flat):
+        size = problem.targets.columns * problem.d
+        cls._start_at(problem, theta, 0, flat[:size], flat[size:])
 
     def _raw(self, X):
         """Raw scores (n, K) of validated rows."""
@@ -117,7 +114,7 @@ class GDRegressor(Regression, LinearModel):
     _twin = staticmethod(twins.linear_regressor)
     _parameter_constraints = {
         **LinearModel._parameter_constraints,
-        "loss": [StrOptions(options.loss_names("regression")), Loss],
+        "loss": [StrOptions(loss_names("regression")), Loss],
     }
 
     def __init__(
@@ -224,7 +221,7 @@ class GDClassifier(Classification, LinearModel):
     _twin = staticmethod(twins.linear_classifier)
     _parameter_constraints = {
         **LinearModel._parameter_constraints,
-        "loss": [StrOptions(options.loss_names("classification")), Loss],
+        "loss": [StrOptions(loss_names("classification")), Loss],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 

@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from . import _options as options
 from . import _twins as twins
+from ._coordinates import convert
+from ._design import Standard, design_of
 from ._docs import documented
 from ._estimator import GradientDescent, shaped
 from ._network import ACTIVATIONS, Network
-from ._problem import Problem, Targets
+from ._options import loss_names
+from ._problem import scoring_problem
 from ._tasks import Classification, Regression
 from .losses import Loss
 from .optimizers import Optimizer
@@ -35,62 +36,40 @@ class PerceptronModel(GradientDescent):
     }
     _fitted = "coefs_"
 
-    @property
-    def _network(self) -> Network:
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).ravel()
-        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
-            raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must be positive integers, one for each "
-                f"hidden layer."
-            )
-        return Network(tuple(int(size) for size in sizes), self.activation, float(self.dropout))
-
-    @property
-    def _max_gradient_norm(self) -> float:
-        return 0.0 if self.max_grad_norm is None else float(self.max_grad_norm)
-
-    def _penalty(self):
-        return options.penalty_of("l2", self.alpha, 0.0)
-
-    def _initialise(self, problem, theta):
-        if problem.network.hidden:
-            blocks = problem.blocks(theta)
-            problem.network.initialise(blocks, check_random_state(self.random_state))
-            if self.fit_intercept:
-                targets = problem.targets
-                blocks[-1][-1] = problem.loss._constant(targets.y, targets.weight)
-
-    def _start_at(self, problem, theta, coef_init, intercept_init):
+    @staticmethod
+    def _start_at(problem, theta, seed, coef_init, intercept_init):
         blocks = problem.blocks(theta)
-        self._initialise(problem, theta)
+        problem.initialise(theta, seed)
         for name, arrays in (("coef_init", coef_init), ("intercept_init", intercept_init)):
             if arrays is not None and len(arrays) != len(blocks):
                 raise ValueError(f"{name} has {len(arrays)} arrays, but there are {len(blocks)} layers.")
         for i, block in enumerate(blocks):
             if coef_init is not None:
                 block[:-1] = shaped(coef_init[i], f"coef_init[{i}]", block[:-1].shape)
-            if intercept_init is not None and self.fit_intercept:
+            if intercept_init is not None and problem.fit_intercept:
                 block[-1] = shaped(intercept_init[i], f"intercept_init[{i}]", block[-1].shape)
 
-    def _set_parameters(self, theta, problem):
-        blocks = self._blocks_of_X(theta, problem)
-        self.coefs_ = [block[:-1].copy() for block in blocks]
-        self.intercepts_ = [block[-1].copy() for block in blocks]
-        self.n_layers_ = len(blocks) + 1
-        self.n_outputs_ = problem.targets.columns
+    @staticmethod
+    def _unpack(theta, problem):
+        theta = convert(theta.copy(), problem, Standard.to_original)
+        blocks = problem.blocks(theta)
+        return [block[:-1].copy() for block in blocks], [block[-1].copy() for block in blocks]
 
-    def _blocks_of_X(self, theta, problem):
-        if problem.standard is not None:
-            theta = theta.copy()
-            features = problem.features(theta)
-            features[:] = problem.standard.out_of(features)
-        return problem.blocks(theta)
+    @staticmethod
+    def _attributes(weights, intercepts, task):
+        return {
+            "coefs_": weights,
+            "intercepts_": intercepts,
+            "n_layers_": len(weights) + 1,
+            "n_outputs_": len(intercepts[-1]),
+        }
 
-    def _flat(self, theta, problem):
-        blocks = self._blocks_of_X(theta, problem)
-        return np.concatenate([*(b[:-1].ravel() for b in blocks), *(b[-1] for b in blocks)])
+    @staticmethod
+    def _flatten(weights, intercepts):
+        return np.concatenate([*(w.ravel() for w in weights), *intercepts])
 
-    def _fill(self, problem, theta, flat):
+    @staticmethod
+    def _fill(problem, theta, flat):
         blocks, begin = problem.blocks(theta), 0
         for part in (*(b[:-1] for b in blocks), *(b[-1] for b in blocks)):
             part[...] = np.reshape(flat[begin : begin + part.size], part.shape)
@@ -99,17 +78,9 @@ class PerceptronModel(GradientDescent):
     def _raw(self, X):
         """Raw scores (n, K) of validated rows, by the core."""
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
-        X = X.astype(dtype, copy=False)
-        outputs = self.coefs_[-1].shape[1]
-        targets = Targets(np.zeros((X.shape[0], outputs), dtype=dtype), None, outputs, False)
         hidden = tuple(len(intercepts) for intercepts in self.intercepts_[:-1])
-        problem = Problem(
-            X,
-            targets,
-            options.loss_of(self, self._task),
-            options.penalty_of(None, 0.0, 0.0),
-            network=Network(hidden, self.activation),
-        )
+        network = Network(hidden, self._model["activation"])
+        problem = scoring_problem(design_of(X.astype(dtype, copy=False)), self.n_outputs_, network)
         theta = problem.zeros()
         for block, coef, intercept in zip(problem.blocks(theta), self.coefs_, self.intercepts_, strict=True):
             block[:-1], block[-1] = coef, intercept
@@ -164,7 +135,7 @@ class GDMLPRegressor(Regression, PerceptronModel):
     _twin = staticmethod(twins.perceptron_regressor)
     _parameter_constraints = {
         **PerceptronModel._parameter_constraints,
-        "loss": [StrOptions(options.loss_names("regression")), Loss],
+        "loss": [StrOptions(loss_names("regression")), Loss],
     }
 
     def __init__(
@@ -274,11 +245,11 @@ class GDMLPClassifier(Classification, PerceptronModel):
     True
     """
 
-    _takes_indicators = True
+    _takes_labels = True
     _twin = staticmethod(twins.perceptron_classifier)
     _parameter_constraints = {
         **PerceptronModel._parameter_constraints,
-        "loss": [StrOptions(options.loss_names("classification")), Loss],
+        "loss": [StrOptions(loss_names("classification")), Loss],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 

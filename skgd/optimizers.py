@@ -55,8 +55,12 @@ class Optimizer(BaseEstimator):
     networks = True  # whether it is defined for more than linear models
     by_name = {}  # parameters that its name stands for in batch descent with an automatic rate
 
-    def _rule(self) -> tuple[str, list[float]]:
-        return self.name, [float(getattr(self, parameter)) for parameter in self._order]
+    def core_rule(self, *, l1: bool, noisy: bool) -> tuple[str, tuple[float, ...], int]:
+        """Name, parameters and number of state arrays of the core's rule.
+
+        ``l1``: whether the penalty has an l1 part; ``noisy``: whether updates see a part of the rows.
+        """
+        return self.name, tuple(float(getattr(self, parameter)) for parameter in self._order), self.slots
 
 
 class Plain(Optimizer):
@@ -75,6 +79,11 @@ class Plain(Optimizer):
     """
 
     name = "plain"
+
+    def core_rule(self, *, l1, noisy):
+        if l1 and noisy:  # the noise of updates would undo exact zeros
+            return "cumulative", (), 2  # Tsuruoka et al. 2009
+        return super().core_rule(l1=l1, noisy=noisy)
 
 
 class Momentum(Optimizer):
@@ -513,8 +522,8 @@ class BarzilaiBorwein(Optimizer):
     searches = True
     stable = True
 
-    def _rule(self):
-        return "plain", []
+    def core_rule(self, *, l1, noisy):
+        return "plain", (), 0
 
 
 class Implicit(Optimizer):

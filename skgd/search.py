@@ -75,7 +75,34 @@ class _CrossValidated(LinearModel):
         from ._selection import Candidates  # late: importing skgd should not wait for it
 
         chosen = Candidates(self, X, y, sample_weight, groups).choose()
-        self.__dict__.update(chosen.attributes())
+        self._become(chosen.attributes())
+        return self
+
+    def __getattr__(self, name: str):
+        """Fitted attributes that are not the search's own are those of its best estimator."""
+        best = self.__dict__.get("best_estimator_")
+        fitted = name in ("_model", "_descent") or (name.endswith("_") and not name.startswith("__"))
+        if best is None or not fitted:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(best, name)
+
+    @property
+    def _fitted_loss(self) -> Loss:
+        best = self.__dict__.get("best_estimator_")
+        return super()._fitted_loss if best is None else best._fitted_loss
+
+    def _fitted_task(self):
+        return self.best_estimator_._fitted_task()
+
+    def strip(self) -> Self:
+        """Drop what only further training needs; see :meth:`GDRegressor.strip`.
+
+        Returns
+        -------
+        self : object
+            The search, its best estimator without what continues its fit.
+        """
+        self.best_estimator_.strip()
         return self
 
     def _estimator(self, **params):

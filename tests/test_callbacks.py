@@ -139,6 +139,7 @@ def test_rows_and_weights_are_those_trained_on():
     model = small(skgd.GDClassifier, max_iter=2, tol=None, early_stopping=True)
     model.set_callbacks(recorder).fit(X, labels, sample_weight=weight)
     kept, _ = train_test_split(np.arange(80), test_size=0.1, random_state=0, stratify=labels)
+    kept.sort()  # rows stay in their order
     for seen, target, metadata in recorder.data:
         np.testing.assert_array_equal(seen, X[kept])
         np.testing.assert_array_equal(target, labels[kept])

@@ -12,8 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skgd
-from skgd import _options as options
 from skgd import _step_size, _sweep
+from skgd._options import options_of
 from skgd.learning_rate import StableRate, find_learning_rate, largest_stable_learning_rate
 from skgd.losses import Huber, Loss
 from skgd.schedules import Cosine
@@ -234,7 +234,7 @@ def test_columns_are_fits_of_their_own(loss, params, solver, storage, monkeypatc
 
 def fits_columns(model, X, y):
     problem = model._objective_of(X, y, None)
-    return _sweep._fits_columns(model, problem, options.optimizer_of(model))
+    return _sweep._fits_columns(options_of(model), problem)
 
 
 def test_what_ties_columns_together_is_fitted_alone():

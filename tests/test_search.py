@@ -20,9 +20,10 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import skgd
 from skgd import DivergenceError, GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV, losses
-from skgd._columns import together
+from skgd._columns import can_share_pass
+from skgd._design import design_of
+from skgd._options import options_of
 from skgd._selection import Candidates
 
 RATES = [0.003, 0.03, 0.1]
@@ -56,10 +57,8 @@ def assert_equal_to_separate_fits(search, X, y, weight=None, groups=None, tol=1e
 
 def is_together(search, X, y):
     estimator = search._estimator(learning_rate=1.0)
-    loss = skgd._options.loss_of(estimator, estimator._task)
-    targets = estimator._encode(X, y, None, loss)
-    rows = skgd._options.rows_per_update(estimator, len(y))
-    return together(estimator, X, targets, loss, skgd._options.optimizer_of(estimator), rows)
+    problem = estimator._objective_of(X, y)
+    return can_share_pass(options_of(estimator), design_of(X), problem.targets)
 
 
 # ---------------------------------------------------------------- agreement with separate fits

@@ -308,5 +308,5 @@ def test_an_interrupt_within_a_row_of_the_history_leaves_whole_rows():
     row = dict.fromkeys(record.history, 1.0)
     record.add(**row)
     record.history["epoch"].append(2.0)
-    record.even()
+    record.drop_partial_row()
     assert {len(values) for values in record.history.values()} == {1}

@@ -1,0 +1,182 @@
+"""A Descent: where a descent is, and all that continues it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from ._network import blocks
+from ._options import CoreRule, Options
+from ._problem import DESCENTS, Problem
+
+__all__ = ["Descent"]
+
+
+@dataclass
+class Descent:
+    """Parameters, optimizer state and step counter: all that continues a descent.
+
+    Parameters are in the coordinates of the Problem; `theta[j]` belongs to feature j, `theta[-1]` to
+    the intercepts.
+    """
+
+    theta: np.ndarray
+    slots: tuple
+    random: np.ndarray  # uint64, (1,): state of the shuffling generator
+    rule: str = "plain"  # whose state the slots are
+    layers: tuple = ()  # (inputs, width, columns, offset) of each layer in theta
+    gradient: np.ndarray | None = None  # gets the gradient of the last update, where wanted
+    average: np.ndarray | None = None
+    average_start: int = 0
+    average_power: float = 0.0
+    t: int = 0
+    epochs: int = 0
+    rate: float = 0.0  # the base learning rate
+    l1: bool = False  # whether updates end with a proximal step
+    owed: tuple | None = None  # (l1, l2), where the slots hold what weights owe such a penalty
+    blend: float | None = None  # share of the mean in theta where slots[0] is last iterate - mean
+    drops: int = 0  # plateaus of the adaptive schedule
+    reference: float | None = None  # the objective that an exploding one is compared with
+    stream: dict = field(default_factory=dict)  # running statistics of partial_fit
+
+    @classmethod
+    def begin(cls, options: Options, problem: Problem, rule: CoreRule) -> Descent:
+        """A descent at zero, with nothing behind it."""
+        averaging = options.averaging
+        return cls(
+            problem.zeros(),
+            tuple(problem.zeros() for _ in range(rule.slots)),
+            np.array([options.seed], dtype=np.uint64),
+            rule=rule.name,
+            layers=problem.layers,
+            average=None if averaging is None else problem.zeros(),
+            average_start=0 if averaging is None else averaging.start,
+            average_power=0.0 if averaging is None else averaging.power,
+            l1=problem.penalty.l1 > 0,
+            owed=_owed(problem, rule.name),
+            blend=options.optimizer.blend,
+        )
+
+    def state(self) -> dict:
+        """All of it as arrays, numbers and plain containers."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "gradient"}
+
+    def fits(self, options: Options, problem: Problem, rule: CoreRule) -> bool:
+        """Whether it can go on as it is."""
+        averaging = options.averaging
+        power = 0.0 if averaging is None else averaging.power
+        return (
+            self.rule == rule.name
+            and self.theta.dtype == problem.dtype
+            and self.layers == problem.layers
+            and (self.average is not None, self.average_power) == (averaging is not None, power)
+            and self.l1 == (problem.penalty.l1 > 0)
+            and self.owed == _owed(problem, rule.name)
+            and self.blend == options.optimizer.blend
+        )
+
+    def copy(self) -> Descent:
+        fresh = Descent(**self.__dict__)
+        fresh.theta, fresh.random = self.theta.copy(), self.random.copy()
+        fresh.stream = dict(self.stream)
+        fresh.slots = tuple(slot.copy() for slot in self.slots)
+        fresh.average = None if self.average is None else self.average.copy()
+        return fresh
+
+    def restore(self, other: Descent) -> None:
+        """Go back to a copy taken earlier (the generator moves on)."""
+        self.theta[:] = other.theta
+        for slot, saved in zip(self.slots, other.slots, strict=True):
+            slot[:] = saved
+        if self.average is not None:
+            self.average[:] = other.average
+        self.t, self.average_start = other.t, other.average_start
+
+    def continued_as(self, fresh: Descent) -> Descent:
+        """This descent in the form of a fresh one: other dtype, optimizer or averaging.
+
+        Parameters and generator carry over; what belongs to an optimizer or a mean only if they stay.
+        """
+        if self.widths != fresh.widths:
+            raise ValueError(
+                f"The model was fitted with {self.widths[0]} features and {self.widths[-1]} columns of raw "
+                f"scores; now there are {fresh.widths[0]} and {fresh.widths[-1]}."
+                if len(self.widths) == len(fresh.widths) == 2
+                else f"The model was fitted with layers of widths {self.widths}; now they are {fresh.widths}."
+            )
+
+        def carry(into, array):
+            for new, old in zip(blocks(into, fresh.layers), blocks(array, self.layers), strict=True):
+                new[:] = old
+
+        carry(fresh.theta, self.theta if fresh.rule == self.rule or self.blend is None else self.parameters)
+        fresh.random, fresh.stream = self.random.copy(), dict(self.stream)
+        fresh.epochs, fresh.reference, fresh.drops = self.epochs, self.reference, self.drops
+        if fresh.rule == self.rule:
+            fresh.t, fresh.rate = self.t, self.rate
+            if fresh.owed == self.owed:
+                for slot, saved in zip(fresh.slots, self.slots, strict=True):
+                    carry(slot, saved)
+        if fresh.average is not None:
+            if self.average is not None and fresh.t == self.t:
+                carry(fresh.average, self.average)
+                fresh.average_start = self.average_start
+            else:
+                fresh.average_start += fresh.t
+        return fresh
+
+    def bind(self):
+        """The core's view of the arrays."""
+        weighting = (self.average_start, self.average_power)
+        counters = (self.t, int(self.random[0]))
+        return DESCENTS[self.theta.dtype.char](
+            self.theta, self.slots, self.average, weighting, self.gradient, counters
+        )
+
+    @property
+    def widths(self) -> list[int]:
+        """Features, units of the hidden layers, columns of raw scores."""
+        return [self.layers[0][0], *(width for _, width, _, _ in self.layers)]
+
+    @property
+    def averages(self) -> bool:
+        """Whether there is a mean of the iterates yet."""
+        if self.blend is not None:
+            return self.t > 0
+        return self.average is not None and self.t > self.average_start
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """What the descent has to offer: the mean of the iterates once there is one.
+
+        A mean has no exact zeros; under an l1 penalty it gets those of the current iterate.
+        """
+        if not self.averages:
+            return self.theta
+        last, mean = self.theta, self.average
+        if self.blend is not None:  # theta = (1 - blend) last + blend mean
+            last = self.theta + self.blend * self.slots[0]
+            mean = self.theta - (1 - self.blend) * self.slots[0]
+        return np.where(last == 0, last, mean) if self.l1 else mean
+
+    def start_mean_anew(self) -> None:
+        """Forget the iterates so far."""
+        self.average_start = self.t
+        if self.blend is not None:
+            for slot in self.slots:
+                slot[:] = 0
+
+    def settle_at(self, theta: np.ndarray) -> None:
+        """Make theta what the descent has to offer."""
+        if self.blend is not None:
+            self.slots[0][:] = 0
+        elif self.averages:
+            self.average[:] = theta
+        if self.blend is not None or not self.averages or self.l1:
+            self.theta[:] = theta
+
+
+def _owed(problem: Problem, rule: str) -> tuple[float, float] | None:
+    """The penalty that weights owe a part of, under the rule whose state says so."""
+    return (problem.penalty.l1, problem.penalty.l2) if rule == "cumulative" else None

@@ -1,0 +1,130 @@
+"""A Design: the rows of X as a descent sees them, dense or CSR, in the coordinates of the descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+__all__ = ["CsrDesign", "DenseDesign", "Design", "Standard", "design_of"]
+
+
+@dataclass(frozen=True)
+class Standard:
+    """Coordinates (x - center) / scale of a descent; parameters are (d + 1, columns) arrays."""
+
+    center: np.ndarray  # (d,)
+    scale: np.ndarray  # (d,)
+
+    def to_standardized(self, theta: np.ndarray) -> np.ndarray:
+        """Parameters for the coordinates from parameters for X."""
+        out = theta.copy()
+        out[:-1] = theta[:-1] * self.scale[:, None]
+        out[-1] = theta[-1] + self.center @ theta[:-1]
+        return out
+
+    def to_original(self, theta: np.ndarray) -> np.ndarray:
+        """Parameters for X from parameters for the coordinates."""
+        out = theta.copy()
+        out[:-1] = theta[:-1] / self.scale[:, None]
+        out[-1] = theta[-1] - self.center @ out[:-1]
+        return out
+
+
+class Design:
+    """Rows of X, (n, d) of float32 or float64, which are neither copied nor owned.
+
+    With a ``standard`` the descent sees (x - center) / scale, computed on the fly.
+    """
+
+    is_sparse = False
+
+    def __init__(self, X, standard: Standard | None = None):
+        self.X, self.standard = X, standard
+        self.n, self.d = X.shape
+        self.dtype = X.dtype
+
+    def take(self, index) -> Design:
+        """Some rows, by numbers or a slice."""
+        return type(self)(self._rows(index), self.standard)
+
+    def standardized(self, standard: Standard | None) -> Design:
+        """The same rows in other coordinates."""
+        return type(self)(self.X, standard)
+
+    def blocks(self, size: int) -> Iterator[tuple[slice, object]]:
+        """Slices and the rows in them as they are in X."""
+        for start in range(0, self.n, size):
+            part = slice(start, start + size)
+            yield part, self.X[part]
+
+    def dense_blocks(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Slices and the rows in them, dense, in the coordinates of the descent."""
+        for part, rows in self.blocks(size):
+            dense = self._dense(rows)
+            if self.standard is not None:
+                dense = (dense - self.standard.center) / self.standard.scale
+            yield part, dense
+
+    def core_rows(self):
+        """The rows as the core takes them: an array, or (data, indices, indptr, d)."""
+        return self.X
+
+    def core_coordinates(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Centre and inverse scale as the core takes them."""
+        if self.standard is None:
+            return None
+        return self.standard.center.astype(self.dtype), (1.0 / self.standard.scale).astype(self.dtype)
+
+    def mean_squares(self, weight: np.ndarray | None = None) -> np.ndarray:
+        """Weighted mean square of each feature (d,); one each in standardised coordinates."""
+        if self.standard is not None:
+            return np.ones(self.d)
+        total = self.n if weight is None else weight.sum(dtype=float)
+        return self._sum_of_squares(weight) / total
+
+    def _rows(self, index):
+        return self.X[index]
+
+    def _dense(self, rows) -> np.ndarray:
+        return rows
+
+    def _sum_of_squares(self, weight) -> np.ndarray:
+        raise NotImplementedError
+
+
+class DenseDesign(Design):
+    """A C-contiguous array."""
+
+    def _rows(self, index):
+        return np.ascontiguousarray(self.X[index])
+
+    def _sum_of_squares(self, weight):
+        if weight is None:
+            return np.einsum("ij,ij->j", self.X, self.X, dtype=float)
+        return np.einsum("i,ij,ij->j", weight, self.X, self.X, dtype=float)
+
+
+class CsrDesign(Design):
+    """A CSR matrix or array in canonical format."""
+
+    is_sparse = True
+
+    def core_rows(self):
+        return self.X.data, self.X.indices, self.X.indptr, self.d
+
+    def _dense(self, rows):
+        return rows.toarray()
+
+    def _sum_of_squares(self, weight):
+        squares = self.X.multiply(self.X)
+        if weight is None:
+            return np.asarray(squares.sum(axis=0), dtype=float).ravel()
+        return np.asarray(squares.T @ weight.astype(float), dtype=float).ravel()
+
+
+def design_of(X, standard: Standard | None = None) -> Design:
+    """The Design of validated rows."""
+    return (CsrDesign if sparse.issparse(X) else DenseDesign)(X, standard)

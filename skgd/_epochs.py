@@ -1,0 +1,123 @@
+"""The one epoch loop: rows in order, in stretches that end where a check is due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ._core import core
+from ._options import Options
+
+__all__ = ["EpochPlan", "Stretch", "Trainee", "run_epochs"]
+
+_MOST_UPDATES = 1 << 16  # of a stretch
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """How many rows there are, and how they are cut into updates, checks and epochs."""
+
+    n: int
+    d: int
+    batch_size: int
+    check_every: int  # updates
+    max_iter: int  # epochs
+    shuffle: bool
+    most_updates: int = _MOST_UPDATES  # of a stretch
+
+    @classmethod
+    def of(cls, options: Options, n: int, d: int, **changes) -> EpochPlan:
+        """The plan of a fit to n rows of d features."""
+        settled = {
+            "batch_size": options.rows_per_update(n),
+            "check_every": options.updates_per_check(n),
+            "max_iter": options.stopping.max_iter,
+            "shuffle": options.shuffle,
+        }
+        return cls(n, d, **{**settled, **changes})
+
+    @property
+    def updates_per_epoch(self) -> int:
+        return self.updates(self.n)
+
+    def updates(self, rows: int) -> int:
+        """Updates that so many rows make."""
+        return -(-rows // self.batch_size)
+
+    def order(self):
+        """The core's generator of orders, or None where rows stay in theirs."""
+        return core.Order(self.n, self.d) if self.shuffle and self.batch_size < self.n else None
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Rows order[position : position + count] of an epoch, visited between two looks at the sums."""
+
+    epoch: int  # counted from 0
+    position: int
+    count: int
+    n: int
+    order: object | None
+
+    @property
+    def span(self) -> tuple[int, int]:
+        return self.position, self.count
+
+    @property
+    def begins(self) -> float:
+        """Epochs gone by when it begins, with their fraction."""
+        return self.epoch + self.position / self.n
+
+    @property
+    def ends(self) -> float:
+        return self.epoch + (self.position + self.count) / self.n
+
+    @property
+    def ends_epoch(self) -> bool:
+        return self.position + self.count == self.n
+
+
+class Trainee(Protocol):
+    """What the loop carries through the epochs: one model, or many as columns."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Before the first update of an epoch."""
+
+    def advance(self, stretch: Stretch) -> bool:
+        """Make the updates of a stretch; False where they were undone and the next check waits anew."""
+
+    def check(self, stretch: Stretch) -> str | None:
+        """After the last stretch before a check; the reason to stop, if there is one."""
+
+
+def run_epochs(trainee: Trainee, plan: EpochPlan, random: np.ndarray) -> str:
+    """Carry the trainee through the epochs; gives the reason why it stopped.
+
+    `random` (1,) is the state of the generator of orders. Besides the checks, stretches end where the last
+    n rows before a check begin, so that a mean over them is one over whole stretches.
+    """
+    order = plan.order()
+    window_begins = -plan.updates_per_epoch % plan.check_every
+    since_check = 0  # updates
+    for epoch in range(plan.max_iter):
+        if order is not None:
+            order.shuffle(random)
+        trainee.begin_epoch(epoch)
+        position = 0
+        while position < plan.n:
+            until = window_begins if since_check < window_begins else plan.check_every
+            updates = min(until - since_check, plan.most_updates)
+            count = min(updates * plan.batch_size, plan.n - position)
+            stretch = Stretch(epoch, position, count, plan.n, order)
+            accepted = trainee.advance(stretch)
+            position += count
+            since_check = since_check + plan.updates(count) if accepted else 0
+            last = position == plan.n and epoch + 1 == plan.max_iter
+            if accepted and (since_check >= plan.check_every or last):
+                since_check = 0
+                reason = trainee.check(stretch)
+                if reason is not None:
+                    return reason
+    return "max_iter"

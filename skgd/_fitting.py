@@ -1,0 +1,68 @@
+"""The recipe of a fit: options, rows and targets to a Fit, and from its end to what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ._coordinates import convert, to_standardized
+from ._descent import Descent
+from ._design import Design, Standard
+from ._options import CoreRule, Options
+from ._problem import Problem
+from ._rate_choice import choose_rates
+from ._targets import Targets
+from ._training import Fit, Record
+
+__all__ = ["begin_fit", "end_fit", "initial_descent"]
+
+
+def begin_fit(
+    options: Options,
+    design: Design,
+    targets: Targets,
+    previous: Descent | None = None,  # to continue, in the coordinates of X
+    start: Callable[[Problem, np.ndarray], None] | None = None,  # fills theta, for X, with where to start
+    stream: bool = False,
+) -> Fit:
+    """Problem, descent and rates of a fit to these rows."""
+    problem = Problem(design, targets, options.objective)
+    rule = options.rule() if stream else options.rule(problem.n)
+    descent = _descent_of(options, problem, rule, previous)
+    if start is not None:
+        theta = problem.zeros()
+        start(problem, theta)
+        descent.theta[:] = convert(theta, problem, Standard.to_standardized)
+    rates = choose_rates(problem, descent, options, stream)
+    if stream:  # one pass, whatever it brings
+        options = options.with_stopping(max_iter=1, tol=None, check_every=None, early_stopping=False)
+        options = replace(options, record_path=False)
+    return Fit(options, problem, rule, descent, rates, stream)
+
+
+def _descent_of(options, problem, rule, previous) -> Descent:
+    if previous is not None and previous.fits(options, problem, rule):
+        return to_standardized(previous.copy(), problem)
+    if previous is not None:
+        return to_standardized(previous.continued_as(Descent.begin(options, problem, rule)), problem)
+    return initial_descent(options, problem, rule)
+
+
+def initial_descent(options: Options, problem: Problem, rule: CoreRule | None = None) -> Descent:
+    """Where a fit to these rows starts."""
+    descent = Descent.begin(options, problem, rule or options.rule(problem.n))
+    problem.initialise(descent.theta, options.seed)
+    return descent
+
+
+def end_fit(fit: Fit, record: Record) -> float:
+    """Let the descent offer the best parameters it knows; gives the objective there."""
+    if record.best_parameters is not None:
+        fit.descent.settle_at(record.best_parameters)
+    if record.stop_reason == "interrupted" and record.history["loss"]:
+        return record.history["loss"][-1]  # another pass over the rows could take long
+    if record.stop_reason == "interrupted" or record.best_parameters is not None:
+        return fit.value()
+    return fit.rates.finish(fit.descent, fit.problem, fit.options.threads, record.stop_reason)

@@ -1,0 +1,121 @@
+"""Which learning rate a fit begins with, and which Rates look after it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._batch_rates import BatchRates, PolyakRates
+from ._descent import Descent
+from ._network_rates import PerceptronRates
+from ._options import Options
+from ._problem import Problem
+from ._rates import AutoRates, Rates
+from ._step_size import scale_of, scale_of_stream, sharpness
+from .exceptions import DivergenceError
+from .schedules import Constant, Course, Schedule
+
+__all__ = ["base_rate", "choose_rates", "largest_stable", "schedule_for"]
+
+
+def schedule_for(options: Options, n: int, rate: float, drops: int = 0):
+    """The schedule, told of the training that it is for."""
+    if not isinstance(options.schedule, Schedule):
+        return options.schedule
+    alpha = options.objective.penalty.alpha
+    course = Course(options.updates_per_epoch(n), options.stopping.max_iter, rate, alpha, drops)
+    return options.schedule.bind(course)
+
+
+def base_rate(problem: Problem, descent: Descent, options: Options, stream: bool) -> tuple[float, float]:
+    """The learning rate that was given, or half the largest stable one for the data; with the number of
+    updates for which it can stay near there."""
+    batch_size, optimizer = options.rows_per_update(problem.n), options.optimizer
+    if options.learning_rate is not None:
+        return options.learning_rate, np.inf
+    if problem.network is not None:
+        return _network_rate(problem, descent, optimizer, batch_size), np.inf
+    scale = scale_of_stream(problem, descent.stream) if stream else scale_of(problem, batch_size)
+    step = scale.comfortable(batch_size)
+    if not optimizer.adaptive:
+        restarts = optimizer.restarts and options.batch_size is None and problem.loss.smooth
+        return (step if restarts else step / optimizer.gain), scale.horizon(batch_size)
+    if stream and descent.rate > 0:
+        return descent.rate, np.inf
+    rate = optimizer.reach * _parameter_scale(problem, descent)
+    if optimizer.decays and scale.penalty > 0:  # by at most a tenth an update
+        rate = min(rate, 0.1 / scale.penalty)
+    return rate, np.inf
+
+
+def _network_rate(problem: Problem, descent: Descent, optimizer, batch_size: int) -> float:
+    """For a perceptron: with adaptive rules 5e-4 sqrt(batch size), at most 0.01, as the noise that their
+    steps are divided by falls with its root; else one over the largest curvature at the start."""
+    if descent.rate > 0 and descent.t > 0:
+        return descent.rate
+    if optimizer.adaptive:
+        rate = min(1e-2, 5e-4 * batch_size**0.5) if batch_size < problem.n else 1e-2
+        return optimizer.in_networks * rate
+    largest = sharpness(problem, descent.theta, batch_size)
+    return 1 / (optimizer.gain * largest) if largest > 0 else 1e-3
+
+
+def largest_stable(problem: Problem, descent: Descent, batch_size: int) -> float:
+    if problem.network is None:
+        return scale_of(problem, batch_size).largest_stable(batch_size)
+    return 2.0 / max(sharpness(problem, descent.theta, batch_size), np.finfo(float).tiny)
+
+
+def _parameter_scale(problem: Problem, descent: Descent) -> float:
+    """How far a parameter will have to go: the largest step of a coordinate at a scale of its own."""
+    (gradient,) = problem.blocks(problem.loss_gradient(descent.theta))
+    gradient = np.abs(gradient).max(axis=1)
+    scale = problem.curvature() * np.append(problem.design.mean_squares(), 1.0)
+    return float(np.max(gradient / np.maximum(scale, 1e-300), initial=0.0, where=scale > 0)) or 1.0
+
+
+def choose_rates(problem: Problem, descent: Descent, options: Options, stream: bool = False) -> Rates:
+    """The rates of a fit, or of the next rows of a stream; sets the descent's base rate."""
+    auto, optimizer, loss = options.learning_rate is None, options.optimizer, problem.loss
+    batch_size = options.rows_per_update(problem.n)
+    start = descent.theta.copy() if problem.network is not None else None
+    descent.rate, horizon = base_rate(problem, descent, options, stream)
+    schedule = schedule_for(options, problem.n, descent.rate, descent.drops)
+
+    def exploded(rate):
+        if start is not None:
+            descent.theta[:] = start
+        stable = largest_stable(problem, descent, batch_size)
+        return DivergenceError(rate, stable, options.describe_rows(problem.n))
+
+    if optimizer.searches:
+        base = descent.rate if auto else largest_stable(problem, descent, batch_size) / 2
+        return BatchRates(base, schedule, exploded, first=descent.rate)
+    if not auto:
+        rates = Rates(descent.rate, schedule, exploded)
+        rates.bounded = loss.bounded_slope or optimizer.adaptive or optimizer.stable
+        rates.noisy = batch_size < problem.n
+        return rates
+    batch = options.batch_size is None
+    if not isinstance(schedule, Constant):
+        return AutoRates(descent.rate, schedule, None, np.inf, stream)
+    searches = not optimizer.slots and descent.average is None and not loss.least_at_zero
+    if batch and searches:
+        return (BatchRates if loss.smooth else PolyakRates)(descent.rate, schedule, exploded)
+    if batch:
+        rates = AutoRates(descent.rate, schedule, None, np.inf)
+        if optimizer.adaptive or optimizer.restarts or not loss.smooth:
+            rates.settle, rates.swings = 0.5, 8  # steps that do not shrink by themselves
+        return rates
+    updates = options.stopping.max_iter * options.updates_per_epoch(problem.n)
+    if problem.network is not None:
+        stops = stream or options.stopping.early_stopping or options.stopping.tol is not None
+        return PerceptronRates(descent.rate, schedule, None if stops else updates, stream=stream)
+    if optimizer.adaptive:
+        horizon = max(100.0, options.updates_per_epoch(problem.n))
+    elif not stream:  # of the updates that max_iter allows, at most a quarter at about the full rate
+        horizon = min(horizon, updates / 4)
+    rates = AutoRates(descent.rate, schedule, horizon, 3, stream)
+    if batch_size < problem.n:
+        rates.most_grown = min(16.0, 2 * batch_size**0.5)  # single rows are too noisy for higher rates
+    rates.quiet, rates.room = options.stopping.tol or 0.0, 0.01
+    return rates
