@@ -1,4 +1,4 @@
-"""What verbose shows of a training: a line that is rewritten, a bar in a notebook, or lines of a log."""
+"""Progress of a fit (``verbose``): a rewritten line in a terminal, a bar in a notebook, or log lines."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from ._training import Watcher
 
 __all__ = ["progress_of"]
 
-_WIDE = 115  # columns of a terminal from which there is room for long words and a long bar
+_WIDE = 115  # terminals with at least this many columns get full labels and a longer bar
+_INCOMPLETE = ("error", "interrupted")  # stop reasons that leave the bar where it was
 
 
 def progress_of(verbose: int, max_iter: int) -> Log:
-    """The form that the standard error can show; all of them leave the standard output to the user."""
+    """The display that suits the standard error; nothing is written to the standard output."""
     if verbose > 1:
         return Log(max_iter, pause=0.0)
     alone = threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is None
@@ -32,17 +33,18 @@ def progress_of(verbose: int, max_iter: int) -> Log:
 
 
 def _in_notebook() -> bool:
-    """Whether a kernel of Jupyter runs this: IPython is not imported for the answer."""
+    """Whether this runs in a Jupyter kernel; found without importing IPython."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None
 
 
 class Log(Watcher):
-    """A whole line at most every `pause` seconds, and one at the end."""
+    """Whole lines: at most one every `pause` seconds, and one at the end."""
 
     pause = 2.0
-    at_once = False  # whether to show the very start: the first epoch may be a long one
+    at_once = False  # whether to show the start, before the first epoch has ended
+    base = None  # the base learning rate, once it is known
 
     def __init__(self, max_iter: int, pause: float | None = None, clock=time.perf_counter):
         self.max_iter, self.clock = max_iter, clock
@@ -52,10 +54,11 @@ class Log(Watcher):
         self.shown = False
 
     def begin(self, record, descent) -> None:
-        if self.pause:  # else every check is shown, and nothing besides
+        if self.pause:  # without a pause, every check is shown and nothing else
             self._look(record.history, record.place)
 
     def check(self, record, descent) -> bool:
+        self.base = getattr(descent, "rate", None)
         self._look(record.history, record.history["epoch"][-1])
         return False
 
@@ -63,39 +66,47 @@ class Log(Watcher):
         if record.history["epoch"] or self.shown:
             seconds = _duration(self.clock() - self.began)
             epoch = record.history["epoch"][-1] if record.history["epoch"] else record.place
-            self._show(record.history, epoch, f"{seconds}, stopped: {record.stop_reason}", last=True)
+            end = f"{seconds}, stopped: {record.stop_reason}"
+            share = epoch / self.max_iter if record.stop_reason in _INCOMPLETE else 1.0
+            self._show(record.history, epoch, end, share, last=True)
 
     def _look(self, history, epoch: float) -> None:
         now = self.clock()
         if now >= self.due:
             self.due, self.shown = now + self.pause, True
             left = (self.max_iter - epoch) * (now - self.began) / epoch if epoch else 0.0
-            self._show(history, epoch, f"up to {_duration(left)} left" if epoch else "")
+            end = f"up to {_duration(left)} left" if epoch else ""
+            self._show(history, epoch, end, epoch / self.max_iter)
 
-    def _show(self, history, epoch: float, end: str, last: bool = False) -> None:
+    def _show(self, history, epoch: float, end: str, share: float, last: bool = False) -> None:
         facts = []
         if history["epoch"]:
             score = history["validation_score"][-1]
             facts.append(f"loss {history['loss'][-1]:.6g}")
             if not math.isnan(score):
                 facts.append(f"validation score {score:.4g}")
-            facts.append(f"learning rate {history['learning_rate'][-1]:.3g}")
+            facts.append(f"learning rate {self._rate(history['learning_rate'][-1], last)}")
         whole = str(self.max_iter)
         epoch_of = f"epoch {format(round(epoch, 2), '.9g').rjust(len(whole))}/{whole}"
-        self.show(epoch / self.max_iter, epoch_of, "  ".join([*facts, end]), last)
+        self.show(share, epoch_of, "  ".join([*facts, end]), last)
+
+    def _rate(self, rate: float, last: bool) -> str:
+        """The rate of the last update; at the end also the base rate, ``learning_rate_``, if it differs."""
+        base = "" if self.base is None else f"{self.base:.3g}"
+        return f"{rate:.3g} (base {base})" if last and base not in ("", f"{rate:.3g}") else f"{rate:.3g}"
 
     def show(self, share: float, epoch: str, facts: str, last: bool) -> None:
         _write(f"{epoch}  {facts}\n")
 
 
 class Terminal(Log):
-    """One line, rewritten, with a bar where there is room for it."""
+    """One line that is rewritten, with a bar if it fits."""
 
     pause, at_once = 0.1, True
-    width = 0  # of the line shown
+    width = 0  # length of the line on the screen
 
     def show(self, share, epoch, facts, last):
-        columns = _columns() - 1  # a full line would wrap
+        columns = _columns() - 1  # a line of full width would wrap
         bar = 20
         if columns < _WIDE:
             bar, facts = 8, re.sub("validation |learning |up to ", "", facts)
@@ -108,7 +119,7 @@ class Terminal(Log):
 
 
 class Notebook(Log):
-    """A bar drawn by the browser."""
+    """A progress bar drawn by the browser."""
 
     pause, at_once = 0.1, True
     handle = None
@@ -118,7 +129,7 @@ class Notebook(Log):
         bar = f'<progress value="{share:.4f}" max="1"></progress> <code>{html.escape(text)}</code>'
         bundle = {"text/html": bar, "text/plain": text}
         if self.handle is None:
-            from IPython.display import display  # there, since a kernel runs this
+            from IPython.display import display  # available, since this runs in a kernel
 
             self.handle = display(bundle, raw=True, display_id=True)
         else:
@@ -126,7 +137,7 @@ class Notebook(Log):
 
 
 def _columns() -> int:
-    """Of the terminal behind the standard error: the standard output may be a file."""
+    """Columns of the terminal of the standard error; the standard output may be a file."""
     try:
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):
@@ -135,8 +146,8 @@ def _columns() -> int:
 
 
 def _write(text: str) -> None:
-    """In one piece, so that the lines of several processes do not mix."""
-    if sys.stderr is not None:  # as in programs without a console
+    """Write in one call, so that lines of several processes do not mix."""
+    if sys.stderr is not None:  # None in programs without a console
         sys.stderr.write(text)
         sys.stderr.flush()
 

@@ -1,7 +1,8 @@
-"""Pictures of descents: loss curves, paths over the objective, and the range of learning rates.
+"""Plots of descents: loss curves, paths over the objective, and the range of learning rates.
 
-They follow scikit-learn's convention: ``from_estimator`` draws at once, ``plot`` draws again, and
-``ax_``, ``figure_`` and the lines are there to be changed. matplotlib is imported when something is drawn.
+The displays follow scikit-learn's conventions: ``from_estimator`` creates and draws a display, ``plot``
+draws it again, and ``ax_``, ``figure_`` and the lines can be changed afterwards. matplotlib is imported
+when something is drawn.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ._sweep import sweep
 
 __all__ = ["DescentPathDisplay", "LearningRateDisplay", "LossCurveDisplay"]
 
-# Okabe & Ito (2008): told apart with any kind of colour vision
+# Okabe & Ito (2008): can be distinguished by colour-blind readers
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "osD^vPX"
 _SAYING_LITTLE = {"check_every", "max_iter", "random_state", "record_path", "verbose"}
@@ -22,7 +23,7 @@ _X_LABELS = {"epoch": "epoch", "update": "update", "rows": "rows seen", "seconds
 
 
 def _axes(ax):
-    """The axes to draw on, new ones if none are given."""
+    """The axes to draw on; new axes if none are given."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -31,7 +32,7 @@ def _axes(ax):
 
 
 def _named(estimators, names):
-    """Estimators, the last steps of pipelines among them, and a name for each."""
+    """The estimators (of a pipeline, its last step) and a name for each."""
     if isinstance(estimators, dict):
         names, estimators = list(estimators), list(estimators.values())
     last = [_split(estimator)[1] for estimator in estimators]
@@ -45,14 +46,14 @@ def _named(estimators, names):
 
 
 def _split(estimator):
-    """The transformers of a pipeline, None if there are none, and its last step."""
-    estimator = getattr(estimator, "best_estimator_", estimator)  # of a search
+    """The transformers of a pipeline (None if there are none) and its last step."""
+    estimator = getattr(estimator, "best_estimator_", estimator)  # if it is a search
     steps = getattr(estimator, "steps", None)
     return (None, estimator) if steps is None else (estimator[:-1] if len(steps) > 1 else None, steps[-1][1])
 
 
 def _telling_names(estimators) -> list[str]:
-    """Names of the classes, or of the parameters that differ."""
+    """Names made from the classes if they differ, and from the parameters that differ."""
     kinds = [type(estimator).__name__ for estimator in estimators]
     params = [estimator.get_params(deep=False) for estimator in estimators]
     common = set.intersection(*map(set, params)) - _SAYING_LITTLE
@@ -65,14 +66,14 @@ def _telling_names(estimators) -> list[str]:
 
 
 def _spans(values, factor: float) -> bool:
-    """Whether values are all positive and reach over more than a factor: better seen on a log scale."""
+    """Whether all values are positive and their ratios exceed a factor, so that a log scale is better."""
     values = np.concatenate([np.ravel(each) for each in values])
     values = values[np.isfinite(values)]
     return bool(len(values) and values.min() > 0 and values.max() > factor * values.min())
 
 
 def _log_scale(ax, values) -> None:
-    """A vertical log scale, with plain numbers where it has room for them."""
+    """Set a vertical log scale, with plain numbers if the range is small."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     ax.set_yscale("log")
@@ -83,31 +84,31 @@ def _log_scale(ax, values) -> None:
 
 
 class LossCurveDisplay:
-    """The objective over the course of training, and the validation score where there is one.
+    """The objective during training, and the validation score if there is one.
 
     Use :meth:`from_estimator` or :meth:`from_estimators`.
 
     Parameters
     ----------
     x : list of ndarray
-        Where each check of each estimator was: epochs, updates, rows or seconds.
+        Horizontal positions of the checks of each estimator: epochs, updates, rows or seconds.
     losses : list of ndarray
         The objective at the checks.
     validation_scores : list of ndarray or None
-        Validation scores at the checks; None where an estimator has none.
+        Validation scores at the checks; None for an estimator without scores.
     names : list of str
-        What to call the estimators.
+        Names of the estimators in the legend.
     x_label : str, default="epoch"
-        What ``x`` is.
+        Label of the horizontal axis.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
-        Where the losses are.
+        The axes and the figure of the losses.
     validation_ax_ : matplotlib Axes or None
-        Where the validation scores are, with a scale of their own on the right.
+        The axes of the validation scores, with their own scale on the right.
     lines_, validation_lines_ : list of matplotlib Line2D
-        One for each estimator (with scores).
+        One line per estimator; one per estimator with scores.
 
     Examples
     --------
@@ -132,17 +133,18 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : object
-            A fitted estimator of skgd, a Pipeline that ends with one, or a fitted search for one.
+            A fitted estimator of skgd, a Pipeline that ends with one, or a fitted search over one.
         x : {"epoch", "update", "rows", "seconds"}, default="epoch"
-            What to count along the horizontal axis.
+            Quantity on the horizontal axis.
         name : str, default=None
-            What to call it; the name of its class by default.
+            Name in the legend; by default the name of the class.
         ax : matplotlib Axes, default=None
-            Where to draw.
+            Axes to draw on; by default new axes.
 
         Returns
         -------
         display : LossCurveDisplay
+            The display, already drawn.
         """
         return cls.from_estimators([estimator], x=x, names=None if name is None else [name], ax=ax)
 
@@ -155,15 +157,16 @@ class LossCurveDisplay:
         estimators : list or dict of name -> estimator
             Fitted estimators of skgd, or Pipelines that end with one.
         x : {"epoch", "update", "rows", "seconds"}, default="epoch"
-            What to count along the horizontal axis: by rows or seconds solvers compare fairly.
+            Quantity on the horizontal axis; use rows or seconds for a fair comparison of solvers.
         names : list of str, default=None
-            What to call them; by default the parameters in which they differ.
+            Names in the legend; by default made from the parameters that differ.
         ax : matplotlib Axes, default=None
-            Where to draw.
+            Axes to draw on; by default new axes.
 
         Returns
         -------
         display : LossCurveDisplay
+            The display, already drawn.
         """
         if x not in _X_LABELS:
             raise ValueError(f"x={x!r} must be one of {list(_X_LABELS)}.")
@@ -181,17 +184,17 @@ class LossCurveDisplay:
         return cls(places, losses, scores, names, _X_LABELS[x]).plot(ax)
 
     def plot(self, ax=None):
-        """Draw.
+        """Draw the loss curves.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; new ones by default.
+            Axes to draw on; by default new axes.
 
         Returns
         -------
         display : LossCurveDisplay
-            Itself.
+            The display itself.
         """
         self.ax_ = ax = _axes(ax)
         self.figure_ = ax.figure
@@ -206,7 +209,7 @@ class LossCurveDisplay:
             if score is not None:
                 label = f"{name}, validation"
                 self.validation_lines_ += self.validation_ax_.plot(x, score, "--", label=label, **style)
-        if _spans([[x[-1]] for x in self.x], 20):  # of very different lengths
+        if _spans([[x[-1]] for x in self.x], 20):  # curves of very different lengths
             ax.set_xscale("log")
         elif self.x_label != "seconds" and ax.get_xscale() == "linear":
             ax.xaxis.get_major_locator().set_params(integer=True)
@@ -216,43 +219,43 @@ class LossCurveDisplay:
         ax.set_ylabel("objective")
         if self.validation_ax_ is None:
             ax.legend()
-        else:  # the upper axes, or their lines would cross it
+        else:  # on the upper axes, so that no lines are drawn over it
             self.validation_ax_.legend(handles=self.lines_, loc="center right")
         return self
 
 
 class LearningRateDisplay:
-    """What comes of each learning rate: the objective after an epoch.
+    """The objective after one epoch as a function of the learning rate.
 
-    Made by :func:`skgd.learning_rate.find_learning_rate`, which draws nothing yet, or by
+    Created by :func:`skgd.learning_rate.find_learning_rate`, which does not draw it, or by
     :meth:`from_estimator`, which does.
 
     Parameters
     ----------
     rates : ndarray of shape (n_rates,)
-        Rates, ascending.
+        Learning rates in ascending order.
     losses : ndarray of shape (n_rates,)
-        The objective after the epoch; infinite where it diverged.
+        The objective after the epoch; infinite if it diverged.
     start : float
-        The objective before.
+        The objective before the epoch.
     stable_limit : float or None, default=None
-        The largest stable rate, where there is a formula for it.
+        The largest stable rate, if there is a formula for it.
     name : str, default=""
-        What to call the estimator.
+        Title of the plot.
 
     Attributes
     ----------
     suggestion_ : float
-        The rate with the lowest objective, among those up to the stable limit where there is one: losses
-        that cannot overflow may fall faster beyond it at first, but end in oscillations.
+        The rate with the lowest objective among the rates up to the stable limit, if there is a limit:
+        above it, losses that cannot overflow may decrease faster at first, but oscillate later.
     stable_limit_ : float or None
-        The largest stable rate for this data, solver and batch size, if the updates are plain.
+        The largest stable rate for this data, solver and batch size, if the optimizer is "plain".
     ax_, figure_ : matplotlib Axes and Figure
-        Where it is drawn.
+        The axes and the figure.
     line_ : matplotlib Line2D
-        Objectives.
+        The objectives.
     diverged_ : matplotlib Line2D
-        Crosses at the rates that diverged, or ended far above the start.
+        Crosses at the rates that diverged or ended far above the initial objective.
 
     Examples
     --------
@@ -279,34 +282,35 @@ class LearningRateDisplay:
     def from_estimator(
         cls, estimator, X, y, *, rates=None, sample_weight=None, max_iter: int | None = None, ax=None
     ):
-        """Try many learning rates and draw what comes of them.
+        """Train with many learning rates and draw the objectives.
 
         Parameters
         ----------
         estimator : object
-            One of skgd's estimators, or a Pipeline that ends with one.
+            An estimator of skgd, or a Pipeline that ends with one.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         rates : array-like of shape (n_rates,), default=None
-            Rates to try; by default 40 around the automatic one.
+            Rates to try; by default 40 rates around the automatic rate.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
         max_iter : int, default=None
-            Epochs for each rate; by default one, or as many as make 20 updates.
+            Epochs for each rate; by default one, or as many as needed for 20 updates.
         ax : matplotlib Axes, default=None
-            Where to draw.
+            Axes to draw on; by default new axes.
 
         Returns
         -------
         display : LearningRateDisplay
+            The display, already drawn.
         """
         return cls._found(estimator, X, y, sample_weight, rates, max_iter).plot(ax)
 
     @classmethod
     def _found(cls, estimator, X, y, sample_weight, rates, max_iter):
-        """The display, not drawn yet."""
+        """The display, not yet drawn."""
         before, last = _split(estimator)
         if before is not None:
             X = clone(before).fit_transform(X, y)
@@ -314,17 +318,17 @@ class LearningRateDisplay:
         return cls(found.rates, found.losses, found.start, found.stable, type(last).__name__)
 
     def plot(self, ax=None):
-        """Draw.
+        """Draw the objectives.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; new ones by default.
+            Axes to draw on; by default new axes.
 
         Returns
         -------
         display : LearningRateDisplay
-            Itself.
+            The display itself.
         """
         self.ax_ = ax = _axes(ax)
         self.figure_ = ax.figure
@@ -364,30 +368,30 @@ class LearningRateDisplay:
 class DescentPathDisplay:
     """Paths of descents over the contours of their objective.
 
-    Use :meth:`from_estimator` or :meth:`from_estimators`, with estimators fitted under
+    Use :meth:`from_estimator` or :meth:`from_estimators`, with estimators that were fitted with
     ``record_path=True``.
 
     Parameters
     ----------
     paths : list of ndarray of shape (n_checks + 1, 2)
-        Places of each estimator in the plane, the start first.
+        Points of each path in the plane, starting with the initial parameters.
     names : list of str
-        What to call the estimators.
+        Names of the estimators in the legend.
     grid : tuple of ndarray (a, b, values)
-        Coordinates (n,) and (m,), and the objective (m, n) over them.
+        Coordinates (n,) and (m,), and the objective (m, n) at these points.
     optimum : ndarray of shape (2,)
-        The lowest place.
+        The point with the lowest objective.
     labels : tuple of two str
-        What the coordinates are.
+        Labels of the axes.
     optimum_name : str, default="optimum"
-        What to call it; perceptrons have no single one, only the lowest end of a path.
+        Name of the optimum in the legend; for perceptrons it is only the lowest end of a path.
 
     Attributes
     ----------
     ax_, figure_ : matplotlib Axes and Figure
-        Where it is drawn.
+        The axes and the figure.
     contours_ : matplotlib QuadContourSet
-        The objective.
+        The contours of the objective.
     lines_ : list of matplotlib Line2D
         The paths.
     optimum_ : matplotlib Line2D
@@ -420,27 +424,28 @@ class DescentPathDisplay:
         ----------
         estimator : object
             An estimator fitted with ``record_path=True``, a fitted Pipeline that ends with one, or a
-            fitted search for one.
+            fitted search over one.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data of the objective: those of the fit.
+            Data of the objective, the same as for the fit.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
         parameters : pair of int or str, default=None
-            The two parameters to draw: their numbers in ``path_``, or names of features and
-            "intercept"; the others are held at the optimum. By default the two that move, or the
-            plane of the first two principal directions of the paths where there are more.
+            The two parameters to draw: their indices in ``path_``, or names of features and
+            "intercept"; the other parameters are fixed at the optimum. By default, the two parameters
+            that change, or, if more change, the plane of the first two principal directions of the paths.
         resolution : int, default=60
-            Points of the contours along each axis.
+            Number of grid points along each axis.
         name : str, default=None
-            What to call it; the name of its class by default.
+            Name in the legend; by default the name of the class.
         ax : matplotlib Axes, default=None
-            Where to draw.
+            Axes to draw on; by default new axes.
 
         Returns
         -------
         display : DescentPathDisplay
+            The display, already drawn.
         """
         names = None if name is None else [name]
         options = {"sample_weight": sample_weight, "parameters": parameters, "resolution": resolution}
@@ -464,9 +469,9 @@ class DescentPathDisplay:
         Parameters
         ----------
         estimators : list or dict of name -> estimator
-            Fitted with ``record_path=True`` to the same data.
+            Estimators fitted with ``record_path=True`` on the same data.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The data of the objective: those of the fits.
+            Data of the objective, the same as for the fits.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -474,15 +479,16 @@ class DescentPathDisplay:
         parameters : pair of int or str, default=None
             As in :meth:`from_estimator`.
         resolution : int, default=60
-            Points of the contours along each axis.
+            Number of grid points along each axis.
         names : list of str, default=None
-            What to call them; by default the parameters in which they differ.
+            Names in the legend; by default made from the parameters that differ.
         ax : matplotlib Axes, default=None
-            Where to draw.
+            Axes to draw on; by default new axes.
 
         Returns
         -------
         display : DescentPathDisplay
+            The display, already drawn.
         """
         first = next(iter(estimators.values() if isinstance(estimators, dict) else estimators), None)
         estimators, names = _named(estimators, names)
@@ -491,7 +497,7 @@ class DescentPathDisplay:
             check_is_fitted(estimator, "path_", msg=message)
         before = _split(first)[0]
         X = X if before is None else before.transform(X)
-        from ._landscape import landscape_of  # late: importing skgd should not wait for it
+        from ._landscape import landscape_of  # imported here to keep `import skgd` fast
 
         land, paths = landscape_of(estimators, X, y, sample_weight, parameters)
         optimum = land.coordinates(land.optimum[None])[0]
@@ -499,17 +505,17 @@ class DescentPathDisplay:
         return cls(paths, names, grid, optimum, land.labels, land.optimum_name).plot(ax)
 
     def plot(self, ax=None):
-        """Draw.
+        """Draw the paths.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; new ones by default.
+            Axes to draw on; by default new axes.
 
         Returns
         -------
         display : DescentPathDisplay
-            Itself.
+            The display itself.
         """
         self.ax_ = ax = _axes(ax)
         self.figure_ = ax.figure
@@ -518,7 +524,7 @@ class DescentPathDisplay:
         height = np.nanquantile(np.where(np.isfinite(values), values, np.nan), 0.97) - low
         levels = low + max(height, 1e-12 * (1 + abs(low))) * np.linspace(0, 1, 19)[1:] ** 2
         self.contours_ = ax.contour(a, b, values, levels=levels, cmap="Greys_r", linewidths=0.8, alpha=0.5)
-        self.contours_.set_clim(levels[0], 1.5 * levels[-1] - 0.5 * levels[0])  # none as pale as the paper
+        self.contours_.set_clim(levels[0], 1.5 * levels[-1] - 0.5 * levels[0])  # visible on white
         self.lines_ = []
         for i, (path, name) in enumerate(zip(self.paths, self.names, strict=True)):
             color, marker = _COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)]
@@ -543,21 +549,22 @@ class DescentPathDisplay:
         return self
 
     def animate(self, *, frames: int = 100, interval: float = 50, ax=None):
-        """Let the paths grow from their start.
+        """Animate the paths, which grow from their start.
 
         Parameters
         ----------
         frames : int, default=100
-            How many pictures; longer paths skip some of their points.
+            Maximum number of frames; longer paths skip some of their points.
         interval : float, default=50
-            Milliseconds from one to the next.
+            Milliseconds between frames.
         ax : matplotlib Axes, default=None
-            Where to draw; new ones by default.
+            Axes to draw on; by default new axes.
 
         Returns
         -------
         animation : matplotlib.animation.FuncAnimation
-            Keep a reference to it; ``animation.save(...)`` and ``animation.to_jshtml()`` play it.
+            The animation. Keep a reference to it; use ``animation.save(...)`` to write it to a file and
+            ``animation.to_jshtml()`` to play it in a notebook.
         """
         self.plot(ax)
         from matplotlib.animation import FuncAnimation

@@ -6,14 +6,14 @@ __all__ = ["DivergenceError"]
 
 
 class DivergenceError(ValueError):
-    """The learning rate was too high for the data: the objective exploded.
+    """The descent diverged because the learning rate is too high for the data.
 
     Attributes
     ----------
     learning_rate : float
         The rate that was used.
     largest_stable_learning_rate : float
-        An estimate of the largest rate that works for this data, solver and batch size.
+        An estimate of the largest stable rate for this data, solver and batch size.
     """
 
     def __init__(self, learning_rate: float, largest_stable: float, where: str):

@@ -1,4 +1,4 @@
-"""The learning rate: the largest one that works, and a picture of those that do."""
+"""Tools for choosing a learning rate: the largest stable rate, and a comparison of many rates."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["StableRate", "find_learning_rate", "largest_stable_learning_rate"]
 
 
 class StableRate(float):
-    """A learning rate, a float in every use, that knows the data it was found for.
+    """A stable learning rate: a float with additional attributes about the data.
 
     Attributes
     ----------
     critical_batch_size : float
-        The batch size beyond which larger ones save no passes over the data: the stable rate, which
-        grows with the batch size, has reached half of what all rows would allow.
+        The batch size beyond which larger batches do not reduce the number of passes over the data: the
+        stable rate, which grows with the batch size, is there half the stable rate of batch descent.
     condition : float
-        Condition number of the objective, largest over smallest curvature: batch descent needs a
-        number of epochs proportional to it (to its root with Nesterov's momentum). Exact for squared
-        loss and up to 128 features; a lower bound for more, where the mean curvature stands for the
-        smallest.
+        Condition number of the objective, the ratio of the largest to the smallest curvature. Batch
+        descent needs a number of epochs proportional to it (to its square root with Nesterov's
+        momentum). Exact for squared error and at most 128 features; for more features it is a lower
+        bound, computed with the mean curvature instead of the smallest.
     """
 
     critical_batch_size: float
@@ -78,43 +78,43 @@ def largest_stable_learning_rate(
     .. math:: \eta_{\max} = \frac{2}{c\,[(1 - 1/b)\,\lambda_{\max} + R^2 / b] + \alpha},
               \qquad R^2 = \frac{\sum_i \|x_i\|^4}{\sum_i \|x_i\|^2},
 
-    where :math:`\lambda_{\max}` is the largest eigenvalue of :math:`X^\top X / n` (with the column of
-    ones of the intercept) and c the curvature of the loss: 1 for squared error, 1/4 for log loss.
-    With all rows (``solver="batch"``) the term of single rows is not there, and the limit is the
-    classical :math:`2 / L`. One row at a time the longest rows decide. For quadratic objectives
-    descent diverges beyond; losses with bounded slopes oscillate instead.
+    where :math:`\lambda_{\max}` is the largest eigenvalue of :math:`X^\top X / n` (including a column of
+    ones for the intercept) and c the curvature of the loss: 1 for squared error, 1/4 for log loss.
+    For ``solver="batch"`` the term with single rows vanishes, and the limit is the classical
+    :math:`2 / L`. With one row per update, the rows with the largest norm determine the limit. At higher
+    rates, descent diverges for quadratic objectives and oscillates for losses with bounded slopes.
 
-    X is read three times at most.
+    X is read at most three times.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        The rows, scaled as they will be for the fit.
+        Training data, scaled as for the fit.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        Targets. Needed only where the curvature depends on them: for losses with linear tails or
-        kinks, whose unit is the spread of y (1 without y); for a log link, where it grows with the
-        mean (1 without y); for the softmax of more than two classes (two without y).
+        Targets. Needed only if the curvature depends on them: for losses with linear tails or kinks, it
+        depends on the spread of y (1 without y), for losses with a log link on the mean of y (1 without
+        y), and for log loss on whether there are more than two classes (two without y).
     loss : str or skgd.losses.Loss, default="squared_error"
         As in the estimators.
     solver : {"batch", "sgd", "minibatch"}, default="minibatch"
-        Rows per update: all, one, or ``batch_size``.
+        Number of rows per update: all, one, or ``batch_size``.
     batch_size : int, default=32
-        Rows per update of ``solver="minibatch"``.
+        Number of rows per update for ``solver="minibatch"``.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows.
     fit_intercept : bool, default=True
-        Whether there is an intercept, which is a feature that is always one.
+        Whether the model has an intercept, which acts like a feature that is always one.
     alpha : float, default=0.0
         Strength of the l2 penalty.
 
     Returns
     -------
     rate : StableRate
-        The rate: a float with the attributes ``critical_batch_size`` and ``condition``.
+        The rate, a float with the attributes ``critical_batch_size`` and ``condition``.
 
     See Also
     --------
-    find_learning_rate : Tries rates and draws what comes of them.
+    find_learning_rate : Compare many rates by training with each of them.
 
     References
     ----------
@@ -160,40 +160,41 @@ def _targets(X, y, weight, loss) -> Targets:
 def find_learning_rate(
     estimator, X, y, *, rates=None, sample_weight=None, max_iter: int | None = None
 ) -> LearningRateDisplay:
-    """Try many learning rates at once, and suggest one.
+    """Compare many learning rates, and suggest one.
 
-    Every rate gets an epoch from the same start over the same order of the rows, and the objective
-    after it. That is the descent itself, not a ramp in which each rate inherits what the ones before
-    it spoilt. For linear models the rates are columns of one parameter matrix, so that each row is
-    read once for all of them; softmax, losses in Python, Nesterov's momentum, the adaptive schedule and
-    perceptrons are fitted one after the other.
+    With every rate, the model is trained for one epoch, from the same start and with the same order of
+    the rows, and the objective is evaluated. In contrast to a learning-rate range test, which increases
+    the rate during a single run, no rate is affected by the rates tried before. For linear models the
+    rates are columns of one parameter matrix, so that each row is read once for all of them; softmax,
+    losses in Python, Nesterov's momentum, the adaptive schedule and perceptrons are fitted one after the
+    other.
 
     Parameters
     ----------
     estimator : object
-        One of skgd's estimators, or a Pipeline that ends with one; it is not changed. Its own
-        ``learning_rate`` does not matter; its optimizer, schedule and solver do.
+        An estimator of skgd, or a Pipeline that ends with one; it is not changed. Its own
+        ``learning_rate`` is ignored; its optimizer, schedule and solver are used.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Training data.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets.
     rates : array-like of shape (n_rates,), default=None
-        Rates to try. By default 40, from a thousandth of twice the automatic rate, which for plain
-        updates is about the largest stable one, to ten times it (a hundred for adaptive optimizers).
+        Rates to try. By default 40 rates from r / 1000 to 10 r (adaptive optimizers: 100 r), where r is
+        twice the automatic rate, for plain updates about the largest stable rate.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows.
     max_iter : int, default=None
-        Epochs for each rate. By default one, or as many as make 20 updates.
+        Epochs for each rate. By default one, or as many as needed for 20 updates.
 
     Returns
     -------
     display : LearningRateDisplay
-        With the rates, what came of each, ``stable_limit_``, and ``suggestion_``, the rate with the
-        lowest objective up to that limit; ``display.plot()`` draws it.
+        Contains the rates, the objective for each of them, ``stable_limit_``, and ``suggestion_``, the
+        rate with the lowest objective up to that limit; ``display.plot()`` draws them.
 
     See Also
     --------
-    largest_stable_learning_rate : The limit, without any training.
+    largest_stable_learning_rate : The largest stable rate, computed without training.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Linear models by gradient descent."""
+"""Linear models fitted by gradient descent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["GDClassifier", "GDRegressor"]
 
 
 class LinearModel(GradientDescent):
-    """Raw scores x'w + b: one layer of weights, which start at zero."""
+    """Raw scores x'w + b, with parameters that start at zero."""
 
     _parameter_constraints = {
         **GradientDescent._parameter_constraints,
@@ -62,7 +62,7 @@ class LinearModel(GradientDescent):
         cls._start_at(problem, theta, 0, flat[:size], flat[size:])
 
     def _raw(self, X):
-        """Raw scores (n, K) of validated rows."""
+        """Raw scores (n, K) for validated X."""
         coef = self.coef_.reshape(-1, X.shape[1])
         return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
 
@@ -75,15 +75,15 @@ class GDRegressor(Regression, LinearModel):
 
     .. math:: F(w, b) = \\frac{1}{\\sum_i s_i} \\sum_i s_i\\, \\ell(y_i, x_i^\\top w + b) + \\alpha R(w),
 
-    with the data each update sees chosen by ``solver``. Several outputs are fitted together, in one
-    pass over the rows.
+    ``solver`` sets the number of rows that each update uses. Several outputs are fitted together, in
+    the same passes over the data.
 
     Parameters
     ----------
     loss : str or skgd.losses.Loss, default="squared_error"
         "squared_error" (half the square), "huber", "absolute_error", "quantile", "log_cosh",
-        "epsilon_insensitive", "squared_epsilon_insensitive", "poisson", "gamma", "tweedie" (log
-        link), or an object of :mod:`skgd.losses` with parameters of its own.
+        "epsilon_insensitive", "squared_epsilon_insensitive", "poisson", "gamma", "tweedie" (the last
+        three with a log link), or an object from :mod:`skgd.losses` with its own parameters.
     {parameters}
 
     Attributes
@@ -97,7 +97,7 @@ class GDRegressor(Regression, LinearModel):
     See Also
     --------
     GDClassifier : Linear classification by gradient descent.
-    sklearn.linear_model.SGDRegressor : Per-sample descent with a fixed recipe.
+    sklearn.linear_model.SGDRegressor : Stochastic gradient descent in scikit-learn.
 
     Examples
     --------
@@ -179,14 +179,14 @@ class GDClassifier(Classification, LinearModel):
 
     .. math:: F(w, b) = \\frac{1}{\\sum_i s_i} \\sum_i s_i\\, \\ell(y_i, x_i^\\top w + b) + \\alpha R(w),
 
-    with the data each update sees chosen by ``solver``. More than two classes are fitted together:
-    softmax for "log_loss", one column a class (one-versus-rest) for the other losses.
+    ``solver`` sets the number of rows that each update uses. More than two classes are fitted together,
+    with softmax for "log_loss" and one column per class (one-versus-rest) for the other losses.
 
     Parameters
     ----------
     loss : str or skgd.losses.Loss, default="log_loss"
         "log_loss" (softmax for more than two classes), "hinge", "squared_hinge", "modified_huber",
-        "perceptron", or an object of :mod:`skgd.losses`.
+        "perceptron", or an object from :mod:`skgd.losses`.
     {parameters}
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights.
@@ -198,13 +198,13 @@ class GDClassifier(Classification, LinearModel):
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts.
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The class labels.
     {attributes}
 
     See Also
     --------
     GDRegressor : Linear regression by gradient descent.
-    sklearn.linear_model.SGDClassifier : Per-sample descent with a fixed recipe.
+    sklearn.linear_model.SGDClassifier : Stochastic gradient descent in scikit-learn.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Losses: what a model is asked to make small.
+"""Losses: functions of the target and the prediction that are minimised on average over the rows.
 
-Each loss gives, for targets ``y`` and raw scores ``raw``, its value and its slope d value / d raw
-together. The built-in ones are computed by the compiled core from one definition each; a loss of
-your own is a subclass of :class:`Loss` with a NumPy ``value_and_slope``.
+For targets ``y`` and raw scores ``raw``, each loss returns its value and its slope, d value / d raw.
+The built-in losses are computed by the compiled core; to define your own, subclass :class:`Loss` and
+implement ``value_and_slope`` in NumPy.
 """
 
 from __future__ import annotations
@@ -37,18 +37,19 @@ __all__ = [
 class Loss(BaseEstimator):
     """Base class of losses; subclass it to define your own.
 
-    A subclass implements :meth:`value_and_slope` and sets the class attributes below where the
-    defaults do not fit. It then works with every solver and in every model of skgd.
+    A subclass implements :meth:`value_and_slope` and overrides the class attributes below if their
+    defaults do not apply. It then works with every solver and in every model of skgd.
 
     Attributes
     ----------
     task : {"regression", "classification"}, default="regression"
-        Which estimators accept the loss. For classification ``y`` holds class codes 0 .. K-1, and
-        ``raw`` has one column for two classes and K columns for more.
+        The kind of estimator that accepts the loss. For classification ``y`` holds class codes
+        0 .. K-1, and ``raw`` has one column for two classes and K columns for more.
     smooth : bool, default=True
-        Whether the slope is continuous; the automatic learning rate treats kinks with care.
+        Whether the slope is continuous; the automatic learning rate depends on it.
     bounded_slope : bool, default=False
-        Whether slopes are bounded, so that descent with too high a rate oscillates, not overflows.
+        Whether slopes are bounded. If they are, descent at a rate that is too high oscillates instead
+        of overflowing.
 
     Examples
     --------
@@ -65,16 +66,16 @@ class Loss(BaseEstimator):
     True
     """
 
-    name: str | None = None  # of a struct of the core; None: defined in Python
+    name: str | None = None  # name of the core's struct; None: defined in Python
     task = "regression"
     smooth = True
     bounded_slope = False
     has_probabilities = False
     log_link = False
-    least_at_zero = False  # the objective is lowest where all parameters are zero
+    least_at_zero = False  # the objective is lowest at zero parameters
 
     def value_and_slope(self, y: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Value of each row and slope of each raw score.
+        """Return the loss of each row and its slope with respect to each raw score.
 
         Parameters
         ----------
@@ -102,28 +103,28 @@ class Loss(BaseEstimator):
         return values, z.reshape(raw.shape)
 
     def inverse_link(self, raw: np.ndarray) -> np.ndarray:
-        """Predictions (regression) from raw scores: the identity, or exp for a log link."""
+        """Predictions of regression from raw scores: the identity, or exp for a log link."""
         return np.exp(raw) if self.log_link else raw
 
     @property
     def _quadratic(self) -> bool:
-        """Whether this is half the squared error: second moments of the rows tell all of it."""
+        """Whether this is half the squared error, a function of the second moments of the data."""
         return self.name == "squared_error" and type(self).value_and_slope is Loss.value_and_slope
 
     def _core_spec(self, n_columns: int, codes: bool):
-        """What names this loss to the core: (name, parameter), or a callable."""
+        """The loss as the core takes it: (name, parameter), or a callable."""
         written = type(self).value_and_slope is not Loss.value_and_slope
         return self._callback if written else self._struct(n_columns, codes)
 
     def _struct(self, n_columns: int, codes: bool) -> tuple[str, float]:
-        """Name and parameter of the core's struct."""
+        """Name and parameter of the struct in the core."""
         if self.name is None:
             raise NotImplementedError(f"{type(self).__name__} must define value_and_slope.")
         parameters = [float(value) for value in self.get_params().values()]
         return self.name, (parameters or [0.0])[0]
 
     def _callback(self, y, weight, z, n_columns):
-        """Called by the core: raw scores in z (m, padded columns) become weighted slopes."""
+        """Called by the core: replaces the raw scores in z (m, padded columns) by weighted slopes."""
         targets = (y[:, 0] if y.shape[1] == 1 else y).copy()
         values, slopes = self.value_and_slope(targets, z[:, :n_columns].copy())
         slopes = np.asarray(slopes).reshape(len(z), n_columns)
@@ -133,22 +134,22 @@ class Loss(BaseEstimator):
         return float(np.dot(weight, np.asarray(values, dtype=np.float64).reshape(len(z))))
 
     def _curvature(self, y: np.ndarray, weight: np.ndarray | None) -> float:
-        """Scale of d slope / d raw that the automatic rate starts from: a bound where there is one."""
+        """Typical size of d slope / d raw for the automatic rate; an upper bound if there is one."""
         return 1.0
 
     def _constant(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray | float:
-        """Raw scores that suit all rows about equally well: where perceptrons start."""
+        """The (approximately) best constant raw scores, at which perceptrons start."""
         if self.task == "classification":
             return 0.0
         mean = np.average(y.reshape(len(y), -1), axis=0, weights=weight)
         return np.log(np.maximum(mean, np.finfo(y.dtype).tiny)) if self.log_link else mean
 
     def _check_targets(self, y: np.ndarray) -> None:
-        """Raise ValueError when y lies outside the loss's domain."""
+        """Raise ValueError if y lies outside the domain of the loss."""
 
 
 def _spread(y, weight):
-    """Mean absolute deviation of y from its median (1 if that is 0): the size of residuals."""
+    """Mean absolute deviation of y from its median (1 if that is 0): the typical size of residuals."""
     y = np.asarray(y, dtype=np.float64)
     deviation = np.abs(y - np.median(y, axis=0)).reshape(len(y), -1).mean(axis=1)
     return float(np.average(deviation, weights=weight)) or 1.0
@@ -161,7 +162,7 @@ class SquaredError(Loss):
 
 
 class Huber(Loss):
-    r"""Huber's loss: squared for residuals up to epsilon, linear beyond.
+    r"""Huber loss: squared for residuals up to epsilon, linear beyond.
 
     :math:`r^2/2` if :math:`|r| \le \epsilon`, else :math:`\epsilon |r| - \epsilon^2/2`, with
     :math:`r = z - y` (Huber 1964).
@@ -169,7 +170,7 @@ class Huber(Loss):
     Parameters
     ----------
     epsilon : float, default=1.35
-        Where the loss turns linear, in units of y; positive.
+        Size of the residual at which the loss becomes linear, in units of y; positive.
     """
 
     name = "huber"
@@ -183,7 +184,7 @@ class Huber(Loss):
 
 
 class AbsoluteError(Loss):
-    r"""Absolute error, :math:`|z - y|`: the median."""
+    r"""Absolute error, :math:`|z - y|`; estimates the median."""
 
     name = "absolute_error"
     smooth = False
@@ -194,14 +195,14 @@ class AbsoluteError(Loss):
 
 
 class Quantile(Loss):
-    r"""Pinball loss (Koenker & Bassett 1978) of the quantile q.
+    r"""Pinball loss (Koenker & Bassett 1978) for the quantile q.
 
     :math:`q\,(y - z)_+ + (1 - q)\,(z - y)_+`.
 
     Parameters
     ----------
     quantile : float in (0, 1), default=0.5
-        Which quantile to estimate.
+        The quantile to estimate.
     """
 
     name = "quantile"
@@ -216,7 +217,7 @@ class Quantile(Loss):
 
 
 class LogCosh(Loss):
-    r"""Log-cosh, :math:`\log\cosh(z - y)`: squared for small residuals, absolute for large."""
+    r"""Log-cosh loss, :math:`\log\cosh(z - y)`: quadratic for small residuals, linear for large ones."""
 
     name = "log_cosh"
     bounded_slope = True
@@ -226,12 +227,12 @@ class LogCosh(Loss):
 
 
 class EpsilonInsensitive(Loss):
-    r"""Support vector regression, :math:`\max(0, |z - y| - \epsilon)`.
+    r"""Epsilon-insensitive loss of support vector regression, :math:`\max(0, |z - y| - \epsilon)`.
 
     Parameters
     ----------
     epsilon : float, default=0.1
-        Residuals up to this size cost nothing, in units of y.
+        Residuals up to this size, in units of y, have zero loss.
     """
 
     name = "epsilon_insensitive"
@@ -246,12 +247,12 @@ class EpsilonInsensitive(Loss):
 
 
 class SquaredEpsilonInsensitive(Loss):
-    r"""Squared support vector regression, :math:`\max(0, |z - y| - \epsilon)^2`.
+    r"""Squared epsilon-insensitive loss, :math:`\max(0, |z - y| - \epsilon)^2`.
 
     Parameters
     ----------
     epsilon : float, default=0.1
-        Residuals up to this size cost nothing, in units of y.
+        Residuals up to this size, in units of y, have zero loss.
     """
 
     name = "squared_epsilon_insensitive"
@@ -265,7 +266,7 @@ class SquaredEpsilonInsensitive(Loss):
 
 class _LogLinkLoss(Loss):
     log_link = True
-    _lowest = 0.0  # y must be above, or equal where _lowest_allowed
+    _lowest = 0.0  # y must be greater, or equal if _lowest_allowed
     _lowest_allowed = True
 
     def _curvature(self, y, weight):
@@ -283,7 +284,7 @@ class _LogLinkLoss(Loss):
 
 
 class Poisson(_LogLinkLoss):
-    r"""Half Poisson deviance with log link, :math:`e^z - y z`; y is non-negative."""
+    r"""Half the Poisson deviance with log link, :math:`e^z - y z`; y must be non-negative."""
 
     name = "poisson"
 
@@ -292,7 +293,7 @@ class Poisson(_LogLinkLoss):
 
 
 class Gamma(_LogLinkLoss):
-    r"""Half gamma deviance with log link, :math:`z + y e^{-z}`; y is positive."""
+    r"""Half the gamma deviance with log link, :math:`z + y e^{-z}`; y must be positive."""
 
     name = "gamma"
     _lowest_allowed = False
@@ -302,14 +303,14 @@ class Gamma(_LogLinkLoss):
 
 
 class Tweedie(_LogLinkLoss):
-    r"""Half Tweedie deviance with log link, for a power p strictly between 1 and 2.
+    r"""Half the Tweedie deviance with log link, for a power p strictly between 1 and 2.
 
-    :math:`\frac{e^{(2-p)z}}{2-p} - y\,\frac{e^{(1-p)z}}{1-p}`; y is non-negative.
+    :math:`\frac{e^{(2-p)z}}{2-p} - y\,\frac{e^{(1-p)z}}{1-p}`; y must be non-negative.
 
     Parameters
     ----------
     power : float in (1, 2), default=1.5
-        1 is Poisson's limit, 2 gamma's.
+        The power p; the limit 1 is the Poisson distribution, the limit 2 the gamma distribution.
     """
 
     name = "tweedie"
@@ -337,7 +338,7 @@ class _ClassificationLoss(Loss):
 
 
 class LogLoss(_ClassificationLoss):
-    r"""Log loss: logistic regression, softmax for more than two classes.
+    r"""Log loss: logistic regression, with softmax for more than two classes.
 
     Two classes: :math:`\log(1 + e^z) - y z`, y in {0, 1}. K classes:
     :math:`\log\sum_k e^{z_k} - z_y`.
@@ -365,7 +366,7 @@ class LogLoss(_ClassificationLoss):
 
 
 class Hinge(_ClassificationLoss):
-    r"""Hinge loss, :math:`\max(0, 1 - t z)` with :math:`t = \pm 1`: the linear SVM."""
+    r"""Hinge loss of linear support vector machines, :math:`\max(0, 1 - t z)` with :math:`t = \pm 1`."""
 
     name = "hinge"
     smooth = False
@@ -382,7 +383,7 @@ class SquaredHinge(_ClassificationLoss):
 
 
 class ModifiedHuber(_ClassificationLoss):
-    r"""Modified Huber loss (Zhang 2004): squared hinge for :math:`t z \ge -1`, :math:`-4 t z` below."""
+    r"""Modified Huber loss (Zhang 2004): squared hinge for :math:`t z \ge -1`, else :math:`-4 t z`."""
 
     name = "modified_huber"
     bounded_slope = True

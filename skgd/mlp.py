@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons by gradient descent."""
+"""Multi-layer perceptrons fitted by gradient descent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["GDMLPClassifier", "GDMLPRegressor"]
 
 
 class PerceptronModel(GradientDescent):
-    """Raw scores by layers of units: h <- activation(h W + b), the last layer without activation."""
+    """Raw scores by layers h <- activation(h W + b); the last layer has no activation."""
 
     _parameter_constraints = {
         **GradientDescent._parameter_constraints,
@@ -76,7 +76,7 @@ class PerceptronModel(GradientDescent):
             begin += part.size
 
     def _raw(self, X):
-        """Raw scores (n, K) of validated rows, by the core."""
+        """Raw scores (n, K) for validated X, computed by the core."""
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         hidden = tuple(len(intercepts) for intercepts in self.intercepts_[:-1])
         network = Network(hidden, self._model["activation"])
@@ -97,15 +97,15 @@ class GDMLPRegressor(Regression, PerceptronModel):
               + \\frac{\\alpha}{2} \\sum_l \\|W_l\\|^2,
 
     where :math:`z(x) = h_L W_{L+1} + b_{L+1}`, :math:`h_l = \\sigma(h_{l-1} W_l + b_l)` and
-    :math:`h_0 = x`. The gradient is found by back-propagation (Rumelhart, Hinton & Williams 1986), with
-    the data each update sees chosen by ``solver``, as in the linear models.
+    :math:`h_0 = x`. The gradient is computed by back-propagation (Rumelhart, Hinton & Williams 1986).
+    ``solver`` sets the number of rows that each update uses, as in the linear models.
 
     Parameters
     ----------
     loss : str or skgd.losses.Loss, default="squared_error"
         "squared_error" (half the square), "huber", "absolute_error", "quantile", "log_cosh",
-        "epsilon_insensitive", "squared_epsilon_insensitive", "poisson", "gamma", "tweedie" (log
-        link), or an object of :mod:`skgd.losses` with parameters of its own.
+        "epsilon_insensitive", "squared_epsilon_insensitive", "poisson", "gamma", "tweedie" (the last
+        three with a log link), or an object from :mod:`skgd.losses` with its own parameters.
     {network}
     {parameters}
 
@@ -118,7 +118,7 @@ class GDMLPRegressor(Regression, PerceptronModel):
     --------
     GDMLPClassifier : Multi-layer perceptron classification by gradient descent.
     GDRegressor : Linear regression by gradient descent.
-    sklearn.neural_network.MLPRegressor : Perceptrons for squared error.
+    sklearn.neural_network.MLPRegressor : Multi-layer perceptron regression in scikit-learn.
 
     Examples
     --------
@@ -206,32 +206,32 @@ class GDMLPClassifier(Classification, PerceptronModel):
               + \\frac{\\alpha}{2} \\sum_l \\|W_l\\|^2,
 
     where :math:`z(x) = h_L W_{L+1} + b_{L+1}`, :math:`h_l = \\sigma(h_{l-1} W_l + b_l)` and
-    :math:`h_0 = x`. More than two classes are fitted by softmax for "log_loss", one column a class
-    (one-versus-rest) for the other losses. A matrix of zeros and ones as y is multilabel: a column of
-    raw scores for each label.
+    :math:`h_0 = x`. More than two classes are fitted with softmax for "log_loss" and one column per
+    class (one-versus-rest) for the other losses. For multilabel classification, y is a matrix of zeros
+    and ones, and there is one column of raw scores per label.
 
     Parameters
     ----------
     loss : str or skgd.losses.Loss, default="log_loss"
         "log_loss" (softmax for more than two classes), "hinge", "squared_hinge", "modified_huber",
-        "perceptron", or an object of :mod:`skgd.losses`.
+        "perceptron", or an object from :mod:`skgd.losses`.
     {network}
     {parameters}
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with the sample weights; not for multilabel y.
+        Weights of the classes, multiplied with the sample weights; not available for multilabel y.
 
     Attributes
     ----------
     {layers}
     classes_ : ndarray of shape (n_classes,)
-        The labels; for multilabel y the numbers of its columns.
+        The class labels; for multilabel y the column numbers.
     {attributes}
 
     See Also
     --------
     GDMLPRegressor : Multi-layer perceptron regression by gradient descent.
     GDClassifier : Linear classification by gradient descent.
-    sklearn.neural_network.MLPClassifier : Perceptrons for log loss.
+    sklearn.neural_network.MLPClassifier : Multi-layer perceptron classification in scikit-learn.
 
     Examples
     --------

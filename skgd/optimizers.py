@@ -1,14 +1,14 @@
-"""Optimizers: how a gradient becomes an update of the parameters.
+"""Optimizers: rules that turn a gradient into an update of the parameters.
 
-In the formulas g is the gradient of the objective, its l2 penalty included, rate the learning rate of
-the update, w a parameter; all state is zero at the start. With an l1 penalty every rule is followed
-by the proximal step of that penalty, with the step size of the weight (exact zeros); where updates see
-a part of the rows the plain rule takes its cumulative form (Tsuruoka et al. 2009). Rules that treat their
-penalties otherwise say so.
+In the formulas, g is the gradient of the objective including the l2 penalty, rate is the learning rate
+of the update, and w is a parameter; all state starts at zero. With an l1 penalty, every update is
+followed by the proximal step of the penalty, with the step size of the weight (exact zeros). With
+stochastic updates, the plain rule uses the cumulative form instead (Tsuruoka et al. 2009). Rules that
+treat penalties differently say so.
 
-On CSR rows with few non-zeros "plain" and, one row at a time, "adagrad" and "ftrl" cost O(non-zeros)
-an update, exact to rounding (the latter two where no mean of the iterates is kept). The state of the
-others changes for every feature at every update, so they make the dense update, O(features).
+On CSR rows with few non-zeros, an update costs O(non-zeros) with "plain" and, for one row per update
+without averaging, with "adagrad" and "ftrl", and equals the dense update up to rounding. The state of
+the other rules changes for every feature at every update, so they make the dense update, O(features).
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ class Optimizer(BaseEstimator):
     """Base class of the optimizers of this module."""
 
     name: str
-    _order: tuple[str, ...] = ()  # parameters as the core takes them
-    slots = 0  # state arrays, each the size of the parameters
-    adaptive = False  # the step is divided by the size of past gradients
-    reach = 1.0  # of an adaptive rule: automatic rate over the size of the parameters
-    in_networks = 1.0  # of an adaptive rule: automatic rate of a perceptron over Adam's
-    gain = 1.0  # how far a steady gradient leads, in plain steps; divides the automatic rate
-    blend: float | None = None  # share of the mean in theta, of a rule that keeps the mean itself
-    restarts = False  # in batch descent, when it would go uphill; it is stable at 1/L there
-    decays = False  # weights shrink by rate * l2 whatever the gradients
-    stable = False  # no rate is too high
-    searches = False  # the rates of batch descent follow from its gradients
-    rows = ("one", "some", "all")  # of an update, for which the rule is defined
-    losses: tuple[str, ...] | None = None  # for which the rule is defined; None: all
-    networks = True  # whether it is defined for more than linear models
-    by_name = {}  # parameters that its name stands for in batch descent with an automatic rate
+    _order: tuple[str, ...] = ()  # parameters in the order of the core
+    slots = 0  # number of state arrays, each the size of the parameters
+    adaptive = False  # whether the step is divided by the size of past gradients
+    reach = 1.0  # adaptive rules: automatic rate divided by the expected size of the parameters
+    in_networks = 1.0  # adaptive rules: automatic rate of a perceptron divided by Adam's
+    gain = 1.0  # length of a step under a constant gradient, in plain steps; divides the automatic rate
+    blend: float | None = None  # weight of the mean in theta, for a rule that averages by itself
+    restarts = False  # whether batch descent restarts when it would go uphill; it is stable at 1/L then
+    decays = False  # whether weights shrink by rate * l2 independently of the gradients (weight decay)
+    stable = False  # whether every rate is stable
+    searches = False  # whether the rates of batch descent are computed from its gradients
+    rows = ("one", "some", "all")  # rows per update for which the rule is defined
+    losses: tuple[str, ...] | None = None  # losses for which the rule is defined; None: all
+    networks = True  # whether the rule is defined for perceptrons
+    by_name = {}  # parameters of the rule given by name, in batch descent with an automatic rate
 
     def core_rule(self, *, l1: bool, noisy: bool) -> tuple[str, tuple[float, ...], int]:
         """Name, parameters and number of state arrays of the core's rule.
@@ -87,12 +87,12 @@ class Plain(Optimizer):
 
 
 class Momentum(Optimizer):
-    """Heavy ball (Polyak 1964): v <- beta v - rate g, w <- w + v.
+    """Heavy-ball momentum (Polyak 1964): v <- beta v - rate g, w <- w + v.
 
     Parameters
     ----------
     beta : float in [0, 1), default=0.9
-        How much of the last step is kept.
+        Momentum coefficient, the fraction of the last step that is kept.
 
     References
     ----------
@@ -122,14 +122,14 @@ class Nesterov(Optimizer):
     """Nesterov's momentum (1983), in the form of Sutskever et al. 2013.
 
     v <- beta v - rate g, w <- w + beta v - rate g, where w is the look-ahead point at which the
-    gradient is taken. With ``solver="batch"`` v is forgotten whenever it would lead uphill (adaptive
-    restart: O'Donoghue & Candes 2015), so that a high beta does no harm there: with linear models, losses
-    without kinks and ``learning_rate="auto"`` the name "nesterov" stands for beta = 0.99.
+    gradient is evaluated. With ``solver="batch"``, v is reset to zero whenever it would lead uphill
+    (adaptive restart: O'Donoghue & Candes 2015), so that a high beta does no harm: for linear models,
+    smooth losses and ``learning_rate="auto"``, the name "nesterov" means beta = 0.99.
 
     Parameters
     ----------
     beta : float in [0, 1), default=0.9
-        How much of the last step is kept.
+        Momentum coefficient, the fraction of the last step that is kept.
 
     References
     ----------
@@ -160,13 +160,14 @@ class Nesterov(Optimizer):
 class Adagrad(Optimizer):
     """Adagrad (Duchi, Hazan & Singer 2011): G <- G + g^2, w <- w - rate g / (sqrt(G) + epsilon).
 
-    The penalty is decoupled from G: it is applied as its exact flow over the time
-    rate / (sqrt(G) + epsilon) of each weight, which lets sparse rows cost only their non-zeros.
+    The penalty does not enter G: it is applied separately, as the exact flow of the penalty over the
+    time rate / (sqrt(G) + epsilon) of each weight. With sparse rows, an update then costs only the
+    non-zeros.
 
     Parameters
     ----------
     epsilon : float, default=1e-8
-        Keeps the quotient finite.
+        Avoids division by zero.
 
     References
     ----------
@@ -197,9 +198,9 @@ class RMSProp(Optimizer):
     Parameters
     ----------
     rho : float in [0, 1), default=0.9
-        How much of the mean square is kept.
+        Decay factor of the running mean of squares.
     epsilon : float, default=1e-8
-        Keeps the quotient finite.
+        Avoids division by zero.
 
     References
     ----------
@@ -233,9 +234,9 @@ class Adam(Optimizer):
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
-        How much of the first and second moments is kept.
+        Decay factors of the running means of the gradient and of its square.
     epsilon : float, default=1e-8
-        Keeps the quotient finite.
+        Avoids division by zero.
 
     References
     ----------
@@ -262,20 +263,20 @@ class Adam(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Adadelta (Zeiler 2012): the step is a running mean of past steps, over that of past gradients.
+    """Adadelta (Zeiler 2012): the gradient times the ratio of the RMS of past steps and past gradients.
 
     s <- rho s + (1 - rho) g^2, d = g sqrt(u + epsilon) / sqrt(s + epsilon),
     u <- rho u + (1 - rho) d^2, w <- w - rate d.
 
-    The published rule has rate 1, and takes its first steps from epsilon alone;
-    ``learning_rate="auto"`` makes them fit the data.
+    The published rule has rate 1, and the size of its first steps depends on epsilon only;
+    ``learning_rate="auto"`` adapts it to the data.
 
     Parameters
     ----------
     rho : float in [0, 1), default=0.95
-        How much of the running means is kept.
+        Decay factor of the running means.
     epsilon : float, default=1e-6
-        Its root is the size of the first steps.
+        Its square root is proportional to the size of the first steps.
 
     References
     ----------
@@ -306,18 +307,18 @@ class Adadelta(Optimizer):
 
 
 class AMSGrad(Adam):
-    """AMSGrad (Reddi, Kale & Kumar 2018): Adam whose second moment never shrinks.
+    """AMSGrad (Reddi, Kale & Kumar 2018): Adam with a second moment that never decreases.
 
     m and v as in :class:`Adam`, h <- max(h, v), w <- w - rate m' / (sqrt(h') + epsilon) with
-    m' = m / (1 - beta_1^t), h' = h / (1 - beta_2^t). The paper has no bias correction; the usual
-    implementations have it, as here.
+    m' = m / (1 - beta_1^t), h' = h / (1 - beta_2^t). The paper has no bias correction; like most
+    implementations, this one has.
 
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
-        How much of the first and second moments is kept.
+        Decay factors of the running means of the gradient and of its square.
     epsilon : float, default=1e-8
-        Keeps the quotient finite.
+        Avoids division by zero.
 
     References
     ----------
@@ -336,22 +337,22 @@ class AMSGrad(Adam):
 
 
 class NAdam(Adam):
-    """NAdam (Dozat 2016): Adam with Nesterov's look-ahead.
+    """NAdam (Dozat 2016): Adam with Nesterov's momentum.
 
     m and v as in :class:`Adam`; with the momenta mu_t = beta_1 (1 - 0.96^(t momentum_decay) / 2) and
     M_t = mu_1 ... mu_t,
     m' = mu_(t+1) m / (1 - M_(t+1)) + (1 - mu_t) g / (1 - M_t),
     w <- w - rate m' / (sqrt(v / (1 - beta_2^t)) + epsilon).
-    The threshold of an l1 penalty counts what m' makes of a gradient that is always the same.
+    The threshold of an l1 penalty is multiplied by the value that m' has for a constant gradient of 1.
 
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
-        How much of the first and second moments is kept.
+        Decay factors of the running means of the gradient and of its square.
     epsilon : float, default=1e-8
-        Keeps the quotient finite.
+        Avoids division by zero.
     momentum_decay : float >= 0, default=0.004
-        How fast the momentum grows from half of beta_1 to beta_1.
+        How fast the momentum grows from beta_1 / 2 to beta_1.
 
     References
     ----------
@@ -380,19 +381,19 @@ class NAdam(Adam):
 
 
 class AdamW(Adam):
-    """AdamW (Loshchilov & Hutter 2019): Adam on the loss alone, with decoupled decay of the weights.
+    """AdamW (Loshchilov & Hutter 2019): Adam with decoupled weight decay.
 
-    w <- (1 - rate alpha_2) w - rate m' / (sqrt(v') + epsilon), m' and v' as in :class:`Adam` but of
-    the loss's gradient. alpha_2, elsewhere called the weight decay, is the estimator's ``alpha`` times
-    the share of l2. As the decay is not divided by the moments, the end point is near that of the
-    objective only where alpha_2 is small. An l1 penalty acts as in Adam.
+    w <- (1 - rate alpha_2) w - rate m' / (sqrt(v') + epsilon), with m' and v' as in :class:`Adam`, but
+    for the gradient of the loss without penalty. alpha_2, the weight decay, is the estimator's ``alpha``
+    times the fraction of l2. Because the decay is not divided by the moments, the result is near the
+    minimum of the objective only if alpha_2 is small. An l1 penalty acts as in Adam.
 
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
-        How much of the first and second moments is kept.
+        Decay factors of the running means of the gradient and of its square.
     epsilon : float, default=1e-8
-        Keeps the quotient finite.
+        Avoids division by zero.
 
     References
     ----------
@@ -413,22 +414,25 @@ class AdamW(Adam):
 class FTRL(Optimizer):
     """FTRL-proximal (McMahan 2011): follow the regularised leader.
 
-    After t updates every weight minimises what the past gradients and the penalty amount to,
+    After t updates, every weight minimises the sum of the linearised losses, the penalties, and a
+    proximal term,
 
     ``sum g w + t (alpha_1 |w| + alpha_2 w^2 / 2) + sum sigma_s (w - w_s)^2 / 2``,
 
-    g of the loss alone, sigma_s the growth of (sqrt(G) + epsilon) / rate at update s, and G the sum
-    of g^2; alpha_1 and alpha_2 are the estimator's ``alpha`` times the shares of l1 and l2. Without
-    penalty it is :class:`Adagrad`. With l1 its zeros are exact and steady also one row at a time,
-    since a weight must outgrow all that it was ever charged. A weight whose gradient was always zero
-    stays. The penalties grow with t, so that ``alpha`` means the same as elsewhere; the form in which
-    they do not (McMahan et al. 2013) has ``alpha`` over the number of updates.
+    where g is the gradient of the loss without penalty, G the sum of g^2, and sigma_s the increase of
+    (sqrt(G) + epsilon) / rate at update s; alpha_1 and alpha_2 are the estimator's ``alpha`` times the
+    fractions of l1 and l2. Without a penalty it is :class:`Adagrad`. With l1, zeros are exact and stable
+    even with one row per update, because a weight becomes non-zero only when its summed gradients exceed
+    the sum of all penalties so far. A weight whose gradient was always zero does not change. The
+    penalties grow with t, so that ``alpha`` means the same as with other optimizers; in the form in which
+    they do not (McMahan et al. 2013), the penalty corresponds to ``alpha`` divided by the number of
+    updates.
 
     Parameters
     ----------
     epsilon : float, default=1e-8
-        Keeps the steps finite; "beta" in McMahan et al. 2013, who take 1. A small one leaves the
-        descent independent of the units of y.
+        Avoids division by zero; called "beta" in McMahan et al. 2013, who use 1. With a small value,
+        the descent does not depend on the units of y.
 
     References
     ----------
@@ -457,17 +461,17 @@ class FTRL(Optimizer):
 
 
 class ScheduleFree(Optimizer):
-    """Schedule-free SGD (Defazio et al. 2024): descent and mean of its iterates in one.
+    """Schedule-free SGD (Defazio et al. 2024): descent combined with a mean of its iterates.
 
-    With y = (1 - beta) z + beta x the gradient g is taken at y, then z <- z - rate g and
-    x <- (1 - c) x + c z with c = rate^2 / (sum of rate^2 so far). x is the fitted model; it converges at
-    a constant rate. With an l1 penalty z takes the proximal step, and x is zero where z is. As x is
-    a mean already, ``average`` must be "auto" or False.
+    The gradient g is evaluated at y = (1 - beta) z + beta x, then z <- z - rate g and
+    x <- (1 - c) x + c z with c = rate^2 / (sum of rate^2 so far). x is the fitted model; it converges
+    with a constant rate. With an l1 penalty z takes the proximal step, and x is zero where z is. Because
+    x is already a mean, ``average`` must be "auto" or False.
 
     Parameters
     ----------
     beta : float in [0, 1), default=0.9
-        How near to the mean gradients are taken; with 0 it is descent averaged (Polyak & Juditsky 1992).
+        Weight of the mean x in the point y; 0 gives averaged SGD (Polyak & Juditsky 1992).
 
     References
     ----------
@@ -496,12 +500,12 @@ class ScheduleFree(Optimizer):
 class BarzilaiBorwein(Optimizer):
     """Barzilai-Borwein steps (1988) for ``solver="batch"`` and smooth losses.
 
-    w <- w - r g, where with the last step s and the change y of the gradient over it r is s.s / s.y, or the
-    least of the last six s.y / y.y where that is below a share of it (ABBmin: Frassoldati, Zanni &
-    Zanghirati 2008). The first r is ``learning_rate``, or 1/L with "auto". An update from above the
-    highest of the last objectives is undone (Grippo, Lampariello & Lucidi 1986) and 1/L used
-    instead, so that no ``learning_rate`` makes it diverge. With "auto" the plain rule does the
-    same. ``average`` and ``schedule`` would spoil the steps, and are refused.
+    w <- w - r g. With the last step s and the change y of the gradient over it, r is s.s / s.y, or the
+    smallest of the last six s.y / y.y if that is below a fraction of it (ABBmin: Frassoldati, Zanni &
+    Zanghirati 2008). The first r is ``learning_rate``, or 1/L with "auto". If the objective exceeds the
+    highest of the last values, the update is undone (Grippo, Lampariello & Lucidi 1986) and repeated with
+    1/L, so that it does not diverge for any ``learning_rate``. With "auto", the plain rule does the same.
+    ``average`` and ``schedule`` would change the steps and are not allowed.
 
     References
     ----------
@@ -529,11 +533,12 @@ class BarzilaiBorwein(Optimizer):
 class Implicit(Optimizer):
     """The proximal-point update of one row under squared error (implicit SGD: Toulis & Airoldi 2017).
 
-    ``w <- w - rate / (1 + rate s |x|^2) s r x``, where r is the residual of the row x (with its 1 for the
-    intercept) and s its weight: the residual that counts is the one after the step, so that no rate
-    makes it diverge. The penalties follow by their proximal operator,
-    ``w <- sign(w) max(0, |w| - rate alpha_1) / (1 + rate alpha_2)``, alpha_1 and alpha_2 being the
-    estimator's ``alpha`` times the shares of l1 and l2. For ``loss="squared_error"`` and one row an update.
+    ``w <- w - rate / (1 + rate s |x|^2) s r x``, where r is the residual of the row x (including a 1 for
+    the intercept) and s its weight. This is the gradient step with the gradient evaluated after the
+    step, and does not diverge at any rate. It is followed by the proximal step of the penalty,
+    ``w <- sign(w) max(0, |w| - rate alpha_1) / (1 + rate alpha_2)``, where alpha_1 and alpha_2 are the
+    estimator's ``alpha`` times the fractions of l1 and l2. Only for ``loss="squared_error"`` and one row
+    per update.
 
     References
     ----------

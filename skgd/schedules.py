@@ -1,7 +1,7 @@
-"""Schedules: multipliers of the learning rate as functions of the update number.
+"""Schedules: factors of the learning rate as functions of the update number.
 
-A schedule is any callable that takes an array of update numbers (the first update is 0) and gives an
-array of multipliers. The named ones know, once training starts, how many updates an epoch has.
+A schedule is any callable that takes an array of update numbers, counted from 0, and returns an array
+of factors. When training starts, the schedules of this module are told the number of updates per epoch.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ __all__ = [
 
 @dataclass
 class Course:
-    """What a schedule may know of the training it steers."""
+    """Facts about the training that a schedule may use."""
 
     updates_per_epoch: float = 1.0
     max_iter: int = 1
     learning_rate: float = 1.0
     alpha: float = 0.0
-    drops: int = 0  # times the objective stopped improving (Adaptive)
+    drops: int = 0  # number of plateaus of the objective so far (Adaptive)
 
 
 class Schedule(BaseEstimator):
-    """Base class: called with update numbers t, gives multipliers of the same shape."""
+    """Base class of schedules: called with update numbers t, returns factors of the same shape."""
 
     name: str
     course = Course()
 
     def bind(self, course: Course) -> Schedule:
-        """A copy that knows its course."""
+        """Return a copy with the given facts about the training."""
         bound = type(self)(**self.get_params(deep=False))
         bound.course = course
         return bound
@@ -56,12 +56,12 @@ class Schedule(BaseEstimator):
 
     @property
     def reacting(self) -> Adaptive | None:
-        """The part that waits for plateaus of the objective."""
+        """The part of the schedule that reacts to plateaus of the objective, if any."""
         return None
 
 
 class Constant(Schedule):
-    """Always 1.
+    """Constant factor 1.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class InvScaling(Schedule):
     Parameters
     ----------
     power : float, default=0.25
-        How fast the rate falls, as SGDRegressor's ``power_t``.
+        The exponent, like SGDRegressor's ``power_t``.
 
     Examples
     --------
@@ -103,9 +103,9 @@ class InvScaling(Schedule):
 
 
 class Optimal(Schedule):
-    """1 / (1 + learning_rate alpha t): Bottou's rate for strongly convex objectives (Bottou 2012).
+    """1 / (1 + learning_rate alpha t), for strongly convex objectives (Bottou 2012).
 
-    With ``alpha=0`` it is constant.
+    Constant if ``alpha=0``.
 
     Examples
     --------
@@ -128,10 +128,10 @@ class Adaptive(Schedule):
     Parameters
     ----------
     factor : float in (0, 1), default=0.2
-        Multiplier at each plateau.
+        Factor applied at each plateau.
     patience : int, default=5
-        Checks without an improvement by ``tol`` that make a plateau. Training stops at a plateau
-        whose multiplier would be below 1e-4.
+        Number of checks without an improvement by ``tol`` after which the objective is on a plateau.
+        Training stops at a plateau if the new factor would be below 1e-4.
 
     Examples
     --------
@@ -157,17 +157,17 @@ class Adaptive(Schedule):
         return self
 
     def exhausted(self) -> bool:
-        """Whether the next drop would take the multiplier below the lowest useful one."""
+        """Whether the factor would fall below its lower limit at the next plateau."""
         return self.factor ** (self.course.drops + 1) < self.lowest
 
 
 class Exponential(Schedule):
-    """Geometric fall: decay^epoch, smoothly from update to update.
+    """Exponential decay: decay^epoch, changing at every update.
 
     Parameters
     ----------
     decay : float in (0, 1], default=0.95
-        Multiplier of one epoch.
+        Factor per epoch.
 
     Examples
     --------
@@ -188,7 +188,7 @@ class Exponential(Schedule):
 
 
 class _Ending(Schedule):
-    """A schedule over ``period`` epochs, None for all of training."""
+    """A schedule over ``period`` epochs; None means all epochs."""
 
     period: float | None
 
@@ -198,14 +198,14 @@ class _Ending(Schedule):
 
 
 class Cosine(_Ending):
-    """Half a cosine from 1 to ``final`` over ``period`` epochs (Loshchilov & Hutter 2017), then flat.
+    """Half a cosine from 1 to ``final`` over ``period`` epochs, then constant (Loshchilov & Hutter 2017).
 
     Parameters
     ----------
     period : float or None, default=None
         Length in epochs; None means ``max_iter``.
     final : float in [0, 1], default=0.0
-        The last multiplier.
+        The last factor.
 
     Examples
     --------
@@ -228,16 +228,16 @@ class Cosine(_Ending):
 
 
 class Polynomial(_Ending):
-    """Polynomial fall: final + (1 - final) (1 - t / T)^power until update T, then flat.
+    """Polynomial decay: final + (1 - final) (1 - t / T)^power until update T, then constant.
 
-    T is the number of updates in ``period`` epochs. With power 1 the rate falls on a line.
+    T is the number of updates in ``period`` epochs. With power 1 the decay is linear.
 
     Parameters
     ----------
     power : float >= 0, default=1.0
-        Shape of the fall.
+        The exponent.
     final : float in [0, 1], default=0.0
-        The last multiplier.
+        The last factor.
     period : float or None, default=None
         Length in epochs; None means ``max_iter``.
 
@@ -263,14 +263,14 @@ class Polynomial(_Ending):
 
 
 class Step(Schedule):
-    """Steps: factor^floor(epoch / period), a sudden fall every ``period`` epochs.
+    """Step decay: factor^floor(epoch / period), a drop after every ``period`` epochs.
 
     Parameters
     ----------
     factor : float in (0, 1), default=0.1
-        Multiplier at each fall.
+        Factor applied at each drop.
     period : float or None, default=None
-        Epochs between two; None means a third of ``max_iter`` (as in He et al. 2016).
+        Epochs between two drops; None means a third of ``max_iter`` (as in He et al. 2016).
 
     Examples
     --------
@@ -290,24 +290,25 @@ class Step(Schedule):
     def __call__(self, t):
         period = self.course.max_iter / 3 if self.period is None else self.period
         periods = np.asarray(t, dtype=float) / (period * self.course.updates_per_epoch)
-        return self.factor ** np.floor(periods + 1e-9)  # whole ones, whatever their rounding
+        return self.factor ** np.floor(periods + 1e-9)  # robust to rounding errors
 
 
 class OneCycle(_Ending):
-    """Up from ``start`` to 1, then down to ``final``, each along half a cosine (Smith & Topin 2019).
+    """Increase from ``start`` to 1, then decrease to ``final``, along half cosines (Smith & Topin 2019).
 
-    Of the T updates in ``period`` epochs number p T - 1 has the multiplier 1 and the last has ``final``,
-    where p is ``warmup``: a + (b - a) (1 - cos(pi s)) / 2 between two such points a and b, s the part of
-    the way done. Then flat. Momentum stays as it is.
+    Let T be the number of updates in ``period`` epochs and p = ``warmup``. The factor is ``start`` at
+    update 0, 1 at update p T - 1, and ``final`` at update T - 1. From a factor a to a factor b it changes
+    as a + (b - a) (1 - cos(pi s)) / 2, where s goes from 0 to 1. After update T - 1 it is constant.
+    Momentum is not changed.
 
     Parameters
     ----------
     warmup : float in [0, 1), default=0.3
-        Share of the updates on the way up.
+        Fraction of the updates during which the factor increases.
     start : float in (0, 1], default=0.04
-        The first multiplier, a 25th of the highest.
+        The first factor, 1/25.
     final : float in [0, 1], default=4e-6
-        The last multiplier.
+        The last factor.
     period : float or None, default=None
         Length in epochs; None means ``max_iter``.
 
@@ -345,16 +346,16 @@ class OneCycle(_Ending):
 
 
 class Warmup(Schedule):
-    """(t + 1) / n for the first n updates (Goyal et al. 2017), then another schedule from its start.
+    """Linear warm-up, (t + 1) / n for the first n updates (Goyal et al. 2017), then another schedule.
 
-    What follows has the epochs that are left of ``max_iter``.
+    The other schedule starts at update n, with the remaining epochs of ``max_iter``.
 
     Parameters
     ----------
     n : int
-        Updates of the warm-up.
+        Number of updates of the warm-up.
     then : str, Schedule or callable, default="constant"
-        What follows.
+        The schedule after the warm-up.
 
     Examples
     --------
@@ -366,7 +367,7 @@ class Warmup(Schedule):
     """
 
     name = "warmup"
-    _after = None  # what follows, once bound
+    _after = None  # the schedule after the warm-up, once bound
 
     def __init__(self, n: int, then: str | Schedule | Callable = "constant"):
         self.n = n
@@ -382,7 +383,7 @@ class Warmup(Schedule):
 
     @property
     def following(self):
-        """What ``then`` names."""
+        """The schedule given by ``then``."""
         return SCHEDULES[self.then]() if isinstance(self.then, str) else self.then
 
     @property

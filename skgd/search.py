@@ -1,4 +1,4 @@
-"""Linear models whose learning rate (and alpha) is chosen by cross-validation, in shared passes."""
+"""Linear models with cross-validation of the learning rate (and alpha) in shared passes over the data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["GDClassifierCV", "GDRegressorCV"]
 
 
 def _constraints(kind):
-    """Those of the estimator searched with, in terms of the search."""
+    """Parameter constraints of the search, from those of its estimator."""
     kept = dict(kind._parameter_constraints)
     del kept["learning_rate"], kept["warm_start"]
     return {
@@ -34,9 +34,9 @@ def _constraints(kind):
 
 
 class _CrossValidated(LinearModel):
-    """The search; what it ends with is a fitted estimator of `_kind`, whose attributes it takes over."""
+    """The search; it copies the attributes of the refitted estimator, which is of class `_kind`."""
 
-    _kind: type  # the estimator searched with
+    _kind: type  # the class of the estimators that are fitted
 
     @property
     def partial_fit(self):
@@ -44,7 +44,7 @@ class _CrossValidated(LinearModel):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, groups=None) -> Self:
-        """Search, then fit on all rows with what was found.
+        """Search for the best parameters, then refit with them on all rows.
 
         Parameters
         ----------
@@ -55,7 +55,7 @@ class _CrossValidated(LinearModel):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, in the fits and in the scores; only their ratios matter.
         groups : array-like of shape (n_samples,), default=None
-            Groups of the rows, for splitters that want them.
+            Groups of the rows, for cross-validation generators that need them.
 
         Returns
         -------
@@ -65,14 +65,14 @@ class _CrossValidated(LinearModel):
         Raises
         ------
         DivergenceError
-            If every learning rate is too high for the data.
+            If all learning rates are too high for the data.
 
         Warns
         -----
         FitFailedWarning
-            If some of the fits at rates that were given diverged.
+            If some of the fits with given rates diverged.
         """
-        from ._selection import Candidates  # late: importing skgd should not wait for it
+        from ._selection import Candidates  # imported here to keep `import skgd` fast
 
         chosen = Candidates(self, X, y, sample_weight, groups).choose()
         self._become(chosen.attributes())
@@ -106,14 +106,14 @@ class _CrossValidated(LinearModel):
         return self
 
     def _estimator(self, **params):
-        """An estimator to search with."""
+        """An estimator with the parameters of the search and the given ones."""
         own = self.get_params(deep=False)
         for name in ("learning_rates", "alphas", "cv", "scoring"):
             del own[name]
         return self._kind(**{**own, **params})
 
     def to_sklearn(self):
-        """The fitted estimator of scikit-learn that predicts the same; see :meth:`GDRegressor.to_sklearn`.
+        """Return an equivalent fitted scikit-learn estimator; see :meth:`GDRegressor.to_sklearn`.
 
         Returns
         -------
@@ -125,25 +125,26 @@ class _CrossValidated(LinearModel):
 
 @documented
 class GDRegressorCV(_CrossValidated, GDRegressor):
-    """Linear regression by gradient descent, the learning rate chosen by cross-validation.
+    """Linear regression by gradient descent, with cross-validation of the learning rate.
 
-    Of the candidates (rate, alpha) the one with the highest mean score over the folds,
+    The search chooses the candidate (rate, alpha) with the highest mean score over the folds,
 
     .. math:: \\frac{1}{k} \\sum_{f=1}^{k} \\mathrm{score}_f(\\hat w_{-f}(\\eta, \\alpha)),
 
-    where :math:`\\hat w_{-f}` is what descent at the rate :math:`\\eta` makes of the rows outside fold f;
-    with it the model is fitted to all rows.
+    where :math:`\\hat w_{-f}` is the result of descent with the rate :math:`\\eta` on the rows outside fold
+    f, and then refits the model with it on all rows.
 
-    All rates, strengths of the penalty and folds descend together: each is a column of one matrix of
-    weights, and a row is read once for all of them. A row that a fold holds out has weight zero in that
-    fold's columns: the result is that of separate fits of :class:`GDRegressor` with ``sample_weight``
-    zero on the rows held out, in the same order of rows. A column ends when its own stopping rule says
-    so, or as soon as it diverges; its score is then NaN, with a ``FitFailedWarning`` if the rate was given.
-    Batch descent on squared error goes by X'X of each fold in place of its rows, for up to 2000 features.
+    All rates, strengths of the penalty and folds are fitted together: each combination is a column of
+    one matrix of weights, and each row is read once for all of them. The rows held out by a fold have
+    weight zero in the columns of that fold: the result is the same as that of separate fits of
+    :class:`GDRegressor` with ``sample_weight`` zero on the held-out rows and the same order of rows. A
+    column stops when its own stopping rule is met or when it diverges; in the second case its score is
+    NaN, with a ``FitFailedWarning`` if the rate was given. Batch descent on squared error with up to
+    2000 features uses X'X of each fold instead of its rows.
 
-    Fits that columns cannot stand for are made one by one, on ``n_jobs`` threads: more than two classes,
-    several outputs, sparse X, ``standardize``, ``early_stopping``, ``average``, losses of your own, and
-    the optimizers "implicit", "schedule_free", "barzilai_borwein" and, for batch descent, "nesterov".
+    The following are fitted one by one, on ``n_jobs`` threads: more than two classes, several outputs,
+    sparse X, ``standardize``, ``early_stopping``, ``average``, losses written in Python, and the
+    optimizers "implicit", "schedule_free", "barzilai_borwein" and, for batch descent, "nesterov".
 
     Parameters
     ----------
@@ -165,9 +166,9 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
 
     See Also
     --------
-    GDRegressor : The estimator that is searched with.
-    sklearn.model_selection.GridSearchCV : Any parameters, one fit after the other.
-    sklearn.linear_model.RidgeCV : Ridge regression with alpha chosen by cross-validation.
+    GDRegressor : The same model with given parameters.
+    sklearn.model_selection.GridSearchCV : Search over any parameters, with separate fits.
+    sklearn.linear_model.RidgeCV : Ridge regression with cross-validation of alpha.
 
     Examples
     --------
@@ -245,25 +246,26 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
 
 @documented
 class GDClassifierCV(_CrossValidated, GDClassifier):
-    """Linear classification by gradient descent, the learning rate chosen by cross-validation.
+    """Linear classification by gradient descent, with cross-validation of the learning rate.
 
-    Of the candidates (rate, alpha) the one with the highest mean score over the folds,
+    The search chooses the candidate (rate, alpha) with the highest mean score over the folds,
 
     .. math:: \\frac{1}{k} \\sum_{f=1}^{k} \\mathrm{score}_f(\\hat w_{-f}(\\eta, \\alpha)),
 
-    where :math:`\\hat w_{-f}` is what descent at the rate :math:`\\eta` makes of the rows outside fold f;
-    with it the model is fitted to all rows.
+    where :math:`\\hat w_{-f}` is the result of descent with the rate :math:`\\eta` on the rows outside fold
+    f, and then refits the model with it on all rows.
 
-    All rates, strengths of the penalty and folds descend together: each is a column of one matrix of
-    weights, and a row is read once for all of them. A row that a fold holds out has weight zero in that
-    fold's columns: the result is that of separate fits of :class:`GDClassifier` with ``sample_weight``
-    zero on the rows held out, in the same order of rows. A column ends when its own stopping rule says
-    so, or as soon as it diverges; its score is then NaN, with a ``FitFailedWarning`` if the rate was given.
-    Batch descent on squared error goes by X'X of each fold in place of its rows, for up to 2000 features.
+    All rates, strengths of the penalty and folds are fitted together: each combination is a column of
+    one matrix of weights, and each row is read once for all of them. The rows held out by a fold have
+    weight zero in the columns of that fold: the result is the same as that of separate fits of
+    :class:`GDClassifier` with ``sample_weight`` zero on the held-out rows and the same order of rows. A
+    column stops when its own stopping rule is met or when it diverges; in the second case its score is
+    NaN, with a ``FitFailedWarning`` if the rate was given. Batch descent on squared error with up to
+    2000 features uses X'X of each fold instead of its rows.
 
-    Fits that columns cannot stand for are made one by one, on ``n_jobs`` threads: more than two classes,
-    several outputs, sparse X, ``standardize``, ``early_stopping``, ``average``, losses of your own, and
-    the optimizers "implicit", "schedule_free", "barzilai_borwein" and, for batch descent, "nesterov".
+    The following are fitted one by one, on ``n_jobs`` threads: more than two classes, several outputs,
+    sparse X, ``standardize``, ``early_stopping``, ``average``, losses written in Python, and the
+    optimizers "implicit", "schedule_free", "barzilai_borwein" and, for batch descent, "nesterov".
 
     Parameters
     ----------
@@ -283,15 +285,15 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts.
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The class labels.
     {found}
     {attributes}
 
     See Also
     --------
-    GDClassifier : The estimator that is searched with.
-    sklearn.model_selection.GridSearchCV : Any parameters, one fit after the other.
-    sklearn.linear_model.LogisticRegressionCV : Logistic regression with C chosen by cross-validation.
+    GDClassifier : The same model with given parameters.
+    sklearn.model_selection.GridSearchCV : Search over any parameters, with separate fits.
+    sklearn.linear_model.LogisticRegressionCV : Logistic regression with cross-validation of C.
 
     Examples
     --------

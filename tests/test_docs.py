@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from fnmatch import fnmatch
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -95,6 +96,38 @@ def test_the_gallery_is_explained():
         title, rule, blank, text = inspect.cleandoc(script.read_text().split('"""')[1]).split("\n", 3)
         assert title and set(rule) == {"="} and len(rule) >= len(title) and not blank, script.name
         assert len(text) > 100, script.name
+
+
+@sources
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        (r"\frac12 (a + b)", r"\frac{1}{2} (a + b)"),
+        (r"\frac 1 2 x", r"\frac{1}{2} x"),
+        (r"\tfrac1{10}", r"\tfrac{1}{10}"),
+        (r"\dfrac{n + 1}23", r"\dfrac{n + 1}{2} 3"),
+        (r"\frac\alpha2 w_1^2", r"\frac{\alpha}{2} w_{1}^{2}"),
+        (r"\sqrt23 + \sqrt[3]45", r"\sqrt{2} 3 + \sqrt[3]{4} 5"),
+        (r"x^12 + y_34", r"x^{1} 2 + y_{3} 4"),
+    ],
+)
+def test_a_single_digit_is_an_argument_in_formulas(short, long, monkeypatch):
+    r"""As in TeX: \frac12 is a half, not twelve over what follows."""
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(DOCS / "_ext")
+    import mathml
+    from docutils.utils.math import latex2mathml
+
+    assert latex2mathml.tex2mathml(mathml.braced(short)) == latex2mathml.tex2mathml(long)
+    assert latex2mathml.tex2mathml(mathml.braced(long)) == latex2mathml.tex2mathml(long)
+
+
+@sources
+def test_the_environments_of_the_readme_are_ignored_by_git():
+    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text().splitlines()]
+    environments = set(re.findall(r"python3 -m venv (\S+)", (ROOT / "README.md").read_text()))
+    assert environments == {".venv", ".venv-test", ".venv-doc"}
+    assert not [name for name in environments if not any(fnmatch(name, line) for line in ignored)]
 
 
 @sources

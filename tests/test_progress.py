@@ -81,6 +81,12 @@ class Played:
         self.progress.close(record)
 
 
+def rates_of(model):
+    """The last rate, and the base rate that the diagram shows too, if it is another."""
+    last, base = f"{model.history_['learning_rate'][-1]:.3g}", f"{model.learning_rate_:.3g}"
+    return last if last == base else f"{last} (base {base})"
+
+
 # ---------------------------------------------------------------- all forms
 
 
@@ -96,7 +102,7 @@ def test_the_end_is_always_told(kind, solver, capsys):
     assert facts == [
         f"loss {model.loss_curve_[-1]:.6g}",
         f"validation score {model.validation_scores_[-1]:.4g}",
-        f"learning rate {model.history_['learning_rate'][-1]:.3g}",
+        f"learning rate {rates_of(model)}",
     ]
     assert re.fullmatch(r"[\d.e-]+ s, stopped: max_iter", end)
 
@@ -189,8 +195,37 @@ def test_a_terminal_shows_one_line_with_a_bar(screen):
     assert screen.getvalue().count("\n") == 1
     assert screen.getvalue().count("\r") == 12  # the start, ten checks, the end
     line, _ = screen.lines()
-    bar = re.fullmatch(r"epoch 10/20 \[(#+)(-+)\] loss 0.1  rate 0.01  5.0 s, stopped: tol", line)
-    assert len(bar[1]) == len(bar[2]) == 4
+    assert line == "epoch 10/20 [########] loss 0.1  rate 0.01  5.0 s, stopped: tol"
+    before_the_end = screen.getvalue().split("\r")[-2]
+    assert before_the_end.startswith("epoch 10/20 [####----] loss 0.1  rate 0.01  5.0 s left")
+
+
+@pytest.mark.parametrize(
+    ("reason", "bar"),
+    [
+        ("tol", "########"),
+        ("early_stopping", "########"),
+        ("callback", "########"),
+        ("interrupted", "##------"),
+        ("error", "##------"),
+    ],
+)
+def test_the_bar_is_full_when_training_has_finished(screen, reason, bar):
+    Played(_progress.Terminal, 20).play([1, 2, 3, 4, 5], reason)
+    line, _ = screen.lines()
+    assert f"[{bar}]" in line
+    assert line.endswith(f"stopped: {reason}")
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_last_line_and_the_diagram_name_the_same_base_rate(solver, capsys):
+    X, y = make()
+    model = small(GDRegressor, solver=solver, schedule="invscaling", verbose=1, tol=None, max_iter=5)
+    model.fit(X, y)
+    base, last = model.learning_rate_, model.history_["learning_rate"][-1]
+    assert last < 0.9 * base
+    assert f"learning rate {last:.3g} (base {base:.3g})  " in capsys.readouterr().err
+    assert captions(model)[0].endswith(f"learning rate {base:.3g}")
 
 
 def test_a_terminal_is_written_to_ten_times_a_second(screen):
@@ -284,6 +319,17 @@ def test_a_notebook_gets_a_bar(notebook, capsys, monkeypatch):
     assert values == ["0.2500", "0.5000", "0.7500", "1.0000", "1.0000"]
     assert f"loss {model.loss_curve_[-1]:.6g}" in notebook[-1]["text/plain"]
     assert pages[-1].endswith("stopped: max_iter</code>")
+
+
+def test_the_bar_of_a_notebook_is_full_after_an_early_stop(notebook):
+    X, y = make()
+    model = small(GDRegressor, verbose=1).fit(X, y)
+    assert model.stop_reason_ == "tol"
+    assert model.n_iter_ < model.max_iter / 2
+    last = notebook[-1]
+    assert re.match(r'<progress value="(.*?)" max="1">', last["text/html"])[1] == "1.0000"
+    assert last["text/plain"].endswith("stopped: tol")
+    assert f"learning rate {rates_of(model)}  " in last["text/plain"]
 
 
 def in_thread(fit):

@@ -1,8 +1,11 @@
-"""The tables "Coming from scikit-learn": what is said there to be the same is, update for update."""
+"""The tables of "Coming from scikit-learn": settings that agree update for update, and the differences."""
+
+from inspect import signature
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from scipy.sparse import csr_array
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
@@ -96,3 +99,99 @@ def test_mlp_regressor(theirs, ours, rtol):
     )
     for a, b in zip(ours.coefs_, theirs.coefs_, strict=True):
         np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * 1e-2)
+
+
+# ---------------------------------------------------------------- differences
+
+
+def weights_of(n, mean=3.0):
+    weights = np.random.default_rng(0).uniform(0.5, 2.0, n)
+    return weights * (mean / weights.mean())
+
+
+def test_sgd_takes_sample_weights_as_they_are():
+    """Weights of mean m there are a rate m times as high and alpha / m here."""
+    X, y = regression()
+    weights, mean = weights_of(len(y)), 3.0
+    theirs = SGDRegressor(alpha=0.01, **CONSTANT | STEPS).fit(X, y, sample_weight=weights)
+    ours = GDRegressor(**OURS | {"alpha": 0.01 / mean, "learning_rate": 0.01 * mean})
+    np.testing.assert_allclose(ours.fit(X, y, sample_weight=weights).coef_, theirs.coef_, rtol=1e-9)
+    np.testing.assert_allclose(ours.fit(X, y, sample_weight=7 * weights).coef_, theirs.coef_, rtol=1e-9)
+    theirs_of_7 = SGDRegressor(alpha=0.01, **CONSTANT | STEPS).fit(X, y, sample_weight=weights / 7)
+    assert abs(theirs_of_7.coef_ - theirs.coef_).max() > 0.05 * abs(theirs.coef_).max()
+
+
+def test_sgd_takes_class_weights_as_they_are():
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    classes = {0: 1.0, 1: 5.0}
+    mean = np.mean([classes[label] for label in y])
+    theirs = SGDClassifier(loss="log_loss", class_weight=classes, alpha=0.01, **CONSTANT, **STEPS).fit(X, y)
+    ours = GDClassifier(class_weight=classes, **OURS | {"alpha": 0.01 / mean, "learning_rate": 0.01 * mean})
+    np.testing.assert_allclose(ours.fit(X, y).coef_, theirs.coef_, rtol=1e-8, atol=1e-10)
+
+
+def test_sgd_weights_only_the_positive_rows_of_each_of_several_classes():
+    """Class k against the rest: there the rest has weight one, here each row has the weight of its class."""
+    X, y = load_iris(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    classes = np.array([1.0, 2.0, 5.0])
+    given = {"loss": "hinge", "alpha": 0.01}
+    weighted = {"class_weight": dict(enumerate(classes))}
+    theirs = SGDClassifier(**given, **weighted, **CONSTANT, **STEPS).fit(X, y)
+    ours = GDClassifier(**given, **weighted, **OURS).fit(X, y)
+    for k in range(3):
+        binary = GDClassifier(**given | OURS).fit(X, y == k, sample_weight=classes[y])
+        np.testing.assert_allclose(ours.coef_[k], binary.coef_[0], rtol=1e-9, atol=1e-12)
+        weights = np.where(y == k, classes[k], 1.0)
+        mean = weights.mean()
+        binary.set_params(alpha=0.01 / mean, learning_rate=0.01 * mean).fit(X, y == k, sample_weight=weights)
+        np.testing.assert_allclose(theirs.coef_[k], binary.coef_[0], rtol=1e-8, atol=1e-10)
+
+
+def test_sgd_moves_the_intercept_of_sparse_rows_by_a_hundredth():
+    X, y, steps = np.ones((1, 1)), np.ones(1), STEPS | {"max_iter": 1}
+    for rows, intercept in ((X, 0.01), (csr_array(X), 0.0001)):
+        theirs = SGDRegressor(**CONSTANT | steps).fit(rows, y)
+        np.testing.assert_allclose(theirs.intercept_, intercept, rtol=1e-12)
+        ours = GDRegressor(**OURS | steps).fit(rows, y)
+        np.testing.assert_allclose(ours.intercept_, 0.01, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(SGDRegressor, GDRegressor), (SGDClassifier, GDClassifier)])
+def test_the_positional_order_of_fit(theirs, ours):
+    assert list(signature(theirs.fit).parameters)[3:] == ["coef_init", "intercept_init", "sample_weight"]
+    assert list(signature(ours.fit).parameters)[3:6] == ["sample_weight", "coef_init", "intercept_init"]
+
+
+def test_slow_progress_that_adds_up_is_no_plateau():
+    """F falls by 0.4 tol an epoch: there no epoch counts as an improvement, here every third one does."""
+    X, y = np.ones((4, 1)), np.ones(4)
+    slow = {"alpha": 0, "fit_intercept": False, "n_iter_no_change": 5, "max_iter": 60, "shuffle": False}
+    theirs = SGDRegressor(learning_rate="constant", eta0=1e-4, tol=1e-3, **slow).fit(X, y)
+    assert theirs.n_iter_ == 6
+    with pytest.warns(match="max_iter"):
+        ours = GDRegressor(solver="sgd", learning_rate=1e-4, tol=1e-3 / 0.5, average=False, **slow).fit(X, y)
+    falls = -np.diff(ours.loss_curve_)
+    assert 0.3e-3 < falls.min() <= falls.max() < 0.5e-3
+    assert ours.n_iter_ == 60
+
+
+@pytest.mark.skipif(
+    "sample_weight" not in signature(MLPRegressor.fit).parameters, reason="scikit-learn < 1.7"
+)
+@pytest.mark.parametrize("batch_size", [442, 34])
+def test_mlp_divides_by_the_weights_of_each_batch(batch_size):
+    """Here each batch is divided by its rows, and the mean weight is one: the same for one batch only."""
+    X, y = regression()
+    weights = weights_of(len(y))
+    shared = {"hidden_layer_sizes": (6,), "batch_size": batch_size, "shuffle": False}
+    theirs = {"solver": "sgd", "momentum": 0.0, "alpha": 0.0, "random_state": 0, "tol": 1e-300} | shared
+    with pytest.warns(match="Maximum iterations"):
+        start = MLPRegressor(learning_rate_init=1e-200, max_iter=1, **theirs).fit(X, y)
+        theirs = MLPRegressor(learning_rate_init=0.01, max_iter=3, **theirs).fit(X, y, sample_weight=weights)
+    ours = GDMLPRegressor(optimizer="plain", learning_rate=0.01, alpha=0, average=False, **shared)
+    ours.set_params(max_iter=3, tol=None)
+    ours.fit(X, y, sample_weight=weights, coef_init=start.coefs_, intercept_init=start.intercepts_)
+    difference = max(abs(a - b).max() for a, b in zip(ours.coefs_, theirs.coefs_, strict=True))
+    assert (difference < 1e-12) == (batch_size == 442)
