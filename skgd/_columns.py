@@ -15,7 +15,7 @@ from ._training import _CHUNK, Progress, Settings, Window
 _MOST_LINES = 256  # of different weights, for which those of all columns are laid out
 
 
-class _Diverged(ArithmeticError):
+class Diverged(ArithmeticError):
     """A column's objective left the finite range or exploded."""
 
 
@@ -39,10 +39,10 @@ class Model:
     stop_reason: str = "max_iter"
 
     def accept(self, loss: float, weight: float, penalty: float, rows: int) -> None:
-        """Look at a stretch of updates, as `train` does; raises _Diverged."""
+        """Look at a stretch of updates, as `train` does; raises Diverged."""
         if not self.watched:
             if not np.isfinite(penalty):
-                raise _Diverged
+                raise Diverged
             return
         self.window.add(loss, weight, rows)
         self.objective = self.window.mean() + penalty
@@ -54,7 +54,7 @@ class Model:
             return False
         self.progress.update(self.objective, np.nan)
         self.rates.observe(self, self.progress.waits, self.objective)
-        return self.progress.plateau and not self.rates.drop(self, self.progress)
+        return self.progress.plateau and not self.rates.on_plateau(self, self.progress)
 
 
 @dataclass
@@ -155,11 +155,13 @@ def descend(search: Search, models: list[Model], random: np.ndarray, moments: bo
         model.reference = at_zero[model.fold]
         model.progress = Progress(search.settings, model.reference)
         model.window = Window(search.X.shape[0])
-        model.rates.exploded = _Diverged
-        model.rates.begin(model)
+        try:
+            model.rates.begin(model)
+        except Diverged:  # the objective overflows at the start
+            model.diverged, model.parameters = True, np.zeros((search.X.shape[1] + 1, 1), search.X.dtype)
         stops = search.settings.tol is not None
         model.watched = stops or model.rates.reacts or not model.rates.bounded
-    live = sorted(models, key=lambda model: model.fold)
+    live = sorted((model for model in models if not model.diverged), key=lambda model: model.fold)
     with np.errstate(over="ignore", invalid="ignore"):  # of columns that diverge
         _epochs(search, Columns(search, live, moments_of_folds(search) if moments else []), random)
         for model in models:
@@ -198,7 +200,7 @@ def _goes_on(model: Model, sums, check: bool, epochs: int) -> bool:
     model.epochs = epochs
     try:
         model.accept(*sums)
-    except _Diverged:
+    except Diverged:
         model.diverged = True
         return False
     if check and model.stops():

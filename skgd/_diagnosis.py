@@ -49,7 +49,7 @@ def doubts(estimator, problem, descent, rates, settings, record) -> list[str]:
     """Texts of the ConvergenceWarnings that are due."""
     found = []
     plain = not getattr(OPTIMIZERS.get(settings.rule[0]), "adaptive", False)  # else the limit is another one
-    if problem.network is None and rates.exploded is not None and plain and _oscillates(estimator, record):
+    if problem.network is None and rates.given and plain and _oscillates(estimator, record):
         stable = scale_of(problem, settings.batch_size).largest_stable(settings.batch_size)
         if rates.base > stable:
             found.append(

@@ -10,12 +10,12 @@ from sklearn.utils import check_random_state
 from ._batch_rates import BatchRates, PolyakRates
 from ._network_rates import PerceptronRates
 from ._problem import Descent, Penalty, Problem
-from ._rates import AutoRates, Rates
+from ._rates import AutoRates, GuardedRates, Rates, RestartRates
 from ._step_size import mean_squares, scale_of, scale_of_stream, sharpness
 from .exceptions import DivergenceError
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS
-from .schedules import SCHEDULES, Constant, Course, Schedule, Warmup
+from .schedules import SCHEDULES, Constant, Schedule, ScheduleContext, Warmup
 
 _AVERAGE_POWER = 0.5  # of the automatic mean: iterate k counts as the root of k
 
@@ -138,10 +138,10 @@ def _check_schedule(schedule) -> None:
     _check_schedule(schedule.following)
 
 
-def schedule_of(estimator, course: Course):
+def schedule_of(estimator, context: ScheduleContext):
     schedule = _schedule_object(estimator)
     _check_schedule(schedule)
-    return schedule.bind(course) if isinstance(schedule, Schedule) else schedule
+    return schedule.bind(context) if isinstance(schedule, Schedule) else schedule
 
 
 def rows_of(solver: str, batch_size: int, n: int) -> int:
@@ -225,13 +225,13 @@ def base_rate(
     if problem.network is not None:
         return _network_rate(problem, descent, optimizer, batch_size), np.inf
     scale = scale_of_stream(problem, descent.stream) if stream else scale_of(problem, batch_size)
-    step = scale.comfortable(batch_size)
+    step = scale.automatic_rate(batch_size)
     if not optimizer.adaptive:
         restarts = optimizer.restarts and estimator.solver == "batch" and problem.loss.smooth
-        return (step if restarts else step / optimizer.gain), scale.horizon(batch_size)
+        return (step if restarts else step / optimizer.effective_gain), scale.horizon(batch_size)
     if stream and descent.rate > 0:
         return descent.rate, np.inf
-    rate = optimizer.reach * _parameter_scale(problem, descent)
+    rate = optimizer.auto_rate_scale * _parameter_scale(problem, descent)
     if optimizer.decays and scale.penalty > 0:  # by at most a tenth an update
         rate = min(rate, 0.1 / scale.penalty)
     return rate, np.inf
@@ -244,9 +244,9 @@ def _network_rate(problem: Problem, descent: Descent, optimizer, batch_size: int
         return descent.rate
     if optimizer.adaptive:
         rate = min(1e-2, 5e-4 * batch_size**0.5) if batch_size < problem.n else 1e-2
-        return optimizer.in_networks * rate
+        return optimizer.mlp_rate_factor * rate
     largest = sharpness(problem, descent.theta, batch_size)
-    return 1 / (optimizer.gain * largest) if largest > 0 else 1e-3
+    return 1 / (optimizer.effective_gain * largest) if largest > 0 else 1e-3
 
 
 def largest_stable(problem: Problem, descent: Descent, batch_size: int) -> float:
@@ -259,61 +259,89 @@ def _parameter_scale(problem: Problem, descent: Descent) -> float:
     """How far a parameter will have to go: the largest step of a coordinate at a scale of its own."""
     (gradient,) = problem.blocks(problem.loss_gradient(descent.theta))
     gradient = np.abs(gradient).max(axis=1)
-    squares = np.ones(problem.d) if problem.standard is not None else mean_squares(problem.X)
-    curvature = problem.loss._curvature(problem.targets.y, problem.targets.weight)
+    weight, standard = problem.targets.weight, problem.standard
+    squares = mean_squares(problem.X, weight) if standard is None else np.ones(problem.d)
+    curvature = problem.loss._curvature(problem.targets.y, weight)
     scale = curvature * np.append(squares, 1.0)
     return float(np.max(gradient / np.maximum(scale, 1e-300), initial=0.0, where=scale > 0)) or 1.0
 
 
 def rates_of(
-    estimator, problem: Problem, descent: Descent, loss, optimizer, batch_size: int, stream=False
+    estimator,
+    problem: Problem,
+    descent: Descent,
+    loss,
+    optimizer,
+    batch_size: int,
+    stream=False,
+    exploded=None,
 ) -> Rates:
-    """The rates of a fit, or of the next rows of a stream; sets the descent's base rate."""
-    auto = isinstance(estimator.learning_rate, str)
-    start = descent.theta.copy() if problem.network is not None else None
+    """The rates of a fit, or of the next rows of a stream; sets the descent's base rate.
+
+    `exploded` gives the error to raise for a rate at which the objective exploded, by default one for users.
+    """
     descent.rate, horizon = base_rate(estimator, problem, descent, optimizer, batch_size, stream)
     updates_per_epoch = -(-problem.n // batch_size)
-    schedule = schedule_of(
-        estimator,
-        Course(updates_per_epoch, estimator.max_iter, descent.rate, estimator.alpha, descent.drops),
-    )
+    context = (updates_per_epoch, estimator.max_iter, descent.rate, estimator.alpha, descent.drops)
+    schedule = schedule_of(estimator, ScheduleContext(*context))
+    exploded = exploded or _divergence_error(estimator, problem, descent, batch_size)
+    shared = (descent.rate, schedule, exploded)
+    auto = isinstance(estimator.learning_rate, str)
+    if optimizer.searches:
+        base = descent.rate if auto else largest_stable(problem, descent, batch_size) / 2
+        return BatchRates(base, schedule, exploded, first=descent.rate)
+    if not auto:
+        bounded = loss.bounded_slope or optimizer.adaptive or optimizer.stable
+        return Rates(*shared, bounded=bounded, noisy=batch_size < problem.n)
+    guard = {"momentum": optimizer.momentum, "has_velocity": optimizer.has_velocity}
+    if estimator.solver == "batch":
+        return _rates_of_batch(shared, guard, descent, loss, optimizer)
+    guard["stream"] = stream
+    if not isinstance(schedule, Constant):
+        return GuardedRates(*shared, **guard)
+    if problem.network is not None:
+        stops = stream or estimator.early_stopping or estimator.tol is not None
+        updates = None if stops else estimator.max_iter * updates_per_epoch
+        return PerceptronRates(*shared, updates=updates, **guard)
+    if optimizer.adaptive:
+        horizon = max(100.0, updates_per_epoch)
+    elif not stream:  # of the updates that max_iter allows, at most a quarter at about the full rate
+        horizon = min(horizon, estimator.max_iter * updates_per_epoch / 4)
+    if batch_size < problem.n:
+        guard["growth_limit"] = min(16.0, 2 * batch_size**0.5)  # single rows are too noisy for higher rates
+    guard |= {"noise_floor": estimator.tol or 0.0, "headroom": 0.01, "horizon": horizon}
+    return AutoRates(*shared, **guard)
+
+
+def _rates_of_batch(shared, guard, descent: Descent, loss, optimizer) -> Rates:
+    """Automatic rates where updates see all rows."""
+    _, schedule, _ = shared
+    constant = isinstance(schedule, Constant)
+    if constant and not optimizer.slots and descent.average is None and not loss.least_at_zero:
+        return (BatchRates if loss.smooth else PolyakRates)(*shared)
+    if optimizer.adaptive and optimizer.has_velocity:
+        guard["headroom"] = 1.0  # they may swing back to the height they came from
+    if constant and (optimizer.adaptive or optimizer.restarts or not loss.smooth):
+        guard |= {"plateau_factor": 0.5, "most_plateaus": 8}  # steps that do not shrink by themselves
+    return RestartRates(*shared, **guard)
+
+
+def _divergence_error(estimator, problem: Problem, descent: Descent, batch_size: int):
+    """Gives the error for a rate at which the objective exploded."""
+    start = descent.theta.copy() if problem.network is not None else None
 
     def exploded(rate):
+        largest = float(np.max(np.abs(problem.targets.y), initial=0.0))
+        zero = problem.objective(problem.zeros())
+        if not np.isfinite(zero) or estimator.learning_rate == "auto":
+            return ValueError(
+                f"The objective overflows {problem.dtype}: the largest absolute value of y is {largest:.3g}. "
+                f"Divide y (or very large features) by a constant before fitting."
+            )
         if start is not None:
             descent.theta[:] = start
         stable = largest_stable(problem, descent, batch_size)
         rows = {1: "one row", problem.n: "all rows"}.get(batch_size, f"{batch_size} rows")
         return DivergenceError(rate, stable, f"solver={estimator.solver!r} ({rows} per update)")
 
-    if optimizer.searches:
-        base = descent.rate if auto else largest_stable(problem, descent, batch_size) / 2
-        return BatchRates(base, schedule, exploded, first=descent.rate)
-    if not auto:
-        rates = Rates(descent.rate, schedule, exploded)
-        rates.bounded = loss.bounded_slope or optimizer.adaptive or optimizer.stable
-        rates.noisy = batch_size < problem.n
-        return rates
-    batch = estimator.solver == "batch"
-    if not isinstance(schedule, Constant):
-        return AutoRates(descent.rate, schedule, None, np.inf, stream)
-    searches = not optimizer.slots and descent.average is None and not loss.least_at_zero
-    if batch and searches:
-        return (BatchRates if loss.smooth else PolyakRates)(descent.rate, schedule, exploded)
-    if batch:
-        rates = AutoRates(descent.rate, schedule, None, np.inf)
-        if optimizer.adaptive or optimizer.restarts or not loss.smooth:
-            rates.settle, rates.swings = 0.5, 8  # steps that do not shrink by themselves
-        return rates
-    if problem.network is not None:
-        stops = stream or estimator.early_stopping or estimator.tol is not None
-        updates = None if stops else estimator.max_iter * updates_per_epoch
-        return PerceptronRates(descent.rate, schedule, updates, stream=stream)
-    if optimizer.adaptive:
-        horizon = max(100.0, updates_per_epoch)
-    elif not stream:  # of the updates that max_iter allows, at most a quarter at about the full rate
-        horizon = min(horizon, estimator.max_iter * updates_per_epoch / 4)
-    rates = AutoRates(descent.rate, schedule, horizon, 3, stream)
-    if batch_size < problem.n:
-        rates.most_grown = min(16.0, 2 * batch_size**0.5)  # single rows are too noisy for higher rates
-    rates.quiet, rates.room = estimator.tol or 0.0, 0.01
-    return rates
+    return exploded

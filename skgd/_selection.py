@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 
 from . import _options as options
 from ._callbacks import watched_as
-from ._columns import Model, Search, by_moments, descend, together
+from ._columns import Diverged, Model, Search, by_moments, descend, together
 from ._estimator import of_mean_one
 from ._validation import check_design, check_weights
 from .exceptions import DivergenceError
@@ -149,7 +149,9 @@ class Candidates:
             candidate = self._new(alpha=alpha, learning_rate=rate)
             for fold, problem in enumerate(shared.problems):
                 model = Model(rate, alpha, fold)
-                model.rates = options.rates_of(candidate, problem, model, self.loss, optimizer, batch_size)
+                model.rates = options.rates_of(
+                    candidate, problem, model, self.loss, optimizer, batch_size, exploded=Diverged
+                )
                 models.append(model)
         random = np.array([self.seed], dtype=np.uint64)
         descend(shared, models, random, by_moments(self.X, self.loss, batch_size))

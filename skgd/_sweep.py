@@ -16,7 +16,7 @@ from ._core import core
 from ._problem import Problem, Targets
 from ._rates import Rates
 from .exceptions import DivergenceError
-from .schedules import Course
+from .schedules import ScheduleContext
 
 _CHUNK = 8192  # rows whose targets are repeated for all rates at a time
 _LOST = 1e4  # times the objective at the start: diverged
@@ -100,7 +100,7 @@ def _fits_columns(model, problem, optimizer) -> bool:
 
 
 def _schedule(model, updates_per_epoch, rate):
-    return options.schedule_of(model, Course(updates_per_epoch, model.max_iter, rate, model.alpha))
+    return options.schedule_of(model, ScheduleContext(updates_per_epoch, model.max_iter, rate, model.alpha))
 
 
 def _alone(model, X, y, sample_weight) -> float:
@@ -121,7 +121,7 @@ def _columns(model, problem, optimizer, batch_size, rates) -> list[float]:
     rule, slots = options.rule_of(model, optimizer, problem.penalty, batch_size, problem.n)
     n, K, copies = problem.n, problem.targets.columns, len(rates)
     updates = -(-n // batch_size)
-    courses = [Rates(float(rate), _schedule(model, updates, float(rate)), None) for rate in rates]
+    rates_of_columns = [Rates(float(rate), _schedule(model, updates, float(rate))) for rate in rates]
     order = core.Order(n, problem.d) if model.shuffle and batch_size < n else None
     size = n if batch_size == n else max(1, _CHUNK // batch_size) * batch_size
     descent = None
@@ -133,7 +133,7 @@ def _columns(model, problem, optimizer, batch_size, rates) -> list[float]:
         for begin in range(0, n, size):
             index = slice(begin, begin + size)
             part = _repeated(problem, index if order is None else order.values[index], copies)
-            values = _values(courses, descent.t, -(-part.n // batch_size), K, part.columns)
+            values = _values(rates_of_columns, descent.t, -(-part.n // batch_size), K, part.columns)
             bound = descent.bind()
             core.run(part.core, bound, rule, None, (0, part.n), (min(batch_size, part.n), values, 1, 0.0))
             descent.t = bound.t
@@ -153,9 +153,9 @@ def _repeated(problem: Problem, index, copies: int) -> Problem:
     return Problem(X, targets, problem.loss, problem.penalty, problem.fit_intercept, problem.standard)
 
 
-def _values(courses, t, count, K, columns) -> np.ndarray:
+def _values(rates_of_columns, t, count, K, columns) -> np.ndarray:
     """Rates (updates or 1, columns), those of the padding zero."""
-    given = [course(t, count) for course in courses]
+    given = [rates(t, count) for rates in rates_of_columns]
     values = np.zeros((max(map(len, given)), columns))
     for r, of_rate in enumerate(given):
         values[:, r * K : (r + 1) * K] = of_rate[:, None]

@@ -253,7 +253,7 @@ def _train(problem, descent, rates, settings, record, stream):
             progress.update(objective, score)
             rates.observe(descent, progress.waits, objective)
             if progress.plateau:
-                if rates.drop(descent, progress):
+                if rates.on_plateau(descent, progress):
                     record.correct(descent)
                 else:
                     record.stop_reason = "early_stopping" if settings.early_stopping else "tol"

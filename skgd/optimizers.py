@@ -42,9 +42,10 @@ class Optimizer(BaseEstimator):
     _order: tuple[str, ...] = ()  # parameters as the core takes them
     slots = 0  # state arrays, each the size of the parameters
     adaptive = False  # the step is divided by the size of past gradients
-    reach = 1.0  # of an adaptive rule: automatic rate over the size of the parameters
-    in_networks = 1.0  # of an adaptive rule: automatic rate of a perceptron over Adam's
-    gain = 1.0  # how far a steady gradient leads, in plain steps; divides the automatic rate
+    auto_rate_scale = 1.0  # of an adaptive rule: automatic rate over the size of the parameters
+    mlp_rate_factor = 1.0  # of an adaptive rule: automatic rate of a perceptron over Adam's
+    momentum = 0.0  # share of the last step that an update repeats; the last step is then slots[0]
+    has_velocity = False  # slots[0] is a mean of past gradients or steps; zeros forget them
     blend: float | None = None  # share of the mean in theta, of a rule that keeps the mean itself
     restarts = False  # in batch descent, when it would go uphill; it is stable at 1/L there
     decays = False  # weights shrink by rate * l2 whatever the gradients
@@ -54,6 +55,11 @@ class Optimizer(BaseEstimator):
     losses: tuple[str, ...] | None = None  # for which the rule is defined; None: all
     networks = True  # whether it is defined for more than linear models
     by_name = {}  # parameters that its name stands for in batch descent with an automatic rate
+
+    @property
+    def effective_gain(self) -> float:
+        """How far a steady gradient leads, in plain steps; the automatic rate is divided by it."""
+        return 1 / (1 - self.momentum)
 
     def _rule(self) -> tuple[str, list[float]]:
         return self.name, [float(getattr(self, parameter)) for parameter in self._order]
@@ -99,14 +105,15 @@ class Momentum(Optimizer):
 
     name = "momentum"
     slots = 1
+    has_velocity = True
     _order = ("beta",)
 
     def __init__(self, beta: float = 0.9):
         self.beta = beta
 
     @property
-    def gain(self):
-        return 1 / (1 - self.beta)
+    def momentum(self):
+        return self.beta
 
 
 class Nesterov(Optimizer):
@@ -136,6 +143,7 @@ class Nesterov(Optimizer):
 
     name = "nesterov"
     slots = 1
+    has_velocity = True
     restarts = True
     by_name = {"beta": 0.99}
     _order = ("beta",)
@@ -144,8 +152,8 @@ class Nesterov(Optimizer):
         self.beta = beta
 
     @property
-    def gain(self):
-        return 1 / (1 - self.beta)
+    def momentum(self):
+        return self.beta
 
 
 class Adagrad(Optimizer):
@@ -174,8 +182,8 @@ class Adagrad(Optimizer):
     name = "adagrad"
     slots = 1
     adaptive = True
-    reach = 1.0
-    in_networks = 10.0
+    auto_rate_scale = 1.0
+    mlp_rate_factor = 10.0
     _order = ("epsilon",)
 
     def __init__(self, epsilon: float = 1e-8):
@@ -207,7 +215,7 @@ class RMSProp(Optimizer):
     name = "rmsprop"
     slots = 1
     adaptive = True
-    reach = 0.1
+    auto_rate_scale = 0.1
     _order = ("rho", "epsilon")
 
     def __init__(self, rho: float = 0.9, epsilon: float = 1e-8):
@@ -242,8 +250,9 @@ class Adam(Optimizer):
 
     name = "adam"
     slots = 2
+    has_velocity = True
     adaptive = True
-    reach = 0.1
+    auto_rate_scale = 0.1
     _order = ("beta_1", "beta_2", "epsilon")
 
     def __init__(self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8):
@@ -284,7 +293,7 @@ class Adadelta(Optimizer):
     name = "adadelta"
     slots = 2
     adaptive = True
-    in_networks = 300.0
+    mlp_rate_factor = 300.0
     _order = ("rho", "epsilon")
 
     def __init__(self, rho: float = 0.95, epsilon: float = 1e-6):
@@ -292,7 +301,7 @@ class Adadelta(Optimizer):
         self.epsilon = epsilon
 
     @property
-    def reach(self):
+    def auto_rate_scale(self):
         return 0.03 / self.epsilon**0.5
 
 
@@ -439,8 +448,8 @@ class FTRL(Optimizer):
     name = "ftrl"
     slots = 3
     adaptive = True
-    reach = 1.0
-    in_networks = 10.0
+    auto_rate_scale = 1.0
+    mlp_rate_factor = 10.0
     _order = ("epsilon",)
 
     def __init__(self, epsilon: float = 1e-8):
