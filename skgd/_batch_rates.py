@@ -13,6 +13,8 @@ class _Backtracking(Rates):
     Each objective belongs to `before`, the parameters the update just made started from.
     """
 
+    given = False
+
     def begin(self, descent):
         super().begin(descent)
         self.best, self.best_theta = np.inf, descent.theta.copy()
@@ -26,6 +28,12 @@ class _Backtracking(Rates):
     def back_to_best(self, descent) -> None:
         descent.theta[:] = self.best_theta
         self.before = descent.theta.copy()
+
+    def _no_smaller_rate(self, rate: float, objective: float) -> bool:
+        """Whether an objective has to be accepted, as there is no smaller rate to try."""
+        if rate == 0 and not np.isfinite(objective):
+            raise self.exploded(self.base)
+        return rate == 0
 
     def finish(self, descent, problem, threads, stop_reason):
         objective = problem.value(descent.theta, threads)
@@ -72,7 +80,7 @@ class BatchRates(_Backtracking):
             self.base *= 0.5
             self.back_to_best(descent)
             self._forget()
-            return self.base == 0
+            return self._no_smaller_rate(self.base, objective)
         self.recent = [*self.recent, objective][-self.memory :]
         self.base = min(self.full, 2 * self.base)
         if objective < self.best:
@@ -121,7 +129,7 @@ class BatchRates(_Backtracking):
         self.growth = growth
         return rate
 
-    def drop(self, descent, plateau_rule):
+    def on_plateau(self, descent, plateau_rule):
         """The steps are not monotone: a plateau counts once it follows a restart from the best."""
         if plateau_rule.plateaus:
             return False
@@ -151,7 +159,7 @@ class PolyakRates(_Backtracking):
             self.back_to_best(descent)
             self.delta *= self.shrink
             self.rate *= self.shrink
-            return self.rate == 0
+            return self._no_smaller_rate(self.rate, objective)
         if objective < self.best:
             self.best, self.best_theta = objective, self.before
         squares = float(np.vdot(descent.gradient, descent.gradient))
@@ -182,7 +190,7 @@ class PolyakRates(_Backtracking):
         self.delta, self.mark, self.waits = self.shrink * self.delta, self.best, 0
         return True
 
-    def drop(self, descent, plateau_rule):
+    def on_plateau(self, descent, plateau_rule):
         if plateau_rule.plateaus >= self.most_drops:
             return False
         self.delta *= self.shrink

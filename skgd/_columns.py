@@ -16,12 +16,12 @@ from ._rates import Rates
 from ._targets import Targets
 from ._training import LossWindow, PlateauRule
 
-__all__ = ["CandidateFit", "SharedProblem", "can_share_pass", "descend", "goes_by_moments"]
+__all__ = ["CandidateFit", "Diverged", "SharedProblem", "can_share_pass", "descend", "goes_by_moments"]
 
 _MOST_LINES = 256  # of different weights, for which those of all columns are laid out
 
 
-class _Diverged(ArithmeticError):
+class Diverged(ArithmeticError):
     """A column's objective left the finite range or exploded."""
 
 
@@ -48,9 +48,11 @@ class CandidateFit:
         self.reference = reference
         self.plateau_rule = PlateauRule(options.stopping, reference)
         self.window = LossWindow(n)
-        self.rates.exploded = _Diverged
-        self.rates.begin(self)
         self.watched = options.stopping.waits or self.rates.reacts or not self.rates.bounded
+        try:
+            self.rates.begin(self)
+        except Diverged:  # the objective overflows at the start
+            self.diverged = True
 
     def accept(self, loss: float, weight: float, penalty: float, rows: int) -> None:
         """Look at a stretch of updates, as a fit of its own does; notes a divergence."""
@@ -61,7 +63,7 @@ class CandidateFit:
         self.objective = self.window.mean() + penalty
         try:
             self.rates.accept(self, self.objective)
-        except _Diverged:
+        except Diverged:
             self.diverged = True
 
     def goes_on(self) -> bool:
@@ -70,7 +72,7 @@ class CandidateFit:
             return not self.diverged
         self.plateau_rule.update(self.objective, np.nan)
         self.rates.observe(self, self.plateau_rule.waits, self.objective)
-        if self.plateau_rule.plateau and not self.rates.drop(self, self.plateau_rule):
+        if self.plateau_rule.plateau and not self.rates.on_plateau(self, self.plateau_rule):
             self.stop_reason = "tol"
             return False
         return True

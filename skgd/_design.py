@@ -104,7 +104,7 @@ class DenseDesign(Design):
     def _sum_of_squares(self, weight):
         if weight is None:
             return np.einsum("ij,ij->j", self.X, self.X, dtype=float)
-        return np.einsum("i,ij,ij->j", weight, self.X, self.X, dtype=float)
+        return sum(weight[part].astype(float) @ np.square(rows) for part, rows in self.blocks(4096))
 
 
 class CsrDesign(Design):

@@ -49,9 +49,8 @@ def convergence_warnings(fit: Fit, record: Record, loss: float) -> list[str]:
     """Texts of the ConvergenceWarnings that are due; `loss` is the objective at the end."""
     problem, descent, options, found = fit.problem, fit.descent, fit.options, []
     tol, batch_size = options.stopping.tol, options.rows_per_update(fit.problem.n)
-    given = options.learning_rate is not None
     plain = not options.optimizer.adaptive  # else the limit is another one
-    if problem.network is None and given and plain and _oscillates(record, loss):
+    if problem.network is None and fit.rates.given and plain and _oscillates(record, loss):
         stable = scale_of(problem, batch_size).largest_stable(batch_size)
         if fit.rates.base > stable:
             found.append(

@@ -15,10 +15,10 @@ class PerceptronRates(AutoRates):
     Adaptive steps can leave a minimum that they had found; a fit then ends where it was lowest.
     """
 
-    shrink, patience = 1.0, 4
+    decay, patience = 1.0, 4
 
-    def __init__(self, base, schedule, updates: int | None, stream=False):
-        super().__init__(base, schedule, None, self.patience, stream)
+    def __init__(self, base, schedule, exploded=None, *, updates: int | None = None, **options):
+        super().__init__(base, schedule, exploded, **options)
         self.updates = updates  # that will be made; None: until a plateau
 
     def begin(self, descent):

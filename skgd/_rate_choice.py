@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ._batch_rates import BatchRates, PolyakRates
@@ -9,10 +11,10 @@ from ._descent import Descent
 from ._network_rates import PerceptronRates
 from ._options import Options
 from ._problem import Problem
-from ._rates import AutoRates, Rates
+from ._rates import AutoRates, GuardedRates, Rates, RestartRates
 from ._step_size import scale_of, scale_of_stream, sharpness
 from .exceptions import DivergenceError
-from .schedules import Constant, Course, Schedule
+from .schedules import Constant, Schedule, ScheduleContext
 
 __all__ = ["base_rate", "choose_rates", "largest_stable", "schedule_for"]
 
@@ -22,8 +24,8 @@ def schedule_for(options: Options, n: int, rate: float, drops: int = 0):
     if not isinstance(options.schedule, Schedule):
         return options.schedule
     alpha = options.objective.penalty.alpha
-    course = Course(options.updates_per_epoch(n), options.stopping.max_iter, rate, alpha, drops)
-    return options.schedule.bind(course)
+    context = ScheduleContext(options.updates_per_epoch(n), options.stopping.max_iter, rate, alpha, drops)
+    return options.schedule.bind(context)
 
 
 def base_rate(problem: Problem, descent: Descent, options: Options, stream: bool) -> tuple[float, float]:
@@ -35,13 +37,13 @@ def base_rate(problem: Problem, descent: Descent, options: Options, stream: bool
     if problem.network is not None:
         return _network_rate(problem, descent, optimizer, batch_size), np.inf
     scale = scale_of_stream(problem, descent.stream) if stream else scale_of(problem, batch_size)
-    step = scale.comfortable(batch_size)
+    step = scale.automatic_rate(batch_size)
     if not optimizer.adaptive:
         restarts = optimizer.restarts and options.batch_size is None and problem.loss.smooth
-        return (step if restarts else step / optimizer.gain), scale.horizon(batch_size)
+        return (step if restarts else step / optimizer.effective_gain), scale.horizon(batch_size)
     if stream and descent.rate > 0:
         return descent.rate, np.inf
-    rate = optimizer.reach * _parameter_scale(problem, descent)
+    rate = optimizer.auto_rate_scale * _parameter_scale(problem, descent)
     if optimizer.decays and scale.penalty > 0:  # by at most a tenth an update
         rate = min(rate, 0.1 / scale.penalty)
     return rate, np.inf
@@ -54,9 +56,9 @@ def _network_rate(problem: Problem, descent: Descent, optimizer, batch_size: int
         return descent.rate
     if optimizer.adaptive:
         rate = min(1e-2, 5e-4 * batch_size**0.5) if batch_size < problem.n else 1e-2
-        return optimizer.in_networks * rate
+        return optimizer.mlp_rate_factor * rate
     largest = sharpness(problem, descent.theta, batch_size)
-    return 1 / (optimizer.gain * largest) if largest > 0 else 1e-3
+    return 1 / (optimizer.effective_gain * largest) if largest > 0 else 1e-3
 
 
 def largest_stable(problem: Problem, descent: Descent, batch_size: int) -> float:
@@ -69,53 +71,80 @@ def _parameter_scale(problem: Problem, descent: Descent) -> float:
     """How far a parameter will have to go: the largest step of a coordinate at a scale of its own."""
     (gradient,) = problem.blocks(problem.loss_gradient(descent.theta))
     gradient = np.abs(gradient).max(axis=1)
-    scale = problem.curvature() * np.append(problem.design.mean_squares(), 1.0)
+    scale = problem.curvature() * np.append(problem.design.mean_squares(problem.targets.weight), 1.0)
     return float(np.max(gradient / np.maximum(scale, 1e-300), initial=0.0, where=scale > 0)) or 1.0
 
 
-def choose_rates(problem: Problem, descent: Descent, options: Options, stream: bool = False) -> Rates:
-    """The rates of a fit, or of the next rows of a stream; sets the descent's base rate."""
-    auto, optimizer, loss = options.learning_rate is None, options.optimizer, problem.loss
-    batch_size = options.rows_per_update(problem.n)
-    start = descent.theta.copy() if problem.network is not None else None
+def choose_rates(
+    problem: Problem,
+    descent: Descent,
+    options: Options,
+    stream: bool = False,
+    exploded: Callable[[float], Exception] | None = None,
+) -> Rates:
+    """The rates of a fit, or of the next rows of a stream; sets the descent's base rate.
+
+    `exploded` gives the error to raise for a rate at which the objective exploded, by default one for users.
+    """
+    optimizer, batch_size = options.optimizer, options.rows_per_update(problem.n)
     descent.rate, horizon = base_rate(problem, descent, options, stream)
     schedule = schedule_for(options, problem.n, descent.rate, descent.drops)
-
-    def exploded(rate):
-        if start is not None:
-            descent.theta[:] = start
-        stable = largest_stable(problem, descent, batch_size)
-        return DivergenceError(rate, stable, options.describe_rows(problem.n))
-
+    exploded = exploded or _divergence_error(problem, descent, options)
+    shared = (descent.rate, schedule, exploded)
     if optimizer.searches:
+        auto = options.learning_rate is None
         base = descent.rate if auto else largest_stable(problem, descent, batch_size) / 2
         return BatchRates(base, schedule, exploded, first=descent.rate)
-    if not auto:
-        rates = Rates(descent.rate, schedule, exploded)
-        rates.bounded = loss.bounded_slope or optimizer.adaptive or optimizer.stable
-        rates.noisy = batch_size < problem.n
-        return rates
-    batch = options.batch_size is None
+    if options.learning_rate is not None:
+        bounded = problem.loss.bounded_slope or optimizer.adaptive or optimizer.stable
+        return Rates(*shared, bounded=bounded, noisy=batch_size < problem.n)
+    guard = {"momentum": optimizer.momentum, "has_velocity": optimizer.has_velocity}
+    if options.batch_size is None:
+        return _rates_of_batch(shared, guard, descent, problem.loss, optimizer)
+    guard["stream"] = stream
     if not isinstance(schedule, Constant):
-        return AutoRates(descent.rate, schedule, None, np.inf, stream)
-    searches = not optimizer.slots and descent.average is None and not loss.least_at_zero
-    if batch and searches:
-        return (BatchRates if loss.smooth else PolyakRates)(descent.rate, schedule, exploded)
-    if batch:
-        rates = AutoRates(descent.rate, schedule, None, np.inf)
-        if optimizer.adaptive or optimizer.restarts or not loss.smooth:
-            rates.settle, rates.swings = 0.5, 8  # steps that do not shrink by themselves
-        return rates
+        return GuardedRates(*shared, **guard)
     updates = options.stopping.max_iter * options.updates_per_epoch(problem.n)
     if problem.network is not None:
         stops = stream or options.stopping.early_stopping or options.stopping.tol is not None
-        return PerceptronRates(descent.rate, schedule, None if stops else updates, stream=stream)
+        return PerceptronRates(*shared, updates=None if stops else updates, **guard)
     if optimizer.adaptive:
         horizon = max(100.0, options.updates_per_epoch(problem.n))
     elif not stream:  # of the updates that max_iter allows, at most a quarter at about the full rate
         horizon = min(horizon, updates / 4)
-    rates = AutoRates(descent.rate, schedule, horizon, 3, stream)
     if batch_size < problem.n:
-        rates.most_grown = min(16.0, 2 * batch_size**0.5)  # single rows are too noisy for higher rates
-    rates.quiet, rates.room = options.stopping.tol or 0.0, 0.01
-    return rates
+        guard["growth_limit"] = min(16.0, 2 * batch_size**0.5)  # single rows are too noisy for higher rates
+    guard |= {"noise_floor": options.stopping.tol or 0.0, "headroom": 0.01, "horizon": horizon}
+    return AutoRates(*shared, **guard)
+
+
+def _rates_of_batch(shared, guard, descent: Descent, loss, optimizer) -> Rates:
+    """Automatic rates where updates see all rows."""
+    _, schedule, _ = shared
+    constant = isinstance(schedule, Constant)
+    if constant and not optimizer.slots and descent.average is None and not loss.least_at_zero:
+        return (BatchRates if loss.smooth else PolyakRates)(*shared)
+    if optimizer.adaptive and optimizer.has_velocity:
+        guard["headroom"] = 1.0  # they may swing back to the height they came from
+    if constant and (optimizer.adaptive or optimizer.restarts or not loss.smooth):
+        guard |= {"plateau_factor": 0.5, "most_plateaus": 8}  # steps that do not shrink by themselves
+    return RestartRates(*shared, **guard)
+
+
+def _divergence_error(problem: Problem, descent: Descent, options: Options) -> Callable[[float], Exception]:
+    """Gives the error for a rate at which the objective exploded."""
+    start = descent.theta.copy() if problem.network is not None else None
+
+    def exploded(rate):
+        if options.learning_rate is None or not np.isfinite(problem.value(problem.zeros())):
+            largest = float(np.max(np.abs(problem.targets.y), initial=0.0))
+            return ValueError(
+                f"The objective overflows {problem.dtype}: the largest absolute value of y is {largest:.3g}. "
+                f"Divide y (or very large features) by a constant before fitting."
+            )
+        if start is not None:
+            descent.theta[:] = start
+        stable = largest_stable(problem, descent, options.rows_per_update(problem.n))
+        return DivergenceError(rate, stable, options.describe_rows(problem.n))
+
+    return exploded

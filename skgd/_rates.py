@@ -1,4 +1,4 @@
-"""Rates of the updates: base rate x schedule, and the care that "auto" takes of them."""
+"""Rates of the updates: base rate x schedule, and the control of the automatic rates."""
 
 from __future__ import annotations
 
@@ -7,20 +7,71 @@ import numpy as np
 from .schedules import Constant
 
 _EXPLODED = 1e4  # times the objective at the start
+_MOST_RETRIES = 60  # of a stretch of updates, each at half the rate
 
 
 class Rates:
-    """A learning rate the user chose, times a schedule."""
+    """A learning rate that the user gave, times a schedule; also the protocol that all rates follow.
 
-    bounded = True  # slopes are bounded: too high a rate oscillates, it does not explode
-    noisy = True  # updates see a part of the rows
+    The training loop calls, in this order::
 
-    def __init__(self, base: float, schedule, exploded):
-        self.base, self.schedule = base, schedule
-        self.exploded = exploded  # called with the rate when the objective exploded; gives the error
+        begin -> (call -> accept -> [observe -> [on_plateau]])* -> finish
+
+    ``begin(descent)``
+        Once, before the first update. ``descent.reference``, the size of the objective at the start, is
+        known. May keep copies of the descent; may not change it.
+    ``rates(t, count)``
+        Before each stretch of updates: the rates of updates t .. t + count - 1. Changes nothing but
+        ``last``, the rate of the last of these updates, which the history shows.
+    ``accept(descent, objective)``
+        After each stretch. ``objective`` is F over the last n rows visited, each as it was before its
+        update. May change the parameters and the state of the descent. False says that the stretch was
+        undone: the loop forgets its objectives, and goes on with the next rows. Raises what ``exploded``
+        gives where the descent cannot go on.
+    ``observe(descent, waits, objective)``
+        After each check, with the objective there and the number of checks in a row that brought no
+        improvement. May change the rates to come and the parameters.
+    ``on_plateau(descent, plateau_rule)``
+        After ``observe`` where the stopping rule sees a plateau. True if training goes on, with other
+        rates or from other parameters; it then has called ``plateau_rule.go_on()``, whose calls since the
+        last improvement ``plateau_rule.plateaus`` counts.
+    ``finish(descent, problem, threads, stop_reason)``
+        Once, at the end, also on copies while training goes on. Makes the descent offer the best
+        parameters that are known (``descent.settle_at``), and gives the objective there.
+
+    Nobody sets attributes from outside: all that differs between fits is given to the constructor.
+
+    Parameters
+    ----------
+    base : float
+        The learning rate that the schedule multiplies.
+    schedule : callable
+        Multipliers from update numbers.
+    exploded : callable, default=None
+        Called with a rate at which the objective exploded or overflowed; gives the error to raise.
+    bounded : bool, default=True
+        Whether too high a rate oscillates only, since steps are bounded; else the objective explodes.
+    noisy : bool, default=True
+        Whether updates see a part of the rows.
+
+    Attributes
+    ----------
+    last : float
+        The rate of the last update asked for.
+    given : bool
+        Whether the user gave the rate; else it is automatic.
+    """
+
+    given = True
+
+    def __init__(self, base: float, schedule, exploded=None, *, bounded=True, noisy=True):
+        self.base, self.schedule, self.exploded = base, schedule, exploded
+        self.bounded, self.noisy = bounded, noisy
         self.last = base
 
     def begin(self, descent) -> None:
+        if not np.isfinite(descent.reference):
+            raise self.exploded(self.base)
         self.reference = max(descent.reference, np.finfo(float).tiny)
 
     def __call__(self, t: int, count: int) -> np.ndarray:
@@ -52,6 +103,19 @@ class Rates:
             raise self.exploded(self.base)
         return True
 
+    def observe(self, descent, waits: int, objective: float) -> None:
+        """After a check that gave `objective`; `waits` of them in a row have brought no improvement."""
+        adaptive = getattr(self.schedule, "reacting", None)
+        plateau = adaptive is not None and waits > 0 and waits % adaptive.patience == 0
+        if plateau and not adaptive.exhausted():
+            adaptive.context.drops += 1
+            descent.drops = adaptive.context.drops
+
+    def on_plateau(self, descent, plateau_rule) -> bool:
+        """At a plateau: True if training should go on, with other rates."""
+        adaptive = getattr(self.schedule, "reacting", None)
+        return adaptive is not None and not adaptive.exhausted()
+
     def finish(self, descent, problem, threads, stop_reason) -> float:
         """Choose the parameters to end with; gives the objective there."""
         objective = problem.value(descent.parameters, threads)
@@ -61,78 +125,74 @@ class Rates:
             raise self.exploded(self.base)  # a plateau on the way up
         return objective
 
-    def observe(self, descent, waits: int, objective: float) -> None:
-        """After a check that gave `objective`; `waits` of them in a row have brought no improvement."""
-        adaptive = getattr(self.schedule, "reacting", None)
-        plateau = adaptive is not None and waits > 0 and waits % adaptive.patience == 0
-        if plateau and not adaptive.exhausted():
-            adaptive.course.drops += 1
-            descent.drops = adaptive.course.drops
 
-    def drop(self, descent, plateau_rule) -> bool:
-        """At a plateau: True if training should go on, with other rates."""
-        adaptive = getattr(self.schedule, "reacting", None)
-        return adaptive is not None and not adaptive.exhausted()
+class GuardedRates(Rates):
+    """An automatic rate: a stretch in which the objective explodes is undone, and the rate halved.
 
+    Under momentum an objective may rise without any explosion, by the kinetic energy that the velocity v
+    had where the objective was lowest: F + beta / (2 rate) |v|^2 never rises under a stable rate
+    (Ochs, Chen, Brox & Pock 2014), and at the minimum all of it is in v.
 
-class AutoRates(Rates):
-    """Automatic rates of the stochastic solvers.
+    Parameters
+    ----------
+    base, schedule, exploded
+        As in Rates.
+    momentum : float, default=0.0
+        beta, of rules whose first state array is v.
+    has_velocity : bool, default=False
+        Whether the first state array is a mean of past gradients or steps, which zeros forget.
+    headroom : float, default=0.1
+        How far the objective may rise beyond twice its lowest value, over the objective at the start.
+    most_plateaus : int, default=4
+        Plateaus in a row before one ends the fit.
+    stream : bool, default=False
+        Whether rows are those of a stream: only objectives 1e4 times that of the first rows are undone.
 
-    The base rate is careful, since the curvature assumed is a bound; checks steer a factor of it.
-    If the objective explodes the stretch is undone and the rate halved.
-
-    With a mean of the iterates, a check knows F there and the progressive objective of the iterates
-    themselves. The excess of the second is the noise of the updates, less the lag of the mean: the rate
-    is halved while it is a large part of what has been gained, and grows while it is hardly there. The
-    first plateau in a row starts the mean anew: from the best one at a quarter of the rate or, if the
-    iterates have left it behind, from the last of them at twice the rate. The second ends the fit.
-
-    Without a mean all noise shows, and a check without improvement lowers the rate.
+    References
+    ----------
+    Ochs, Chen, Brox & Pock (2014). iPiano: inertial proximal algorithm for nonconvex optimization. SIAM J.
+    Imaging Sciences 7.
     """
 
-    grow, faster, most_grown = 1.05, 1.2, 1.0
-    loud = 0.1  # excess over what was gained, from which the rate is halved
-    quiet = 0.0  # excess over the objective at the start, below which the mean only lags: tol
-    room = 0.1  # of the objective at the start, for it to rise beyond twice its lowest value
-    shrink, plunge = 0.85, 0.3
-    swings, settle = 4, 1.0
+    given = False
 
-    def __init__(self, base, schedule, horizon: float | None, patience: float = 3, stream=False):
-        super().__init__(base, schedule, exploded=None)
-        self.horizon = horizon  # updates over which the rate stays near its base; None: no decay
-        self.patience = patience  # checks without improvement after which the rate falls; inf: momentum
-        self.stream = stream
+    def __init__(
+        self,
+        base: float,
+        schedule,
+        exploded=None,
+        *,
+        momentum: float = 0.0,
+        has_velocity: bool = False,
+        headroom: float = 0.1,
+        most_plateaus: int = 4,
+        stream: bool = False,
+    ):
+        super().__init__(base, schedule, exploded)
+        self.momentum, self.has_velocity, self.headroom = momentum, has_velocity, headroom
+        self.most_plateaus, self.stream = most_plateaus, stream
 
     def begin(self, descent):
         super().begin(descent)
         self.saved = self.good = self.origin = descent.copy()
         self.retries = self.in_a_row = 0
         self.lowest, self.factor = self.reference, 1.0
-        self.best, self.best_theta = np.inf, None  # of the means at checks
-        self.progressive = np.inf
-        self.excess = np.inf  # at the last check, if it halved the rate
+        self.speed = 0.0  # |v|^2 where the objective was lowest
 
     def __call__(self, t, count):
         rates = super().__call__(t, count) * self.factor
-        if self.horizon is not None and np.isfinite(self.horizon):
-            decay = np.arange(t, t + count, dtype=float)
-            decay /= self.horizon
-            decay += 1.0
-            rates = rates / np.sqrt(decay, out=decay)
         self.last = float(rates[-1])
         return rates
 
     def accept(self, descent, objective):
-        limit = self.lowest + abs(self.lowest) + self.room * self.reference
-        if self.stream:
-            limit = 1e4 * self.reference
-        fine = np.isfinite(objective) and objective <= limit and np.isfinite(descent.theta).all()
-        if fine or self.retries >= 60:
+        fine = objective <= self._limit() and np.isfinite(objective) and np.isfinite(descent.theta).all()
+        if fine or (self.retries >= _MOST_RETRIES and np.isfinite(objective)):
             if objective <= self.lowest:
-                self.lowest, self.good = objective, self.saved
+                self._keep(objective)
             self.saved, self.in_a_row = descent.copy(), 0
-            self.progressive = objective
             return True
+        if self.retries >= _MOST_RETRIES:
+            raise self.exploded(self.base)
         if self.in_a_row == 0:
             descent.restore(self.saved)
         else:  # a stretch can end at a bad point: go back to where the best one began
@@ -144,56 +204,197 @@ class AutoRates(Rates):
         descent.rate = self.base
         return False
 
+    def _limit(self) -> float:
+        if self.stream:
+            return _EXPLODED * self.reference
+        energy = 0.5 * self.momentum * self.speed / self.last if self.last > 0 else 0.0
+        return self.lowest + abs(self.lowest) + self.headroom * self.reference + energy
+
+    def _keep(self, objective: float) -> None:
+        """The lowest objective so far: that of the stretch which began at `saved`."""
+        self.lowest, self.good = objective, self.saved
+        if self.momentum > 0:
+            velocity = self.good.slots[0]
+            self.speed = float(np.vdot(velocity, velocity))
+
+    def on_plateau(self, descent, plateau_rule):
+        if plateau_rule.plateaus >= self.most_plateaus:
+            return False
+        plateau_rule.go_on()
+        return True
+
+    def _go_back(self, descent, theta) -> None:
+        """Go on from parameters seen earlier, at rest."""
+        descent.theta[:] = theta
+        if self.has_velocity:
+            descent.slots[0][:] = 0
+
+    def finish(self, descent, problem, threads, stop_reason):
+        """The better of the mean and the last iterate; parameters seen earlier if it lies above the start."""
+        mean = descent.parameters
+        objective = problem.value(mean, threads)
+        if mean is not descent.theta:
+            objective = self._settle(descent, problem, threads, descent.theta, objective)
+        for earlier in (self.good, self.origin):
+            if not objective <= self.reference:  # noise took it above the start
+                objective = self._settle(descent, problem, threads, earlier.parameters, objective)
+        return objective
+
+    @staticmethod
+    def _settle(descent, problem, threads, theta, objective) -> float:
+        """Settle at theta where the objective is lower there; gives the lower one."""
+        there = problem.value(theta, threads)
+        if there >= objective or np.isnan(there):
+            return objective
+        descent.settle_at(theta)
+        return there
+
+
+class RestartRates(GuardedRates):
+    """Automatic rates of batch descent by any rule.
+
+    Rules with momentum pass the minimum and swing back, and adaptive rules can leave it. At a plateau the
+    descent therefore restarts, at rest, from the best parameters seen. Only plateaus in a row that bring
+    nothing new end the fit.
+
+    Parameters
+    ----------
+    base, schedule, exploded, **options
+        As in GuardedRates.
+    plateau_factor : float, default=1.0
+        What the rate is multiplied by at a plateau: below 1 where steps do not shrink by themselves.
+    """
+
+    def __init__(self, base, schedule, exploded=None, *, plateau_factor: float = 1.0, **options):
+        super().__init__(base, schedule, exploded, **options)
+        self.noisy, self.plateau_factor = False, plateau_factor
+
+    def on_plateau(self, descent, plateau_rule):
+        goes_on = super().on_plateau(descent, plateau_rule)
+        if goes_on:
+            self._go_back(descent, self.good.theta)
+            self.saved = descent.copy()
+            self.factor *= self.plateau_factor
+        return goes_on
+
+    def finish(self, descent, problem, threads, stop_reason):
+        objective = super().finish(descent, problem, threads, stop_reason)
+        if self.lowest < objective:
+            objective = self._settle(descent, problem, threads, self.good.theta, objective)
+        return objective
+
+
+class AutoRates(GuardedRates):
+    """Automatic rates of the stochastic solvers.
+
+    The base rate is careful, since the curvature assumed is a bound; checks control a factor of it.
+
+    With a mean of the iterates, a check knows F there and the progressive objective of the iterates
+    themselves. The excess of the second is the noise of the updates, less the lag of the mean: the rate
+    is halved while the excess is a large part of what has been gained, and grows while it is negligible. The
+    first plateau in a row starts the mean anew: from the best one at a quarter of the rate or, if the
+    iterates have become better than it, from the last of them at twice the rate. The second ends the fit.
+
+    Without a mean all noise shows, and a check without improvement lowers the rate.
+
+    Parameters
+    ----------
+    base, schedule, exploded, **options
+        As in GuardedRates.
+    horizon : float or None, default=None
+        Updates over which the rate stays near its base, before it falls as their root; None: it does not.
+    growth_limit : float, default=1.0
+        The largest factor of the base rate.
+    noise_floor : float, default=0.0
+        Excess, over the objective at the start, that is negligible.
+    """
+
+    slow_growth, fast_growth = 1.05, 1.2  # of the rate, at a check
+    noise_limit = 0.1  # excess over what was gained, from which the rate is halved
+    patience = 3  # without a mean: checks without improvement that are a plateau
+    decay, plateau_factor = 0.85, 0.3  # of the rate, at such a check and at a plateau
+
+    def __init__(
+        self,
+        base,
+        schedule,
+        exploded=None,
+        *,
+        horizon: float | None = None,
+        growth_limit: float = 1.0,
+        noise_floor: float = 0.0,
+        **options,
+    ):
+        super().__init__(base, schedule, exploded, **options)
+        self.horizon, self.growth_limit, self.noise_floor = horizon, growth_limit, noise_floor
+
+    def begin(self, descent):
+        super().begin(descent)
+        self.best, self.best_theta = np.inf, None  # of the means at checks
+        self.progressive = np.inf
+        self.excess = np.inf  # at the last check, if it halved the rate
+
+    def __call__(self, t, count):
+        rates = super().__call__(t, count)
+        if self.horizon is not None and np.isfinite(self.horizon):
+            decay = np.arange(t, t + count, dtype=float)
+            decay /= self.horizon
+            decay += 1.0
+            rates = rates / np.sqrt(decay, out=decay)
+        self.last = float(rates[-1])
+        return rates
+
+    def accept(self, descent, objective):
+        accepted = super().accept(descent, objective)
+        if accepted:
+            self.progressive = objective
+        return accepted
+
     def observe(self, descent, waits, objective):
         super().observe(descent, waits, objective)
-        if self.stream or not np.isfinite(self.patience):
+        if self.stream:
             return
         if not descent.averages:
             if waits == 0:
-                self._grow(self.grow)
+                self._grow(self.slow_growth)
             else:
-                self.factor *= self.shrink * (self.plunge if waits % self.patience == 0 else 1.0)
+                self.factor *= self.decay * (self.plateau_factor if waits % self.patience == 0 else 1.0)
             return
         if objective < self.best:
             self.best, self.best_theta = objective, descent.parameters.copy()
-        excess, unit = self.progressive - objective, self.quiet * self.reference
-        if excess > self.loud * max(self.reference - objective, unit):
-            self._calm(descent, excess)
+        excess, negligible = self.progressive - objective, self.noise_floor * self.reference
+        if excess > self.noise_limit * max(self.reference - objective, negligible):
+            self._lower(descent, excess)
             return
         self.excess = np.inf
-        if excess < unit:
-            self._grow(self.faster)
+        if excess < negligible:
+            self._grow(self.fast_growth)
         elif waits == 0:
-            self._grow(self.grow)
+            self._grow(self.slow_growth)
 
-    def _calm(self, descent, excess: float) -> None:
+    def _lower(self, descent, excess: float) -> None:
         """Halve the rate; where that did not help the last time, the iterates are not noisy but in a bad
         place, which lower rates would only keep them in: they go on from the best mean."""
         if excess > 0.9 * self.excess:
-            descent.theta[:] = self.best_theta
+            self._go_back(descent, self.best_theta)
             self.saved, self.excess = descent.copy(), np.inf
         else:
             self.factor, self.excess = 0.5 * self.factor, excess
 
     def _grow(self, by: float) -> None:
-        self.factor = max(self.factor, min(self.factor * by, self.most_grown))
+        self.factor = max(self.factor, min(self.factor * by, self.growth_limit))
 
-    def drop(self, descent, plateau_rule):
-        if np.isfinite(self.patience):
-            automatic_mean = descent.averages and (descent.average_power or descent.blend is not None)
-            if plateau_rule.plateaus or not automatic_mean:
-                return False
-            self._start_mean_anew(descent)
-        elif plateau_rule.plateaus >= self.swings:  # momentum swings: a few plateaus before one counts
+    def on_plateau(self, descent, plateau_rule):
+        automatic_mean = descent.averages and (descent.average_power or descent.blend is not None)
+        if plateau_rule.plateaus or not automatic_mean:
             return False
-        else:
-            self.factor *= self.settle
+        self._start_mean_anew(descent)
         plateau_rule.go_on()
         return True
 
     def _start_mean_anew(self, descent):
         if self.best < self.progressive:
-            descent.theta[:] = self.best_theta
+            self._go_back(descent, self.best_theta)
             self.factor *= 0.25
         else:
             self._grow(2.0)
@@ -202,20 +403,8 @@ class AutoRates(Rates):
 
     def finish(self, descent, problem, threads, stop_reason):
         """The best of the last mean, the last iterate and the means at checks."""
-        mean = descent.parameters
-        objective = problem.value(mean, threads)
-        if mean is not descent.theta:
-            at_last = problem.value(descent.theta, threads)
-            if at_last < objective:
-                descent.settle_at(descent.theta)
-                objective = at_last
+        objective = super().finish(descent, problem, threads, stop_reason)
         if self.best < objective:
             descent.settle_at(self.best_theta)
             objective = self.best
-        for earlier in (self.good, self.origin):
-            if not objective <= self.reference:  # noise took it above the start
-                at_earlier = problem.value(earlier.parameters, threads)
-                if not at_earlier >= objective:
-                    descent.settle_at(earlier.parameters)
-                    objective = at_earlier
         return objective

@@ -13,7 +13,7 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 
 from ._callbacks import watched_as
-from ._columns import CandidateFit, SharedProblem, can_share_pass, descend
+from ._columns import CandidateFit, Diverged, SharedProblem, can_share_pass, descend
 from ._fitting import initial_descent
 from ._options import options_of
 from ._problem import Problem
@@ -136,7 +136,7 @@ class Candidates:
             options = self.options.with_rate(rate, alpha)
             for fold, problem in enumerate(shared.problems):
                 candidate = CandidateFit(rate, alpha, fold)
-                candidate.rates = choose_rates(problem, candidate, options)
+                candidate.rates = choose_rates(problem, candidate, options, exploded=Diverged)
                 candidates.append(candidate)
         descend(shared, candidates, np.array([self.seed], dtype=np.uint64))
         F = len(self.folds)

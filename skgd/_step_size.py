@@ -36,7 +36,7 @@ class Scale:
         Mean |x|^2 of the rows, which is the sum of the eigenvalues of X'X / n.
     smallest : float
         Smallest eigenvalue of X'X / n; not a number where only the largest was looked for.
-    slowness : float
+    mean_inverse_curvature : float
         Mean over the eigenvalues of the objective's curvature of one over them; infinite where they are
         not known. Divided by a rate it is a number of updates: the time after which the start is forgotten.
     """
@@ -49,7 +49,7 @@ class Scale:
     penalty: float
     mean: float = np.nan
     smallest: float = np.nan
-    slowness: float = np.inf
+    mean_inverse_curvature: float = np.inf
 
     def largest_stable(self, batch_size: int) -> float:
         """2 / (c [(1 - 1/b) lambda_max + R2 / b] + alpha); all rows (b = n) meet lambda_max alone."""
@@ -57,7 +57,7 @@ class Scale:
         data = self.curvature * ((1 - 1 / b) * self.largest + self.row / b)
         return 2.0 / max(data + self.penalty, np.finfo(float).tiny)
 
-    def comfortable(self, batch_size: int) -> float:
+    def automatic_rate(self, batch_size: int) -> float:
         """Half the largest stable rate, and no row overshoots its own target more than fifteenfold."""
         rate = self.largest_stable(batch_size) / 2
         if batch_size >= self.n or not self.longest * self.curvature > 0:
@@ -65,12 +65,13 @@ class Scale:
         return min(rate, 16.0 * batch_size / (self.curvature * self.longest))
 
     def horizon(self, batch_size: int) -> float:
-        """Updates for which the comfortable rate can stay: after them noise is most of what is left.
+        """Updates for which the automatic rate can stay: after them noise is most of what is left.
 
         The more rows an update has, the smaller is its noise beside its rate, and the later that is.
         """
-        quiet = 1 + (batch_size - 1) * self.largest / self.row if self.row > 0 else 1.0
-        return 1.25 * quiet * self.slowness / max(self.comfortable(batch_size), np.finfo(float).tiny)
+        noise_reduction = 1 + (batch_size - 1) * self.largest / self.row if self.row > 0 else 1.0
+        rate = max(self.automatic_rate(batch_size), np.finfo(float).tiny)
+        return 1.25 * noise_reduction * self.mean_inverse_curvature / rate
 
     def critical_batch_size(self) -> float:
         """R2 / lambda_max + 1: there the noise of single rows has lost half its say in the stable rate."""
@@ -84,15 +85,15 @@ class Scale:
         return high / low if low > 1e-15 * high else np.inf
 
 
-def eigenvalues(problem: Problem, threads: int = 1, frugal: bool = False) -> tuple[float, float]:
+def eigenvalues(problem: Problem, threads: int = 1, few_passes: bool = False) -> tuple[float, float]:
     """Largest and, for few features, smallest eigenvalue of X'X / n.
 
-    `frugal`: at the cost of reading X twice at most.
+    `few_passes`: at the cost of reading X twice at most.
     """
     if problem.standard is None and problem.d <= _FEW:
         values = problem.spectrum()
         return float(values[-1]), float(values[0])
-    return (_largest_by_blocks(problem) if frugal else _largest_by_powers(problem, threads)), np.nan
+    return (_largest_by_blocks(problem) if few_passes else _largest_by_powers(problem, threads)), np.nan
 
 
 def _largest_by_powers(problem: Problem, threads: int, iterations: int = 20) -> float:
@@ -152,22 +153,23 @@ def _times_second_moments(problem: Problem, V: np.ndarray) -> np.ndarray:
     return np.vstack([total, ones[None]][: 1 + problem.fit_intercept]) / problem.total_weight
 
 
-def scale_of(problem: Problem, batch_size: int, threads: int = 1, frugal: bool = False) -> Scale:
-    """The Scale of a problem for updates of `batch_size` rows; `frugal`: in three passes over X."""
+def scale_of(problem: Problem, batch_size: int, threads: int = 1, few_passes: bool = False) -> Scale:
+    """The Scale of a problem for updates of `batch_size` rows; `few_passes`: in three passes over X."""
     first, second, longest = problem.core.row_moments()
     row = second / first if first > 0 else 0.0
     largest, smallest = 0.0, np.nan
     if batch_size > 1:
         unit = problem.total_weight / problem.n  # updates divide by rows, not by weights
-        values = eigenvalues(_sample(problem, batch_size), threads, frugal)
+        values = eigenvalues(_sample(problem, batch_size), threads, few_passes)
         largest, smallest = (unit * value for value in values)
     curvature = problem.curvature()
     mean, penalty = first / problem.n, _penalty(problem)
-    slowness = np.inf if frugal or batch_size >= problem.n else _slowness(problem, curvature, penalty)
-    return Scale(problem.n, row, longest, largest, curvature, penalty, mean, smallest, slowness)
+    noisy = batch_size < problem.n and not few_passes
+    inverse = _mean_inverse_curvature(problem, curvature, penalty) if noisy else np.inf
+    return Scale(problem.n, row, longest, largest, curvature, penalty, mean, smallest, inverse)
 
 
-def _slowness(problem: Problem, curvature: float, penalty: float) -> float:
+def _mean_inverse_curvature(problem: Problem, curvature: float, penalty: float) -> float:
     """Mean over eigenvalues of one over the curvature there, from some of the rows; for few features."""
     if problem.d > _FEW:
         return np.inf

@@ -119,9 +119,7 @@ class _RateColumns:
 
     def __init__(self, options: Options, problem: Problem, rates, plan: EpochPlan):
         self.problem, self.plan, self.K, self.copies = problem, plan, problem.targets.columns, len(rates)
-        self.rates = [
-            Rates(float(rate), schedule_for(options, problem.n, float(rate)), None) for rate in rates
-        ]
+        self.rates = [Rates(float(rate), schedule_for(options, problem.n, float(rate))) for rate in rates]
         self.rule = options.rule(problem.n)
         self.descent = Descent.begin(options, _repeated(problem, slice(0, 1), self.copies), self.rule)
 

@@ -258,7 +258,7 @@ class _Training:
         rates.observe(descent, self.plateau_rule.waits, self.objective)
         if not self.plateau_rule.plateau:
             return None
-        if rates.drop(descent, self.plateau_rule):
+        if rates.on_plateau(descent, self.plateau_rule):
             record.replace_last_point(descent)
             return None
         return "early_stopping" if self.fit.options.stopping.early_stopping else "tol"

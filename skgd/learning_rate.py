@@ -142,7 +142,7 @@ def largest_stable_learning_rate(
     targets = _targets(X, y, weight, loss)
     problem = Problem(design_of(X), targets, Objective(loss, L2(float(alpha)), bool(fit_intercept)))
     rows = {"batch": problem.n, "sgd": 1, "minibatch": min(batch_size, problem.n)}[solver]
-    scale = scale_of(problem, max(2, rows), frugal=True)  # with the eigenvalue, whatever the solver
+    scale = scale_of(problem, max(2, rows), few_passes=True)  # with the eigenvalue, whatever the solver
     parameters = problem.d + bool(fit_intercept)
     return StableRate(scale.largest_stable(rows), scale.critical_batch_size(), scale.condition(parameters))
 

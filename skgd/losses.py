@@ -150,9 +150,21 @@ class Loss(BaseEstimator):
 
 def _spread(y, weight):
     """Mean absolute deviation of y from its median (1 if that is 0): the typical size of residuals."""
-    y = np.asarray(y, dtype=np.float64)
-    deviation = np.abs(y - np.median(y, axis=0)).reshape(len(y), -1).mean(axis=1)
+    y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+    deviation = np.abs(y - _median(y, weight)).mean(axis=1)
     return float(np.average(deviation, weights=weight)) or 1.0
+
+
+def _median(y, weight):
+    """Median of each column: of all that split the weights into halves, the middle."""
+    if weight is None:
+        return np.median(y, axis=0)
+    order = np.argsort(y, axis=0)
+    below = np.cumsum(weight[order], axis=0, dtype=float)
+    bounds = below[-1] / 2 * np.array([[1 - 1e-9], [1 + 1e-9]])  # half, but for rounding
+    places = [np.minimum((below <= bound).sum(axis=0), len(y) - 1) for bound in bounds]
+    low, high = (np.take_along_axis(y, order[place, range(y.shape[1])][None], axis=0)[0] for place in places)
+    return (low + high) / 2
 
 
 class SquaredError(Loss):

@@ -42,9 +42,10 @@ class Optimizer(BaseEstimator):
     _order: tuple[str, ...] = ()  # parameters in the order of the core
     slots = 0  # number of state arrays, each the size of the parameters
     adaptive = False  # whether the step is divided by the size of past gradients
-    reach = 1.0  # adaptive rules: automatic rate divided by the expected size of the parameters
-    in_networks = 1.0  # adaptive rules: automatic rate of a perceptron divided by Adam's
-    gain = 1.0  # length of a step under a constant gradient, in plain steps; divides the automatic rate
+    auto_rate_scale = 1.0  # adaptive rules: automatic rate divided by the expected size of the parameters
+    mlp_rate_factor = 1.0  # adaptive rules: automatic rate of a perceptron divided by Adam's
+    momentum = 0.0  # share of the last step that an update repeats; the last step is then slots[0]
+    has_velocity = False  # whether slots[0] is a mean of past gradients or steps, which zeros forget
     blend: float | None = None  # weight of the mean in theta, for a rule that averages by itself
     restarts = False  # whether batch descent restarts when it would go uphill; it is stable at 1/L then
     decays = False  # whether weights shrink by rate * l2 independently of the gradients (weight decay)
@@ -54,6 +55,11 @@ class Optimizer(BaseEstimator):
     losses: tuple[str, ...] | None = None  # losses for which the rule is defined; None: all
     networks = True  # whether the rule is defined for perceptrons
     by_name = {}  # parameters of the rule given by name, in batch descent with an automatic rate
+
+    @property
+    def effective_gain(self) -> float:
+        """How far a steady gradient leads, in plain steps; the automatic rate is divided by it."""
+        return 1 / (1 - self.momentum)
 
     def core_rule(self, *, l1: bool, noisy: bool) -> tuple[str, tuple[float, ...], int]:
         """Name, parameters and number of state arrays of the core's rule.
@@ -108,14 +114,15 @@ class Momentum(Optimizer):
 
     name = "momentum"
     slots = 1
+    has_velocity = True
     _order = ("beta",)
 
     def __init__(self, beta: float = 0.9):
         self.beta = beta
 
     @property
-    def gain(self):
-        return 1 / (1 - self.beta)
+    def momentum(self):
+        return self.beta
 
 
 class Nesterov(Optimizer):
@@ -145,6 +152,7 @@ class Nesterov(Optimizer):
 
     name = "nesterov"
     slots = 1
+    has_velocity = True
     restarts = True
     by_name = {"beta": 0.99}
     _order = ("beta",)
@@ -153,8 +161,8 @@ class Nesterov(Optimizer):
         self.beta = beta
 
     @property
-    def gain(self):
-        return 1 / (1 - self.beta)
+    def momentum(self):
+        return self.beta
 
 
 class Adagrad(Optimizer):
@@ -184,8 +192,8 @@ class Adagrad(Optimizer):
     name = "adagrad"
     slots = 1
     adaptive = True
-    reach = 1.0
-    in_networks = 10.0
+    auto_rate_scale = 1.0
+    mlp_rate_factor = 10.0
     _order = ("epsilon",)
 
     def __init__(self, epsilon: float = 1e-8):
@@ -217,7 +225,7 @@ class RMSProp(Optimizer):
     name = "rmsprop"
     slots = 1
     adaptive = True
-    reach = 0.1
+    auto_rate_scale = 0.1
     _order = ("rho", "epsilon")
 
     def __init__(self, rho: float = 0.9, epsilon: float = 1e-8):
@@ -252,8 +260,9 @@ class Adam(Optimizer):
 
     name = "adam"
     slots = 2
+    has_velocity = True
     adaptive = True
-    reach = 0.1
+    auto_rate_scale = 0.1
     _order = ("beta_1", "beta_2", "epsilon")
 
     def __init__(self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8):
@@ -294,7 +303,7 @@ class Adadelta(Optimizer):
     name = "adadelta"
     slots = 2
     adaptive = True
-    in_networks = 300.0
+    mlp_rate_factor = 300.0
     _order = ("rho", "epsilon")
 
     def __init__(self, rho: float = 0.95, epsilon: float = 1e-6):
@@ -302,7 +311,7 @@ class Adadelta(Optimizer):
         self.epsilon = epsilon
 
     @property
-    def reach(self):
+    def auto_rate_scale(self):
         return 0.03 / self.epsilon**0.5
 
 
@@ -452,8 +461,8 @@ class FTRL(Optimizer):
     name = "ftrl"
     slots = 3
     adaptive = True
-    reach = 1.0
-    in_networks = 10.0
+    auto_rate_scale = 1.0
+    mlp_rate_factor = 10.0
     _order = ("epsilon",)
 
     def __init__(self, epsilon: float = 1e-8):

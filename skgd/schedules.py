@@ -29,7 +29,7 @@ __all__ = [
 
 
 @dataclass
-class Course:
+class ScheduleContext:
     """Facts about the training that a schedule may use."""
 
     updates_per_epoch: float = 1.0
@@ -43,12 +43,12 @@ class Schedule(BaseEstimator):
     """Base class of schedules: called with update numbers t, returns factors of the same shape."""
 
     name: str
-    course = Course()
+    context = ScheduleContext()
 
-    def bind(self, course: Course) -> Schedule:
+    def bind(self, context: ScheduleContext) -> Schedule:
         """Return a copy with the given facts about the training."""
         bound = type(self)(**self.get_params(deep=False))
-        bound.course = course
+        bound.context = context
         return bound
 
     def __call__(self, t: np.ndarray) -> np.ndarray:
@@ -110,8 +110,8 @@ class Optimal(Schedule):
     Examples
     --------
     >>> import numpy as np
-    >>> from skgd.schedules import Course, Optimal
-    >>> schedule = Optimal().bind(Course(learning_rate=1.0, alpha=0.1))
+    >>> from skgd.schedules import ScheduleContext, Optimal
+    >>> schedule = Optimal().bind(ScheduleContext(learning_rate=1.0, alpha=0.1))
     >>> schedule(np.array([0, 10, 30])).tolist()
     [1.0, 0.5, 0.25]
     """
@@ -119,7 +119,7 @@ class Optimal(Schedule):
     name = "optimal"
 
     def __call__(self, t):
-        return 1.0 / (1.0 + self.course.learning_rate * self.course.alpha * np.asarray(t, dtype=float))
+        return 1.0 / (1.0 + self.context.learning_rate * self.context.alpha * np.asarray(t, dtype=float))
 
 
 class Adaptive(Schedule):
@@ -136,8 +136,8 @@ class Adaptive(Schedule):
     Examples
     --------
     >>> import numpy as np
-    >>> from skgd.schedules import Adaptive, Course
-    >>> schedule = Adaptive(factor=0.5).bind(Course(drops=2))
+    >>> from skgd.schedules import Adaptive, ScheduleContext
+    >>> schedule = Adaptive(factor=0.5).bind(ScheduleContext(drops=2))
     >>> schedule(np.arange(2)).tolist()
     [0.25, 0.25]
     """
@@ -150,7 +150,7 @@ class Adaptive(Schedule):
         self.patience = patience
 
     def __call__(self, t):
-        return np.full(np.shape(t), self.factor**self.course.drops)
+        return np.full(np.shape(t), self.factor**self.context.drops)
 
     @property
     def reacting(self):
@@ -158,7 +158,7 @@ class Adaptive(Schedule):
 
     def exhausted(self) -> bool:
         """Whether the factor would fall below its lower limit at the next plateau."""
-        return self.factor ** (self.course.drops + 1) < self.lowest
+        return self.factor ** (self.context.drops + 1) < self.lowest
 
 
 class Exponential(Schedule):
@@ -172,8 +172,8 @@ class Exponential(Schedule):
     Examples
     --------
     >>> import numpy as np
-    >>> from skgd.schedules import Course, Exponential
-    >>> schedule = Exponential(decay=0.5).bind(Course(updates_per_epoch=2))
+    >>> from skgd.schedules import ScheduleContext, Exponential
+    >>> schedule = Exponential(decay=0.5).bind(ScheduleContext(updates_per_epoch=2))
     >>> schedule(np.arange(5)).round(3).tolist()
     [1.0, 0.707, 0.5, 0.354, 0.25]
     """
@@ -184,7 +184,7 @@ class Exponential(Schedule):
         self.decay = decay
 
     def __call__(self, t):
-        return self.decay ** (np.asarray(t, dtype=float) / self.course.updates_per_epoch)
+        return self.decay ** (np.asarray(t, dtype=float) / self.context.updates_per_epoch)
 
 
 class _Ending(Schedule):
@@ -193,8 +193,8 @@ class _Ending(Schedule):
     period: float | None
 
     def _updates(self) -> float:
-        period = self.course.max_iter if self.period is None else self.period
-        return period * self.course.updates_per_epoch
+        period = self.context.max_iter if self.period is None else self.period
+        return period * self.context.updates_per_epoch
 
 
 class Cosine(_Ending):
@@ -210,8 +210,8 @@ class Cosine(_Ending):
     Examples
     --------
     >>> import numpy as np
-    >>> from skgd.schedules import Cosine, Course
-    >>> schedule = Cosine().bind(Course(updates_per_epoch=1, max_iter=4))
+    >>> from skgd.schedules import Cosine, ScheduleContext
+    >>> schedule = Cosine().bind(ScheduleContext(updates_per_epoch=1, max_iter=4))
     >>> schedule(np.arange(6)).round(3).tolist()
     [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
@@ -244,8 +244,8 @@ class Polynomial(_Ending):
     Examples
     --------
     >>> import numpy as np
-    >>> from skgd.schedules import Course, Polynomial
-    >>> falling = Polynomial(power=2.0).bind(Course(updates_per_epoch=1, max_iter=4))
+    >>> from skgd.schedules import ScheduleContext, Polynomial
+    >>> falling = Polynomial(power=2.0).bind(ScheduleContext(updates_per_epoch=1, max_iter=4))
     >>> falling(np.arange(5)).tolist()
     [1.0, 0.5625, 0.25, 0.0625, 0.0]
     """
@@ -275,8 +275,8 @@ class Step(Schedule):
     Examples
     --------
     >>> import numpy as np
-    >>> from skgd.schedules import Course, Step
-    >>> halved = Step(factor=0.5, period=2).bind(Course(updates_per_epoch=1, max_iter=6))
+    >>> from skgd.schedules import ScheduleContext, Step
+    >>> halved = Step(factor=0.5, period=2).bind(ScheduleContext(updates_per_epoch=1, max_iter=6))
     >>> halved(np.arange(6)).tolist()
     [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
     """
@@ -288,8 +288,8 @@ class Step(Schedule):
         self.period = period
 
     def __call__(self, t):
-        period = self.course.max_iter / 3 if self.period is None else self.period
-        periods = np.asarray(t, dtype=float) / (period * self.course.updates_per_epoch)
+        period = self.context.max_iter / 3 if self.period is None else self.period
+        periods = np.asarray(t, dtype=float) / (period * self.context.updates_per_epoch)
         return self.factor ** np.floor(periods + 1e-9)  # robust to rounding errors
 
 
@@ -315,8 +315,8 @@ class OneCycle(_Ending):
     Examples
     --------
     >>> import numpy as np
-    >>> from skgd.schedules import Course, OneCycle
-    >>> cycle = OneCycle(warmup=0.3, start=0.0, final=0.0).bind(Course(updates_per_epoch=10))
+    >>> from skgd.schedules import ScheduleContext, OneCycle
+    >>> cycle = OneCycle(warmup=0.3, start=0.0, final=0.0).bind(ScheduleContext(updates_per_epoch=10))
     >>> np.round(cycle(np.arange(10)), 2).tolist()
     [0.0, 0.5, 1.0, 0.95, 0.81, 0.61, 0.39, 0.19, 0.05, 0.0]
     """
@@ -360,8 +360,8 @@ class Warmup(Schedule):
     Examples
     --------
     >>> import numpy as np
-    >>> from skgd.schedules import Course, Warmup
-    >>> schedule = Warmup(4, then="polynomial").bind(Course(updates_per_epoch=1, max_iter=8))
+    >>> from skgd.schedules import ScheduleContext, Warmup
+    >>> schedule = Warmup(4, then="polynomial").bind(ScheduleContext(updates_per_epoch=1, max_iter=8))
     >>> schedule(np.arange(9)).tolist()
     [0.25, 0.5, 0.75, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
@@ -373,12 +373,12 @@ class Warmup(Schedule):
         self.n = n
         self.then = then
 
-    def bind(self, course):
-        bound = super().bind(course)
+    def bind(self, context):
+        bound = super().bind(context)
         bound._after = self.following
         if isinstance(bound._after, Schedule):
-            left = max(course.max_iter - self.n / course.updates_per_epoch, 1 / course.updates_per_epoch)
-            bound._after = bound._after.bind(replace(course, max_iter=left))
+            left = max(context.max_iter - self.n / context.updates_per_epoch, 1 / context.updates_per_epoch)
+            bound._after = bound._after.bind(replace(context, max_iter=left))
         return bound
 
     @property

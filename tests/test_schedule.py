@@ -237,6 +237,6 @@ def torch_rates(make_schedule, steps):
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_pytorch_has_the_same_rates(schedule, theirs):
-    course = schedules.Course(updates_per_epoch=4, max_iter=6)
+    context = schedules.ScheduleContext(updates_per_epoch=4, max_iter=6)
     expected = torch_rates(theirs, 24)
-    np.testing.assert_allclose(schedule.bind(course)(np.arange(24)), expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(schedule.bind(context)(np.arange(24)), expected, rtol=1e-10, atol=1e-12)
