@@ -94,7 +94,10 @@ class Loss(BaseEstimator):
         raw = np.asarray(raw)
         dtype = np.float32 if raw.dtype == np.float32 else np.float64
         z = np.array(raw, dtype=dtype, order="C", copy=True).reshape(len(raw), -1)
-        y = np.ascontiguousarray(y, dtype=dtype).reshape(len(raw), -1)
+        y = np.ascontiguousarray(y, dtype=dtype)
+        if len(y) != len(raw):
+            raise ValueError(f"y has {len(y)} rows and raw has {len(raw)}.")
+        y = y.reshape(len(raw), -1)
         codes = self.task == "classification" and y.shape[1] == 1
         if y.shape[1] not in (1, z.shape[1]) or (y.shape[1] != z.shape[1] and not codes):
             raise ValueError(f"y has {y.shape[1]} columns and raw has {z.shape[1]}.")
@@ -126,12 +129,43 @@ class Loss(BaseEstimator):
     def _callback(self, y, weight, z, n_columns):
         """Called by the core: replaces the raw scores in z (m, padded columns) by weighted slopes."""
         targets = (y[:, 0] if y.shape[1] == 1 else y).copy()
-        values, slopes = self.value_and_slope(targets, z[:, :n_columns].copy())
-        slopes = np.asarray(slopes).reshape(len(z), n_columns)
+        values, slopes = self._checked(targets, z[:, :n_columns])
         weight = np.ones(len(z)) if weight is None else weight
         z[:, n_columns:] = 0
         z[:, :n_columns] = slopes * weight[:, None]
-        return float(np.dot(weight, np.asarray(values, dtype=np.float64).reshape(len(z))))
+        return float(np.dot(weight, values))
+
+    def _checked(self, y, raw):
+        """Values (m,) and slopes (m, K) of a loss written in Python, or an error that names its class."""
+        name = f"{type(self).__name__}.value_and_slope"
+        result = self.value_and_slope(y, raw.copy())
+        if not isinstance(result, tuple | list) or len(result) != 2:
+            raise ValueError(f"{name} must return two arrays, (values, slopes); it returned {_what(result)}.")
+        arrays = []
+        for what, given, shape in zip(("values", "slopes"), result, (raw.shape[:1], raw.shape), strict=True):
+            try:
+                array = np.asarray(given, dtype=np.float64)
+            except (TypeError, ValueError):
+                array = None
+            # a column may be given as a vector, and a vector as a column
+            if array is None or array.shape not in {shape, (*shape, 1), (*shape[:1],) * (raw.shape[1] == 1)}:
+                raise ValueError(
+                    f"{name} must return {what} of shape {shape} for raw scores of shape {raw.shape}; "
+                    f"it returned {_what(given)}."
+                )
+            arrays.append(array.reshape(shape))
+        self._check_not_nan(name, y, raw, arrays)
+        return arrays
+
+    def _check_not_nan(self, name, y, raw, arrays):
+        """Far from zero nan may come of overflow, which is divergence; nearer it is an error of the loss."""
+        undefined = np.isnan(arrays[0]) | np.isnan(arrays[1]).any(axis=1)
+        if not undefined.any():
+            return
+        undefined &= (np.abs(raw) <= _MODERATE).all(axis=1)
+        if undefined.any():
+            row = int(np.argmax(undefined))
+            raise ValueError(f"{name} returned nan for y = {y[row]} and raw = {raw[row]}.")
 
     def _curvature(self, y: np.ndarray, weight: np.ndarray | None) -> float:
         """Typical size of d slope / d raw for the automatic rate; an upper bound if there is one."""
@@ -146,6 +180,14 @@ class Loss(BaseEstimator):
 
     def _check_targets(self, y: np.ndarray) -> None:
         """Raise ValueError if y lies outside the domain of the loss."""
+
+
+_MODERATE = 40.0  # raw scores whose exponential, squared, is finite in float32
+
+
+def _what(value) -> str:
+    """What a loss returned, for a message."""
+    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"{type(value).__name__}"
 
 
 def _spread(y, weight):

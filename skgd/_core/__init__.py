@@ -9,10 +9,13 @@ import os
 try:
     from . import _baseline as core
 except ImportError as error:
-    raise ImportError(
-        "skgd's compiled core is not here. Install the package with `pip install .` from its root, and if "
-        "that is done, run Python from another folder: in this one the sources hide the installed package."
-    ) from error
+    try:
+        from . import _x86_64_v3 as core  # the only build where SKGD_SETS (CMakeLists.txt) says so
+    except ImportError:
+        raise ImportError(
+            "skgd's compiled core is not here. Install the package with `pip install .` from its root, and "
+            "if that is done, run Python from another folder: in this one the sources hide the package."
+        ) from error
 
 if os.environ.get("SKGD_CORE") != "baseline" and core.supports_x86_64_v3():
     with contextlib.suppress(ImportError):  # not built on other architectures

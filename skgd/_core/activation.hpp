@@ -103,10 +103,10 @@ template <class T, class A>
 void activate(const A& activation, T* __restrict z, T* __restrict slopes, int64_t m, int64_t width, int64_t columns) {
   const int64_t size = m * columns;
   if (slopes) {
-#pragma GCC ivdep
+    SKGD_INDEPENDENT
     for (int64_t i = 0; i < size; ++i) z[i] = activation(z[i], slopes[i]);
   } else {
-#pragma GCC ivdep
+    SKGD_INDEPENDENT
     for (int64_t i = 0; i < size; ++i) {
       T unused;
       z[i] = activation(z[i], unused);

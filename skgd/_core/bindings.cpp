@@ -9,7 +9,11 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <atomic>
+#include <cmath>
 #include <exception>
+#include <limits>
+#include <mutex>
 #include <numeric>
 
 #include "engine.hpp"
@@ -26,22 +30,79 @@ template <class T> using Matrix = nb::ndarray<T, nb::numpy, nb::ndim<2>, nb::c_c
 template <class T> using Array = nb::ndarray<T, nb::numpy, nb::c_contig, nb::device::cpu>;
 template <class T> using Optional = std::optional<T>;
 
-// Signals and Python exceptions on their way through a run that holds no Python object.
-struct Guard {
+// Signals and Python exceptions on their way through a run that holds no Python object. Any thread may call fail()
+// and read `failed`; the first exception is kept until the run has ended.
+class Guard {
+ public:
   Control control;
-  std::exception_ptr error;
+  std::atomic<bool> failed = false;
   Guard() {
     control.interrupted = [this] {
       nb::gil_scoped_acquire gil;
       if (PyErr_CheckSignals() == 0) return false;
-      error = std::make_exception_ptr(nb::python_error());
+      fail(std::make_exception_ptr(nb::python_error()));
       return true;
     };
   }
-  void rethrow() {
-    if (error) std::rethrow_exception(error);
+  void fail(std::exception_ptr error) {
+    const std::lock_guard<std::mutex> guard(lock_);
+    if (!error_) error_ = std::move(error);
+    failed = control.stop = true;
   }
+  // For the thread that started the run, after it.
+  void rethrow() {
+    if (error_) std::rethrow_exception(std::move(error_));
+  }
+
+ private:
+  std::mutex lock_;
+  std::exception_ptr error_;
 };
+
+[[noreturn]] void refuse(const std::string& message) { throw std::invalid_argument(message); }
+
+void check_size(const char* what, int64_t size, int64_t wanted) {
+  if (size != wanted)
+    refuse(std::string(what) + " has " + std::to_string(size) + " elements instead of " + std::to_string(wanted) + ".");
+}
+
+// Orders of rows hold 32-bit numbers.
+int64_t check_rows(int64_t n) {
+  if (n > std::numeric_limits<int32_t>::max())
+    refuse(std::to_string(n) +
+           " rows are more than 2^31 - 1 = 2147483647, the most that one fit takes. Use "
+           "partial_fit with parts of them.");
+  return n;
+}
+
+// One pass over the index arrays of a CSR matrix: what it lets through is never read or written out of bounds.
+template <class I> void check_csr(const I* indices, const I* indptr, int64_t n, int64_t stored, int64_t d) {
+  if (indptr[0] != 0) refuse("The index pointer (indptr) of the CSR matrix X must start with 0.");
+  bool falls = false;
+  for (int64_t i = 0; i < n; ++i) falls |= indptr[i + 1] < indptr[i];
+  if (falls) refuse("The index pointer (indptr) of the CSR matrix X must never decrease.");
+  const int64_t count = indptr[n];
+  if (count > stored)
+    refuse("The index pointer (indptr) of the CSR matrix X ends at " + std::to_string(count) + ", but only " +
+           std::to_string(stored) + " values and column indices are stored.");
+  I least = 0, greatest = 0;
+  for (int64_t p = 0; p < count; ++p) {
+    const I index = indices[p];
+    least = index < least ? index : least;
+    greatest = index > greatest ? index : greatest;
+  }
+  if (least < 0 || (count > 0 && greatest >= d))
+    refuse("The CSR matrix X has column indices outside of 0 .. " + std::to_string(d - 1) + ", the range for its " +
+           std::to_string(d) + " features.");
+}
+
+// Class codes choose a column of the raw scores: whole numbers 0 .. classes - 1.
+template <class T> void check_codes(const T* codes, int64_t count, int64_t classes) {
+  for (int64_t i = 0; i < count; ++i)
+    if (!(codes[i] >= 0 && codes[i] < T(classes) && codes[i] == std::floor(codes[i])))
+      refuse("y must hold class codes, the whole numbers 0 to " + std::to_string(classes - 1) + "; y[" +
+             std::to_string(i) + "] is " + std::to_string(double(codes[i])) + ".");
+}
 
 using Hidden = std::tuple<std::vector<int64_t>, std::string, double>;  // widths, activation, dropout
 
@@ -55,7 +116,7 @@ template <class T> struct BoundProblem {
     core.fit_intercept = fit_intercept;
     core.penalty.l1 = penalty.first, core.penalty.l2 = penalty.second;
     set_design(rows, standard);
-    set_targets(targets);
+    set_targets(targets, !folds.is_none());
     if (PyCallable_Check(loss.ptr())) {
       core.loss = Callback{callback<float>(loss), callback<double>(loss)};
     } else {
@@ -82,7 +143,10 @@ template <class T> struct BoundProblem {
     auto data = keep<Vector<const T>>(parts[0]);
     auto indices = keep<Vector<const I>>(parts[1]);
     auto indptr = keep<Vector<const I>>(parts[2]);
-    return {data.data(), indices.data(), indptr.data(), int64_t(indptr.shape(0)) - 1, nb::cast<int64_t>(parts[3])};
+    const int64_t n = int64_t(indptr.shape(0)) - 1, d = nb::cast<int64_t>(parts[3]);
+    if (n < 0) refuse("The index pointer (indptr) of the CSR matrix X must have one element more than X has rows.");
+    check_csr(indices.data(), indptr.data(), n, int64_t(std::min(data.shape(0), indices.shape(0))), d);
+    return {data.data(), indices.data(), indptr.data(), n, d};
   }
 
   void set_design(nb::object rows, nb::object standard) {
@@ -104,19 +168,29 @@ template <class T> struct BoundProblem {
       dense.data = x.data(), dense.n = int64_t(x.shape(0)), dense.d = int64_t(x.shape(1));
       core.design = dense;
     }
+    check_rows(core.n());
     if (standard.is_none()) return;
     auto pair = nb::cast<nb::tuple>(standard);
-    dense.center = keep<Vector<const T>>(pair[0]).data();
-    dense.inverse_scale = keep<Vector<const T>>(pair[1]).data();
+    const auto center = keep<Vector<const T>>(pair[0]), inverse_scale = keep<Vector<const T>>(pair[1]);
+    check_size("center", int64_t(center.size()), core.d());
+    check_size("inverse_scale", int64_t(inverse_scale.size()), core.d());
+    dense.center = center.data(), dense.inverse_scale = inverse_scale.data();
     core.penalty.scale = dense.inverse_scale;
     core.design = dense;
   }
 
-  void set_targets(nb::tuple targets) {
-    core.targets.y = keep<Array<const T>>(targets[0]).data();
-    if (!targets[1].is_none()) core.targets.weight = keep<Vector<const T>>(targets[1]).data();
+  // With folds all columns share one target.
+  void set_targets(nb::tuple targets, bool shared) {
     core.targets.columns = nb::cast<int64_t>(targets[2]);
     core.targets.codes = nb::cast<bool>(targets[3]);
+    const auto y = keep<Array<const T>>(targets[0]);
+    check_size("y", int64_t(y.size()), core.n() * (core.targets.codes || shared ? 1 : core.targets.columns));
+    if (core.targets.codes) check_codes(y.data(), core.n(), std::max<int64_t>(core.targets.columns, 2));
+    core.targets.y = y.data();
+    if (targets[1].is_none()) return;
+    const auto weight = keep<Vector<const T>>(targets[1]);
+    check_size("weight", int64_t(weight.size()), core.n());
+    core.targets.weight = weight.data();
   }
 
   void set_folds(nb::tuple folds) {
@@ -133,7 +207,7 @@ template <class T> struct BoundProblem {
     nb::handle call = loss;
     return [this, call](Block<U> b) -> double {
       double total = 0;
-      bool failed = guard && guard->error;
+      bool failed = guard && guard->failed;
       if (!failed) {
         nb::gil_scoped_acquire gil;
         try {
@@ -148,7 +222,7 @@ template <class T> struct BoundProblem {
               call(view(b.y, {m, width}), view(b.weight, {m}), view(b.z, {m, size_t(b.stride)}), b.columns));
         } catch (...) {
           failed = true;
-          if (guard) guard->error = std::current_exception(), guard->control.stop = true;
+          if (guard) guard->fail(std::current_exception());
         }
       }
       if (failed) std::fill_n(b.z, b.m * b.stride, U(0));
@@ -168,15 +242,18 @@ template <class T> struct BoundProblem {
       nb::gil_scoped_release release;
       return work(own.control);
     }();
-    return std::pair{result, std::move(own.error)};
+    own.rethrow();
+    return result;
   }
 };
 
 template <class T> struct BoundDescent {
   Descent<T> core{};
+  int64_t size;  // of theta, and of each array that belongs to it
   std::vector<nb::object> kept;
   BoundDescent(nb::object theta, nb::tuple slots, nb::object average, std::pair<int64_t, double> weighting,
                nb::object gradient, std::pair<int64_t, uint64_t> counters) {
+    size = int64_t(nb::cast<Array<T>>(theta, false).size());
     core.theta = pointer(theta);
     core.gradient = pointer(gradient);
     auto slot = [&](size_t i) { return nb::len(slots) > i ? pointer(slots[i]) : nullptr; };
@@ -184,10 +261,12 @@ template <class T> struct BoundDescent {
     core.average = {pointer(average), weighting.first, weighting.second};
     core.t = counters.first, core.noise = counters.second;
   }
-  T* pointer(nb::object array) {
-    if (array.is_none()) return nullptr;
-    kept.push_back(array);
-    return nb::cast<Array<T>>(array, false).data();
+  T* pointer(nb::object object) {
+    if (object.is_none()) return nullptr;
+    kept.push_back(object);
+    const auto array = nb::cast<Array<T>>(object, false);
+    check_size("An array of the descent", int64_t(array.size()), size);
+    return array.data();
   }
 };
 
@@ -198,12 +277,15 @@ using Steps = std::tuple<int64_t, Matrix<const double>, int, double>;  // batch 
 
 Optimizer optimizer_of(const Rule& rule) { return make_optimizer(rule.first, rule.second); }
 
-Plan plan_of(Optional<Order*> order, Span span, const Steps& steps) {
+Plan plan_of(int64_t n, Optional<Order*> order, Span span, const Steps& steps) {
   const auto& [batch_size, rates, threads, max_gradient_norm] = steps;
+  if (span.first < 0 || span.second < 0 || span.first + span.second > n) refuse("The span lies outside of the rows.");
+  if (order) check_size("order", int64_t((*order)->values().size()), n);
+  if (batch_size < 1) refuse("A batch holds at least one row.");
   const Rows rows = order ? (*order)->rows(span.first, span.second) : Rows{nullptr, span.first, span.second};
   const int64_t width = int64_t(rates.shape(1)), given = int64_t(rates.shape(0));
   Plan plan{rows, batch_size, rates.data(), width, given == 1 ? 0 : width, threads, max_gradient_norm};
-  if (given != 1 && given < plan.updates()) throw std::invalid_argument("one rate, or one for each update, is needed");
+  if (given != 1 && given < plan.updates()) refuse("One rate, or one for each update, is needed.");
   return plan;
 }
 
@@ -224,7 +306,11 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
             return places;
           },
           "(inputs, width, columns, offset) of each layer in theta.")
-      .def("penalty", [](P& p, Array<const T> theta) { return p.core.penalty_value(theta.data()); })
+      .def("penalty",
+           [](P& p, Array<const T> theta) {
+             check_size("theta", int64_t(theta.size()), p.core.parameters());
+             return p.core.penalty_value(theta.data());
+           })
       .def(
           "condense",
           [](P& p, nb::object gram, nb::object products, double squares) {
@@ -237,11 +323,12 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       .def(
           "scores",
           [](P& p, Array<const T> theta, Matrix<T> z) {
-            auto [done, error] = p.guarded([&](Control& control) {
+            check_size("theta", int64_t(theta.size()), p.core.parameters());
+            check_size("z", int64_t(z.size()), p.core.n() * p.core.columns());
+            p.guarded([&](Control& control) {
               scores(p.core, theta.data(), z.data(), control);
               return true;
             });
-            if (error) std::rethrow_exception(error);
           },
           "theta"_a, "z"_a, "z (n, columns) gets the raw scores of all rows.")
       .def("row_moments",
@@ -252,11 +339,11 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       .def(
           "evaluate",
           [](P& p, Array<const T> theta, Optional<Array<T>> gradient, int threads) {
-            auto [loss, error] = p.guarded([&](Control& control) {
+            check_size("theta", int64_t(theta.size()), p.core.parameters());
+            if (gradient) check_size("gradient", int64_t(gradient->size()), p.core.parameters());
+            return p.guarded([&](Control& control) {
               return evaluate(p.core, theta.data(), gradient ? gradient->data() : nullptr, threads, control);
             });
-            if (error) std::rethrow_exception(error);
-            return loss;
           },
           "theta"_a, "gradient"_a.none() = nb::none(), "threads"_a = 1, "Sum of weight * loss over all rows.");
   nb::class_<D>(m, descent)
@@ -267,9 +354,10 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
   m.def(
       "run",
       [](P& p, D& d, const Rule& rule, Optional<Order*> order, Span span, const Steps& steps) {
-        auto [o, error] = p.guarded([&, plan = plan_of(order, span, steps), optimizer = optimizer_of(rule)](
-                                        Control& control) { return run(p.core, d.core, plan, optimizer, control); });
-        if (error) std::rethrow_exception(error);
+        check_size("theta", d.size, p.core.parameters());
+        const auto plan = plan_of(p.core.n(), order, span, steps);
+        const auto optimizer = optimizer_of(rule);
+        const auto o = p.guarded([&](Control& control) { return run(p.core, d.core, plan, optimizer, control); });
         return Numbers{o.loss, o.weight, o.penalty, o.gradient_norm, o.updates};
       },
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
@@ -277,11 +365,11 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
   m.def(
       "run_columns",
       [](P& p, D& d, const Rule& rule, Optional<Order*> order, Span span, const Steps& steps) {
-        auto [o, error] =
-            p.guarded([&, plan = plan_of(order, span, steps), optimizer = optimizer_of(rule)](Control& control) {
-              return run_columns(p.core, d.core, plan, optimizer, control);
-            });
-        if (error) std::rethrow_exception(error);
+        check_size("theta", d.size, p.core.parameters());
+        const auto plan = plan_of(p.core.n(), order, span, steps);
+        const auto optimizer = optimizer_of(rule);
+        const auto o =
+            p.guarded([&](Control& control) { return run_columns(p.core, d.core, plan, optimizer, control); });
         return std::tuple{o.loss, o.weight, o.penalty, o.updates};
       },
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
@@ -297,8 +385,11 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       "value_and_slope",
       [](std::pair<std::string, double> loss, Matrix<const T> y, Matrix<T> z, Vector<T> values, bool codes) {
         const Loss core = make_loss(loss.first, loss.second);
-        const int64_t K = int64_t(z.shape(1)), width = int64_t(y.shape(1));
-        for (int64_t i = 0; i < int64_t(z.shape(0)); ++i)
+        const int64_t m = int64_t(z.shape(0)), K = int64_t(z.shape(1)), width = int64_t(y.shape(1));
+        check_size("y", int64_t(y.size()), codes ? m : m * K);
+        check_size("values", int64_t(values.size()), m);
+        if (codes) check_codes(y.data(), m, std::max<int64_t>(K, 2));
+        for (int64_t i = 0; i < m; ++i)
           values.data()[i] = T(std::visit(
               [&](auto& l) {
                 return slopes_of(l, Block<T>{z.data() + i * K, y.data() + i * width, nullptr, 1, K, K, codes});
@@ -316,7 +407,8 @@ NB_MODULE(SKGD_MODULE, m) {
   bind<float>(m, "Problem32", "Descent32");
   bind<double>(m, "Problem64", "Descent64");
   nb::class_<Order>(m, "Order")
-      .def(nb::init<int64_t, int64_t>(), "n"_a, "d"_a)
+      .def(
+          "__init__", [](Order* order, int64_t n, int64_t d) { new (order) Order(check_rows(n), d); }, "n"_a, "d"_a)
       .def(
           "shuffle",
           [](Order& order, Vector<uint64_t> state) {

@@ -156,7 +156,7 @@ template <class T> class SideBySide {
   }
 
   template <class L> void slopes_alone(const L& loss, T y, T* __restrict z, const T* __restrict weight) {
-#pragma GCC ivdep
+    SKGD_INDEPENDENT
     for (int64_t k = 0; k < K_; ++k) {
       T slope;
       loss(y, z[k], slope);
@@ -166,7 +166,7 @@ template <class T> class SideBySide {
 
   template <class L> void with_values(const L& loss, T y, T* __restrict z, const T* __restrict weight) {
     T* __restrict values = values_.data();
-#pragma GCC ivdep
+    SKGD_INDEPENDENT
     for (int64_t k = 0; k < K_; ++k) {
       T slope;
       values[k] += weight[k] * loss(y, z[k], slope);
@@ -177,7 +177,7 @@ template <class T> class SideBySide {
   // What stands in logarithms is multiplied, so that one logarithm serves many rows.
   template <class L> void with_factors(const L& loss, T y, T* __restrict z, const T* __restrict weight) {
     T* __restrict values = values_.data(), * __restrict factors = factors_.data();
-#pragma GCC ivdep
+    SKGD_INDEPENDENT
     for (int64_t k = 0; k < K_; ++k) {
       T slope, e;
       values[k] += weight[k] * loss.without_log(y, z[k], slope, e);

@@ -7,11 +7,11 @@
 #pragma once
 #include <atomic>
 #include <cmath>
-#include <thread>
 #include <vector>
 
 #include "implicit.hpp"
 #include "model.hpp"
+#include "parallel.hpp"
 #include "quadratic.hpp"
 #include "update.hpp"
 
@@ -134,13 +134,7 @@ template <class T> class Accumulator {
         add(sums_.data());
       }
     } else {
-      std::vector<std::thread> pool;
-      for (int w = 1; w < workers; ++w)
-        pool.emplace_back([&, w] {
-          for (int64_t s = w; s < segments; s += workers) segment(w, s);
-        });
-      for (int64_t s = 0; s < segments; s += workers) segment(0, s);
-      for (auto& thread : pool) thread.join();
+      parallel_for(segments, workers, segment);
       for (int64_t s = 0; s < segments; ++s) add(sums_.data() + s * size);
     }
     if (gradient)

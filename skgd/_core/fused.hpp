@@ -149,7 +149,7 @@ template <class T, class L, bool implicit = false> class PerSample {
       }
       products(x, ahead, packed_.data(), cut_, z, gram);
       for (int r = 0; r < 4; ++r) z[r] += intercept;
-#pragma GCC unroll 4
+      SKGD_UNROLL
       for (int r = 0; r < 4; ++r) {
         const int64_t i = plan_.rows[u + r], at = u + r - begin;
         const auto [decay, scale] = step(u + r, i);
@@ -160,7 +160,7 @@ template <class T, class L, bool implicit = false> class PerSample {
         c[r] = implicit ? decay * whole : whole;
         z_[at] = z[r], y_[at] = y;
         if (targets_.weight) weights_[at] = weight(i);
-#pragma GCC unroll 4
+        SKGD_UNROLL
         for (int k = r + 1; k < 4; ++k)  // the intercept does not decay
           z[k] =
               (decay * z[k] + (T(1) - decay) * intercept) -

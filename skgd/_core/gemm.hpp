@@ -37,7 +37,7 @@ inline void tile(const T* A, int64_t a_step, int64_t a_row, const T* W, int64_t 
   using V = vec<T>;
   constexpr int L = lanes<T>;
   V sums[R][V_];
-#pragma GCC unroll 8
+  SKGD_UNROLL
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < V_; ++v) sums[r][v] = load<V>(Z + r * z_row + v * L);
   for (int64_t k = 0; k < count; ++k) {
@@ -48,7 +48,7 @@ inline void tile(const T* A, int64_t a_step, int64_t a_row, const T* W, int64_t 
       for (int v = 0; v < V_; ++v) sums[r][v] += a * w[v];
     }
   }
-#pragma GCC unroll 8
+  SKGD_UNROLL
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < V_; ++v) store(Z + r * z_row + v * L, sums[r][v]);
 }

@@ -2,6 +2,7 @@
 //   F(theta) = sum_i weight_i loss(y_i, z_i) / n + alpha R(weights of theta).
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <vector>
 
@@ -147,10 +148,11 @@ template <class T> struct Model {
   virtual void noise(uint64_t) {}
 };
 
-// Asked now and then, at least every 50 ms, whether to stop; `stop` is sticky.
+// Asked now and then, at least every 50 ms, whether to stop; `stop` stays set. Any thread may read and set `stop`;
+// done() is for the thread that called the core.
 struct Control {
   std::function<bool()> interrupted;
-  bool stop = false;
+  std::atomic<bool> stop = false;
   int64_t work = 0;
   bool done(int64_t elements) {
     if ((work += elements) > (1 << 22)) {  // a few milliseconds

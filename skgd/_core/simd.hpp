@@ -10,6 +10,15 @@
 #include <type_traits>
 #include <vector>
 
+// Put before a loop whose turns do not depend on each other through memory.
+#if defined(__clang__)
+#define SKGD_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define SKGD_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define SKGD_INDEPENDENT _Pragma("GCC ivdep")
+#define SKGD_UNROLL _Pragma("GCC unroll 8")
+#endif
+
 namespace skgd {
 
 template <class T> struct simd {
@@ -199,12 +208,16 @@ typedef uint8_t uint8x4 __attribute__((vector_size(4)));
 typedef uint8_t uint8x8 __attribute__((vector_size(8)));
 typedef int32_t int32x4 __attribute__((vector_size(16)));
 typedef int32_t int32x8 __attribute__((vector_size(32)));
-// For each byte: the places of its bits that are set.
+// For each byte: the places of its bits that are set. For each of `units` adjacent lanes of 32 bits that are one
+// element, `units` times the place, and the ones after it.
+template <int units>
 inline constexpr auto places_of_bits = [] {
-  std::array<std::array<uint8_t, 8>, 256> table{};
-  for (int bits = 0; bits < 256; ++bits)
-    for (int bit = 0, at = 0; bit < 8; ++bit)
-      if (bits >> bit & 1) table[bits][at++] = uint8_t(bit);
+  constexpr int bits = 8 / units;
+  std::array<std::array<uint8_t, 8>, 1 << bits> table{};
+  for (int mask = 0; mask < 1 << bits; ++mask)
+    for (int bit = 0, at = 0; bit < bits; ++bit)
+      if (mask >> bit & 1)
+        for (int unit = 0; unit < units; ++unit) table[mask][at++] = uint8_t(units * bit + unit);
   return table;
 }();
 #endif
@@ -228,10 +241,11 @@ inline int64_t add_nonzeros(const T* x, int64_t begin, int64_t end, int64_t at, 
       bits = __builtin_ia32_movmskpd256(vec<T>(found));
     else
       bits = __builtin_ia32_movmskps256(vec<T>(found));
-    const auto places = load<Bytes>(places_of_bits[bits].data());
+    const auto places = load<Bytes>(places_of_bits<1>[bits].data());
+    const auto lanes32 = load<uint8x8>(places_of_bits<sizeof(T) / 4>[bits].data());
     store(counts + j, load<Ints>(counts + j) - __builtin_convertvector(found, Ints));
     store(index + at, __builtin_convertvector(places, Ints) + int32_t(j));
-    store(value + at, __builtin_shuffle(v, __builtin_convertvector(places, vec<Int>)));
+    store(value + at, __builtin_ia32_permvarsi256(int32x8(v), __builtin_convertvector(lanes32, int32x8)));
     at += __builtin_popcount(bits);
   }
 #endif

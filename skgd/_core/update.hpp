@@ -34,18 +34,18 @@ void update_weights(const Rule& rule, const Theta<T>& theta, const Penalty<T>& p
   if ((K == 1 || theta.one_rate) && !penalty.scale) {
     const T rate = theta.rates[0];
     const int64_t size = inputs * K;
-#pragma GCC ivdep
+    SKGD_INDEPENDENT
     for (int64_t i = 0; i < size; ++i) rule.template update<l1_, l2_>(i, w, share * g[i], slots, rate, l1, l2);
   } else if (K == 1) {
     const T rate = theta.rates[0];
     const T* __restrict scale = penalty.scale;
-#pragma GCC ivdep
+    SKGD_INDEPENDENT
     for (int64_t i = 0; i < inputs; ++i)
       rule.template update<l1_, l2_>(i, w, share * g[i], slots, rate, l1 * scale[i], l2 * scale[i] * scale[i]);
   } else if (const T* __restrict strength = penalty.strength) {
     for (int64_t j = 0; j < inputs; ++j) {
       const T l1_j = penalty.l1_at(j), l2_j = penalty.l2_at(j);
-#pragma GCC ivdep
+      SKGD_INDEPENDENT
       for (int64_t k = 0; k < K; ++k)
         rule.template update<l1_, l2_>(j * K + k, w, share * g[j * K + k], slots, theta.rates[k], l1_j * strength[k],
                                        l2_j * strength[k]);
@@ -53,7 +53,7 @@ void update_weights(const Rule& rule, const Theta<T>& theta, const Penalty<T>& p
   } else {
     for (int64_t j = 0; j < inputs; ++j) {
       const T l1_j = penalty.l1_at(j), l2_j = penalty.l2_at(j);
-#pragma GCC ivdep
+      SKGD_INDEPENDENT
       for (int64_t k = 0; k < K; ++k)
         rule.template update<l1_, l2_>(j * K + k, w, share * g[j * K + k], slots, theta.rate(k), l1_j, l2_j);
     }
