@@ -1,7 +1,7 @@
 """scikit-learn's own tests of MLPRegressor and MLPClassifier, run on the perceptrons."""
 
 import pytest
-from _translated import PERCEPTRONS, mark_expected_failure, translated_tests
+from _translated import PERCEPTRONS, translated_tests
 from sklearn import neural_network
 
 pytestmark = [
@@ -15,8 +15,3 @@ globals().update(translated_tests("sklearn.neural_network.tests.test_mlp", neura
 @pytest.fixture
 def global_random_seed():
     return 42
-
-
-@pytest.fixture(autouse=True)
-def expected(request):
-    mark_expected_failure(request)

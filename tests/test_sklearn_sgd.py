@@ -1,7 +1,7 @@
 """scikit-learn's own tests of SGDRegressor and SGDClassifier, run on the linear models."""
 
 import pytest
-from _translated import LINEAR, mark_expected_failure, translated_tests
+from _translated import LINEAR, translated_tests
 from sklearn import linear_model
 
 pytestmark = [
@@ -15,8 +15,3 @@ globals().update(translated_tests("sklearn.linear_model.tests.test_sgd", linear_
 @pytest.fixture
 def global_random_seed():
     return 42
-
-
-@pytest.fixture(autouse=True)
-def expected(request):
-    mark_expected_failure(request)
