@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,6 +22,7 @@ from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
 from ._diagram import Diagram
 from ._fitting import begin_fit, end_fit
+from ._hints import HelpfulParameters, Names
 from ._options import Options, loss_of, options_of
 from ._problem import Problem
 from ._targets import Targets, Task
@@ -53,7 +54,7 @@ class TrainingRows(NamedTuple):
     shown: tuple  # (X as given, X, y, weight, kept), for callbacks
 
 
-class GradientDescent(Diagram, CallbackSupportMixin, BaseEstimator):
+class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEstimator):
     """What all estimators share: validation, descent, fitted attributes.
 
     A fitted estimator has two private attributes beside the public ones, both of plain values and arrays:
@@ -62,21 +63,21 @@ class GradientDescent(Diagram, CallbackSupportMixin, BaseEstimator):
 
     _task: str
     _parameter_constraints: dict = {
-        "solver": [StrOptions({"batch", "sgd", "minibatch"})],
+        "solver": [Names({"batch", "sgd", "minibatch"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "schedule": [StrOptions(set(SCHEDULES)), callable],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), Names({"auto"})],
+        "schedule": [Names(set(SCHEDULES)), callable],
+        "optimizer": [Names(set(OPTIMIZERS)), Optimizer],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "fit_intercept": ["boolean"],
         "standardize": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "check_every": [StrOptions({"epoch"}), Interval(Integral, 1, None, closed="left")],
+        "check_every": [Names({"epoch"}), Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "average": ["boolean", StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+        "average": ["boolean", Names({"auto"}), Interval(Integral, 0, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
         "warm_start": ["boolean"],
@@ -461,4 +462,6 @@ def shaped(array, name, shape):
     array = np.asarray(array, dtype=float)
     if array.size != np.prod(shape):
         raise ValueError(f"{name} has shape {array.shape}, but {shape} is needed.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} contains NaN or infinity.")
     return array.reshape(shape)

@@ -130,12 +130,12 @@ def options_of(estimator) -> Options:
     known = learning_rate is None and batch_size is None and network is None and loss.smooth
     optimizer = _optimizer_of(estimator, convex_batch=known)
     _check_use(estimator, optimizer, loss, schedule, batch_size)
-    penalty = PENALTIES[getattr(estimator, "penalty", "l2")]
+    penalty = _penalty_of(estimator)
     noisy_auto = learning_rate is None and batch_size is not None and network is None
     return Options(
         objective=Objective(
             loss,
-            penalty.build(estimator.alpha, getattr(estimator, "l1_ratio", 0.0)),
+            penalty,
             bool(estimator.fit_intercept),
             network,
         ),
@@ -186,6 +186,11 @@ def _optimizer_of(estimator, convex_batch: bool) -> Optimizer:
     if isinstance(optimizer, str):
         rule = OPTIMIZERS[optimizer]
         optimizer = rule(**rule.by_name) if convex_batch else rule()
+    if type(optimizer) not in OPTIMIZERS.values():
+        raise ValueError(
+            f"optimizer={optimizer!r} is not one of skgd.optimizers: rules are compiled, so subclasses "
+            f"of Optimizer cannot be used. Take one of {sorted(OPTIMIZERS)}, with its parameters."
+        )
     for name in ("beta", "beta_1", "beta_2", "rho"):
         _check_range(optimizer, name, 0, 1, closed_left=True)
     _check_range(optimizer, "epsilon", 0, np.inf)
@@ -239,6 +244,8 @@ def _check_range(thing, name, low, high, closed_left=False):
     value = getattr(thing, name, None)
     if value is None or thing.__class__.__module__.partition(".")[0] != "skgd":
         return
+    if not isinstance(value, numbers.Real):
+        raise ValueError(f"{name}={value!r} of {type(thing).__name__} must be one number.")
     if not (low <= value if closed_left else low < value) or not value < high:
         left = "[" if closed_left else "("
         raise ValueError(
@@ -263,6 +270,13 @@ def _check_schedule(schedule) -> None:
     if not callable(schedule.following):
         raise ValueError(f"then={schedule.then!r} of Warmup must be a name, a schedule or a callable.")
     _check_schedule(schedule.following)
+
+
+def _penalty_of(estimator) -> Penalty:
+    name, l1_ratio = getattr(estimator, "penalty", "l2"), getattr(estimator, "l1_ratio", 0.0)
+    if name == "elasticnet" and l1_ratio is None:
+        raise ValueError('l1_ratio=None has no meaning for penalty="elasticnet": give a number from 0 to 1.')
+    return PENALTIES[name].build(estimator.alpha, l1_ratio)
 
 
 def _averaging_of(average, by_default: bool) -> Averaging | None:

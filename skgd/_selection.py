@@ -50,7 +50,9 @@ class Candidates:
         self.schema = schema_of(door)
         self.weight = check_weights(sample_weight, self.X)
         self.seed = options_of(search).seed  # one order of the rows for all
-        self.template = self._new(learning_rate=1.0)
+        self.automatic = isinstance(search.learning_rates, str)
+        self.given = not self.automatic and np.ndim(search.learning_rates) > 0
+        self.template = self._new(learning_rate="auto" if self.automatic else 1.0)
         self.options = options_of(self.template)
         self.loss = self.options.objective.loss
         self.task = self.template._task_of(self.y)
@@ -58,7 +60,7 @@ class Candidates:
         self.design = self.template._design(self.options, self.X, self.targets)
         alphas = [search.alpha] if search.alphas is None else _positive(search.alphas, "alphas", zero=True)
         rates = self._rates(max(alphas))
-        self.params = [(float(alpha), float(rate)) for alpha in alphas for rate in rates]
+        self.params = [(float(alpha), rate) for alpha in alphas for rate in rates]
         cv = check_cv(search.cv, self.y, classifier=is_classifier(search))
         self.folds = [_rows(fold, len(self.y)) for fold in cv.split(self.X, self.y, groups)]
         self.in_fold = [self._weights_of(train) for train, _ in self.folds]
@@ -71,15 +73,19 @@ class Candidates:
         targets = self.template._encode(self.task, self.y, weight, self.X.dtype, self.loss)
         return targets.weighted_to_mean_one()
 
-    def _rates(self, alpha) -> np.ndarray:
-        """The rates asked for: so many, a factor of two apart, up to the largest stable one."""
-        given = self.search.learning_rates
-        if np.ndim(given):
-            return _positive(given, "learning_rates")
+    def _rates(self, alpha) -> list:
+        """The rates asked for: so many, a factor of two apart, up to the largest stable one; or "auto"."""
+        asked = self.search.learning_rates
+        if self.automatic:
+            return ["auto"]
+        if self.given:
+            return _positive(asked, "learning_rates").tolist()
         options = self.options.with_rate(None, alpha)
         problem = Problem(self.design, self.targets, options.objective)
         half, _ = base_rate(problem, initial_descent(options, problem), options, False)
-        return 2 * half * _RATIO ** np.arange(1.0 - given, 1.0)
+        if asked == 1:  # not at the limit of stability
+            return [float(half)]
+        return (2 * half * _RATIO ** np.arange(1.0 - asked, 1.0)).tolist()
 
     def _weights_of(self, train) -> np.ndarray:
         """Sample weights that are zero on the rows held out."""
@@ -100,7 +106,7 @@ class Candidates:
 
     def fitted(self) -> list[list]:
         """For each candidate and fold the fitted estimator, or None where it diverged."""
-        shares = can_share_pass(self.options, self.design, self.targets)
+        shares = not self.automatic and can_share_pass(self.options, self.design, self.targets)
         return self._fit_together() if shares else self._fit_apart()
 
     def _fit(self, alpha, rate, fold):
@@ -205,7 +211,7 @@ class Candidates:
     def choose(self) -> Chosen:
         """The candidate with the best mean score, fitted on all rows."""
         error = None
-        for _ in range(1 if np.ndim(self.search.learning_rates) else _TRIES):
+        for _ in range(1 if self.given or self.automatic else _TRIES):
             begin = time.perf_counter()
             fitted = self.fitted()
             fit_time = time.perf_counter() - begin
@@ -213,7 +219,7 @@ class Candidates:
             scores = self.scores(fitted)
             results = self._results(scores, fit_time, time.perf_counter() - begin)
             means = results["mean_test_score"]
-            if np.ndim(self.search.learning_rates):  # rates of our own reach for the limit on purpose
+            if self.given:  # rates of our own reach for the limit on purpose
                 self._warn_of(fitted)
             for index in np.argsort(-means, kind="stable")[: np.isfinite(means).sum()]:
                 alpha, rate = self.params[index]
@@ -226,7 +232,7 @@ class Candidates:
                 return Chosen(estimator, self._facts(index, results, estimator))
             if error is None and any(None not in models for models in fitted):
                 raise ValueError("No candidate has a finite mean score: look at the scorer and at the folds.")
-            if not np.ndim(self.search.learning_rates):
+            if not self.given and not self.automatic:
                 fall = _RATIO**-self.search.learning_rates
                 self.params = [(alpha, rate * fall) for alpha, rate in self.params]
         raise error or self._none_left()
@@ -255,12 +261,14 @@ class Candidates:
         vars(estimator).update(self.schema)
         return {
             **self.schema,
-            "learning_rate_": rate,
+            "learning_rate_": estimator.learning_rate_ if self.automatic else rate,
             "alpha_": alpha,
             "best_score_": float(results["mean_test_score"][index]),
             "best_index_": int(index),
             "best_params_": results["params"][index],
-            "learning_rates_": np.unique([rate for _, rate in self.params]),
+            "learning_rates_": np.unique(
+                [estimator.learning_rate_ if self.automatic else rate for _, rate in self.params]
+            ),
             "n_splits_": len(self.folds),
             "cv_results_": results,
         }

@@ -12,7 +12,8 @@ from sklearn.utils.validation import column_or_1d
 
 from ._estimator import partial_fit_available
 from ._targets import Classes, Labels, Numbers, Targets, Task, classes_of
-from ._validation import class_weights, dense
+from ._validation import class_weights, dense, refuse_sparse
+from .losses import LOSSES
 
 
 class Regression(RegressorMixin):
@@ -61,6 +62,7 @@ class Regression(RegressorMixin):
         return self._fitted_task().predict(raw, self._fitted_loss)
 
     def _task_of(self, y, classes=None) -> Task:
+        refuse_sparse(y)
         return Numbers(flat=y.ndim == 1)
 
     def _fitted_task(self) -> Task:
@@ -69,6 +71,8 @@ class Regression(RegressorMixin):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        loss = LOSSES.get(self.loss) if isinstance(self.loss, str) else self.loss
+        tags.target_tags.positive_only = getattr(loss, "log_link", False)
         return tags
 
 
@@ -201,6 +205,13 @@ class Classification(ClassifierMixin):
             if self.class_weight is not None:
                 raise ValueError("class_weight is not supported for multilabel y: use sample_weight.")
             return Labels(np.arange(y.shape[1]))
+        refuse_sparse(y)
+        if y.ndim == 2 and y.shape[1] > 1:
+            raise ValueError(
+                f"y has shape {y.shape}: {type(self).__name__} predicts one class a row and takes y as a 1d "
+                f"array. For several labels a row use GDMLPClassifier (y of zeros and ones), or "
+                f"sklearn.multioutput.MultiOutputClassifier."
+            )
         return Classes(classes_of(_one_label_a_row(y)) if classes is None else classes)
 
     def _fitted_task(self) -> Task:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import copy
+from inspect import signature
 
 import numpy as np
 
@@ -13,6 +15,15 @@ _MLP_ACTIVATIONS = {"identity", "logistic", "tanh", "relu"}
 
 def _no_twin(estimator, why):
     return ValueError(f"{type(estimator).__name__} with {why} has no counterpart in scikit-learn.")
+
+
+def _warn_of_loss(estimator, kind):
+    warnings.warn(
+        f"{kind} of scikit-learn has no loss={estimator.loss!r}: the twin predicts the same, but it would "
+        f"minimise the squared error if it were fitted anew.",
+        UserWarning,
+        stacklevel=4,
+    )
 
 
 def _carry(estimator, twin):
@@ -46,6 +57,8 @@ def linear_regressor(estimator, loss):
     else:
         known = {"squared_error", "huber", "epsilon_insensitive", "squared_epsilon_insensitive"}
         options = {"loss": loss.name} if loss.name in known else {}
+        if not options:
+            _warn_of_loss(estimator, "SGDRegressor")
         if hasattr(loss, "epsilon") and options:
             options["epsilon"] = loss.epsilon
         twin = linear_model.SGDRegressor(
@@ -96,10 +109,13 @@ def perceptron_regressor(estimator, loss):
     """MLPRegressor."""
     from sklearn.neural_network import MLPRegressor
 
-    if loss.log_link:
+    takes_loss = "loss" in signature(MLPRegressor).parameters  # from scikit-learn 1.7 on
+    if loss.log_link and not (takes_loss and loss.name == "poisson"):
         raise _no_twin(estimator, f"loss={estimator.loss!r} (a log link)")
-    twin = _perceptron(estimator, MLPRegressor)
-    twin.out_activation_ = "identity"
+    if loss.name not in ("squared_error", "poisson"):
+        _warn_of_loss(estimator, "MLPRegressor")
+    twin = _perceptron(estimator, MLPRegressor, **({"loss": "poisson"} if loss.log_link else {}))
+    twin.out_activation_ = "exp" if loss.log_link else "identity"
     return twin
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "class_weights",
     "dense",
     "door_of",
+    "refuse_sparse",
     "rows_of",
     "schema_of",
 ]
@@ -48,10 +49,26 @@ def check_design(estimator, X, y="no_validation", *, reset: bool, multi_output=T
         "reset": reset,
         "ensure_all_finite": not (_is_core_array(X) and core.all_finite(X)),
     }
-    if isinstance(y, str):
-        return _canonical(validate_data(estimator, X, **options))
-    X, y = validate_data(estimator, X, y, multi_output=multi_output, y_numeric=y_numeric, **options)
+    try:
+        if isinstance(y, str):
+            return _canonical(validate_data(estimator, X, **options))
+        X, y = validate_data(estimator, X, y, multi_output=multi_output, y_numeric=y_numeric, **options)
+    except ValueError as error:
+        columns = _text_columns(X)
+        if "could not convert" not in str(error) or not columns:
+            raise
+        raise ValueError(
+            f"The columns {columns} of X hold text or categories. Turn them into numbers first, for example "
+            f"with OneHotEncoder in a ColumnTransformer."
+        ) from error
     return _canonical(X), y
+
+
+def _text_columns(X) -> list[str]:
+    """Columns of a data frame that are not numbers."""
+    schema = dict(zip(getattr(X, "columns", ()), getattr(X, "dtypes", ()), strict=False))
+    numeric = ("int", "uint", "float", "bool", "decimal")
+    return [str(name) for name, dtype in schema.items() if not str(dtype).lower().startswith(numeric)]
 
 
 def door_of(estimator):
@@ -113,6 +130,11 @@ def _canonical(X):
         wide = np.promote_types(X.indptr.dtype, X.indices.dtype)
         X = type(X)((X.data, X.indices.astype(wide), X.indptr.astype(wide)), shape=X.shape)
     return X
+
+
+def refuse_sparse(y) -> None:
+    if sparse.issparse(y):
+        raise ValueError("y is a sparse matrix: give a dense array, such as y.toarray().")
 
 
 def dense(y) -> np.ndarray:

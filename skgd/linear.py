@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Real
+from typing import Self
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from scipy import sparse
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_is_fitted
 
 from . import _twins as twins
 from ._docs import documented
 from ._estimator import GradientDescent, shaped
+from ._hints import Names
 from ._options import loss_names
 from ._penalty import PENALTIES
 from ._tasks import Classification, Regression
@@ -27,8 +31,8 @@ class LinearModel(GradientDescent):
 
     _parameter_constraints = {
         **GradientDescent._parameter_constraints,
-        "penalty": [StrOptions({name for name in PENALTIES if name}), None],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "penalty": [Names({name for name in PENALTIES if name}), None],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
     }
     _fitted = "coef_"
 
@@ -60,6 +64,34 @@ class LinearModel(GradientDescent):
     def _fill(cls, problem, theta, flat):
         size = problem.targets.columns * problem.d
         cls._start_at(problem, theta, 0, flat[:size], flat[size:])
+
+    def sparsify(self) -> Self:
+        """Turn ``coef_`` into a CSR matrix, which takes less memory where an l1 penalty left many zeros.
+
+        Predictions stay as they are; further training turns it back.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        check_is_fitted(self, self._fitted)
+        self.coef_ = sparse.csr_matrix(self.coef_)
+        return self
+
+    def densify(self) -> Self:
+        """Turn ``coef_`` back into an array.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        check_is_fitted(self, self._fitted)
+        if sparse.issparse(self.coef_):
+            coef = self.coef_.toarray()
+            self.coef_ = coef.ravel() if self._fitted_task().coef_is_flat else coef
+        return self
 
     def _raw(self, X):
         """Raw scores (n, K) for validated X."""
@@ -114,7 +146,7 @@ class GDRegressor(Regression, LinearModel):
     _twin = staticmethod(twins.linear_regressor)
     _parameter_constraints = {
         **LinearModel._parameter_constraints,
-        "loss": [StrOptions(loss_names("regression")), Loss],
+        "loss": [Names(loss_names("regression")), Loss],
     }
 
     def __init__(
@@ -221,8 +253,8 @@ class GDClassifier(Classification, LinearModel):
     _twin = staticmethod(twins.linear_classifier)
     _parameter_constraints = {
         **LinearModel._parameter_constraints,
-        "loss": [StrOptions(loss_names("classification")), Loss],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "loss": [Names(loss_names("classification")), Loss],
+        "class_weight": [dict, Names({"balanced"}), None],
     }
 
     def __init__(

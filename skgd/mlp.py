@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
 from . import _twins as twins
 from ._coordinates import convert
 from ._design import Standard, design_of
 from ._docs import documented
 from ._estimator import GradientDescent, shaped
+from ._hints import Names
 from ._network import ACTIVATIONS, Network
 from ._options import loss_names
 from ._problem import scoring_problem
@@ -30,7 +31,7 @@ class PerceptronModel(GradientDescent):
     _parameter_constraints = {
         **GradientDescent._parameter_constraints,
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [Names(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
     }
@@ -135,7 +136,7 @@ class GDMLPRegressor(Regression, PerceptronModel):
     _twin = staticmethod(twins.perceptron_regressor)
     _parameter_constraints = {
         **PerceptronModel._parameter_constraints,
-        "loss": [StrOptions(loss_names("regression")), Loss],
+        "loss": [Names(loss_names("regression")), Loss],
     }
 
     def __init__(
@@ -249,8 +250,8 @@ class GDMLPClassifier(Classification, PerceptronModel):
     _twin = staticmethod(twins.perceptron_classifier)
     _parameter_constraints = {
         **PerceptronModel._parameter_constraints,
-        "loss": [StrOptions(loss_names("classification")), Loss],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "loss": [Names(loss_names("classification")), Loss],
+        "class_weight": [dict, Names({"balanced"}), None],
     }
 
     def __init__(

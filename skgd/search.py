@@ -12,6 +12,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 
 from ._docs import documented
+from ._hints import Names
 from .linear import GDClassifier, GDRegressor, LinearModel
 from .losses import Loss
 from .optimizers import Optimizer
@@ -26,7 +27,7 @@ def _constraints(kind):
     del kept["learning_rate"], kept["warm_start"]
     return {
         **kept,
-        "learning_rates": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "learning_rates": [Interval(Integral, 1, None, closed="left"), "array-like", Names({"auto"})],
         "alphas": ["array-like", None],
         "cv": ["cv_object"],
         "scoring": [str, callable, None],
@@ -192,7 +193,7 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         *,
         solver: str = "minibatch",
         batch_size: int = 32,
-        learning_rates: int | ArrayLike = 10,
+        learning_rates: int | ArrayLike | str = 10,
         alphas: ArrayLike | None = None,
         cv=None,
         scoring: str | Callable | None = None,
@@ -315,7 +316,7 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         *,
         solver: str = "minibatch",
         batch_size: int = 32,
-        learning_rates: int | ArrayLike = 10,
+        learning_rates: int | ArrayLike | str = 10,
         alphas: ArrayLike | None = None,
         cv=None,
         scoring: str | Callable | None = None,

@@ -13,7 +13,7 @@ PACKAGE = Path(skgd.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (  # from the ground up
     {"_core"},
-    {"_design", "_docs", "_penalty", "exceptions", "losses", "optimizers", "schedules"},
+    {"_design", "_docs", "_hints", "_penalty", "exceptions", "losses", "optimizers", "schedules"},
     {"_network", "_rates", "_targets", "_validation"},
     {"_batch_rates", "_diagram", "_network_rates", "_options"},
     {"_epochs", "_problem"},

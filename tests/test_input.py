@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from _data import SOLVERS, csr, make, theta
 
-from skgd import GDClassifier, GDRegressor
+from skgd import GDClassifier, GDRegressor, losses, optimizers, schedules
 
 BOTH = [GDRegressor, GDClassifier]
 
@@ -210,3 +210,112 @@ def test_one_row_and_one_feature(kind, solver):
 def test_features_of_enormous_size_raise_nothing_internal(solver):
     X, y = np.random.default_rng(0).standard_normal((50, 3)) * 1e100, np.arange(50.0)
     assert np.isfinite(GDRegressor(solver=solver, max_iter=3).fit(X, y).coef_).all()
+
+
+# ---------------------------------------------------------------- what to write instead
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "words"),
+    [
+        ("learning_rate", "constant", 'Write schedule="constant"'),
+        ("learning_rate", "optimal", 'Write schedule="optimal"'),
+        ("solver", "adam", 'Write optimizer="adam"'),
+        ("solver", "lbfgs", 'Write solver="batch"'),
+        ("optimizer", "sgd", 'Write optimizer="plain"'),
+        ("optimizer", "adm", "Did you mean 'adam'"),
+        ("loss", "mse", "Did you mean 'squared_error'"),
+        ("loss", "hubber", "Did you mean 'huber'"),
+        ("penalty", "lasso", "Did you mean 'l1'"),
+        ("schedule", "cosin", "Did you mean 'cosine'"),
+    ],
+)
+def test_words_of_other_libraries(parameter, value, words):
+    X, y = make()
+    with pytest.raises(ValueError, match=parameter) as caught:
+        GDRegressor(**{parameter: value}).fit(X, y)
+    assert words in str(caught.value)
+    assert "'adadelta', 'adagrad', 'adam'" in str(caught.value) or parameter != "optimizer"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("eta0", "Write learning_rate"),
+        ("learning_rate_init", "Write learning_rate"),
+        ("epochs", "Write max_iter"),
+        ("batchsize", "Did you mean 'batch_size'"),
+        ("momentum", "optimizer=skgd.optimizers.Momentum"),
+    ],
+)
+def test_parameters_of_other_libraries(name, words):
+    with pytest.raises(TypeError, match=f"GDRegressor has no parameter '{name}'") as caught:
+        GDRegressor(**{name: 1})
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"loss": losses.Quantile([0.1, 0.9])}, "quantile=.* must be one number"),
+        ({"schedule": schedules.Step(period=[15, 30])}, "period=.* must be one number"),
+        ({"penalty": "elasticnet", "l1_ratio": None}, "l1_ratio=None"),
+    ],
+)
+def test_one_number_is_wanted(params, words):
+    X, y = make()
+    with pytest.raises(ValueError, match=words):
+        GDRegressor(**params).fit(X, y)
+
+
+def test_no_ratio_is_needed_where_it_has_no_use():
+    X, y = make()
+    expected = GDRegressor(random_state=0).fit(X, y).coef_
+    np.testing.assert_array_equal(GDRegressor(l1_ratio=None, random_state=0).fit(X, y).coef_, expected)
+
+
+def test_a_subclass_of_an_optimizer_is_an_error():
+    class Mine(optimizers.Adam):
+        """With a rule of its own."""
+
+    X, y = make()
+    with pytest.raises(ValueError, match=r"optimizer=.*subclasses of Optimizer cannot be used"):
+        GDRegressor(optimizer=Mine()).fit(X, y)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_sparse_y_is_an_error(kind):
+    X, y = data_of(kind)
+    with pytest.raises((ValueError, TypeError), match=r"(?i)sparse"):
+        kind().fit(X, csr(y[:, None]))
+
+
+def test_several_labels_a_row_are_an_error_that_names_the_estimator_to_take():
+    X, y = data_of(GDClassifier)
+    with pytest.raises(ValueError, match="GDMLPClassifier"):
+        GDClassifier().fit(X, np.column_stack([y, 1 - y, y]))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("kind", BOTH)
+def test_columns_of_text_are_named(kind, library):
+    frames = pytest.importorskip(library)
+    X, y = data_of(kind)
+    frame = frames.DataFrame({"size": X[:, 0], "city": ["Bonn"] * len(y)})
+    with pytest.raises(ValueError, match=r"columns \['city'\] of X hold text"):
+        kind().fit(frame, y)
+
+
+def test_labels_of_different_types_are_an_error():
+    X, y = data_of(GDClassifier)
+    mixed = np.array([1, "one"], dtype=object)[y]
+    with pytest.raises(ValueError, match="different types"):
+        GDClassifier().fit(X, mixed)
+
+
+@pytest.mark.parametrize("name", ["coef_init", "intercept_init"])
+def test_a_start_that_is_not_finite_is_an_error(name):
+    X, y = make()
+    start = np.full(5 if name == "coef_init" else 1, np.nan)
+    with pytest.raises(ValueError, match=f"{name} contains NaN"):
+        GDRegressor().fit(X, y, **{name: start})

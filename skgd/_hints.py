@@ -1,0 +1,137 @@
+"""What to write instead: words of other libraries for parameters and their values, and near misses."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from inspect import signature
+
+from sklearn.utils._param_validation import InvalidParameterError, StrOptions
+
+__all__ = ["HelpfulParameters", "Names"]
+
+_OPTIMIZERS = ("adam", "adagrad", "rmsprop", "momentum", "nesterov", "adamw", "nadam", "ftrl")
+_SGD_SCHEDULES = ("constant", "optimal", "invscaling", "adaptive")
+
+# values of parameters, as scikit-learn, Keras and PyTorch call them
+_VALUES = {
+    "loss": {
+        "mse": "squared_error",
+        "mean_squared_error": "squared_error",
+        "squared_loss": "squared_error",
+        "l2": "squared_error",
+        "mae": "absolute_error",
+        "mean_absolute_error": "absolute_error",
+        "l1": "absolute_error",
+        "pinball": "quantile",
+        "logcosh": "log_cosh",
+        "smooth_l1": "huber",
+        "log": "log_loss",
+        "logistic": "log_loss",
+        "cross_entropy": "log_loss",
+        "categorical_crossentropy": "log_loss",
+        "binary_crossentropy": "log_loss",
+        "bce": "log_loss",
+        "softmax": "log_loss",
+        "svm": "hinge",
+    },
+    "activation": {"sigmoid": "logistic", "swish": "silu", "linear": "identity", "leakyrelu": "leaky_relu"},
+    "penalty": {"ridge": "l2", "lasso": "l1", "elastic_net": "elasticnet", "none": None},
+    "solver": {"full": "batch", "gd": "batch", "stochastic": "sgd", "mini-batch": "minibatch"},
+    "schedule": {"cosine_annealing": "cosine", "onecycle": "one_cycle", "linear": "polynomial"},
+}
+
+# names of parameters that other libraries have for what skgd calls otherwise
+_PARAMETERS = {
+    "eta0": "learning_rate",
+    "eta": "learning_rate",
+    "lr": "learning_rate",
+    "learning_rate_init": "learning_rate",
+    "step_size": "learning_rate",
+    "power_t": "schedule=skgd.schedules.InvScaling(power=...)",
+    "momentum": "optimizer=skgd.optimizers.Momentum(beta=...)",
+    "nesterovs_momentum": 'optimizer="nesterov"',
+    "beta_1": "optimizer=skgd.optimizers.Adam(beta_1=...)",
+    "beta_2": "optimizer=skgd.optimizers.Adam(beta_2=...)",
+    "epsilon": "loss=skgd.losses.Huber(epsilon=...) or EpsilonInsensitive, or an optimizer's epsilon",
+    "quantile": "loss=skgd.losses.Quantile(quantile=...)",
+    "power": "loss=skgd.losses.Tweedie(power=...)",
+    "C": "alpha (about 1 / (C n_samples))",
+    "lambda_": "alpha",
+    "weight_decay": "alpha",
+    "epochs": "max_iter",
+    "n_epochs": "max_iter",
+    "n_iter": "max_iter",
+    "eps": "tol",
+    "patience": "n_iter_no_change",
+    "seed": "random_state",
+    "criterion": "loss",
+    "hidden_layers": "hidden_layer_sizes",
+    "clipnorm": "max_grad_norm",
+    "normalize": "standardize",
+}
+
+
+class Names(StrOptions):
+    """Strings that a parameter takes, told in alphabetical order."""
+
+    def __str__(self):
+        return f"a str among {{{', '.join(repr(name) for name in sorted(self.options))}}}"
+
+
+class HelpfulParameters:
+    """Mixin of the estimators: messages about wrong parameters also say what to write instead."""
+
+    def __new__(cls, *args, **parameters):
+        _check_parameter_names(cls, parameters)
+        return super().__new__(cls)
+
+    def _validate_params(self):
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            raise InvalidParameterError(f"{error}{_hint_for(self)}") from None
+
+
+def _check_parameter_names(kind: type, given: dict) -> None:
+    """Raise TypeError, as Python would, for a parameter that there is not; say what to write instead."""
+    known = [name for name in signature(kind.__init__).parameters if name != "self"]
+    for name in given:
+        if name not in known:
+            raise TypeError(f"{kind.__name__} has no parameter {name!r}.{_other_parameter(name, known)}")
+
+
+def _other_parameter(name: str, known: list[str]) -> str:
+    if name in _PARAMETERS:
+        return f" Write {_PARAMETERS[name]} instead."
+    return _close(name, known)
+
+
+def _close(name: str, known) -> str:
+    found = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def _hint_for(estimator) -> str:
+    """What to write instead of the first value that is not allowed; empty where nothing comes to mind."""
+    for name, value in estimator.get_params(deep=False).items():
+        constraints = estimator._parameter_constraints.get(name, ())
+        allowed = [each.options for each in constraints if isinstance(each, Names)]
+        known = set().union(*allowed)
+        if isinstance(value, str) and known and value not in known:
+            return _hint_for_value(name, value, known)
+    return ""
+
+
+def _hint_for_value(name: str, value: str, known: set[str]) -> str:
+    if name == "learning_rate" and value in _SGD_SCHEDULES:
+        return f' Write schedule="{value}", and a number (eta0 of SGD*) or "auto" for learning_rate.'
+    if name == "solver" and value in _OPTIMIZERS:
+        return f' Write optimizer="{value}": solver says how many rows an update sees.'
+    if name == "solver" and value in ("lbfgs", "newton-cg", "newton-cholesky", "liblinear", "sag", "saga"):
+        return ' Write solver="batch"; with optimizer="nesterov" it converges fastest.'
+    if name == "optimizer" and value in ("sgd", "gd", "gradient_descent"):
+        return ' Write optimizer="plain"; solver="sgd" says that an update sees one row.'
+    simple = value.lower().replace(" ", "_")
+    if simple in _VALUES.get(name, {}) and _VALUES[name][simple] in known | {None}:
+        return f" Did you mean {_VALUES[name][simple]!r}?"
+    return _close(value, known)
