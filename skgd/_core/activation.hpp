@@ -1,15 +1,18 @@
 // Activations of hidden units: value and slope together, without branches so that loops vectorise.
 #pragma once
 #include <cmath>
-#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "simd.hpp"
+#include "variant.hpp"
 
 namespace skgd {
 
 struct Identity {
+  static constexpr std::string_view name = "identity";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T z, T& slope) const {
     slope = T(1);
     return z;
@@ -17,6 +20,8 @@ struct Identity {
 };
 
 struct Relu {
+  static constexpr std::string_view name = "relu";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T z, T& slope) const {
     slope = z > 0 ? T(1) : T(0);
     return z > 0 ? z : T(0);
@@ -24,6 +29,8 @@ struct Relu {
 };
 
 struct LeakyRelu {
+  static constexpr std::string_view name = "leaky_relu";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T z, T& slope) const {
     slope = z > 0 ? T(1) : T(0.01);
     return slope * z;
@@ -31,6 +38,8 @@ struct LeakyRelu {
 };
 
 struct Logistic {
+  static constexpr std::string_view name = "logistic";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T z, T& slope) const {
     const T value = T(1) / (T(1) + exp_(-z));
     slope = value * (T(1) - value);
@@ -39,6 +48,8 @@ struct Logistic {
 };
 
 struct Tanh {
+  static constexpr std::string_view name = "tanh";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T z, T& slope) const {
     // Lambert's continued fraction where 1 - 2 / (e^2z + 1) would lose digits
     const T q = z * z;
@@ -52,6 +63,8 @@ struct Tanh {
 };
 
 struct Elu {
+  static constexpr std::string_view name = "elu";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T z, T& slope) const {
     const T e = exp_(z < 0 ? z : T(0));
     slope = e;
@@ -60,6 +73,8 @@ struct Elu {
 };
 
 struct Gelu {  // z times the normal distribution function
+  static constexpr std::string_view name = "gelu";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T z, T& slope) const {
     const T phi = T(0.5) * (T(1) + std::erf(z * T(0.70710678118654752440)));
     slope = phi + z * T(0.39894228040143267794) * exp_(T(-0.5) * z * z);
@@ -68,6 +83,8 @@ struct Gelu {  // z times the normal distribution function
 };
 
 struct Silu {
+  static constexpr std::string_view name = "silu";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T z, T& slope) const {
     const T share = T(1) / (T(1) + exp_(-z));
     slope = share * (T(1) + z * (T(1) - share));
@@ -76,6 +93,8 @@ struct Silu {
 };
 
 struct Softplus {
+  static constexpr std::string_view name = "softplus";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T z, T& slope) const {
     const T e = exp_(z < 0 ? z : -z);  // exp(-|z|)
     slope = (z < 0 ? e : T(1)) / (T(1) + e);
@@ -85,18 +104,7 @@ struct Softplus {
 
 using Activation = std::variant<Identity, Relu, LeakyRelu, Logistic, Tanh, Elu, Gelu, Silu, Softplus>;
 
-inline Activation make_activation(const std::string& name) {
-  if (name == "identity") return Identity{};
-  if (name == "relu") return Relu{};
-  if (name == "leaky_relu") return LeakyRelu{};
-  if (name == "logistic") return Logistic{};
-  if (name == "tanh") return Tanh{};
-  if (name == "elu") return Elu{};
-  if (name == "gelu") return Gelu{};
-  if (name == "silu") return Silu{};
-  if (name == "softplus") return Softplus{};
-  throw std::invalid_argument("no activation is named " + name);
-}
+inline Activation make_activation(const std::string& name) { return ByName<Activation>::make("activation", name, {}); }
 
 // z (m, columns) becomes values and, with `slopes`, the slopes; columns past `width` become zero.
 template <class T, class A>

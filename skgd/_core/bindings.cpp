@@ -109,13 +109,14 @@ using Hidden = std::tuple<std::vector<int64_t>, std::string, double>;  // widths
 template <class T> struct BoundProblem {
   Problem<T> core;
   std::vector<nb::object> kept;  // the arrays the core points into
+  Buffer<T> ones;                // likewise
   Guard* guard = nullptr;        // of the run in progress
 
-  BoundProblem(nb::object rows, nb::object standard, nb::tuple targets, nb::object loss,
-               std::pair<double, double> penalty, bool fit_intercept, Optional<Hidden> hidden, nb::object folds) {
+  BoundProblem(nb::object rows, nb::object standard, nb::tuple targets, nb::object loss, nb::tuple penalty,
+               bool fit_intercept, Optional<Hidden> hidden, nb::object folds) {
     core.fit_intercept = fit_intercept;
-    core.penalty.l1 = penalty.first, core.penalty.l2 = penalty.second;
     set_design(rows, standard);
+    set_penalty(penalty);
     set_targets(targets, !folds.is_none());
     if (PyCallable_Check(loss.ptr())) {
       core.loss = Callback{callback<float>(loss), callback<double>(loss)};
@@ -175,8 +176,30 @@ template <class T> struct BoundProblem {
     check_size("center", int64_t(center.size()), core.d());
     check_size("inverse_scale", int64_t(inverse_scale.size()), core.d());
     dense.center = center.data(), dense.inverse_scale = inverse_scale.data();
-    core.penalty.scale = dense.inverse_scale;
+    core.penalty.strength.scale = dense.inverse_scale;
     core.design = dense;
+  }
+
+  // (l1, l2) or (name, parameters), and then, if wanted, an array (d,) of factors of its strength for each feature.
+  void set_penalty(nb::tuple penalty) {
+    if (nb::isinstance<nb::str>(penalty[0])) {
+      const auto parameters = nb::cast<std::vector<double>>(penalty[1]);
+      core.penalty.kind = ByName<PenaltyKind>::make("penalty", nb::cast<std::string>(penalty[0]), parameters);
+    } else {
+      core.penalty.kind = elastic_net(nb::cast<double>(penalty[0]), nb::cast<double>(penalty[1]));
+    }
+    Strength<T>& strength = core.penalty.strength;
+    if (nb::len(penalty) > 2 && !penalty[2].is_none()) {
+      const auto factors = keep<Vector<const T>>(penalty[2]);
+      check_size("strength", int64_t(factors.size()), core.d());
+      strength.feature = factors.data();
+    }
+    if (!strength.feature == !strength.scale) return;
+    ones.assign(core.d(), T(1));
+    if (strength.feature)
+      strength.scale = ones.data();
+    else
+      strength.feature = ones.data();
   }
 
   // With folds all columns share one target.
@@ -198,7 +221,7 @@ template <class T> struct BoundProblem {
     core.folds.weights = weights.data(), core.folds.lines = int64_t(weights.shape(0));
     if (!folds[1].is_none()) core.folds.line_of = keep<Vector<const int32_t>>(folds[1]).data();
     core.folds.ends = nb::cast<std::vector<int64_t>>(folds[2]);
-    core.penalty.strength = keep<Vector<const T>>(folds[3]).data();  // padded as theta is
+    core.penalty.strength.column = keep<Vector<const T>>(folds[3]).data();  // padded as theta is
     core.folds.even = nb::cast<bool>(folds[4]), core.folds.values = nb::cast<bool>(folds[5]);
   }
 
@@ -293,8 +316,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
   using P = BoundProblem<T>;
   using D = BoundDescent<T>;
   nb::class_<P>(m, problem)
-      .def(nb::init<nb::object, nb::object, nb::tuple, nb::object, std::pair<double, double>, bool, Optional<Hidden>,
-                    nb::object>(),
+      .def(nb::init<nb::object, nb::object, nb::tuple, nb::object, nb::tuple, bool, Optional<Hidden>, nb::object>(),
            "rows"_a, "standard"_a.none(), "targets"_a, "loss"_a, "penalty"_a, "fit_intercept"_a, "hidden"_a.none(),
            "folds"_a.none() = nb::none())
       .def_prop_ro("columns", [](P& p) { return p.core.columns(); })
@@ -404,6 +426,10 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
 
 NB_MODULE(SKGD_MODULE, m) {
   m.doc() = "Compiled core of skgd.";
+  m.attr("losses") = ByName<Loss>::names();
+  m.attr("penalties") = ByName<PenaltyKind>::names();
+  m.attr("optimizers") = ByName<Optimizer>::names();
+  m.attr("activations") = ByName<Activation>::names();
   bind<float>(m, "Problem32", "Descent32");
   bind<double>(m, "Problem64", "Descent64");
   nb::class_<Order>(m, "Order")

@@ -30,7 +30,7 @@ template <class T> class SideBySide {
 
   template <class Rule> ColumnSums run(const Rule& rule, Control& control) {
     const int64_t updates = plan_.updates();
-    const bool steps = plan_.batch_size == 1 && std::is_same_v<Rule, Plain> && problem_.penalty.l1 == 0;
+    const bool steps = plan_.batch_size == 1 && std::is_same_v<Rule, Plain> && problem_.penalty.smooth();
     Theta<T> theta{descent_.theta, gradient_.data(), descent_.slots, rates_.data(), false};
     plan_.rates_of(0, rates_);
     for (int64_t u = 0; u < updates && !control.stop; ++u) {
@@ -115,13 +115,13 @@ template <class T> class SideBySide {
   [[gnu::always_inline]] void ask_ahead(int64_t place) const {
     if (!plan_.rows.order || place >= plan_.rows.count) return;
     const int64_t row = plan_.rows[place], later = plan_.rows.ahead(place);
-    design_.ahead(row);
+    design_.prefetch_row(row);
     prefetch(problem_.targets.y + row, 1);
     if (folds_.line_of)
       prefetch(folds_.line_of + row, 1);
     else
       prefetch(folds_.weights + row * int64_t(folds_.ends.size()), int64_t(folds_.ends.size() * sizeof(T)));
-    if (later >= 0) design_.ahead(later);
+    if (later >= 0) design_.prefetch_row(later);
   }
 
   void copy(const T* x, T* out) const {
@@ -218,34 +218,35 @@ template <class T> class SideBySide {
     std::fill(out + folds_.ends.back(), out + K_, T(0));  // padding
   }
 
-  // The plain step for one row, whose slopes are in z.
+  // The plain step for one row, whose slopes are in z: W_j <- W_j - rate (l2_j W_j + x_j slope).
   void step(const T* x) {
     using V = vec<T>;
-    const T* strength = problem_.penalty.strength;
+    const Strength<T>& strength = problem_.penalty.strength;
     T* w = descent_.theta;
-    for (int64_t k = 0; k < K_; ++k) {
-      z_[k] *= rates_[k];
-      decay_[k] = T(1) - rates_[k] * T(problem_.penalty.l2) * strength[k];
-    }
-    for (int64_t j = 0; j < d_; ++j, w += K_) {
-      const V xj = x[j] - V{};
-      for (int64_t k = 0; k < K_; k += lanes<T>)
-        store(w + k, load<V>(w + k) * load<V>(decay_.data() + k) - xj * load<V>(z_.data() + k));
-    }
+    for (int64_t k = 0; k < K_; ++k) z_[k] *= rates_[k], decay_[k] = rates_[k] * strength.column[k];
+    problem_.penalty.visit([&](auto p) {
+      for (int64_t j = 0; j < d_; ++j, w += K_) {
+        const V xj = x[j] - V{}, l2 = strength.at(p, j).l2 - V{};
+        for (int64_t k = 0; k < K_; k += lanes<T>) {
+          const V now = load<V>(w + k);
+          store(w + k, now - now * (l2 * load<V>(decay_.data() + k)) - xj * load<V>(z_.data() + k));
+        }
+      }
+    });
     if (problem_.fit_intercept)
       for (int64_t k = 0; k < K_; ++k) w[k] -= z_[k];
   }
 
   void penalties() {
-    std::vector<double> absolute(K_), squares(K_);
-    for (int64_t j = 0; j < d_; ++j)
-      for (int64_t k = 0; k < K_; ++k) {
-        const double w = double(descent_.theta[j * K_ + k]);
-        absolute[k] += std::abs(w), squares[k] += w * w;
+    const Strength<T>& strength = problem_.penalty.strength;
+    std::fill(sums_.penalty.begin(), sums_.penalty.end(), 0.0);
+    problem_.penalty.template visit<double>([&](auto p) {
+      for (int64_t j = 0; j < d_; ++j) {
+        const auto of_feature = strength.at(p, j);
+        for (int64_t k = 0; k < K_; ++k) sums_.penalty[k] += of_feature.value(double(descent_.theta[j * K_ + k]));
       }
-    const Penalty<T>& penalty = problem_.penalty;
-    for (int64_t k = 0; k < K_; ++k)
-      sums_.penalty[k] = double(penalty.strength[k]) * (penalty.l1 * absolute[k] + 0.5 * penalty.l2 * squares[k]);
+    });
+    for (int64_t k = 0; k < K_; ++k) sums_.penalty[k] *= double(strength.column[k]);
   }
 };
 

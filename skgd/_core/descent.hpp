@@ -160,17 +160,7 @@ template <class T> class Accumulator {
 // Penalty at theta and norm of the objective's gradient there, given the loss gradient.
 template <class T> void report(const Problem<T>& problem, const T* theta, const T* gradient, Outcome& outcome) {
   double squares = 0;
-  for (const Layer& layer : problem.layers) {
-    const Penalty<T> penalty = problem.penalty_of(layer);
-    const T *g = gradient + layer.offset, *w = theta + layer.offset;
-    for (int64_t j = 0; j <= layer.inputs; ++j) {
-      const double l2 = j < layer.inputs ? double(penalty.l2_at(j)) : 0.0;
-      for (int64_t i = j * layer.columns; i < (j + 1) * layer.columns; ++i) {
-        const double whole = double(g[i]) + l2 * double(w[i]);
-        squares += whole * whole;
-      }
-    }
-  }
+  for_each_gradient(problem, theta, gradient, T(1), [&](int64_t, double g) { squares += g * g; });
   outcome.gradient_norm = std::sqrt(squares);
   outcome.penalty = problem.penalty_value(theta);
 }
@@ -183,25 +173,13 @@ template <class T> void report(const Problem<T>& problem, const T* theta, Rows b
   report(problem, theta, gradient.data(), outcome);
 }
 
-// The gradient of the objective's smooth part from that of the loss.
-template <class T> void with_l2(const Problem<T>& problem, const T* theta, const T* gradient, T* out) {
-  std::copy_n(gradient, problem.parameters(), out);
-  for (const Layer& layer : problem.layers) {
-    const Penalty<T> penalty = problem.penalty_of(layer);
-    for (int64_t j = 0; j < layer.inputs; ++j)
-      for (int64_t k = 0; k < layer.columns; ++k) {
-        const int64_t i = layer.offset + j * layer.columns + k;
-        out[i] += penalty.l2_at(j) * theta[i];
-      }
-  }
-}
-
-template <class T> void shorten(Buffer<T>& gradient, double most) {
+// Scales the gradient down to the norm `longest` if it is longer.
+template <class T> void shorten(Buffer<T>& gradient, double longest) {
   double squares = 0;
   for (T g : gradient) squares += double(g) * double(g);
   const double norm = std::sqrt(squares);
-  if (norm <= most) return;
-  for (T& g : gradient) g *= T(most / norm);
+  if (norm <= longest) return;
+  for (T& g : gradient) g *= T(longest / norm);
 }
 
 template <class T> uint64_t noise_of(const Descent<T>& descent) {
@@ -249,7 +227,9 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
       if (plan.max_gradient_norm > 0) shorten(gradient, plan.max_gradient_norm);
       if (u == updates - 1) {
         report(problem, descent.theta, gradient.data(), outcome);
-        if (descent.gradient) with_l2(problem, descent.theta, gradient.data(), descent.gradient);
+        if (descent.gradient)
+          for_each_gradient(problem, descent.theta, gradient.data(), T(1),
+                            [&](int64_t i, double g) { descent.gradient[i] = T(g); });
       }
       make_implicit(rule, problem, batch, theta, gradient.data());
       if (batch.count == problem.n()) restart(rule, theta, problem);

@@ -15,7 +15,7 @@ template <class T, class I> struct Csr {
 
   int64_t begin(int64_t i) const { return indptr[i]; }
   int64_t count(int64_t i) const { return indptr[i + 1] - indptr[i]; }
-  [[gnu::always_inline]] void ahead(int64_t i) const {
+  [[gnu::always_inline]] void prefetch_row(int64_t i) const {
     prefetch(data + begin(i), count(i) * int64_t(sizeof(T)));
     prefetch(indices + begin(i), count(i) * int64_t(sizeof(I)));
   }
@@ -49,7 +49,7 @@ template <class T> struct Dense {
     return buffer;
   }
 
-  [[gnu::always_inline]] void ahead(int64_t i) const {
+  [[gnu::always_inline]] void prefetch_row(int64_t i) const {
     if (!indptr) prefetch(data + i * d, d * int64_t(sizeof(T)));
   }
 

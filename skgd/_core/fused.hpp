@@ -6,23 +6,24 @@
 namespace skgd {
 
 template <class T> bool per_sample_applies(const Problem<T>& problem, const Plan& plan, const Optimizer& optimizer) {
-  return plan.batch_size == 1 && std::holds_alternative<Plain>(optimizer) && problem.penalty.l1 == 0 &&
+  return plan.batch_size == 1 && std::holds_alternative<Plain>(optimizer) && problem.penalty.smooth() &&
          problem.layers.size() == 1 && plan.max_gradient_norm == 0 && std::holds_alternative<Dense<T>>(problem.design);
 }
 
 // The implicit rule has one column here, and a penalty that is the same for all features.
 template <class T>
 bool implicit_per_sample_applies(const Problem<T>& problem, const Plan& plan, const Optimizer& optimizer) {
-  return std::holds_alternative<Implicit>(optimizer) && problem.columns() == 1 && !problem.penalty.scale &&
+  return std::holds_alternative<Implicit>(optimizer) && problem.columns() == 1 && problem.penalty.strength.uniform() &&
          std::holds_alternative<SquaredError>(problem.loss) && per_sample_applies(problem, plan, Plain{});
 }
 
-// One step on W (d, columns): W_j <- (1 - l2_j rate) W_j - x_j c, with c = rate * slope for each column.
+// One step on W (d, columns): W_j <- (1 - l2_j rate) W_j - x_j c, with c = rate * slope for each column; l2 is the one
+// of all features, or, with l2_of, the one of each.
 template <class T>
-void step_columns(T* W, const T* x, const T* c, const T* rates, const Penalty<T>& penalty, int64_t d, int64_t columns) {
+void step_columns(T* W, const T* x, const T* c, const T* rates, T l2_, const T* l2_of, int64_t d, int64_t columns) {
   using V = vec<T>;
   for (int64_t j = 0; j < d; ++j) {
-    const V l2 = penalty.l2_at(j) - V{}, xj = x[j] - V{};
+    const V l2 = (l2_of ? l2_of[j] : l2_) - V{}, xj = x[j] - V{};
     for (int64_t k = 0; k < columns; k += lanes<T>) {
       T* w = W + j * columns + k;
       const V now = load<V>(w);
@@ -36,12 +37,14 @@ template <class T, class L, bool implicit = false> class PerSample {
   PerSample(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const L& loss)
       : problem_(problem), design_(std::get<Dense<T>>(problem.design)), targets_(problem.targets), descent_(descent),
         plan_(plan), loss_(loss), d_(design_.d), K_(problem.columns()), size_(problem.parameters()), w_(descent.theta),
-        z_(std::max(K_, stretch)), rates_(K_), y_(stretch), weights_(stretch) {
+        l2_(T(problem.penalty.l2())), z_(std::max(K_, stretch)), rates_(K_), y_(stretch), weights_(stretch) {
     if constexpr (implicit) squares_ = squared_lengths(problem);
     for (auto& buffer : buffers_) buffer.resize(design_.buffered() ? d_ : 0);
     packed_.resize(cut_.vectors * lanes<T>), mean_.resize(packed_.size());
-    if (problem.penalty.scale)
-      for (int64_t j = 0; j < d_; ++j) l2_.push_back(problem.penalty.l2_at(j));
+    if (problem.penalty.strength.uniform()) return;
+    problem.penalty.visit([&](auto p) {
+      for (int64_t j = 0; j < d_; ++j) l2_of_.push_back(problem.penalty.strength.at(p, j).l2);
+    });
   }
 
   Outcome run(Control& control) {
@@ -72,15 +75,16 @@ template <class T, class L, bool implicit = false> class PerSample {
   const L& loss_;
   int64_t d_, K_, size_;
   T* w_;
+  T l2_;                        // of the penalty, where all features have the same
   const T* squares_ = nullptr;  // |x|^2 of the rows, for the implicit rule
-  Buffer<T> z_, rates_, y_, weights_, l2_, buffers_[2];
+  Buffer<T> z_, rates_, y_, weights_, l2_of_, buffers_[2];
   Cut<T> cut_{d_};
   Buffer<T> packed_, mean_;  // theta and the mean of the iterates, cut
 
   double rows(int64_t begin, int64_t end) {
     if constexpr (Elementwise<L, T>)
       if (K_ == 1) {
-        const int64_t fours = l2_.empty() && d_ >= lanes<T> ? (end - begin) / 4 * 4 : 0;
+        const int64_t fours = l2_of_.empty() && d_ >= lanes<T> ? (end - begin) / 4 * 4 : 0;
         return (fours ? in_fours(begin, begin + fours) : 0) + one_column(begin + fours, end);
       }
     return any_columns(begin, end);
@@ -101,7 +105,7 @@ template <class T, class L, bool implicit = false> class PerSample {
 
   const T* row(int64_t u) {
     if (const int64_t next = plan_.rows.ahead(u); next >= 0) {
-      design_.ahead(next);
+      design_.prefetch_row(next);
       ask_for_numbers(next);
     }
     return design_.row(plan_.rows[u], buffers_[u & 1].data());
@@ -115,12 +119,12 @@ template <class T, class L, bool implicit = false> class PerSample {
     T decay, scale;
   };
   Step step(int64_t u, int64_t i) const {
-    const T rate = T(plan_.rate(u)), l2 = T(problem_.penalty.l2), scale = rate * weight(i);
+    const T rate = T(plan_.rate(u)), scale = rate * weight(i);
     if constexpr (implicit) {
-      const T more = T(1) + rate * l2, shorter = T(1) + scale * squares_[i], over = T(1) / (more * shorter);
+      const T more = T(1) + rate * l2_, shorter = T(1) + scale * squares_[i], over = T(1) / (more * shorter);
       return {shorter * over, scale * more * over};  // one division, not two
     } else {
-      return {T(1) - rate * l2, scale};
+      return {T(1) - rate * l2_, scale};
     }
   }
 
@@ -195,10 +199,10 @@ template <class T, class L, bool implicit = false> class PerSample {
       const auto [decay, scale] = step(u, i);
       const T whole = scale * slope, c = implicit ? decay * whole : whole;
       total += double(weight(i)) * double(value);
-      if (l2_.empty())
+      if (l2_of_.empty())
         decay_and_step(w_, decay, c, x, d_);
       else
-        decay_and_step(w_, l2_.data(), T(plan_.rate(u)), c, x, d_);
+        decay_and_step(w_, l2_of_.data(), T(plan_.rate(u)), c, x, d_);
       if (problem_.fit_intercept) w_[d_] -= whole;
       average();
     }
@@ -223,11 +227,11 @@ template <class T, class L, bool implicit = false> class PerSample {
       plan_.rates_of(u, rates_);
       for (int64_t k = 0; k < K_; ++k) z_[k] *= rates_[k];
       if (K_ > 1)
-        step_columns(w_, x, z_.data(), rates_.data(), problem_.penalty, d_, K_);
-      else if (l2_.empty())
-        decay_and_step(w_, T(1) - rates_[0] * T(problem_.penalty.l2), z_[0], x, d_);
+        step_columns(w_, x, z_.data(), rates_.data(), l2_, l2_of_.empty() ? nullptr : l2_of_.data(), d_, K_);
+      else if (l2_of_.empty())
+        decay_and_step(w_, T(1) - rates_[0] * l2_, z_[0], x, d_);
       else
-        decay_and_step(w_, l2_.data(), rates_[0], z_[0], x, d_);
+        decay_and_step(w_, l2_of_.data(), rates_[0], z_[0], x, d_);
       if (problem_.fit_intercept)
         for (int64_t k = 0; k < K_; ++k) intercept[k] -= z_[k];
       average();

@@ -88,7 +88,7 @@ template <class T> class Linear final : public Model<T> {
   template <class I> void forward(const Csr<T, I>& design, const T* theta, Rows rows, T* z) {
     const T* intercept = theta + d_ * columns_;
     for (int64_t i = 0; i < rows.count; ++i) {
-      if (const int64_t next = rows.ahead(i); next >= 0) design.ahead(next);
+      if (const int64_t next = rows.ahead(i); next >= 0) design.prefetch_row(next);
       const int64_t begin = design.begin(rows[i]);
       T* zi = z + i * columns_;
       sparse_dot(design.data + begin, design.indices + begin, design.count(rows[i]), theta, columns_, zi);

@@ -4,14 +4,18 @@
 #include <cmath>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "simd.hpp"
+#include "variant.hpp"
 
 namespace skgd {
 
 struct SquaredError {
+  static constexpr std::string_view name = "squared_error";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T y, T z, T& slope) const {
     slope = z - y;
     return T(0.5) * slope * slope;
@@ -19,6 +23,8 @@ struct SquaredError {
 };
 
 struct Huber {
+  static constexpr std::string_view name = "huber";
+  static constexpr int parameters = 1;
   double epsilon;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T eps = T(epsilon), r = z - y, a = r < 0 ? -r : r;
@@ -28,6 +34,8 @@ struct Huber {
 };
 
 struct AbsoluteError {
+  static constexpr std::string_view name = "absolute_error";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T r = z - y;
     slope = T(r > 0) - T(r < 0);
@@ -36,6 +44,8 @@ struct AbsoluteError {
 };
 
 struct Quantile {
+  static constexpr std::string_view name = "quantile";
+  static constexpr int parameters = 1;
   double quantile;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T q = T(quantile), r = z - y;
@@ -45,6 +55,8 @@ struct Quantile {
 };
 
 struct LogCosh {
+  static constexpr std::string_view name = "log_cosh";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T r = z - y, a = r < 0 ? -r : r, e = exp_(T(-2) * a);  // cosh r = exp|r| (1 + e) / 2
     const T t = (T(1) - e) / (T(1) + e);
@@ -54,6 +66,8 @@ struct LogCosh {
 };
 
 struct EpsilonInsensitive {
+  static constexpr std::string_view name = "epsilon_insensitive";
+  static constexpr int parameters = 1;
   double epsilon;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T r = z - y, excess = (r < 0 ? -r : r) - T(epsilon);
@@ -63,6 +77,8 @@ struct EpsilonInsensitive {
 };
 
 struct SquaredEpsilonInsensitive {
+  static constexpr std::string_view name = "squared_epsilon_insensitive";
+  static constexpr int parameters = 1;
   double epsilon;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T r = z - y, a = (r < 0 ? -r : r) - T(epsilon), excess = a > 0 ? a : T(0);
@@ -73,6 +89,8 @@ struct SquaredEpsilonInsensitive {
 
 // Half deviances with log link, constants in y left out.
 struct Poisson {
+  static constexpr std::string_view name = "poisson";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T mean = exp_(z);
     slope = mean - y;
@@ -81,6 +99,8 @@ struct Poisson {
 };
 
 struct Gamma {
+  static constexpr std::string_view name = "gamma";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T ratio = y * exp_(-z);
     slope = T(1) - ratio;
@@ -89,6 +109,8 @@ struct Gamma {
 };
 
 struct Tweedie {
+  static constexpr std::string_view name = "tweedie";
+  static constexpr int parameters = 1;
   double power;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T a = T(1 - power), b = T(2 - power);
@@ -100,6 +122,8 @@ struct Tweedie {
 
 // The value is what `without_log` gives plus log(1 + e): a sum of values needs but the logarithm of a product.
 struct LogLoss {
+  static constexpr std::string_view name = "log_loss";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T y, T z, T& slope) const {
     T e;
     const T rest = without_log(y, z, slope, e);
@@ -115,6 +139,8 @@ struct LogLoss {
 };
 
 struct Hinge {
+  static constexpr std::string_view name = "hinge";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T t = T(2) * y - T(1), gap = T(1) - t * z;
     slope = gap > 0 ? -t : T(0);
@@ -123,6 +149,8 @@ struct Hinge {
 };
 
 struct SquaredHinge {
+  static constexpr std::string_view name = "squared_hinge";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T t = T(2) * y - T(1), a = T(1) - t * z, gap = a > 0 ? a : T(0);
     slope = T(-2) * t * gap;
@@ -131,6 +159,8 @@ struct SquaredHinge {
 };
 
 struct ModifiedHuber {  // squared hinge for margins above -1, linear below
+  static constexpr std::string_view name = "modified_huber";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T t = T(2) * y - T(1), margin = t * z, a = T(1) - margin, gap = a > 0 ? a : T(0);
     slope = margin < -1 ? T(-4) * t : T(-2) * t * gap;
@@ -139,6 +169,8 @@ struct ModifiedHuber {  // squared hinge for margins above -1, linear below
 };
 
 struct Perceptron {
+  static constexpr std::string_view name = "perceptron";
+  static constexpr int parameters = 0;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T t = T(2) * y - T(1), margin = t * z;
     slope = margin <= 0 ? -t : T(0);
@@ -157,6 +189,8 @@ template <class T> struct Block {
 
 // One value a row over all its columns: log loss for more than two classes.
 struct Softmax {
+  static constexpr std::string_view name = "softmax";
+  static constexpr int parameters = 0;
   template <class T> double operator()(Block<T> b) const {
     double total = 0;
     for (int64_t i = 0; i < b.m; ++i) {
@@ -245,25 +279,9 @@ using Loss =
     std::variant<SquaredError, Huber, AbsoluteError, Quantile, LogCosh, EpsilonInsensitive, SquaredEpsilonInsensitive,
                  Poisson, Gamma, Tweedie, LogLoss, Hinge, SquaredHinge, ModifiedHuber, Perceptron, Softmax, Callback>;
 
-// The loss of a name and its parameter (0 where it has none).
+// The loss of a name and its parameter (of no use where it has none).
 inline Loss make_loss(const std::string& name, double parameter) {
-  if (name == "squared_error") return SquaredError{};
-  if (name == "huber") return Huber{parameter};
-  if (name == "absolute_error") return AbsoluteError{};
-  if (name == "quantile") return Quantile{parameter};
-  if (name == "log_cosh") return LogCosh{};
-  if (name == "epsilon_insensitive") return EpsilonInsensitive{parameter};
-  if (name == "squared_epsilon_insensitive") return SquaredEpsilonInsensitive{parameter};
-  if (name == "poisson") return Poisson{};
-  if (name == "gamma") return Gamma{};
-  if (name == "tweedie") return Tweedie{parameter};
-  if (name == "log_loss") return LogLoss{};
-  if (name == "hinge") return Hinge{};
-  if (name == "squared_hinge") return SquaredHinge{};
-  if (name == "modified_huber") return ModifiedHuber{};
-  if (name == "perceptron") return Perceptron{};
-  if (name == "softmax") return Softmax{};
-  throw std::invalid_argument("no loss is named " + name);
+  return ByName<Loss>::make("loss", name, {parameter});
 }
 
 }  // namespace skgd

@@ -121,7 +121,7 @@ template <class T> class Mlp final : public Model<T> {
     } else {
       for (int64_t i = 0; i < rows.count; ++i) {
         const T* row = design.row(rows[i], gathered_.data() + i * d_);
-        if (const int64_t next = rows.ahead(i); next >= 0) design.ahead(next);
+        if (const int64_t next = rows.ahead(i); next >= 0) design.prefetch_row(next);
         if (!design.buffered()) std::copy_n(row, d_, gathered_.data() + i * d_);
       }
       input_ = gathered_.data();
@@ -133,7 +133,7 @@ template <class T> class Mlp final : public Model<T> {
     const int64_t columns = layers_[0].columns;
     nonzeros_.start(d_, columns);
     for (int64_t i = 0; i < rows.count; ++i) {
-      if (const int64_t next = rows.ahead(i); next >= 0) design.ahead(next);
+      if (const int64_t next = rows.ahead(i); next >= 0) design.prefetch_row(next);
       nonzeros_.add(design.row(rows[i], nullptr));
       std::copy_n(b, columns, z + i * columns);
     }

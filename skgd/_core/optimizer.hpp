@@ -1,14 +1,16 @@
-// Update rules: each one small struct. `at(t)` gives the rule for update number t (from 0); its call
-// updates weight i of `w` from the loss gradient g, the rate and the penalty at that weight.
+// Update rules: each one small struct, with the number of its `slots` (state arrays). at(t) gives the rule for update
+// number t (from 0); update() changes weight i of w and the state of that weight, from the gradient g of the loss, the
+// rate and the penalty of that weight (penalty.hpp). w and the slots point to arrays of the same size.
 #pragma once
 #include <cmath>
 #include <limits>
-#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "prox.hpp"
+#include "variant.hpp"
 
 namespace skgd {
 
@@ -19,22 +21,25 @@ template <class T> struct Slots {  // optimizer state, each the size of theta
 };
 
 struct Plain {
+  static constexpr std::string_view name = "plain";
+  static constexpr int parameters = 0;
   static constexpr int slots = 0;
   template <class T> Plain at(int64_t) const { return *this; }
-  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T>, T rate, T l1, T l2) const {
-    const T step = w[i] - rate * (g + l2 * w[i]);
-    w[i] = l1_ ? soft(step, rate * l1) : step;
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T>, T rate, const P& penalty) const {
+    w[i] = penalty.prox(w[i] - rate * (g + penalty.slope(w[i])), rate);
   }
 };
 
 // Plain per-sample descent under an l1 penalty: the penalty accumulates, so that noise does not undo
 // zeros. What is owed shrinks with the weights, which keeps the lazy form on sparse rows exact.
 struct Cumulative {
+  static constexpr std::string_view name = "cumulative";
+  static constexpr int parameters = 0;
   static constexpr int slots = 2;
   template <class T> Cumulative at(int64_t) const { return *this; }
-  template <bool, bool, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
-    const T decay = T(1) - rate * l2;
-    s.first[i] = s.first[i] * decay + rate * l1;
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+    const T decay = T(1) - rate * penalty.l2;
+    s.first[i] = s.first[i] * decay + rate * penalty.l1;
     T received = s.second[i] * decay;
     w[i] = clip_cumulative(w[i] * decay - rate * g, s.first[i], received);
     s.second[i] = received;
@@ -42,50 +47,55 @@ struct Cumulative {
 };
 
 struct Momentum {
+  static constexpr std::string_view name = "momentum";
+  static constexpr int parameters = 1;
   static constexpr int slots = 1;
   double beta;
   template <class T> Momentum at(int64_t) const { return *this; }
-  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
-    const T velocity = T(beta) * s.first[i] - rate * (g + l2 * w[i]);
-    const T before = w[i], after = before + velocity;
-    w[i] = l1_ ? soft(after, rate * l1) : after;
-    s.first[i] = l1_ ? w[i] - before : velocity;
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+    const T velocity = T(beta) * s.first[i] - rate * (g + penalty.slope(w[i])), before = w[i];
+    w[i] = penalty.prox(before + velocity, rate);
+    s.first[i] = P::smooth ? velocity : w[i] - before;
   }
 };
 
 // w is the look-ahead point y = x + beta v of Nesterov's method; with l1 the proximal step is taken at
 // x+ = prox(y - rate grad(y)), as in FISTA.
 struct Nesterov {
+  static constexpr std::string_view name = "nesterov";
+  static constexpr int parameters = 1;
   static constexpr int slots = 1;
   static constexpr bool restarts = true;  // see restart() in update.hpp
   double beta;
   template <class T> Nesterov at(int64_t) const { return *this; }
-  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
-    const T b = T(beta), descent = rate * (g + l2 * w[i]);
-    if constexpr (l1_) {
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+    const T b = T(beta), step = rate * (g + penalty.slope(w[i]));
+    if constexpr (P::smooth) {
+      s.first[i] = b * s.first[i] - step;
+      w[i] = w[i] + b * s.first[i] - step;
+    } else {
       const T ahead = b * s.first[i], tiny = 8 * std::numeric_limits<T>::epsilon() * magnitude(ahead);
       T before = w[i] - ahead;
       before = magnitude(before) > tiny ? before : T(0);  // what rounding leaves of an exact zero
-      const T x = soft(w[i] - descent, rate * l1);
+      const T x = penalty.prox(w[i] - step, rate);
       s.first[i] = x - before;
       w[i] = x + b * s.first[i];
-    } else {
-      s.first[i] = b * s.first[i] - descent;
-      w[i] = w[i] + b * s.first[i] - descent;
     }
   }
 };
 
 // The penalty is decoupled: its flow for the time step = rate / (sqrt(G) + epsilon) of each weight.
 struct Adagrad {
+  static constexpr std::string_view name = "adagrad";
+  static constexpr int parameters = 1;
   static constexpr int slots = 1;
   double epsilon;
   template <class T> Adagrad at(int64_t) const { return *this; }
   template <class T> T step(T squares, T rate) const { return rate / (std::sqrt(squares) + T(epsilon)); }
-  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     s.first[i] += g * g;
     const T time = step(s.first[i], rate);
-    w[i] = flow<l1_, l2_>(w[i] - time * g, s.first[i] > 0 ? time : T(0), l1, l2);
+    w[i] = penalty.flow(w[i] - time * g, s.first[i] > 0 ? time : T(0));
   }
 };
 
@@ -93,56 +103,66 @@ struct Adagrad {
 // steps. Kept are the squares, the subgradient of the l1 term that held so far (second), and the step (third),
 // which moves only with a gradient: what the penalties do meanwhile is known at any later time.
 struct Ftrl {
+  static constexpr std::string_view name = "ftrl";
+  static constexpr int parameters = 1;
   static constexpr int slots = 3;
   double epsilon;
   double t = 0;
   template <class T> Ftrl at(int64_t now) const { return {epsilon, double(now)}; }
   // Weight i after `after` updates, from where it was after `before`, with g in the first of those between.
-  template <class T> static void go(int64_t i, T* w, T g, Slots<T> s, double before, double after, T l1, T l2) {
-    const T step = s.third[i], owed = T(after) * l1;
+  template <class P, class T>
+  static void advance(int64_t i, T* w, T g, Slots<T> s, double before, double after, const P& penalty) {
+    const T step = s.third[i], time = step * T(after);
     if (!(step > 0)) return;
-    const T u = step * (s.second[i] + g) - (T(1) + step * T(before) * l2) * w[i];
-    const T rest = soft(u, step * owed);
-    w[i] = -rest / (T(1) + step * T(after) * l2);
-    s.second[i] = l1 > 0 ? (u - rest) / step : T(0);
+    const T target = w[i] + step * T(before) * penalty.slope(w[i]) - step * (s.second[i] + g);
+    const T shrunk = penalty.prox(target, time);
+    w[i] = penalty.prox_smooth(shrunk, time);
+    s.second[i] = P::smooth ? T(0) : (shrunk - target) / step;
   }
-  template <class T> void see(int64_t i, T g, Slots<T> s, T rate) const {
+  // Takes in the gradient g of weight i: its square, and the step that follows.
+  template <class T> void accumulate(int64_t i, T g, Slots<T> s, T rate) const {
     s.first[i] += g * g;
     if (g != 0) s.third[i] = rate / (std::sqrt(s.first[i]) + T(epsilon));
   }
-  template <bool, bool, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
-    see(i, g, s, rate);
-    go(i, w, g, s, t, t + 1, l1, l2);
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+    accumulate(i, g, s, rate);
+    advance(i, w, g, s, t, t + 1, penalty);
   }
 };
 
 struct Adadelta {
+  static constexpr std::string_view name = "adadelta";
+  static constexpr int parameters = 2;
   static constexpr int slots = 2;
   double rho, epsilon;
   template <class T> Adadelta at(int64_t) const { return *this; }
-  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
-    g += l2 * w[i];
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+    g += penalty.slope(w[i]);
     s.first[i] = T(rho) * s.first[i] + T(1 - rho) * (g * g);
     const T ratio = std::sqrt((s.second[i] + T(epsilon)) / (s.first[i] + T(epsilon))), change = ratio * g;
     s.second[i] = T(rho) * s.second[i] + T(1 - rho) * (change * change);
-    const T step = rate * ratio, after = w[i] - step * g;
-    w[i] = l1_ ? soft(after, step * l1) : after;
+    const T step = rate * ratio;
+    w[i] = penalty.prox(w[i] - step * g, step);
   }
 };
 
 struct RMSProp {
+  static constexpr std::string_view name = "rmsprop";
+  static constexpr int parameters = 2;
   static constexpr int slots = 1;
   double rho, epsilon;
   template <class T> RMSProp at(int64_t) const { return *this; }
-  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
-    g += l2 * w[i];
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+    g += penalty.slope(w[i]);
     s.first[i] = T(rho) * s.first[i] + T(1 - rho) * (g * g);
-    const T step = rate / (std::sqrt(s.first[i]) + T(epsilon)), after = w[i] - step * g;
-    w[i] = l1_ ? soft(after, step * l1) : after;
+    const T step = rate / (std::sqrt(s.first[i]) + T(epsilon));
+    w[i] = penalty.prox(w[i] - step * g, step);
   }
 };
 
 struct Adam {
+  static constexpr std::string_view name = "adam";
+  static constexpr int parameters = 3;
   static constexpr int slots = 2;
   double beta_1, beta_2, epsilon;
   double correction_1 = 1, correction_2 = 1;  // 1 / (1 - beta^t)
@@ -150,35 +170,38 @@ struct Adam {
     return {beta_1, beta_2, epsilon, 1 / (1 - std::pow(beta_1, double(t + 1))),
             1 / (1 - std::pow(beta_2, double(t + 1)))};
   }
-  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
-    g += l2 * w[i];
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+    g += penalty.slope(w[i]);
     const T m = T(beta_1) * s.first[i] + T(1 - beta_1) * g;
     const T v = T(beta_2) * s.second[i] + T(1 - beta_2) * (g * g);
     s.first[i] = m, s.second[i] = v;
-    const T step = rate / (std::sqrt(v * T(correction_2)) + T(epsilon)), after = w[i] - step * (m * T(correction_1));
-    w[i] = l1_ ? soft(after, step * l1) : after;
+    const T step = rate / (std::sqrt(v * T(correction_2)) + T(epsilon));
+    w[i] = penalty.prox(w[i] - step * (m * T(correction_1)), step);
   }
 };
 
 // Adam with the largest second moment so far.
 struct AMSGrad {
+  static constexpr std::string_view name = "amsgrad";
+  static constexpr int parameters = 3;
   static constexpr int slots = 3;
   Adam adam;
   template <class T> AMSGrad at(int64_t t) const { return {adam.at<T>(t)}; }
-  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
-    g += l2 * w[i];
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+    g += penalty.slope(w[i]);
     const T m = T(adam.beta_1) * s.first[i] + T(1 - adam.beta_1) * g;
     const T v = T(adam.beta_2) * s.second[i] + T(1 - adam.beta_2) * (g * g);
-    const T most = s.third[i] > v ? s.third[i] : v;
-    s.first[i] = m, s.second[i] = v, s.third[i] = most;
-    const T step = rate / (std::sqrt(most * T(adam.correction_2)) + T(adam.epsilon));
-    const T after = w[i] - step * (m * T(adam.correction_1));
-    w[i] = l1_ ? soft(after, step * l1) : after;
+    const T largest = s.third[i] > v ? s.third[i] : v;
+    s.first[i] = m, s.second[i] = v, s.third[i] = largest;
+    const T step = rate / (std::sqrt(largest * T(adam.correction_2)) + T(adam.epsilon));
+    w[i] = penalty.prox(w[i] - step * (m * T(adam.correction_1)), step);
   }
 };
 
 // Adam with Nesterov's look-ahead; its momentum mu_t = beta_1 (1 - q^t / 2) grows with t = 1, 2, ...
 struct NAdam {
+  static constexpr std::string_view name = "nadam";
+  static constexpr int parameters = 4;
   static constexpr int slots = 2;
   double beta_1, beta_2, epsilon, decay;
   double of_gradient = 1, of_moment = 1, of_both = 1, correction_2 = 1;  // both: of a gradient always the same
@@ -201,38 +224,40 @@ struct NAdam {
     }
     return power * std::exp(log_product);
   }
-  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
-    g += l2 * w[i];
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+    g += penalty.slope(w[i]);
     const T m = T(beta_1) * s.first[i] + T(1 - beta_1) * g;
     const T v = T(beta_2) * s.second[i] + T(1 - beta_2) * (g * g);
     s.first[i] = m, s.second[i] = v;
     const T step = rate / (std::sqrt(v * T(correction_2)) + T(epsilon));
-    const T after = w[i] - step * (T(of_gradient) * g + T(of_moment) * m);
-    w[i] = l1_ ? soft(after, step * T(of_both) * l1) : after;
+    w[i] = penalty.prox(w[i] - step * (T(of_gradient) * g + T(of_moment) * m), step * T(of_both));
   }
 };
 
 // Adam whose l2 penalty acts with the rate itself, whatever the moments.
 struct AdamW {
+  static constexpr std::string_view name = "adamw";
+  static constexpr int parameters = 3;
   static constexpr int slots = 2;
   Adam adam;
   template <class T> AdamW at(int64_t t) const { return {adam.at<T>(t)}; }
-  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
-    if (l2_) w[i] -= rate * l2 * w[i];
-    adam.update<l1_, false>(i, w, g, s, rate, l1, T(0));
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+    w[i] -= rate * penalty.slope(w[i]);
+    adam.update(i, w, g, s, rate, penalty.kinked());
   }
 };
 
 // w is the point y = (1 - beta) z + beta x between the descending z and its mean x, of which D = z - x is
 // kept: the gradient is taken at y, z moves, and the mean follows with weights rate^2.
 struct ScheduleFree {
+  static constexpr std::string_view name = "schedule_free";
+  static constexpr int parameters = 1;
   static constexpr int slots = 2;
   double beta;
   template <class T> ScheduleFree at(int64_t) const { return *this; }
-  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, T l1, T l2) const {
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     const T D = s.first[i], x = w[i] - T(1 - beta) * D;
-    T z = w[i] + T(beta) * D - rate * (g + l2 * w[i]);
-    if (l1_) z = soft(z, rate * l1);
+    const T z = penalty.prox(w[i] + T(beta) * D - rate * (g + penalty.slope(w[i])), rate);
     s.second[i] += rate * rate;
     const T rest = s.second[i] > 0 ? T(1) - rate * rate / s.second[i] : T(0);
     s.first[i] = rest * (z - x);
@@ -243,35 +268,22 @@ struct ScheduleFree {
 // The step ends where the gradient there would have led: of the loss by implicit.hpp, which shortens g, of
 // the penalties by their proximal operator.
 struct Implicit {
+  static constexpr std::string_view name = "implicit";
+  static constexpr int parameters = 0;
   static constexpr int slots = 0;
   static constexpr bool implicit = true;
   template <class T> Implicit at(int64_t) const { return *this; }
-  template <bool l1_, bool l2_, class T> void update(int64_t i, T* w, T g, Slots<T>, T rate, T l1, T l2) const {
-    const T after = w[i] - rate * g;
-    w[i] = (l1_ ? soft(after, rate * l1) : after) / (T(1) + rate * l2);
+  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T>, T rate, const P& penalty) const {
+    w[i] = penalty.prox_smooth(penalty.prox(w[i] - rate * g, rate), rate);
   }
 };
 
 using Optimizer = std::variant<Plain, Cumulative, Momentum, Nesterov, Adagrad, Adadelta, RMSProp, Adam, AMSGrad, NAdam,
                                AdamW, Ftrl, ScheduleFree, Implicit>;
 
-// The rule of a name and its parameters, in the order of the Python class.
-inline Optimizer make_optimizer(const std::string& name, const std::vector<double>& p) {
-  if (name == "plain") return Plain{};
-  if (name == "cumulative") return Cumulative{};
-  if (name == "momentum") return Momentum{p.at(0)};
-  if (name == "nesterov") return Nesterov{p.at(0)};
-  if (name == "adagrad") return Adagrad{p.at(0)};
-  if (name == "rmsprop") return RMSProp{p.at(0), p.at(1)};
-  if (name == "adam") return Adam{p.at(0), p.at(1), p.at(2)};
-  if (name == "adadelta") return Adadelta{p.at(0), p.at(1)};
-  if (name == "amsgrad") return AMSGrad{{p.at(0), p.at(1), p.at(2)}};
-  if (name == "nadam") return NAdam{p.at(0), p.at(1), p.at(2), p.at(3)};
-  if (name == "adamw") return AdamW{{p.at(0), p.at(1), p.at(2)}};
-  if (name == "ftrl") return Ftrl{p.at(0)};
-  if (name == "schedule_free") return ScheduleFree{p.at(0)};
-  if (name == "implicit") return Implicit{};
-  throw std::invalid_argument("no optimizer is named " + name);
+// The rule of a name with its parameters, in the order of the Python class.
+inline Optimizer make_optimizer(const std::string& name, const std::vector<double>& parameters) {
+  return ByName<Optimizer>::make("optimizer", name, parameters);
 }
 
 }  // namespace skgd

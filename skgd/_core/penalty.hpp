@@ -1,35 +1,156 @@
-// Penalties: alpha R(w) = l1 |w|_1 + l2 / 2 |w|_2^2, never on intercepts.
+// Penalties alpha R(w) on the weights, never on the intercepts: each one small struct for a single weight.
+//
+// A penalty is the sum of a smooth part S and of a part N with kinks; either may be zero.
+//   value(w)              S(w) + N(w)
+//   slope(w)              S'(w)
+//   prox(w, step)         the proximal operator of N: the u that minimises step N(u) + (u - w)^2 / 2
+//   prox_smooth(w, step)  the proximal operator of S
+//   flow(w, time)         where dw/ds = -(S + N)'(w) has led after a time; flows compose: flow(flow(w, a), b) is
+//                         flow(w, a + b)
+//   times(factor)         the penalty, `factor` times as strong
+//   in_units(scale)       the penalty as a function of v, where w = scale v
+//   kinked()              N alone
+// `smooth` says that N is zero. l1 and l2 are the strengths of the two norms, for the loops that know only these
+// (lazy.hpp, fused.hpp). A penalty is added as one struct, and one place in PenaltyKind.
 #pragma once
 #include <cstdint>
+#include <string_view>
+#include <variant>
 
-#include "simd.hpp"
+#include "prox.hpp"
 
 namespace skgd {
 
-template <class T> struct Penalty {
-  double l1 = 0, l2 = 0;
-  const T* scale = nullptr;     // (d,) or null; the penalty acts on w_j * scale_j (descent in other coordinates)
-  const T* strength = nullptr;  // (columns,) or null; multiplies l1 and l2 in each column (columns.hpp)
+template <class T> struct NoPenalty {
+  static constexpr std::string_view name = "none";
+  static constexpr int parameters = 0;
+  static constexpr bool smooth = true;
+  static constexpr T l1 = 0, l2 = 0;
 
-  T l1_at(int64_t j) const { return T(l1) * (scale ? scale[j] : T(1)); }
-  T l2_at(int64_t j) const { return T(l2) * (scale ? scale[j] * scale[j] : T(1)); }
+  T value(T) const { return 0; }
+  T slope(T) const { return 0; }
+  T prox(T w, T) const { return w; }
+  T prox_smooth(T w, T) const { return w; }
+  T flow(T w, T) const { return w; }
+  NoPenalty times(T) const { return {}; }
+  NoPenalty in_units(T) const { return {}; }
+  NoPenalty kinked() const { return {}; }
+  template <class U> NoPenalty<U> as() const { return {}; }
+};
+
+// l2 w^2 / 2
+template <class T> struct L2 {
+  static constexpr std::string_view name = "l2";
+  static constexpr int parameters = 1;
+  static constexpr bool smooth = true;
+  T l2;
+  static constexpr T l1 = 0;
+
+  T value(T w) const { return l2 * w * w / 2; }
+  T slope(T w) const { return l2 * w; }
+  T prox(T w, T) const { return w; }
+  T prox_smooth(T w, T step) const { return w / (T(1) + step * l2); }
+  T flow(T w, T time) const { return w * exp_(-l2 * time); }
+  L2 times(T factor) const { return {l2 * factor}; }
+  L2 in_units(T scale) const { return {l2 * scale * scale}; }
+  NoPenalty<T> kinked() const { return {}; }
+  template <class U> L2<U> as() const { return {U(l2)}; }
+};
+
+// l1 |w|
+template <class T> struct L1 {
+  static constexpr std::string_view name = "l1";
+  static constexpr int parameters = 1;
+  static constexpr bool smooth = false;
+  T l1;
+  static constexpr T l2 = 0;
+
+  T value(T w) const { return l1 * magnitude(w); }
+  T slope(T) const { return 0; }
+  T prox(T w, T step) const { return soft(w, step * l1); }
+  T prox_smooth(T w, T) const { return w; }
+  T flow(T w, T time) const { return soft(w, time * l1); }
+  L1 times(T factor) const { return {l1 * factor}; }
+  L1 in_units(T scale) const { return {l1 * scale}; }
+  L1 kinked() const { return *this; }
+  template <class U> L1<U> as() const { return {U(l1)}; }
+};
+
+// l1 |w| + l2 w^2 / 2 (Zou & Hastie 2005)
+template <class T> struct ElasticNet {
+  static constexpr std::string_view name = "elasticnet";
+  static constexpr int parameters = 2;
+  static constexpr bool smooth = false;
+  T l1, l2;
+
+  T value(T w) const { return l1 * magnitude(w) + l2 * w * w / 2; }
+  T slope(T w) const { return l2 * w; }
+  T prox(T w, T step) const { return soft(w, step * l1); }
+  T prox_smooth(T w, T step) const { return w / (T(1) + step * l2); }
+  T flow(T w, T time) const { return shrink_and_decay(w, time, l1, l2); }
+  ElasticNet times(T factor) const { return {l1 * factor, l2 * factor}; }
+  ElasticNet in_units(T scale) const { return {l1 * scale, l2 * scale * scale}; }
+  L1<T> kinked() const { return {l1}; }
+  template <class U> ElasticNet<U> as() const { return {U(l1), U(l2)}; }
+};
+
+using PenaltyKind = std::variant<NoPenalty<double>, L2<double>, L1<double>, ElasticNet<double>>;
+
+// The penalty l1 |w| + l2 w^2 / 2 as the struct with no more terms than it needs.
+inline PenaltyKind elastic_net(double l1, double l2) {
+  if (l1 > 0 && l2 > 0) return ElasticNet<double>{l1, l2};
+  if (l1 > 0) return L1<double>{l1};
+  if (l2 > 0) return L2<double>{l2};
+  return NoPenalty<double>{};
+}
+
+// How strong the penalty is where. `feature` and `scale` are both null (every feature alike), or both arrays (d,):
+// the penalty of feature j is feature[j] times as strong and acts on scale[j] w_j, as descent in other coordinates
+// needs it. `column` is null or an array (columns,) of further factors (columns.hpp). The arrays belong to the caller.
+template <class T> struct Strength {
+  const T* feature = nullptr;
+  const T* scale = nullptr;
+  const T* column = nullptr;
+
+  bool uniform() const { return !feature; }
+  Strength from(int64_t begin) const { return uniform() ? *this : Strength{feature + begin, scale + begin, column}; }
+  // The penalty p of feature j, factors of columns left aside.
+  template <class P> P at(const P& p, int64_t j) const {
+    return uniform() ? p : p.times(feature[j]).in_units(scale[j]);
+  }
+};
+
+template <class T> struct Penalty {
+  PenaltyKind kind;
+  Strength<T> strength;
+
+  // Calls f with the struct of the penalty, for weights of type U.
+  template <class U = T, class F> decltype(auto) visit(F&& f) const {
+    return std::visit([&](const auto& p) -> decltype(auto) { return f(p.template as<U>()); }, kind);
+  }
+  bool smooth() const {
+    return visit([](auto p) { return p.smooth; });
+  }
+  double l1() const {
+    return visit<double>([](auto p) { return p.l1; });
+  }
+  double l2() const {
+    return visit<double>([](auto p) { return p.l2; });
+  }
 
   // The penalty of the features from `begin` on.
-  Penalty from(int64_t begin) const { return {l1, l2, scale ? scale + begin : nullptr}; }
+  Penalty from(int64_t begin) const { return {kind, strength.from(begin)}; }
 
-  // The penalty of the first d rows of theta (d, columns).
+  // The penalty of the first d rows of theta (d, columns), factors of columns left aside.
   double value(const T* theta, int64_t d, int64_t columns) const {
-    if (l1 == 0 && l2 == 0) return 0;
-    double absolute = 0, squares = 0;
-    for (int64_t j = 0; j < d; ++j) {
-      const double s = scale ? double(scale[j]) : 1.0;
-      for (int64_t k = 0; k < columns; ++k) {
-        const double w = s * double(theta[j * columns + k]);
-        absolute += w < 0 ? -w : w;
-        squares += w * w;
+    return visit<double>([&](auto p) {
+      double total = 0;
+      for (int64_t j = 0; j < d; ++j) {
+        const auto of_feature = strength.at(p, j);
+        for (int64_t k = 0; k < columns; ++k) total += of_feature.value(double(theta[j * columns + k]));
       }
-    }
-    return l1 * absolute + 0.5 * l2 * squares;
+      return total;
+    });
   }
 };
 

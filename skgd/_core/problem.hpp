@@ -87,10 +87,8 @@ template <class T> struct Problem {
   // Columns of raw scores: 1, or the outputs rounded up to whole vectors (padding stays zero).
   int64_t columns() const { return targets.columns == 1 ? 1 : (targets.columns + lanes<T> - 1) / lanes<T> * lanes<T>; }
   int64_t parameters() const { return layers.back().end(); }
-  // The penalty that acts on a layer: other coordinates are those of the features alone.
-  Penalty<T> penalty_of(const Layer& layer) const {
-    return {penalty.l1, penalty.l2, layer.offset == 0 ? penalty.scale : nullptr, penalty.strength};
-  }
+  // The penalty of a layer: features may have strengths and coordinates of their own, hidden units have not.
+  Penalty<T> penalty_of(const Layer& layer) const { return layer.offset == 0 ? penalty : Penalty<T>{penalty.kind, {}}; }
   double penalty_value(const T* theta) const {
     double total = 0;
     for (const Layer& layer : layers)

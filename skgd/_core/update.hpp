@@ -23,40 +23,60 @@ template <class T> struct Theta {
   T rate(int64_t k) const { return rates[one_rate ? 0 : k]; }
 };
 
-// The weights (inputs, columns) of one layer, under the penalty.
-template <bool l1_, bool l2_, class Rule, class T>
-void update_weights(const Rule& rule, const Theta<T>& theta, const Penalty<T>& penalty, int64_t inputs, int64_t K) {
+// The weights (inputs, K) of one layer under a penalty p, whose strength at each weight is given.
+template <class Rule, class P, class T>
+void update_weights(const Rule& rule, const Theta<T>& theta, const P& p, const Strength<T>& strength, int64_t inputs,
+                    int64_t K) {
   T* __restrict w = theta.values;
   const T* __restrict g = theta.gradient;
-  const T l1 = T(penalty.l1), l2 = T(penalty.l2);
   const Slots<T> slots = theta.slots;
   const T share = theta.scale;
-  if ((K == 1 || theta.one_rate) && !penalty.scale) {
+  if (strength.uniform() && (K == 1 || theta.one_rate)) {
     const T rate = theta.rates[0];
     const int64_t size = inputs * K;
     SKGD_INDEPENDENT
-    for (int64_t i = 0; i < size; ++i) rule.template update<l1_, l2_>(i, w, share * g[i], slots, rate, l1, l2);
+    for (int64_t i = 0; i < size; ++i) rule.update(i, w, share * g[i], slots, rate, p);
   } else if (K == 1) {
     const T rate = theta.rates[0];
-    const T* __restrict scale = penalty.scale;
+    const T* __restrict factor = strength.feature, * __restrict scale = strength.scale;
     SKGD_INDEPENDENT
     for (int64_t i = 0; i < inputs; ++i)
-      rule.template update<l1_, l2_>(i, w, share * g[i], slots, rate, l1 * scale[i], l2 * scale[i] * scale[i]);
-  } else if (const T* __restrict strength = penalty.strength) {
+      rule.update(i, w, share * g[i], slots, rate, p.times(factor[i]).in_units(scale[i]));
+  } else if (const T* __restrict column = strength.column) {
     for (int64_t j = 0; j < inputs; ++j) {
-      const T l1_j = penalty.l1_at(j), l2_j = penalty.l2_at(j);
+      const P of_feature = strength.at(p, j);
       SKGD_INDEPENDENT
       for (int64_t k = 0; k < K; ++k)
-        rule.template update<l1_, l2_>(j * K + k, w, share * g[j * K + k], slots, theta.rates[k], l1_j * strength[k],
-                                       l2_j * strength[k]);
+        rule.update(j * K + k, w, share * g[j * K + k], slots, theta.rates[k], of_feature.times(column[k]));
     }
   } else {
     for (int64_t j = 0; j < inputs; ++j) {
-      const T l1_j = penalty.l1_at(j), l2_j = penalty.l2_at(j);
+      const P of_feature = strength.at(p, j);
       SKGD_INDEPENDENT
-      for (int64_t k = 0; k < K; ++k)
-        rule.template update<l1_, l2_>(j * K + k, w, share * g[j * K + k], slots, theta.rate(k), l1_j, l2_j);
+      for (int64_t k = 0; k < K; ++k) rule.update(j * K + k, w, share * g[j * K + k], slots, theta.rate(k), of_feature);
     }
+  }
+}
+
+template <class Rule, class T>
+void update_weights(const Rule& rule, const Theta<T>& theta, const Penalty<T>& penalty, int64_t inputs, int64_t K) {
+  penalty.visit([&](auto p) { update_weights(rule, theta, p, penalty.strength, inputs, K); });
+}
+
+// Calls f(i, g) for each parameter i of theta with the gradient g of the objective's smooth part there, in double, from
+// `share` times the gradient of the loss.
+template <class T, class F>
+void for_each_gradient(const Problem<T>& problem, const T* theta, const T* gradient, T share, F f) {
+  for (const Layer& layer : problem.layers) {
+    const Penalty<T> penalty = problem.penalty_of(layer);
+    penalty.template visit<double>([&](auto p) {
+      for (int64_t j = 0; j < layer.inputs; ++j) {
+        const auto of_feature = penalty.strength.at(p, j);
+        for (int64_t i = layer.offset + j * layer.columns, end = i + layer.columns; i < end; ++i)
+          f(i, double(share * gradient[i]) + of_feature.slope(double(theta[i])));
+      }
+    });
+    for (int64_t i = layer.intercepts(); i < layer.end(); ++i) f(i, double(share * gradient[i]));
   }
 }
 
@@ -65,37 +85,18 @@ void update_weights(const Rule& rule, const Theta<T>& theta, const Penalty<T>& p
 template <class Rule, class T> void restart(const Rule& rule, const Theta<T>& theta, const Problem<T>& problem) {
   if constexpr (requires { Rule::restarts; }) {
     double inner = 0;
-    for (const Layer& layer : problem.layers) {
-      const Penalty<T> penalty = problem.penalty_of(layer);
-      const Theta<T> part = theta.at(layer.offset);
-      for (int64_t j = 0; j < layer.inputs + problem.fit_intercept; ++j)
-        for (int64_t k = 0; k < layer.columns; ++k) {
-          const int64_t i = j * layer.columns + k;
-          const double l2 = j < layer.inputs ? double(penalty.l2_at(j)) : 0;
-          const double g = double(part.scale * part.gradient[i]) + l2 * double(part.values[i]);
-          inner += g * (rule.beta * double(part.slots.first[i]) - double(part.rate(k)) * g);
-        }
-    }
+    const int64_t K = problem.columns();
+    for_each_gradient(problem, theta.values, theta.gradient, theta.scale, [&](int64_t i, double g) {
+      const double rate = double(theta.rate(theta.one_rate ? 0 : i % K));
+      inner += g * (rule.beta * double(theta.slots.first[i]) - rate * g);
+    });
     if (inner > 0) std::fill_n(theta.slots.first, problem.parameters(), T(0));
   }
 }
 
-template <class Rule, class T>
-void update_weights(const Rule& rule, const Theta<T>& theta, const Penalty<T>& penalty, int64_t inputs, int64_t K) {
-  if (penalty.l1 > 0 && penalty.l2 > 0)
-    update_weights<true, true>(rule, theta, penalty, inputs, K);
-  else if (penalty.l1 > 0)
-    update_weights<true, false>(rule, theta, penalty, inputs, K);
-  else if (penalty.l2 > 0)
-    update_weights<false, true>(rule, theta, penalty, inputs, K);
-  else
-    update_weights<false, false>(rule, theta, penalty, inputs, K);
-}
-
 template <class Rule, class T> void update_intercepts(const Rule& rule, const Theta<T>& theta, int64_t K) {
   for (int64_t k = 0; k < K; ++k)
-    rule.template update<false, false>(k, theta.values, theta.scale * theta.gradient[k], theta.slots, theta.rate(k),
-                                       T(0), T(0));
+    rule.update(k, theta.values, theta.scale * theta.gradient[k], theta.slots, theta.rate(k), NoPenalty<T>());
 }
 
 // All layers from the one given on.
@@ -116,14 +117,15 @@ void update_in_parts(const Rule& rule_, int64_t t, const Theta<T>& theta, T* gra
                      const Problem<T>& problem) {
   const auto rule = rule_.template at<T>(t);
   const Layer& first = problem.layers[0];
-  const int64_t K = first.columns, few = std::max<int64_t>(6, (12 << 10) / (K * int64_t(sizeof(T))) / 6 * 6);
-  for (int64_t begin = 0; begin < first.inputs; begin += few) {
-    const int64_t count = std::min(few, first.inputs - begin);
+  const Penalty<T> penalty = problem.penalty_of(first);
+  const int64_t K = first.columns, part_inputs = std::max<int64_t>(6, (12 << 10) / (K * int64_t(sizeof(T))) / 6 * 6);
+  for (int64_t begin = 0; begin < first.inputs; begin += part_inputs) {
+    const int64_t count = std::min(part_inputs, first.inputs - begin);
     std::fill_n(gradient, count * K, T(0));
     model.add_inputs(begin, begin + count, gradient);
     Theta<T> part = theta.at(begin * K);
     part.gradient = gradient;
-    update_weights(rule, part, problem.penalty_of(first).from(begin), count, K);
+    update_weights(rule, part, penalty.from(begin), count, K);
   }
   if (problem.fit_intercept) update_intercepts(rule, theta.at(first.intercepts()), K);
   update(rule_, t, theta, problem, 1);
