@@ -141,7 +141,7 @@ def largest_stable_learning_rate(
     targets = _targets(X, y, weight, loss)
     problem = Problem(X, targets, loss, Penalty(l2=float(alpha)), bool(fit_intercept))
     rows = options.rows_of(solver, batch_size, problem.n)
-    scale = scale_of(problem, max(2, rows), frugal=True)  # with the eigenvalue, whatever the solver
+    scale = scale_of(problem, max(2, rows), frugal=True)  # with the eigenvalue for every solver
     parameters = problem.d + bool(fit_intercept)
     return StableRate(scale.largest_stable(rows), scale.critical_batch_size(), scale.condition(parameters))
 

@@ -105,7 +105,7 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
     .. math:: \\frac{1}{k} \\sum_{f=1}^{k} \\mathrm{score}_f(w_{-f}(\\eta, \\alpha)),
 
     where :math:`w_{-f}` is the result of descent with the rate :math:`\\eta` and the penalty
-    :math:`\\alpha` on the rows outside fold f. The model is then refitted with it on all rows.
+    :math:`\\alpha` on the rows outside fold f. The best candidate is then refitted on all rows.
 
     All rates, strengths of the penalty and folds are fitted together: each combination is a column of
     one matrix of weights, and each row is read once for all of them. The rows held out by a fold have
@@ -226,7 +226,7 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
     .. math:: \\frac{1}{k} \\sum_{f=1}^{k} \\mathrm{score}_f(w_{-f}(\\eta, \\alpha)),
 
     where :math:`w_{-f}` is the result of descent with the rate :math:`\\eta` and the penalty
-    :math:`\\alpha` on the rows outside fold f. The model is then refitted with it on all rows.
+    :math:`\\alpha` on the rows outside fold f. The best candidate is then refitted on all rows.
 
     All rates, strengths of the penalty and folds are fitted together: each combination is a column of
     one matrix of weights, and each row is read once for all of them. The rows held out by a fold have
