@@ -16,9 +16,9 @@ TARGET = HERE.parent / "docs" / "benchmarks.md"
 HEAD = """\
 # Benchmarks
 
-Every table is the output of the command above it, on one machine in one run; ratios carry over to other
-machines, times do not. `MISSED` marks a target that was not reached; what stands in the way is said below
-its table. `python benchmarks/report.py` runs all of them and writes this page.
+Every table is the output of the command above it, from one run on one machine. Ratios carry over to other
+machines, times do not. `MISSED` marks a target that was not reached; the text below the table explains the
+reason. `python benchmarks/report.py` runs all benchmarks and writes this page.
 """
 NOTES = {  # script -> title, words below its table
     name: (title, words.strip())

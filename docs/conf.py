@@ -1,4 +1,4 @@
-"""How the site is built: python -m sphinx -W -b html docs docs/_build/html"""
+"""Configuration of Sphinx; build the site with: python -m sphinx -W -b html docs docs/_build/html"""
 
 import re
 import sys
@@ -28,7 +28,7 @@ extensions = [
     "mathml",  # _ext
 ]
 exclude_patterns = ["_build", "design.md", "benchmarks.md"]
-smartquotes = False  # "squared_error" is code
+smartquotes = False  # keep the straight quotes of "squared_error"
 suppress_warnings = ["config.cache"]
 
 # -- docstrings --------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 5,
     "write_computation_times": False,
     "copyfile_regex": r"",
-    "matplotlib_animations": (True, "jshtml"),  # pictures in the page, played by its own script
+    "matplotlib_animations": (True, "jshtml"),  # frames embedded in the page, played by its own script
     "image_scrapers": ("style.scraper",),
     "thumbnail_size": (480, 360),
 }
@@ -93,7 +93,7 @@ html_sidebars = {"index": [], "api": []}
 
 
 def drop_foreign_labels(app, what, name, obj, options, lines):
-    """Methods inherited from scikit-learn refer to labels of its own documentation: keep their text only."""
+    """Methods inherited from scikit-learn refer to labels of its documentation; keep only their text."""
     lines[:] = [re.sub(r":ref:`([^`<]*?)\s*<[^`>]*>`", r"\1", line) for line in lines]
 
 

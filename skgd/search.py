@@ -130,10 +130,10 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
 
     The search chooses the candidate (rate, alpha) with the highest mean score over the folds,
 
-    .. math:: \\frac{1}{k} \\sum_{f=1}^{k} \\mathrm{score}_f(\\hat w_{-f}(\\eta, \\alpha)),
+    .. math:: \\frac{1}{k} \\sum_{f=1}^{k} \\mathrm{score}_f(w_{-f}(\\eta, \\alpha)),
 
-    where :math:`\\hat w_{-f}` is the result of descent with the rate :math:`\\eta` on the rows outside fold
-    f, and then refits the model with it on all rows.
+    where :math:`w_{-f}` is the result of descent with the rate :math:`\\eta` and the penalty
+    :math:`\\alpha` on the rows outside fold f. The best candidate is then refitted on all rows.
 
     All rates, strengths of the penalty and folds are fitted together: each combination is a column of
     one matrix of weights, and each row is read once for all of them. The rows held out by a fold have
@@ -251,10 +251,10 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
 
     The search chooses the candidate (rate, alpha) with the highest mean score over the folds,
 
-    .. math:: \\frac{1}{k} \\sum_{f=1}^{k} \\mathrm{score}_f(\\hat w_{-f}(\\eta, \\alpha)),
+    .. math:: \\frac{1}{k} \\sum_{f=1}^{k} \\mathrm{score}_f(w_{-f}(\\eta, \\alpha)),
 
-    where :math:`\\hat w_{-f}` is the result of descent with the rate :math:`\\eta` on the rows outside fold
-    f, and then refits the model with it on all rows.
+    where :math:`w_{-f}` is the result of descent with the rate :math:`\\eta` and the penalty
+    :math:`\\alpha` on the rows outside fold f. The best candidate is then refitted on all rows.
 
     All rates, strengths of the penalty and folds are fitted together: each combination is a column of
     one matrix of weights, and each row is read once for all of them. The rows held out by a fold have

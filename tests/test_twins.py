@@ -1,5 +1,7 @@
 """to_sklearn: estimators of scikit-learn that predict the same."""
 
+from inspect import signature
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -105,6 +107,16 @@ def test_what_has_no_twin_is_named():
     with pytest.raises(ValueError, match="loss='hinge'"):
         GDMLPClassifier("hinge", **SIZES).fit(X, y).to_sklearn()
     with pytest.raises(ValueError, match="log link"):
-        GDMLPRegressor("poisson", **SIZES).fit(X, y).to_sklearn()
+        GDMLPRegressor("gamma", **SIZES).fit(X, y).to_sklearn()
     with pytest.raises(ValueError, match="loss=Own"):
         GDClassifier(Own()).fit(X, y).to_sklearn()
+
+
+def test_a_perceptron_of_counts():
+    X, y = make("poisson")
+    model = GDMLPRegressor("poisson", **SIZES).fit(X, np.round(4 * y))
+    if "loss" not in signature(neural_network.MLPRegressor).parameters:  # scikit-learn < 1.7
+        with pytest.raises(ValueError, match="log link"):
+            model.to_sklearn()
+        return
+    np.testing.assert_allclose(model.to_sklearn().predict(X), model.predict(X), rtol=1e-10)

@@ -1,4 +1,4 @@
-"""How the pictures of the documentation look: colours that colour-blind readers can tell apart."""
+"""Style of the figures in the documentation, with colours that colour-blind readers can distinguish."""
 
 import re
 from base64 import b64decode, b64encode
@@ -8,16 +8,16 @@ RC = {
     "axes.prop_cycle": "cycler('color', ['0072B2', 'D55E00', '009E73', 'CC79A7', 'E69F00', '56B4E9'])",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "animation.writer": "pillow",  # for thumbnails, so that ffmpeg is not needed
+    "animation.writer": "pillow",  # for thumbnails, does not need ffmpeg
     "figure.dpi": 110,
     "savefig.dpi": 110,
-    "font.size": 11,  # pictures of 7 inches are a phone wide
+    "font.size": 11,  # still readable when figures 7 inches wide are scaled down to a phone
     "legend.fontsize": "small",
 }
 
 
 def reset(gallery_conf, fname):
-    """Before each example of the gallery: matplotlib's defaults, then ours."""
+    """Reset matplotlib to its defaults, then to our style, before each example of the gallery."""
     import matplotlib
     import matplotlib.pyplot as plt
 
@@ -28,7 +28,7 @@ def reset(gallery_conf, fname):
 
 
 def scraper(block, block_vars, gallery_conf):
-    """The pictures of a block; animations play, in few colours, without a style sheet from elsewhere."""
+    """The figures of a block; animations start to play, with few colours and no external style sheet."""
     from sphinx_gallery.scrapers import matplotlib_scraper
 
     rst = matplotlib_scraper(block, block_vars, gallery_conf)
@@ -39,7 +39,7 @@ def scraper(block, block_vars, gallery_conf):
 
 
 def _smaller(png: str) -> str:
-    """A PNG in base64, in 64 colours."""
+    """Reduce a PNG in base64 to 64 colours."""
     from PIL import Image
 
     small = BytesIO()

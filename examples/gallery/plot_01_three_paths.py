@@ -1,10 +1,10 @@
 """
-Three ways down the same valley
-===============================
+Batch, mini-batch and stochastic descent
+========================================
 
 Batch, stochastic and mini-batch gradient descent minimise the same function. They differ in how many
-rows of the data each update looks at, and so in what a step costs and in how straight the way down is.
-With two weights the function is a surface over the plane and the whole descent can be drawn.
+rows of the data each update uses, and therefore in the cost and the accuracy of a step.
+With two weights the function is a surface over the plane, and the whole descent can be drawn.
 """
 
 import matplotlib.pyplot as plt
@@ -17,10 +17,10 @@ X = rng.normal(size=(60, 2)) @ [[1.0, 0.0], [0.7, 0.7]]
 y = X @ [2.0, -1.0] + rng.normal(size=60)
 
 # %%
-# All three make 60 updates: batch descent from all 60 rows each time, mini-batch descent from ten rows,
-# stochastic descent from one. ``record_path=True`` keeps the weights at every check, and
-# ``check_every=1`` checks after every update. A fixed learning rate and ``average=False`` show the bare
-# updates.
+# All three make 60 updates: batch descent with all 60 rows each time, mini-batch descent with ten rows,
+# stochastic descent with one row. ``record_path=True`` stores the weights at every check, and
+# ``check_every=1`` checks after every update. With a fixed learning rate and ``average=False`` the path
+# shows the updates as they are.
 shared = {"alpha": 0, "fit_intercept": False, "tol": None, "average": False, "random_state": 0}
 shared |= {"record_path": True, "check_every": 1}
 models = {
@@ -39,19 +39,19 @@ axis.set_aspect("equal")
 plt.show()
 
 # %%
-# Batch descent goes straight downhill: each step is at right angles to the contour it starts from. One
-# row at a time the steps point only roughly downhill, and near the minimum they keep wandering, because
-# each row would like a slightly different answer. Mini-batches lie between.
+# Batch descent goes straight downhill: each step is perpendicular to the contour at its starting point.
+# Steps computed from one row point downhill only roughly, and near the minimum they keep fluctuating,
+# because each row has a slightly different minimum of its own. Mini-batches are in between.
 #
-# The same as an animation, one update a picture:
+# The same as an animation, one update per frame:
 figure, axis = plt.subplots(figsize=(6, 4.4))
 animation = display.animate(interval=150, ax=axis)
 axis.set_aspect("equal")
 plt.show()
 
 # %%
-# For its 60 steps batch descent has read the data sixty times, mini-batch descent ten times, and
-# stochastic descent once. It comes closest, and pays the most for it.
+# For 60 updates, batch descent has read the data sixty times, mini-batch descent ten times, and
+# stochastic descent once. Batch descent ends closest to the minimum, at the highest cost.
 best = np.linalg.lstsq(X, y)[0]
 for name, model in models.items():
     print(f"{name:9}  rows read: {len(X) * model.n_iter_:4}  updates: {model.n_updates_}", end="  ")

@@ -2,8 +2,9 @@
 Why features should be scaled
 =============================
 
-Metres beside millimetres make a long, narrow valley. One learning rate must serve both directions: the
-steep one caps it, and along the flat one it is then far too low. Scaling makes the valley round.
+Features in very different units, such as metres and millimetres, make a long, narrow valley. Both
+directions share one learning rate: the steep direction limits it, and along the flat direction it is
+then far too low. Scaling makes the valley round.
 """
 
 import matplotlib.pyplot as plt
@@ -20,9 +21,9 @@ y = y - y.mean()
 features = {"raw features": raw, "standardised features": StandardScaler().fit_transform(raw)}
 
 # %%
-# The condition number says how much steeper the valley is in its steepest direction than in its flattest.
-# From it and the largest stable rate follows the best constant rate,
-# :math:`\eta_{\max} / (1 + 1 / \kappa)`. Both versions of the features get theirs, and 12 batch updates.
+# The condition number is the ratio of the largest to the smallest curvature. Together with the largest
+# stable rate it determines the best constant rate, :math:`\eta_{\max} / (1 + 1 / \kappa)`. Both versions
+# of the features use their best rate for 12 batch updates.
 models = {}
 for name, X in features.items():
     limit = largest_stable_learning_rate(X, solver="batch", fit_intercept=False)
@@ -41,15 +42,14 @@ axes[0].get_legend().remove()
 plt.show()
 
 # %%
-# The raw features make a narrow valley: the path bounces between its walls and hardly gets along. Where
-# the contours are round, the first step points at the minimum and all but reaches it.
+# The raw features make a narrow valley: the path zigzags between its walls and moves slowly along it. If
+# the contours are round, the first step points to the minimum and almost reaches it.
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
 LossCurveDisplay.from_estimators(models, ax=axis)
 plt.show()
 
 # %%
-# In practice put a ``StandardScaler`` in front of the estimator, or let it descend in standardised
-# coordinates with ``standardize=True``: the data is then not copied, and ``coef_`` belongs to the
-# original features.
+# In practice, put a ``StandardScaler`` in front of the estimator, or let it use standardised coordinates
+# with ``standardize=True``: the data is then not copied, and ``coef_`` refers to the original features.
 model = GDRegressor(solver="batch", standardize=True, alpha=0, tol=1e-10).fit(raw, y)
 print(model.coef_.round(2), "after", model.n_iter_, "updates")

@@ -2,8 +2,8 @@
 The batch size M
 ================
 
-Small batches make many cheap and noisy updates, large batches few and steady ones. Which is better
-depends on what one pays for: passes over the data, or time.
+Small batches make many cheap, noisy updates, large batches make few, accurate ones. Which is better
+depends on whether passes over the data or updates are counted.
 """
 
 import matplotlib.pyplot as plt
@@ -20,9 +20,9 @@ best = np.linalg.lstsq(X, y)[0]
 lowest = ((X @ best - y) ** 2).mean() / 2
 
 # %%
-# Every run uses half the largest stable rate of its batch size, which is what theory advises. Larger
-# batches bear larger rates, up to a point: beyond the critical batch size the rate hardly grows, and
-# doubling M just halves the number of updates.
+# Every run uses half the largest stable rate for its batch size, as theory recommends. Larger batches
+# allow higher rates, up to a point: beyond the critical batch size the rate hardly increases, and doubling
+# M only halves the number of updates.
 for M in (1, 4, 16, 64):
     limit = largest_stable_learning_rate(X, batch_size=M, fit_intercept=False)
     print(f"M = {M:2}: largest stable rate {limit:.2f}")
@@ -57,7 +57,7 @@ figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
 # %%
-# Left: in passes over the data, small batches fall fastest at first, and then hover at a level set by
-# their noise: the smaller the batch and the higher the rate, the higher the level. Right: per update,
-# it is the other way round. A pass costs about the same for every M in skgd, since the loop is
-# compiled; with a larger M rows are read together, which pays for models with many parameters.
+# Left: against passes over the data, the cost of small batches decreases fastest at first, and then stays
+# at a level set by their noise: the smaller the batch and the higher the rate, the higher this level.
+# Right: against updates, large batches are better. In skgd a pass takes about the same time for every M,
+# because the loop is compiled; for models with many parameters, larger batches are more efficient.

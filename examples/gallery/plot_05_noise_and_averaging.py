@@ -1,9 +1,9 @@
 """
-Noise, and what averaging does about it
-=======================================
+Noise and averaging
+===================
 
-With a constant rate stochastic descent never settles: it circles the minimum, at a distance that grows
-with the rate. The mean of its iterates lies in the middle of the circle.
+With a constant rate, stochastic descent does not converge to the minimum: it fluctuates around it, at a
+distance that grows with the rate. The mean of the iterates is much closer to the minimum.
 """
 
 import matplotlib.pyplot as plt
@@ -27,8 +27,8 @@ shared = {
 }
 
 # %%
-# ``average=300`` offers the mean of all iterates from update 300 on; before that, and with
-# ``average=False``, the path is that of the last iterate.
+# ``average=300`` returns the mean of all iterates from update 300 on; before that, and with
+# ``average=False``, the path shows the last iterate.
 last = GDRegressor(learning_rate=0.1, average=False, **shared).fit(X, y)
 mean = GDRegressor(learning_rate=0.1, average=300, **shared).fit(X, y)
 falling = GDRegressor(learning_rate=0.1, average=False, schedule=lambda t: 1 / (1 + t / 100), **shared).fit(
@@ -57,10 +57,10 @@ axis.legend()
 plt.show()
 
 # %%
-# The two cures are different. A falling rate quietens the iterates themselves, and has to know how fast
-# to fall; averaging leaves them noisy and cancels the noise, so that the rate may stay high. The
-# default, ``learning_rate="auto"`` with ``average="auto"``, does both: a mean that forgets early
-# iterates, of iterates whose rate falls slowly.
+# The two remedies work differently. A decreasing rate reduces the noise of the iterates themselves, but
+# how fast it should decrease has to be chosen; averaging cancels the noise of the iterates, so the rate can
+# stay high. The default, ``learning_rate="auto"`` with ``average="auto"``, does both: it decreases the
+# rate slowly, and averages with less weight on early iterates.
 auto = GDRegressor(solver="sgd", alpha=0, fit_intercept=False, random_state=0).fit(X, y)
 for name, model in {**models, "auto": auto}.items():
     print(f"{name:21} {np.linalg.norm(model.coef_ - best):.4f}")

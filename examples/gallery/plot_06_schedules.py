@@ -1,9 +1,9 @@
 """
-Schedules: learning rates that change
-=====================================
+Learning-rate schedules
+=======================
 
-A schedule multiplies the learning rate at each update. High rates go far, low rates settle: most
-schedules begin with the one and end with the other.
+A schedule multiplies the learning rate by a factor that changes from update to update. High rates make
+fast progress, low rates reduce the noise: most schedules start high and end low.
 """
 
 import matplotlib.pyplot as plt
@@ -18,8 +18,8 @@ X, y = load_diabetes(return_X_y=True)
 X, y = StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
 
 # %%
-# The rates of 30 epochs, and how far the objective of the weights at the end of each epoch lies above the
-# lowest possible one. ``history_`` has the rates, ``path_`` (with ``record_path=True``) the weights.
+# The rates over 30 epochs, and the difference between the objective at the end of each epoch and its
+# minimum. ``history_`` contains the rates, ``path_`` (with ``record_path=True``) the weights.
 schedules = {
     "constant": "constant",
     "invscaling": InvScaling(power=0.4),
@@ -63,8 +63,8 @@ axes[0, 0].legend(loc="lower left")
 plt.show()
 
 # %%
-# The lowest objective was found by batch descent. At a constant rate the weights keep wandering; every
-# schedule that ends low lets them settle, and those that stay high for longer first get further. Any
-# callable of the array of update numbers is a schedule too:
+# The minimum was computed by batch descent. With a constant rate the weights keep fluctuating. With
+# schedules that end low they converge, and those that stay high for longer end lower. Any function of an
+# array of update numbers can be used as a schedule, too:
 model = GDRegressor(learning_rate=0.1, schedule=lambda t: np.exp(-t / 100), random_state=0).fit(X, y)
 print(model.stop_reason_, model.n_iter_)

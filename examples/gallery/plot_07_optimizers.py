@@ -2,9 +2,9 @@
 Optimizers on a ravine
 ======================
 
-In a ravine the gradient points at the opposite wall rather than along the bottom. Optimizers remember
-past gradients to do better: momentum lets the crossing parts cancel, adaptive rules give every weight a
-rate of its own.
+In a ravine, the gradient points to the opposite wall rather than along the bottom. Optimizers use past
+gradients to do better: with momentum, the components across the ravine cancel; adaptive rules use a
+separate rate for every weight.
 """
 
 import matplotlib.pyplot as plt
@@ -14,8 +14,9 @@ from skgd import DescentPathDisplay, GDRegressor
 from skgd.optimizers import Adagrad, Adam, Momentum, Nesterov, Plain, RMSProp
 
 # %%
-# A least-squares problem with the cost :math:`F(w) = \frac12 (0.05\, w_1^2 + 2\, w_2^2)`: two rows are
-# enough. The valley is forty times as steep in one direction as in the other.
+# A least-squares problem with two rows and the cost
+# :math:`F(w) = \frac12 (0.05\, w_1^2 + 2\, w_2^2)`. Its curvature is forty times as large in one direction
+# as in the other.
 X = np.diag(np.sqrt([2 * 0.05, 2 * 2.0]))
 y = np.zeros(2)
 start = np.array([-9.0, 2.0])
@@ -51,11 +52,11 @@ for axis, some in zip(axes, (names[:3], names[3:]), strict=True):
 plt.show()
 
 # %%
-# All paths have 30 updates. The plain rule crosses the ravine at every step and creeps along it, held
-# back by the steep walls (its rate must stay below 2 / 2 = 1). Momentum gathers speed along the bottom,
+# All paths have 30 updates. The plain rule crosses the ravine at every step and moves slowly along it,
+# because the steep walls limit its rate (to less than 2 / 2 = 1). Momentum accelerates along the bottom,
 # overshoots a little and comes back. The adaptive rules divide each weight's step by the size of its
-# past gradients, which makes the ravine round, whatever the units of the two weights. Batch descent by
-# ``learning_rate="auto"`` instead measures the curvature as it goes (Barzilai-Borwein steps):
+# past gradients, which compensates for different curvatures along the two weights. Batch descent with
+# ``learning_rate="auto"`` estimates the curvature during the descent (Barzilai-Borwein steps):
 auto = GDRegressor(solver="batch", alpha=0, fit_intercept=False, max_iter=30, tol=None).fit(
     X, y, coef_init=start
 )

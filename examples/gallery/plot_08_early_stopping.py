@@ -2,8 +2,8 @@
 Early stopping
 ==============
 
-A flexible model first learns what is common to all data of its kind and then the accidents of the rows
-it was given. Rows held out tell when the second begins.
+A flexible model first learns the structure that all data of its kind share, and then the noise of its
+training rows. Held-out rows show when this begins.
 """
 
 import matplotlib.pyplot as plt
@@ -27,9 +27,9 @@ scaler = StandardScaler().fit(features(x))
 X, X_val = scaler.transform(features(x)), scaler.transform(features(x_val))
 
 # %%
-# The same network twice: once it runs all its epochs, once it watches a validation set of its own.
-# (Without ``X_val`` and ``y_val``, a share ``validation_fraction`` of the rows is held out.) The score
-# is R², and the best parameters, not the last, are kept.
+# The same network is trained twice: once for all epochs, once with early stopping on a separate validation
+# set. (Without ``X_val`` and ``y_val``, a fraction ``validation_fraction`` of the rows is held out.) The
+# score is R², and early stopping keeps the best parameters, not the last ones.
 shared = {
     "hidden_layer_sizes": (64, 64),
     "batch_size": 10,
@@ -43,7 +43,7 @@ stopped.fit(X, y, X_val=X_val, y_val=y_val)
 print(f"stopped after {stopped.n_iter_} epochs: {stopped.stop_reason_}")
 
 # %%
-# Solid, on the left axis: the objective on the training rows. Dashed, on the right one: the score on the
+# Solid lines, left axis: the objective on the training rows. Dashed lines, right axis: the score on the
 # validation rows. The star marks the parameters that are kept.
 models = {"all epochs": full, "early stopping": stopped}
 figure, axis = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
@@ -55,7 +55,7 @@ display.validation_ax_.set_ylim(0.4, 0.8)
 plt.show()
 
 # %%
-# What the two models predict.
+# The predictions of the two models.
 figure, axis = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
 line = np.linspace(-3, 3, 400)
 axis.plot(x, y, "o", color="0.6", markersize=4, label="training rows")
@@ -68,6 +68,6 @@ axis.legend(loc="lower left", ncols=2)
 plt.show()
 
 # %%
-# The training loss of the long run goes on falling, and its curve bends to meet single points. Early
-# stopping keeps the smoother one. The score that is reported belongs to the rows used for stopping, and
-# so is slightly flattering: judge the final model on rows that neither training nor stopping has seen.
+# The training loss of the long run keeps decreasing, and its curve bends towards single points. Early
+# stopping keeps a smoother curve. The reported score is computed on the rows used for stopping, and is
+# therefore slightly too high: evaluate the final model on rows that neither training nor stopping has used.

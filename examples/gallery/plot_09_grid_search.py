@@ -2,9 +2,9 @@
 Searching for a learning rate
 =============================
 
-The learning rate is a parameter like any other, so ``GridSearchCV`` can look for it. What comes out is
-a curve with a flat floor: too low costs time, too high diverges, and between the two there is a wide
-range where the choice hardly matters.
+``GridSearchCV`` can search for the learning rate like for any other parameter. The score as a function of
+the rate has a wide flat range in which the choice hardly matters: lower rates take too long, higher rates
+diverge.
 """
 
 import warnings
@@ -22,9 +22,9 @@ from skgd import GDClassifier
 X, y = load_breast_cancer(return_X_y=True)
 
 # %%
-# Ten epochs at each rate: a low rate gets no more time than a high one. The log loss cannot overflow,
-# so rates that are too high end in a ``ConvergenceWarning`` that names the largest stable rate. A
-# search tries them on purpose.
+# Every rate gets ten epochs. The log loss cannot overflow, so rates that are too high give a
+# ``ConvergenceWarning`` that reports the largest stable rate. The search tries such rates on purpose, so
+# the warning is ignored here.
 warnings.simplefilter("ignore", ConvergenceWarning)
 rates = np.geomspace(1e-5, 100, 15)
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
@@ -53,8 +53,8 @@ right.legend()
 plt.show()
 
 # %%
-# One row at a time there are hundreds of updates in an epoch, each of which may be small; batch descent
-# has one, and needs a rate about a hundred times as high to get as far in ten epochs.
+# With one row per update there are hundreds of small updates per epoch; batch descent makes a single
+# update per epoch, and needs a rate about a hundred times as high to get as far in ten epochs.
 # ``learning_rate="auto"`` is a candidate too, and for many problems the only one needed:
 candidates = ["auto", 0.1, 0.01]
 search = GridSearchCV(

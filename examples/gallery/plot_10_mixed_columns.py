@@ -2,9 +2,8 @@
 A data frame with mixed columns
 ===============================
 
-Numbers, categories and missing values go through a ``ColumnTransformer``; the estimator at its end is
-one of skgd's. Scaling belongs into the pipeline, so that cross-validation scales by the training rows
-alone.
+A ``ColumnTransformer`` prepares numbers, categories and missing values for an estimator of skgd. Scaling
+should be part of the pipeline, so that cross-validation computes the scale from the training rows only.
 """
 
 import matplotlib.pyplot as plt
@@ -20,8 +19,8 @@ from skgd import GDRegressor
 from skgd.losses import Huber
 
 # %%
-# Rents of flats, made up: they depend on the area, the year of building, the district, and on whether
-# there is a lift. One area in ten is missing, and a few rents are odd.
+# Simulated rents of flats, which depend on the area, the year of construction, the district, and on
+# whether there is a lift. A tenth of the areas is missing, and some rents are outliers.
 rng = np.random.default_rng(0)
 n = 3000
 flats = pd.DataFrame(
@@ -40,7 +39,7 @@ X_train, X_test, y_train, y_test = train_test_split(flats, rent, random_state=0)
 
 # %%
 # The Huber loss is quadratic for residuals up to ``epsilon`` (here 60 units of rent) and linear beyond,
-# so that odd rents count less. The estimator keeps the names of its features.
+# so that outliers have less influence. The estimator stores the names of the features.
 columns = make_column_transformer(
     (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), ["area", "built"]),
     (OneHotEncoder(sparse_output=False), ["district", "lift"]),
@@ -68,9 +67,9 @@ right.set(xlabel="rent", ylabel="predicted rent", title="Held-out flats")
 plt.show()
 
 # %%
-# The weights of numbers belong to one standard deviation of the column, those of categories to being in
-# the category. Flats whose area was missing lie away from the line: their area was taken for the
-# median.
+# The weight of a number is the effect of one standard deviation of the column, the weight of a category is
+# the effect of belonging to it. Flats with missing area are far from the line, because their area was
+# replaced by the median.
 #
-# In a notebook the pipeline shows itself as a diagram.
+# A notebook shows the pipeline as a diagram.
 model

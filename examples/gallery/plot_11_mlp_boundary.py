@@ -1,10 +1,10 @@
 """
-A perceptron learns to bend its boundary
-========================================
+The decision boundary of a perceptron
+=====================================
 
-A linear classifier draws one straight line. With a hidden layer the line may bend, and one can watch it
-do so: descent starts from a boundary that means nothing, finds the rough shape within a few epochs, and
-then attends to details.
+The boundary of a linear classifier is a straight line. With hidden layers the boundary can be curved.
+Descent starts from an arbitrary boundary, finds the rough shape within a few epochs, and then refines the
+details.
 """
 
 import matplotlib.pyplot as plt
@@ -17,8 +17,8 @@ X, y = make_moons(400, noise=0.2, random_state=0)
 X = (X - X.mean(axis=0)) / X.std(axis=0)
 
 # %%
-# ``warm_start=True`` makes ``fit`` continue where the last call ended, so one model can be looked at on
-# its way.
+# With ``warm_start=True``, ``fit`` continues where the last call ended, so that one model can be drawn at
+# several epochs.
 model = GDMLPClassifier(
     hidden_layer_sizes=(32, 32),
     learning_rate=3e-3,
@@ -52,6 +52,6 @@ for axis, more in zip(axes.flat[1:], [1, 2, 5, 20, 100], strict=True):
 plt.show()
 
 # %%
-# Colour shows the probability of the second class, the black line where it is one half. The numbers are
-# accuracies on the training rows: with more epochs, more units or less noise the line would go round single
-# points. Early stopping, ``alpha`` and ``dropout`` hold it back.
+# Colour shows the probability of the second class; on the black line it is one half. The numbers are
+# accuracies on the training rows: with more epochs or more units, the line would start to enclose single
+# points. Early stopping, ``alpha`` and ``dropout`` prevent such overfitting.

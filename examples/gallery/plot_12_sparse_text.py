@@ -1,10 +1,10 @@
 """
-Sparse text, one row at a time
-==============================
+Sparse text
+===========
 
-A document uses a few dozen of tens of thousands of words. Per-sample updates touch only the words that
-occur, so an epoch costs the non-zeros and not the vocabulary. An l1 penalty then finds the words that
-matter.
+A document contains a few dozen of tens of thousands of words. Updates with one row change only the weights
+of the words in this row, so the cost of an epoch depends on the non-zeros and not on the size of the
+vocabulary. An l1 penalty selects the relevant words.
 """
 
 from time import perf_counter
@@ -16,9 +16,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from skgd import GDClassifier
 
 # %%
-# To need no download, the documents are made of random words with frequencies as in natural language
-# (Zipf's law); in documents about gardening and about sailing a few dozen words are more frequent than
-# elsewhere.
+# To avoid a download, the documents consist of random words with frequencies as in natural language
+# (Zipf's law). Documents about gardening and about sailing contain some additional words of their topic.
 rng = np.random.default_rng(0)
 vocabulary = np.array([f"word{i}" for i in range(20_000)])
 themes = {
@@ -43,9 +42,9 @@ X_train, X_test = X.transform(texts[:3000]), X.transform(texts[3000:])
 print(f"{X_train.shape[1]} words, {X_train.nnz / X_train.shape[0]:.0f} of them in a document")
 
 # %%
-# Exact zeros: the penalty is applied cumulatively, so that a word that is not needed has the weight 0,
-# not 0.0003. Rows of length one bear high rates. Without a mean of the iterates (under l1 it would
-# change for every word at every update) an update costs the words of its document.
+# The weights of words that are not needed become exactly 0, because the penalty is applied cumulatively.
+# The rows have norm one, which allows high rates. With ``average=False`` an update costs only the words of
+# its document (with l1, the mean of the iterates would change for every word at every update).
 model = GDClassifier(
     solver="sgd", penalty="l1", alpha=2e-3, learning_rate=1.0, schedule="cosine", max_iter=20, tol=None
 )
@@ -66,5 +65,5 @@ axis.set(xlabel=f"weight: {model.classes_[0]} (left) or {model.classes_[1]} (rig
 plt.show()
 
 # %%
-# What the words were is found out, out of more than ten thousand. A document without any of them cannot
-# be told apart; that is the remainder of the accuracy.
+# The model finds the words of the two topics among more than ten thousand. Documents that contain none of
+# them cannot be classified; this explains the remaining errors.

@@ -2,9 +2,9 @@
 Learning from a stream that changes
 ===================================
 
-``partial_fit`` learns from whatever rows it is given and forgets nothing else: optimizer state,
-schedule and averages go on from call to call. When the world changes, a constant rate follows; a rate
-that has fallen to nothing cannot.
+``partial_fit`` updates the model with the rows it is given; optimizer state, schedule and averages
+continue from call to call. If the distribution of the data changes, a constant rate adapts; a rate that has
+decreased to almost zero cannot.
 """
 
 import matplotlib.pyplot as plt
@@ -34,7 +34,8 @@ models = {
 }
 
 # %%
-# Each batch is predicted before it is learned from: an honest score of a model that goes on learning.
+# Each batch is predicted before the model is updated with it: an unbiased score of a model that keeps
+# learning.
 errors = {name: [] for name in models}
 for step in range(600):
     X, y = arrive(step)
@@ -49,15 +50,15 @@ for (name, values), style in zip(errors.items(), ["-", "--", "-."], strict=True)
     axis.semilogy(np.arange(len(smooth)) + 10, smooth, style, label=name)
 axis.axhline(0.09, color="0.5", linestyle=":", label="noise of the target")
 axis.axvline(300, color="0.5", linewidth=0.8)
-axis.annotate("the world changes", (306, 18))
+axis.annotate("the data change", (306, 18))
 axis.set(ylim=(0.05, 40), xlabel="batch of 20 rows", ylabel="squared error before learning (mean of 10)")
 figure.legend(loc="outside lower center", ncols=2)
 plt.show()
 
 # %%
-# The high constant rate is back within a few batches, and pays with a little noise while nothing
-# changes. With the default ``learning_rate="auto"``, the rate of a stream follows from the rows seen so
-# far; the scale of the features need not be known beforehand.
+# With the high constant rate, the model adapts within a few batches; the price is a little noise while
+# nothing changes. With the default ``learning_rate="auto"``, the rate of a stream is computed from the rows
+# seen so far; the scale of the features does not have to be known in advance.
 model = GDRegressor(solver="sgd", random_state=0)
 for step in range(100):
     model.partial_fit(*arrive(step))

@@ -1,9 +1,9 @@
 """
-Beside SGDRegressor and SGDClassifier
-=====================================
+Comparison with SGDRegressor and SGDClassifier
+==============================================
 
-The same problems and the same objective, solved by scikit-learn's per-sample descent and by skgd's
-three solvers, on data that comes with scikit-learn.
+The same problems and the same objective, solved by stochastic gradient descent in scikit-learn and by the
+three solvers of skgd, on data sets that come with scikit-learn.
 """
 
 from time import perf_counter
@@ -61,9 +61,9 @@ for axis, (title, (load, theirs, ours)) in zip(axes, cases.items(), strict=True)
 plt.show()
 
 # %%
-# On the first two data sets the objective is the same, and so are the scores, but for a few thousandths.
-# The rules for stopping differ: on breast cancer skgd goes on for more epochs, and its bars are longer.
-# The ten digits are fitted together by softmax in ``GDClassifier``, and one against the rest, one after
-# the other, in ``SGDClassifier``. Times are those of the machine that built this page; only their ratios
-# mean anything, and on data this small much of them is the checking of the input.
-# Longer comparisons are in the folder ``benchmarks`` of the repository.
+# On the first two data sets the objective is the same, and the scores agree up to a few thousandths.
+# The stopping rules differ: on breast cancer skgd runs more epochs, and its bars are longer. The ten
+# digits are fitted together by softmax in ``GDClassifier``, and as ten separate one-versus-rest problems in
+# ``SGDClassifier``. The times were measured on the machine that built this page; only their ratios are
+# meaningful, and on data this small much of the time is spent on input validation. The folder
+# ``benchmarks`` of the repository has longer comparisons.

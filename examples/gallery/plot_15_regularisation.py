@@ -1,9 +1,9 @@
 """
-What the penalties do to the weights
-====================================
+Penalties and weights
+=====================
 
-With more ``alpha`` the weights shrink: smoothly under l2, one after the other to exact zeros under l1,
-and both at once under the elastic net.
+With increasing ``alpha`` the weights shrink: smoothly with l2, one after the other to exact zeros with l1;
+the elastic net combines both effects.
 """
 
 import matplotlib.pyplot as plt
@@ -18,8 +18,8 @@ X, y = StandardScaler().fit_transform(data.data), data.target
 y = (y - y.mean()) / y.std()
 
 # %%
-# One fit for each strength; ``warm_start=True`` begins each where the last one ended, from the
-# strongest penalty down.
+# One fit per value of ``alpha``, from the strongest penalty to the weakest; with ``warm_start=True`` each
+# fit starts where the last one ended.
 alphas = np.geomspace(3, 1e-3, 40)
 figure, axes = plt.subplots(1, 3, figsize=(7.5, 4), layout="constrained", sharey=True)
 for axis, penalty in zip(axes, ["l2", "elasticnet", "l1"], strict=True):

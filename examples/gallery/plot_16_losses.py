@@ -1,9 +1,10 @@
 """
-The loss decides what an outlier may do
-=======================================
+Losses and outliers
+===================
 
-The squared error lets a point pull twice as hard when it lies twice as far away. Other losses limit the
-pull, aim at a quantile instead of the mean, or are your own.
+With the squared error, the influence of a point is proportional to its distance from the line. Other
+losses limit the influence of outliers or estimate a quantile instead of the mean, and you can define your
+own.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +20,8 @@ y[-12:] -= 7  # a sensor that failed
 
 
 # %%
-# A loss of one's own gives values and slopes together, for a whole block of rows. Cauchy's forgets what
-# is far away altogether: its slope falls back to zero.
+# A custom loss returns values and slopes for a block of rows. The slope of the Cauchy loss tends to zero,
+# so points that are far away have almost no influence.
 class Cauchy(Loss):
     bounded_slope = True
 
@@ -38,7 +39,7 @@ losses = {
 }
 
 # %%
-# The same code draws all of them, and fits all of them.
+# The same code plots the losses and fits a line with each of them.
 residuals = np.linspace(-4, 4, 401)
 figure, axes = plt.subplot_mosaic([["loss", "slope"], ["fit", "fit"]], figsize=(7, 7), layout="constrained")
 left, middle, right = axes.values()
@@ -57,6 +58,6 @@ left.legend(loc="upper center")
 plt.show()
 
 # %%
-# Twelve failed readings drag the squared error's line down. Limited pulls resist, and Cauchy's line
-# passes through the healthy points as if there were no others. The quantile's line has nine points in
-# ten below it.
+# The twelve failed readings pull the line of the squared error down. The losses with a bounded slope are
+# more robust, and the line of the Cauchy loss fits the other points as if the failed readings did not exist.
+# The line of the 90 % quantile has 90 % of the points below it.
