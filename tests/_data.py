@@ -1,5 +1,7 @@
 """Small data sets and the estimators that go with each loss."""
 
+from itertools import combinations, product
+
 import numpy as np
 from _reference import CLASSIFICATION, LOG_LINK
 from scipy import sparse
@@ -21,6 +23,21 @@ def pairs(solvers=SOLVERS, without=(), loss="squared_error"):
         for solver in solvers
         if name not in without and ROWS[solver] in rule.rows and loss in (rule.losses or (loss,))
     ]
+
+
+def covering(*axes):
+    """Few tuples of values in which each pair of values of two axes occurs, instead of the whole product."""
+    whole = list(product(*(range(len(axis)) for axis in axes)))
+    np.random.default_rng(0).shuffle(whole)
+    missing = {pair for case in whole for pair in combinations(enumerate(map(int, case)), 2)}
+    chosen = []
+    for least in range(len(axes) * (len(axes) - 1) // 2, 0, -1):  # new pairs that a case has to bring
+        for case in whole:
+            new = missing & set(combinations(enumerate(map(int, case)), 2))
+            if len(new) >= least:
+                missing -= new
+                chosen.append(tuple(axis[i] for axis, i in zip(axes, case, strict=True)))
+    return chosen
 
 
 # updates in the order of the rows, nothing that stops, averages or chooses on its own

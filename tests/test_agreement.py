@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import _reference as reference
 import numpy as np
 import pytest
-from _data import SOLVERS, STILL, csr, estimator, make, pairs, theta, thin
+from _data import SOLVERS, STILL, covering, csr, estimator, make, pairs, theta, thin
 from scipy import sparse
 
 from skgd import GDClassifier, GDRegressor
@@ -28,10 +28,10 @@ def assert_same(model, other, **tolerance):
 # ---------------------------------------------------------------- one solver inside another
 
 
-@pytest.mark.parametrize("storage", [np.asarray, csr])
-@pytest.mark.parametrize("outputs", [1, 3])
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("optimizer", [name for name, _ in pairs(["sgd"])])
+@pytest.mark.parametrize(
+    ("optimizer", "penalty", "outputs", "storage"),
+    covering([name for name, _ in pairs(["sgd"])], PENALTIES, [1, 3], [np.asarray, csr]),
+)
 def test_batches_of_one_row_are_sgd(optimizer, penalty, outputs, storage):
     X, y = make(n=40, outputs=outputs)
     X = storage(thin(X))
@@ -41,9 +41,10 @@ def test_batches_of_one_row_are_sgd(optimizer, penalty, outputs, storage):
     np.testing.assert_allclose(batches.loss_curve_, single.loss_curve_, rtol=1e-9)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("optimizer", [name for name, _ in pairs(["minibatch"], without=["nesterov"])])
+@pytest.mark.parametrize(
+    ("optimizer", "penalty", "loss"),
+    covering([name for name, _ in pairs(["minibatch"], without=["nesterov"])], PENALTIES, LOSSES),
+)
 def test_batches_of_all_rows_are_batch(optimizer, penalty, loss):
     X, y = make(loss, n=40)
     whole = model_of(loss, optimizer=optimizer, penalty=penalty, solver="batch").fit(X, y)
@@ -67,10 +68,12 @@ def test_shuffled_epochs_visit_every_row_once(solver, seed):
 # ---------------------------------------------------------------- many outputs at once
 
 
-@pytest.mark.parametrize("storage", [np.asarray, csr])
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize(("optimizer", "solver"), pairs(without=["nesterov", "barzilai_borwein"]))
-def test_several_outputs_at_once_are_several_fits(optimizer, penalty, solver, storage):
+@pytest.mark.parametrize(
+    ("rule", "penalty", "storage"),
+    covering(pairs(without=["nesterov", "barzilai_borwein"]), PENALTIES, [np.asarray, csr]),
+)
+def test_several_outputs_at_once_are_several_fits(rule, penalty, storage):
+    optimizer, solver = rule
     X, y = make(n=40, outputs=3)
     X = storage(thin(X))
     model = model_of(optimizer=optimizer, penalty=penalty, solver=solver, batch_size=16)

@@ -11,7 +11,7 @@ import warnings
 import _reference as reference
 import numpy as np
 import pytest
-from _data import SOLVERS, csr, estimator, make, theta
+from _data import SOLVERS, covering, csr, estimator, make, theta
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
@@ -70,10 +70,15 @@ def test_divergence_is_noticed_within_one_long_epoch(solver, loss, optimizer):
     assert time.perf_counter() - begun < 5
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("loss", ["squared_error", "log_loss", "huber", "squared_hinge", "poisson"])
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize(
+    ("scale", "loss", "solver", "dtype"),
+    covering(
+        [1e-3, 1.0, 1e3],
+        ["squared_error", "log_loss", "huber", "squared_hinge", "poisson"],
+        SOLVERS,
+        [np.float32, np.float64],
+    ),
+)
 def test_the_automatic_rate_never_diverges(scale, loss, solver, dtype):
     X, y = make(loss, n=300, dtype=dtype)
     X = (scale * X).astype(dtype)

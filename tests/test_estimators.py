@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
-from _data import SOLVERS, estimator, make, pairs, theta
+from _data import covering, estimator, make, pairs, theta
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier, StackingRegressor
@@ -23,18 +23,9 @@ from skgd import GDClassifier, GDMLPClassifier, GDMLPRegressor, GDRegressor, los
 
 BOTH = [GDRegressor, GDClassifier]
 PERCEPTRONS = [GDMLPRegressor, GDMLPClassifier]
-REORDERED = "repeated or removed rows change the order of the updates"
-STOCHASTIC = {
-    "check_sample_weight_equivalence_on_dense_data": REORDERED,
-    "check_sample_weight_equivalence_on_sparse_data": REORDERED,
-}
 
 
-@parametrize_with_checks(
-    [kind(solver=solver, max_iter=200) for kind in BOTH + PERCEPTRONS for solver in SOLVERS],
-    # the 27 rows of these checks are one mini-batch, so that only single rows have an order
-    expected_failed_checks=lambda model: STOCHASTIC if model.solver == "sgd" else {},
-)
+@parametrize_with_checks([kind() for kind in BOTH + PERCEPTRONS])  # other settings: test_conventions
 def test_conventions_of_scikit_learn(estimator, check):
     check(estimator)
 
@@ -131,16 +122,16 @@ COPIES = {
 }
 
 
-@pytest.mark.parametrize("way", COPIES)
 @pytest.mark.parametrize(
-    ("kind", "optimizer", "solver"),
+    ("kind", "rule", "way"),
     [
-        *((GDRegressor, *pair) for pair in pairs()),
-        *((GDClassifier, *pair) for pair in pairs(loss="log_loss")),
-        (GDRegressor, optimizers.Adam(beta_1=0.8), "sgd"),
+        *covering(BOTH, pairs(loss="log_loss"), list(COPIES)),
+        *((GDRegressor, ("implicit", "sgd"), way) for way in COPIES),
+        *((GDRegressor, (optimizers.Adam(beta_1=0.8), "sgd"), way) for way in COPIES),
     ],
 )
-def test_copies_predict_and_go_on_alike(kind, optimizer, solver, way, tmp_path):
+def test_copies_predict_and_go_on_alike(kind, rule, way, tmp_path):
+    optimizer, solver = rule
     X, y = data_of(kind, n=60)
     model = kind(solver=solver, optimizer=optimizer, warm_start=True, random_state=0)
     model.set_params(max_iter=3, tol=None, learning_rate=0.02, penalty="l1").fit(X, y)

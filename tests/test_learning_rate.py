@@ -6,7 +6,7 @@ import pickle
 import _reference as reference
 import numpy as np
 import pytest
-from _data import SOLVERS, csr, estimator, make, thin
+from _data import SOLVERS, covering, csr, estimator, make, thin
 from scipy import sparse
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -211,11 +211,10 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("storage", [np.asarray, csr])
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize(("loss", "params"), CASES)
-def test_columns_are_fits_of_their_own(loss, params, solver, storage, monkeypatch):
+@pytest.mark.parametrize(("case", "solver", "storage"), covering(CASES, SOLVERS, [np.asarray, csr]))
+def test_columns_are_fits_of_their_own(case, solver, storage, monkeypatch):
     """On several epochs of data that come in several pieces, beside rates that overflow."""
+    loss, params = case
     monkeypatch.setattr(_sweep, "_CHUNK", 40)
     params = dict(params)
     X, y = make(loss, n=117, outputs=params.pop("outputs", 1))

@@ -4,7 +4,7 @@ import _perceptron as perceptron
 import _reference as reference
 import numpy as np
 import pytest
-from _data import SOLVERS, csr, make, pairs, thin
+from _data import SOLVERS, covering, csr, make, pairs, thin
 from scipy import sparse
 
 from skgd import GDClassifier, GDMLPClassifier, GDMLPRegressor, GDRegressor, losses
@@ -151,10 +151,16 @@ def test_gradients_are_finite_differences(outputs, loss, activation):
 # ---------------------------------------------------------------- one family in the other
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson", "log_loss", "hinge"])
-@pytest.mark.parametrize("outputs", [1, 3])
-@pytest.mark.parametrize(("optimizer", "solver"), pairs(without=["implicit", "barzilai_borwein"]))
-def test_no_hidden_layer_is_the_linear_model(optimizer, solver, outputs, loss):
+@pytest.mark.parametrize(
+    ("rule", "outputs", "loss"),
+    covering(
+        pairs(without=["implicit", "barzilai_borwein"]),
+        [1, 3],
+        ["squared_error", "huber", "poisson", "log_loss", "hinge"],
+    ),
+)
+def test_no_hidden_layer_is_the_linear_model(rule, outputs, loss):
+    optimizer, solver = rule
     X, y = make(loss, n=40, outputs=outputs)
     params = {"solver": solver, "optimizer": optimizer, "alpha": 0.01, "learning_rate": 0.01}
     flat = mlp(loss, hidden_layer_sizes=(), **params).fit(X, y)

@@ -3,7 +3,7 @@
 import _reference as reference
 import numpy as np
 import pytest
-from _data import SOLVERS, STILL, csr, estimator, make, pairs, theta, thin, wide
+from _data import SOLVERS, STILL, covering, csr, estimator, make, pairs, theta, thin, wide
 from sklearn.linear_model import ElasticNet, Lasso, Ridge
 
 SIZES = {"batch": None, "minibatch": 16, "sgd": 1}
@@ -85,19 +85,18 @@ def test_single_rows_follow_the_cumulative_penalty(storage):
     np.testing.assert_array_equal(theta(model)[:-1] == 0, path[-1, :-1] == 0)
 
 
-@pytest.mark.parametrize("index", [np.int32, np.int64])
-@pytest.mark.parametrize(("optimizer", "solver"), pairs())
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("outputs", [1, 3])
-@pytest.mark.parametrize("width", ["narrow", "wide"])
-def test_sparse_rows_give_the_dense_model(width, outputs, penalty, optimizer, solver, index):
+@pytest.mark.parametrize(
+    ("rule", "penalty", "outputs", "width", "index"),
+    covering(pairs(), PENALTIES, [1, 3], ["narrow", "wide"], [np.int32, np.int64]),
+)
+def test_sparse_rows_give_the_dense_model(rule, penalty, outputs, width, index):
     if width == "wide":
         X, y = wide(outputs=outputs)
     else:
         X, y = make(n=50, d=8, outputs=outputs)
         X = thin(X, 0.3)
         X[:, 3] = 0  # never seen
-    kind, alpha = penalty
+    (kind, alpha), (optimizer, solver) = penalty, rule
     model = estimator(
         penalty=kind,
         alpha=alpha,
@@ -184,13 +183,13 @@ def test_a_feature_never_seen_still_decays_from_its_start(penalty, solver):
 # ---------------------------------------------------------------- meaning
 
 
-@pytest.mark.parametrize("storage", [np.asarray, csr])
 @pytest.mark.parametrize(
-    ("optimizer", "solver"), pairs(without=["barzilai_borwein"])
-)  # 1/L knows the penalty
-@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
-def test_the_intercept_is_never_penalised(penalty, optimizer, solver, storage):
+    ("rule", "penalty", "storage"),
+    covering(pairs(without=["barzilai_borwein"]), ["l2", "l1", "elasticnet"], [np.asarray, csr]),
+)  # without the rule whose 1/L knows the penalty
+def test_the_intercept_is_never_penalised(rule, penalty, storage):
     """No features to speak of: the intercept moves as if there were no penalty at all."""
+    optimizer, solver = rule
     X, y = np.zeros((40, 2)), np.linspace(1, 3, 40)
     params = {"solver": solver, "optimizer": optimizer, "learning_rate": 0.02, "max_iter": 3}
     heavy = estimator(penalty=penalty, alpha=10.0, **params, **STILL).fit(storage(X), y)

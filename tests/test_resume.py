@@ -3,7 +3,7 @@
 import _reference as reference
 import numpy as np
 import pytest
-from _data import SOLVERS, STILL, csr, estimator, make, pairs, theta, thin, unpack, wide
+from _data import SOLVERS, STILL, covering, csr, estimator, make, pairs, theta, thin, unpack, wide
 
 from skgd import schedules
 
@@ -29,11 +29,12 @@ def in_slices(model, X, y, rows=16, **first):
     return model
 
 
-@pytest.mark.parametrize("storage", [np.asarray, csr])
-@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
-@pytest.mark.parametrize(("optimizer", "solver"), pairs(STREAMS))
-@pytest.mark.parametrize("width", ["narrow", "wide"])
-def test_slices_of_rows_are_one_epoch(width, optimizer, penalty, solver, storage):
+@pytest.mark.parametrize(
+    ("rule", "penalty", "width", "storage"),
+    covering(pairs(STREAMS), [None, "l2", "l1", "elasticnet"], ["narrow", "wide"], [np.asarray, csr]),
+)
+def test_slices_of_rows_are_one_epoch(rule, penalty, width, storage):
+    optimizer, solver = rule
     X, y = make(n=64, d=8) if width == "narrow" else wide(n=64)
     X = storage(thin(X) if width == "narrow" else X)
     model = model_of(optimizer=optimizer, penalty=penalty, solver=solver)

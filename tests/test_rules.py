@@ -5,7 +5,7 @@ import warnings
 import _reference as reference
 import numpy as np
 import pytest
-from _data import STILL, csr, estimator, make, pairs, theta, thin, unpack, wide
+from _data import STILL, covering, csr, estimator, make, pairs, theta, thin, unpack, wide
 from sklearn.exceptions import ConvergenceWarning
 
 import skgd
@@ -48,12 +48,15 @@ def test_mini_batches_of_one_row_are_single_rows_to_implicit_too():
 # ---------------------------------------------------------------- automatic rates
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize(
-    ("loss", "optimizer", "solver"),
-    [(loss, *pair) for loss in ("squared_error", "log_loss", "poisson") for pair in pairs(loss=loss)],
+    ("loss", "rule", "scale"),
+    [
+        *covering(["squared_error", "log_loss", "poisson"], pairs(loss="log_loss"), [1e-3, 1.0, 1e3]),
+        *(("squared_error", ("implicit", "sgd"), scale) for scale in (1e-3, 1.0, 1e3)),
+    ],
 )
-def test_automatic_rates_never_end_above_the_start(loss, optimizer, solver, scale):
+def test_automatic_rates_never_end_above_the_start(loss, rule, scale):
+    optimizer, solver = rule
     X, y = make(loss, n=100)
     model = estimator(loss, solver=solver, optimizer=optimizer, max_iter=60)
     with warnings.catch_warnings():

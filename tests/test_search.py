@@ -361,8 +361,7 @@ def test_bad_parameters_are_named(params, message):
 @parametrize_with_checks(
     [
         kind(solver=solver, learning_rates=3, max_iter=50)
-        for kind in (GDRegressorCV, GDClassifierCV)
-        for solver in ("batch", "minibatch", "sgd")
+        for kind, solver in [(GDRegressorCV, "batch"), (GDClassifierCV, "minibatch"), (GDRegressorCV, "sgd")]
     ],
     expected_failed_checks=lambda model: (
         {

@@ -5,7 +5,7 @@ import warnings
 import _reference as reference
 import numpy as np
 import pytest
-from _data import SOLVERS, STILL, csr, estimator, make, theta, unpack
+from _data import SOLVERS, STILL, covering, csr, estimator, make, theta, unpack
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -84,11 +84,10 @@ def test_the_loss_of_batch_descent_is_the_objective_along_its_path(loss, penalty
         assert model.loss_ == pytest.approx(values[-1], rel=1e-12)
 
 
-@pytest.mark.parametrize("storage", [np.asarray, csr])
-@pytest.mark.parametrize("average", [False, True, "auto"])
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(
+    ("loss", "solver", "penalty", "average", "storage"),
+    covering(LOSSES, SOLVERS, PENALTIES, [False, True, "auto"], [np.asarray, csr]),
+)
 def test_the_final_loss_is_the_objective(loss, solver, penalty, average, storage):
     X, y = make(loss, outputs=3)
     weights = np.random.default_rng(1).uniform(0, 3, len(y))
