@@ -163,7 +163,8 @@ def descend(search: Search, models: list[Model], random: np.ndarray, moments: bo
         model.watched = stops or model.rates.reacts or not model.rates.bounded
     live = sorted((model for model in models if not model.diverged), key=lambda model: model.fold)
     with np.errstate(over="ignore", invalid="ignore"):  # of columns that diverge
-        _epochs(search, Columns(search, live, moments_of_folds(search) if moments else []), random)
+        if live:
+            _epochs(search, Columns(search, live, moments_of_folds(search) if moments else []), random)
         for model in models:
             _finish(search, model)
 

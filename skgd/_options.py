@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
 from ._batch_rates import BatchRates, PolyakRates
@@ -326,17 +327,21 @@ def _rates_of_batch(shared, guard, descent: Descent, loss, optimizer) -> Rates:
     return RestartRates(*shared, **guard)
 
 
+def _values(X) -> np.ndarray:
+    return X.data if issparse(X) else X
+
+
 def _divergence_error(estimator, problem: Problem, descent: Descent, batch_size: int):
     """Gives the error for a rate at which the objective exploded."""
     start = descent.theta.copy() if problem.network is not None else None
 
     def exploded(rate):
-        largest = float(np.max(np.abs(problem.targets.y), initial=0.0))
+        sizes = [np.max(np.abs(array), initial=0.0) for array in (problem.targets.y, _values(problem.X))]
         zero = problem.objective(problem.zeros())
         if not np.isfinite(zero) or estimator.learning_rate == "auto":
             return ValueError(
-                f"The objective overflows {problem.dtype}: the largest absolute value of y is {largest:.3g}. "
-                f"Divide y (or very large features) by a constant before fitting."
+                f"The objective or its gradient overflows {problem.dtype}: the largest absolute values are "
+                f"{sizes[0]:.3g} in y and {sizes[1]:.3g} in X. Divide them by constants before fitting."
             )
         if start is not None:
             descent.theta[:] = start
