@@ -239,12 +239,17 @@ class LearningRateDisplay:
         The largest stable rate, where there is a formula for it.
     name : str, default=""
         What to call the estimator.
+    adaptive : bool, default=False
+        Whether the optimizer divides its steps by the size of past gradients, as Adam does.
 
     Attributes
     ----------
     suggestion_ : float
         The rate with the lowest objective, among those up to the stable limit where there is one: losses
-        that cannot overflow may fall faster beyond it at first, but end in oscillations.
+        that cannot overflow may fall faster beyond it at first, but end in oscillations. For adaptive
+        optimizers the tried rate nearest to a tenth of that, as Smith (2018) starts below the minimum of
+        the curve: their steps do not shrink near an optimum, and what falls fastest in the first epoch
+        ends far above it.
     stable_limit_ : float or None
         The largest stable rate for this data, solver and batch size, if the updates are plain.
     ax_, figure_ : matplotlib Axes and Figure
@@ -253,6 +258,10 @@ class LearningRateDisplay:
         Objectives.
     diverged_ : matplotlib Line2D
         Crosses at the rates that diverged, or ended far above the start.
+
+    References
+    ----------
+    Smith (2018). A disciplined approach to neural network hyper-parameters: part 1. arXiv:1803.09820.
 
     Examples
     --------
@@ -264,7 +273,15 @@ class LearningRateDisplay:
     True
     """
 
-    def __init__(self, rates, losses, start: float, stable_limit: float | None = None, name: str = ""):
+    def __init__(
+        self,
+        rates,
+        losses,
+        start: float,
+        stable_limit: float | None = None,
+        name: str = "",
+        adaptive: bool = False,
+    ):
         self.rates, self.losses, self.start = np.asarray(rates), np.asarray(losses), start
         self.name = name
         if not np.isfinite(self.losses).any():
@@ -273,6 +290,8 @@ class LearningRateDisplay:
         limit = np.inf if stable_limit is None or self.rates[0] > stable_limit else stable_limit
         candidates = np.where(self.rates <= limit, self.losses, np.inf)
         lowest = np.argmin(candidates if np.isfinite(candidates).any() else self.losses)
+        if adaptive:
+            lowest = np.argmin(np.abs(np.log(10 * self.rates / self.rates[lowest])))
         self.suggestion_ = float(self.rates[lowest])
 
     @classmethod
@@ -311,7 +330,7 @@ class LearningRateDisplay:
         if before is not None:
             X = clone(before).fit_transform(X, y)
         found = sweep(last, X, y, sample_weight, rates, max_iter)
-        return cls(found.rates, found.losses, found.start, found.stable, type(last).__name__)
+        return cls(found.rates, found.losses, found.start, found.stable, type(last).__name__, found.adaptive)
 
     def plot(self, ax=None):
         """Draw.

@@ -190,8 +190,9 @@ def find_learning_rate(
     Returns
     -------
     display : LearningRateDisplay
-        With the rates, what came of each, ``stable_limit_``, and ``suggestion_``, the rate with the
-        lowest objective up to that limit; ``display.plot()`` draws it.
+        With the rates, what came of each, ``stable_limit_``, and ``suggestion_``: the rate with the
+        lowest objective up to that limit, or a tenth of it for adaptive optimizers. ``display.plot()``
+        draws it.
 
     See Also
     --------
