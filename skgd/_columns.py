@@ -52,7 +52,7 @@ class CandidateFit:
         try:
             self.rates.begin(self)
         except Diverged:  # the objective overflows at the start
-            self.diverged = True
+            self.diverged, self.parameters = True, np.full((1, 1), np.nan)
 
     def accept(self, loss: float, weight: float, penalty: float, rows: int) -> None:
         """Look at a stretch of updates, as a fit of its own does; notes a divergence."""
@@ -175,12 +175,13 @@ def descend(shared: SharedProblem, candidates: list[CandidateFit], random: np.nd
     at_zero = [abs(problem.value(problem.zeros())) or 1.0 for problem in shared.problems]
     for candidate in candidates:
         candidate.begin(options, at_zero[candidate.fold], design.n)
-    live = sorted(candidates, key=lambda candidate: candidate.fold)
+    live = sorted((each for each in candidates if not each.diverged), key=lambda each: each.fold)
     moments = moments_of_folds(shared) if goes_by_moments(options, design) else []
     with np.errstate(over="ignore", invalid="ignore"):  # of columns that diverge
-        columns = Columns(shared, live, moments)
-        run_epochs(columns, columns.plan, random)
-        columns.retain(np.array([], dtype=np.intp))
+        if live:
+            columns = Columns(shared, live, moments)
+            run_epochs(columns, columns.plan, random)
+            columns.retain(np.array([], dtype=np.intp))
         for candidate in candidates:
             _finish(shared, candidate)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from ._problem import Problem
 from ._step_size import scale_of
 from ._training import Fit, Record
 
@@ -59,6 +60,12 @@ def convergence_warnings(fit: Fit, record: Record, loss: float) -> list[str]:
                 f'learning_rate (or use learning_rate="auto"), or scale the features '
                 f"(StandardScaler, or standardize=True)."
             )
+    if not found and fit.rates.given and _gained_nothing(problem, record, loss):
+        found.append(
+            f"The descent diverged: the objective rose above its start and ended at {loss:.4g}, which a "
+            f"constant prediction reaches too. learning_rate={fit.rates.base:.6g} is too high for "
+            f'optimizer={options.optimizer.name!r}; lower it, or use learning_rate="auto".'
+        )
     if tol is None or found or record.stop_reason == "callback":  # stopped on purpose
         return found
     ended = record.stop_reason == "max_iter"
@@ -129,6 +136,18 @@ def _something_to_gain(gradient, curvature, descent, tol: float) -> bool:
     plateau: by g^2 / (2 h), h the curvature along it."""
     gain = np.square(gradient) / (2 * np.maximum(curvature, np.finfo(float).tiny))
     return bool(np.max(gain, initial=0.0) > max(tol, 1e-3) * descent.reference)
+
+
+def _gained_nothing(problem: Problem, record: Record, loss: float) -> bool:
+    """Whether the objective rose above its start, and ended no lower than that of a constant prediction."""
+    curve, start = np.asarray(record.history["loss"]), record.start_loss
+    if not len(curve) or not np.max(curve) > start + 0.01 * abs(start):
+        return False
+    constant = problem.zeros()
+    if problem.network is not None:
+        problem.blocks(constant)[-1][-1] = problem.loss._constant(problem.targets.y, problem.targets.weight)
+    limit = min(start, problem.value(constant))
+    return not loss < limit - 1e-3 * abs(limit)
 
 
 def _oscillates(record: Record, loss: float) -> bool:

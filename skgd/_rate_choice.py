@@ -137,10 +137,10 @@ def _divergence_error(problem: Problem, descent: Descent, options: Options) -> C
 
     def exploded(rate):
         if options.learning_rate is None or not np.isfinite(problem.value(problem.zeros())):
-            largest = float(np.max(np.abs(problem.targets.y), initial=0.0))
+            y, X = np.max(np.abs(problem.targets.y), initial=0.0), problem.design.largest()
             return ValueError(
-                f"The objective overflows {problem.dtype}: the largest absolute value of y is {largest:.3g}. "
-                f"Divide y (or very large features) by a constant before fitting."
+                f"The objective or its gradient overflows {problem.dtype}: the largest absolute values are "
+                f"{y:.3g} in y and {X:.3g} in X. Divide them by constants before fitting."
             )
         if start is not None:
             descent.theta[:] = start

@@ -178,6 +178,7 @@ class GuardedRates(Rates):
         self.retries = self.in_a_row = 0
         self.lowest, self.factor = self.reference, 1.0
         self.speed = 0.0  # |v|^2 where the objective was lowest
+        self.latest = np.inf  # objective that was accepted
 
     def __call__(self, t, count):
         rates = super().__call__(t, count) * self.factor
@@ -189,7 +190,7 @@ class GuardedRates(Rates):
         if fine or (self.retries >= _MOST_RETRIES and np.isfinite(objective)):
             if objective <= self.lowest:
                 self._keep(objective)
-            self.saved, self.in_a_row = descent.copy(), 0
+            self.saved, self.in_a_row, self.latest = descent.copy(), 0, objective
             return True
         if self.retries >= _MOST_RETRIES:
             raise self.exploded(self.base)
@@ -254,8 +255,8 @@ class RestartRates(GuardedRates):
     """Automatic rates of batch descent by any rule.
 
     Rules with momentum pass the minimum and swing back, and adaptive rules can leave it. At a plateau the
-    descent therefore restarts, at rest, from the best parameters seen. Only plateaus in a row that bring
-    nothing new end the fit.
+    descent that has left its best parameters therefore restarts from them, at rest. Only plateaus in a row
+    that bring nothing new end the fit.
 
     Parameters
     ----------
@@ -272,9 +273,10 @@ class RestartRates(GuardedRates):
     def on_plateau(self, descent, plateau_rule):
         goes_on = super().on_plateau(descent, plateau_rule)
         if goes_on:
-            self._go_back(descent, self.good.theta)
-            self.saved = descent.copy()
             self.factor *= self.plateau_factor
+            if self.latest > self.lowest:
+                self._go_back(descent, self.good.theta)
+                self.saved = descent.copy()
         return goes_on
 
     def finish(self, descent, problem, threads, stop_reason):
@@ -331,7 +333,6 @@ class AutoRates(GuardedRates):
     def begin(self, descent):
         super().begin(descent)
         self.best, self.best_theta = np.inf, None  # of the means at checks
-        self.progressive = np.inf
         self.excess = np.inf  # at the last check, if it halved the rate
 
     def __call__(self, t, count):
@@ -343,12 +344,6 @@ class AutoRates(GuardedRates):
             rates = rates / np.sqrt(decay, out=decay)
         self.last = float(rates[-1])
         return rates
-
-    def accept(self, descent, objective):
-        accepted = super().accept(descent, objective)
-        if accepted:
-            self.progressive = objective
-        return accepted
 
     def observe(self, descent, waits, objective):
         super().observe(descent, waits, objective)
@@ -362,7 +357,7 @@ class AutoRates(GuardedRates):
             return
         if objective < self.best:
             self.best, self.best_theta = objective, descent.parameters.copy()
-        excess, negligible = self.progressive - objective, self.noise_floor * self.reference
+        excess, negligible = self.latest - objective, self.noise_floor * self.reference
         if excess > self.noise_limit * max(self.reference - objective, negligible):
             self._lower(descent, excess)
             return
@@ -393,7 +388,7 @@ class AutoRates(GuardedRates):
         return True
 
     def _start_mean_anew(self, descent):
-        if self.best < self.progressive:
+        if self.best < self.latest:
             self._go_back(descent, self.best_theta)
             self.factor *= 0.25
         else:

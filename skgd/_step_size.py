@@ -58,7 +58,12 @@ class Scale:
         return 2.0 / max(data + self.penalty, np.finfo(float).tiny)
 
     def automatic_rate(self, batch_size: int) -> float:
-        """Half the largest stable rate, and no row overshoots its own target more than fifteenfold."""
+        """Half the largest stable rate, and no row overshoots its own target more than fifteenfold.
+
+        One where there is no curvature at all, as with features that are all zero: any rate is stable.
+        """
+        if not self.curvature * max(self.largest, self.row) + self.penalty > np.finfo(float).tiny:
+            return 1.0
         rate = self.largest_stable(batch_size) / 2
         if batch_size >= self.n or not self.longest * self.curvature > 0:
             return rate
@@ -156,6 +161,11 @@ def _times_second_moments(problem: Problem, V: np.ndarray) -> np.ndarray:
 def scale_of(problem: Problem, batch_size: int, threads: int = 1, few_passes: bool = False) -> Scale:
     """The Scale of a problem for updates of `batch_size` rows; `few_passes`: in three passes over X."""
     first, second, longest = problem.core.row_moments()
+    if not np.isfinite(first if batch_size >= problem.n else second):
+        raise ValueError(
+            f"X is too large: powers of the lengths of its rows overflow (the longest row has the squared "
+            f"length {longest:.3g}). Divide the features by constants, or use StandardScaler."
+        )
     row = second / first if first > 0 else 0.0
     largest, smallest = 0.0, np.nan
     if batch_size > 1:

@@ -39,16 +39,24 @@ class Sweep:
         The objective before.
     stable : float or None
         The largest stable rate of plain updates; None for other optimizers.
+    adaptive : bool
+        Whether the optimizer divides its steps by the size of past gradients.
     """
 
     rates: np.ndarray
     losses: np.ndarray
     start: float
     stable: float | None
+    adaptive: bool = False
 
 
 def sweep(estimator, X, y, sample_weight=None, rates=None, epochs: int | None = None) -> Sweep:
     """The objective after some epochs from the start, for each rate; the estimator is left alone."""
+    if not hasattr(estimator, "learning_rate"):
+        raise ValueError(
+            f"{type(estimator).__name__} has no learning_rate to find: give a GDRegressor, GDClassifier, "
+            f"GDMLPRegressor or GDMLPClassifier, or a Pipeline that ends with one."
+        )
     model = quiet(estimator).set_params(early_stopping=False, tol=None, warm_start=False, record_path=False)
     problem = model._objective_of(X, y, sample_weight)
     options = options_of(model)
@@ -69,7 +77,7 @@ def sweep(estimator, X, y, sample_weight=None, rates=None, epochs: int | None = 
     stable = None
     if isinstance(options.optimizer, Plain):
         stable = largest_stable(problem, start, options.rows_per_update(problem.n))
-    return Sweep(rates, losses, before, stable)
+    return Sweep(rates, losses, before, stable, options.optimizer.adaptive)
 
 
 def _checked(rates) -> np.ndarray:

@@ -242,12 +242,17 @@ class LearningRateDisplay:
         The largest stable rate, if there is a formula for it.
     name : str, default=""
         Title of the plot.
+    adaptive : bool, default=False
+        Whether the optimizer divides its steps by the size of past gradients, as Adam does.
 
     Attributes
     ----------
     suggestion_ : float
         The rate with the lowest objective among the rates up to the stable limit, if there is a limit:
-        above it, losses that cannot overflow may decrease faster at first, but oscillate later.
+        above it, losses that cannot overflow may decrease faster at first, but oscillate later. For
+        adaptive optimizers the tried rate nearest to a tenth of that rate, since their steps do not shrink
+        near an optimum: the rate that is best in the first epoch is too high for the later ones
+        (Smith 2018 also starts below the minimum of the curve).
     stable_limit_ : float or None
         The largest stable rate for this data, solver and batch size, if the optimizer is "plain".
     ax_, figure_ : matplotlib Axes and Figure
@@ -256,6 +261,10 @@ class LearningRateDisplay:
         The objectives.
     diverged_ : matplotlib Line2D
         Crosses at the rates that diverged or ended far above the initial objective.
+
+    References
+    ----------
+    Smith (2018). A disciplined approach to neural network hyper-parameters: part 1. arXiv:1803.09820.
 
     Examples
     --------
@@ -267,7 +276,15 @@ class LearningRateDisplay:
     True
     """
 
-    def __init__(self, rates, losses, start: float, stable_limit: float | None = None, name: str = ""):
+    def __init__(
+        self,
+        rates,
+        losses,
+        start: float,
+        stable_limit: float | None = None,
+        name: str = "",
+        adaptive: bool = False,
+    ):
         self.rates, self.losses, self.start = np.asarray(rates), np.asarray(losses), start
         self.name = name
         if not np.isfinite(self.losses).any():
@@ -276,6 +293,8 @@ class LearningRateDisplay:
         limit = np.inf if stable_limit is None or self.rates[0] > stable_limit else stable_limit
         candidates = np.where(self.rates <= limit, self.losses, np.inf)
         lowest = np.argmin(candidates if np.isfinite(candidates).any() else self.losses)
+        if adaptive:
+            lowest = np.argmin(np.abs(np.log(10 * self.rates / self.rates[lowest])))
         self.suggestion_ = float(self.rates[lowest])
 
     @classmethod
@@ -315,7 +334,7 @@ class LearningRateDisplay:
         if before is not None:
             X = clone(before).fit_transform(X, y)
         found = sweep(last, X, y, sample_weight, rates, max_iter)
-        return cls(found.rates, found.losses, found.start, found.stable, type(last).__name__)
+        return cls(found.rates, found.losses, found.start, found.stable, type(last).__name__, found.adaptive)
 
     def plot(self, ax=None):
         """Draw the objectives.

@@ -189,8 +189,9 @@ def find_learning_rate(
     Returns
     -------
     display : LearningRateDisplay
-        Contains the rates, the objective for each of them, ``stable_limit_``, and ``suggestion_``, the
-        rate with the lowest objective up to that limit; ``display.plot()`` draws them.
+        Contains the rates, the objective for each of them, ``stable_limit_``, and ``suggestion_``: the
+        rate with the lowest objective up to that limit, or a tenth of it for adaptive optimizers.
+        ``display.plot()`` draws them.
 
     See Also
     --------

@@ -152,3 +152,44 @@ def test_l1_finds_the_support_in_twenty_epochs(solver, storage):
     y = X @ true + rng.standard_normal(2000)
     model = GDRegressor(solver=solver, penalty="l1", alpha=0.12, max_iter=20, tol=None, random_state=0)
     np.testing.assert_array_equal(model.fit(storage(X), y).coef_ != 0, true != 0)
+
+
+def optimum_of_ridge(X, y, alpha=1e-4):
+    """F at zero and at its minimum, by the normal equations."""
+    Z, penalty = reference.with_ones(X), np.append(np.full(X.shape[1], alpha), 0)
+    best = np.linalg.solve(Z.T @ Z / len(y) + np.diag(penalty), Z.T @ y / len(y))
+    return np.mean(y**2) / 2, np.mean((Z @ best - y) ** 2) / 2 + penalty @ best**2 / 2
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+@pytest.mark.parametrize(
+    "optimizer", ["plain", "momentum", "nesterov", "adam", "amsgrad", "adamw", "nadam", "rmsprop", "adagrad"]
+)
+@pytest.mark.parametrize("rows", [25, 50, None])
+def test_a_swing_past_the_minimum_is_no_explosion(rows, optimizer, shift):
+    """With 1 to 4 updates an epoch momentum carries the parameters past a minimum that is nearly zero."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((100, 3)) + shift
+    z = X @ rng.standard_normal(3)
+    y = 10 * z / z.std() + 30 + 0.5 * rng.standard_normal(100)
+    start, low = optimum_of_ridge(X, y)
+    solver = {"solver": "batch"} if rows is None else {"batch_size": rows}
+    model = GDRegressor(optimizer=optimizer, random_state=0, **solver).fit(X, y)
+    assert (model.loss_ - low) / (start - low) < 0.01
+
+
+@pytest.mark.parametrize(
+    "loss", ["squared_hinge", "modified_huber", "poisson", "gamma", "huber", "absolute_error"]
+)
+@pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adam", "amsgrad"])
+def test_momentum_ends_batch_descent_where_plain_updates_do(optimizer, loss):
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((100, 3)) * [1, 0.3, 0.1]
+    z = X @ [1.0, 1.0, -2.0] + 0.3 * rng.standard_normal(100)
+    task = LOSSES[loss]
+    y = z > 0 if task.task == "classification" else np.exp(z) if task.log_link else 10 * z + 30
+    estimator = GDClassifier if task.task == "classification" else GDRegressor
+    plain = estimator(loss, solver="batch", tol=1e-8, max_iter=5000).fit(X, y)
+    model = estimator(loss, solver="batch", optimizer=optimizer).fit(X, y)
+    start, _ = start_and_end(model, task(), X, y, None)
+    assert model.loss_ - plain.loss_ < 0.01 * (start - plain.loss_)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from _data import SOLVERS, covering, csr, estimator, make, thin
 from scipy import sparse
+from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -250,7 +251,7 @@ def test_what_ties_columns_together_is_fitted_alone():
         (skgd.GDRegressor(Own()), y),
         (skgd.GDRegressor(optimizer="nesterov"), y),
         (skgd.GDRegressor(schedule="adaptive"), y),
-        (skgd.GDMLPRegressor(hidden_layer_sizes=(3,)), y),
+        (skgd.GDMLPRegressor(hidden_layer_sizes=(3,), optimizer="plain"), y),
     ):
         assert not fits_columns(model, X, target)
         found = find_learning_rate(model, X, target, rates=[1e-4, 1e-2, 1e9])
@@ -273,6 +274,33 @@ def test_the_suggestion_is_the_lowest_and_a_good_rate(solver):
     params = {"learning_rate": found.suggestion_, "max_iter": epochs, "tol": None, "random_state": 0}
     fitted = skgd.GDRegressor(solver=solver, **params).fit(X, y)
     assert fitted.loss_ == pytest.approx(found.losses.min(), rel=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad"])
+def test_the_suggestion_for_adaptive_rules_is_a_tenth_of_the_minimum(optimizer):
+    X, y = make(n=500)
+    found = find_learning_rate(skgd.GDRegressor(optimizer=optimizer, random_state=0), X, y)
+    tenth = found.rates[np.argmin(found.losses)] / 10
+    assert found.suggestion_ in found.rates
+    assert abs(np.log(found.suggestion_ / tenth)) <= 0.51 * np.log(found.rates[1] / found.rates[0])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "momentum"])
+def test_the_suggestion_ends_about_as_low_as_the_automatic_rate(optimizer, load):
+    X, y = load(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model = skgd.GDMLPClassifier(hidden_layer_sizes=(20,), optimizer=optimizer, max_iter=60, random_state=0)
+    automatic = model.fit(X, y).loss_
+    suggestion = find_learning_rate(model, X, y).suggestion_
+    assert model.set_params(learning_rate=suggestion).fit(X, y).loss_ < 1.25 * automatic
+
+
+def test_searches_have_no_learning_rate_to_find():
+    X, y = make()
+    with pytest.raises(ValueError, match="GDRegressorCV has no learning_rate to find"):
+        find_learning_rate(skgd.GDRegressorCV(), X, y)
 
 
 def test_pipelines_scale_first():
