@@ -132,7 +132,7 @@ def can_share_pass(options: Options, design: Design, targets: Targets) -> bool:
         and not (long_float32 and not goes_by_moments(options, design))
         and options.averaging is None
         and not options.stopping.early_stopping
-        and not options.standardize
+        and options.standardize is False
     )
 
 

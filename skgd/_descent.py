@@ -160,6 +160,13 @@ class Descent:
             mean = self.theta - (1 - self.blend) * self.slots[0]
         return np.where(last == 0, last, mean) if self.l1 else mean
 
+    def forget_units(self) -> None:
+        """Forget what a stream has told of rates in coordinates that are left, and the optimizer's state."""
+        self.stream, self.rate = {}, 0.0
+        self.start_mean_anew()
+        for slot in self.slots:
+            slot[:] = 0
+
     def start_mean_anew(self) -> None:
         """Forget the iterates so far."""
         self.average_start = self.t

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from ._moments import Moments, dense_moments, moments_of, sparse_moments
+
 __all__ = ["CsrDesign", "DenseDesign", "Design", "Standard", "design_of"]
 
 
@@ -78,6 +80,13 @@ class Design:
             return None
         return self.standard.center.astype(self.dtype), (1.0 / self.standard.scale).astype(self.dtype)
 
+    def moments(self, weight: np.ndarray | None = None, size: int = 1 << 14) -> Moments:
+        """Weighted moments of the features in X."""
+        found = Moments.none(self.d)
+        for part, rows in self.blocks(size):
+            found = found + moments_of(rows, None if weight is None else weight[part], self._moments_in)
+        return found
+
     def mean_squares(self, weight: np.ndarray | None = None) -> np.ndarray:
         """Weighted mean square of each feature (d,); one each in standardised coordinates."""
         if self.standard is not None:
@@ -92,6 +101,8 @@ class Design:
     def _values(self) -> Iterator[np.ndarray]:
         """The values of X that are not zero, or all, in blocks."""
         return (rows for _, rows in self.blocks(4096))
+
+    _moments_in = staticmethod(dense_moments)
 
     def _rows(self, index):
         return self.X[index]
@@ -119,6 +130,7 @@ class CsrDesign(Design):
     """A CSR matrix or array in canonical format."""
 
     is_sparse = True
+    _moments_in = staticmethod(sparse_moments)
 
     def core_rows(self):
         return self.X.data, self.X.indices, self.X.indptr, self.d

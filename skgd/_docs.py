@@ -41,9 +41,16 @@ l1_ratio : float in [0, 1], default=0.15
     Fraction of l1 in "elasticnet".
 fit_intercept : bool, default=True
     Whether to fit intercepts.
-standardize : bool, default=False
-    Run the descent in standardised coordinates, without copying X. ``coef_`` and ``alpha`` still refer
-    to the original features. Standardised CSR rows are dense, and cost as much as dense rows.
+standardize : bool or "auto", default="auto"
+    Run the descent in standardised coordinates, without copying X: feature j minus its mean, divided by
+    :math:`t_j = \\sqrt{s_j^2 + \\lambda_2 / c}` with its standard deviation :math:`s_j`, the strength
+    :math:`\\lambda_2` of the l2 penalty and the scale c of the loss's second derivative: features and
+    penalty then allow the same learning rate, whatever the units. ``coef_`` and ``alpha`` still refer to
+    the original features. "auto" does so with ``learning_rate="auto"``, unless the features are about
+    standardised already: a sample of the rows has non-zeros of a size (root mean square) between 1/3 and
+    3, and means within 1.5 standard deviations of zero. With a learning rate of your own, "auto" leaves
+    the features as they are. ``partial_fit`` decides once it has seen 32 rows. Perceptrons for regression
+    standardise y in the same way, and undo it in the last layer.
 max_iter : int, default=1000
     Maximum number of epochs.
 tol : float or None, default=1e-4

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
@@ -16,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import CallbackSupportMixin, Tasks, has_callbacks
-from ._coordinates import scale_in_chunks, scaler_for, standard_of, to_original
+from ._coordinates import Units, to_original
 from ._descent import Descent
 from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
@@ -70,7 +69,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         "optimizer": [Names(set(OPTIMIZERS)), Optimizer],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "fit_intercept": ["boolean"],
-        "standardize": ["boolean"],
+        "standardize": ["boolean", Names({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -237,11 +236,9 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
     @staticmethod
     def _design(options: Options, X, targets: Targets) -> Design:
         """The rows in the coordinates of the descent."""
-        if not options.standardize:
-            return design_of(X)
-        scaler = scaler_for(X)
-        scale_in_chunks(scaler, X, targets.weight)
-        return design_of(X, standard_of(scaler, options.objective.fit_intercept))
+        design = design_of(X)
+        units = Units.of_fit(options.standardize, design, targets, options.objective)
+        return design.standardized(units.standard(options.objective, design.dtype))
 
     def _start(self, options: Options, coef_init, intercept_init) -> Callable | None:
         """What fills theta with where the user wants to start."""
@@ -332,7 +329,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         kept = {
             name: value
             for name, value in vars(self).items()
-            if not (name.endswith("_") or name in ("_model", "_descent", "_scaler"))
+            if not (name.endswith("_") or name in ("_model", "_descent", "_units"))
         }
         self.__dict__ = {**kept, **found}
 
@@ -350,9 +347,13 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         weight = check_weights(sample_weight, X)
         task = self._task_of(y, classes)
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
-        scaler, standard = self._streamed_standard(options, X, weight, first)
-        previous = None if first else Descent(**self._descent)
-        fit = begin_fit(options, design_of(X, standard), targets, previous, stream=True)
+        design, previous = design_of(X), None if first else Descent(**self._descent)
+        known = self._known_units(options)
+        units = known.after(design, targets, options.objective)
+        if previous is not None and units.standardize and known.standardize is None:
+            previous.forget_units()
+        design = design.standardized(units.standard(options.objective, design.dtype))
+        fit = begin_fit(options, design, targets, previous, stream=True)
         record = train(fit)
         self._become(
             {
@@ -360,21 +361,19 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
                 **(schema_of(door) if first else {}),
                 **self._state_of(fit, task),
                 **self._streamed(fit, record),
-                **({} if scaler is None else {"_scaler": scaler}),
+                "_units": units.state(),
             }
         )
         if record.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return self
 
-    def _streamed_standard(self, options: Options, X, weight, first: bool):
-        """The scaler of the stream so far, these rows included, and its coordinates."""
-        if not options.standardize:
-            return None, None
-        scaler = None if first else deepcopy(getattr(self, "_scaler", None))
-        scaler = scaler_for(X) if scaler is None else scaler
-        scale_in_chunks(scaler, X, weight)
-        return scaler, standard_of(scaler, options.objective.fit_intercept)
+    def _known_units(self, options: Options) -> Units:
+        """What a stream has told of the units of the features before the next rows."""
+        state = getattr(self, "_units", None)
+        known = Units(options.standardize) if state is None else Units.from_state(state)
+        changed = options.standardize is not None and options.standardize != known.standardize
+        return Units(options.standardize) if changed else known
 
     def _streamed(self, fit: Fit, record: Record) -> dict:
         """What a stream tells of itself: its last rows' objectives."""
@@ -405,7 +404,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         True
         """
         check_is_fitted(self, self._fitted)
-        for name in ("_descent", "_scaler", "history_", "loss_curve_", "path_", "validation_scores_"):
+        for name in ("_descent", "_units", "history_", "loss_curve_", "path_", "validation_scores_"):
             vars(self).pop(name, None)
         return self
 

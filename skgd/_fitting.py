@@ -30,7 +30,7 @@ def begin_fit(
     """Problem, descent and rates of a fit to these rows."""
     problem = Problem(design, targets, options.objective)
     rule = options.rule() if stream else options.rule(problem.n)
-    descent = _descent_of(options, problem, rule, previous)
+    descent = _descent_of(options, problem, rule, previous, stream)
     if start is not None:
         theta = problem.zeros()
         start(problem, theta)
@@ -42,18 +42,22 @@ def begin_fit(
     return Fit(options, problem, rule, descent, rates, stream)
 
 
-def _descent_of(options, problem, rule, previous) -> Descent:
+def _descent_of(options, problem, rule, previous, stream) -> Descent:
     if previous is not None and previous.fits(options, problem, rule):
         return to_standardized(previous.copy(), problem)
     if previous is not None:
         return to_standardized(previous.continued_as(Descent.begin(options, problem, rule)), problem)
-    return initial_descent(options, problem, rule)
+    # so that an offset of y changes nothing; the first rows of a stream tell little of the others
+    at_constant = options.learning_rate is None and not stream
+    return initial_descent(options, problem, rule, at_constant)
 
 
-def initial_descent(options: Options, problem: Problem, rule: CoreRule | None = None) -> Descent:
+def initial_descent(
+    options: Options, problem: Problem, rule: CoreRule | None = None, at_constant: bool = False
+) -> Descent:
     """Where a fit to these rows starts."""
     descent = Descent.begin(options, problem, rule or options.rule(problem.n))
-    problem.initialise(descent.theta, options.seed)
+    problem.initialise(descent.theta, options.seed, at_constant)
     return descent
 
 

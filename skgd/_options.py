@@ -82,7 +82,7 @@ class Options:
     batch_size: int | None  # rows per update; None: all rows
     averaging: Averaging | None
     stopping: Stopping
-    standardize: bool
+    standardize: bool | None  # None: where the units of the features ask for it
     shuffle: bool
     seed: int
     threads: int = 1
@@ -153,7 +153,7 @@ def options_of(estimator) -> Options:
             early_stopping=bool(estimator.early_stopping),
             validation_fraction=float(estimator.validation_fraction),
         ),
-        standardize=bool(estimator.standardize),
+        standardize=_standardize_of(estimator.standardize, learning_rate),
         shuffle=bool(estimator.shuffle),
         seed=_seed(estimator.random_state),
         threads=_threads(estimator.n_jobs),
@@ -277,6 +277,13 @@ def _penalty_of(estimator) -> Penalty:
     if name == "elasticnet" and l1_ratio is None:
         raise ValueError('l1_ratio=None has no meaning for penalty="elasticnet": give a number from 0 to 1.')
     return PENALTIES[name].build(estimator.alpha, l1_ratio)
+
+
+def _standardize_of(standardize, learning_rate: float | None) -> bool | None:
+    """A rate that was given is meant for the features as they are."""
+    if isinstance(standardize, str):  # "auto"
+        return None if learning_rate is None else False
+    return bool(standardize)
 
 
 def _averaging_of(average, by_default: bool) -> Averaging | None:

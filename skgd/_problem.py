@@ -108,9 +108,19 @@ class Problem:
         shape = (self.d + 1, columns) if self.network is None else offset + (inputs + 1) * columns
         return aligned_zeros(shape, self.dtype)
 
-    def initialise(self, theta: np.ndarray, seed: int) -> None:
-        """Fill theta, zeros, with where a fit starts: linear models stay at zero."""
-        if self.network is None or not self.network.hidden:
+    def constant(self) -> np.ndarray:
+        """Parameters of a linear model that predicts about the best constant: no weights, an intercept."""
+        theta, targets = self.zeros(), self.targets
+        if self.fit_intercept and self.network is None:
+            theta[-1, : targets.columns] = self.loss._constant(targets.y, targets.weight)
+        return theta
+
+    def initialise(self, theta: np.ndarray, seed: int, at_constant: bool = False) -> None:
+        """Fill theta, zeros, with where a fit starts: linear models at zero or the best constant."""
+        if self.network is None:
+            theta[:] = self.constant() if at_constant else 0
+            return
+        if not self.network.hidden:
             return
         layers = self.blocks(theta)
         self.network.initialise(layers, np.random.RandomState(seed))

@@ -14,6 +14,8 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 
 from ._callbacks import watched_as
 from ._columns import CandidateFit, Diverged, SharedProblem, can_share_pass, descend
+from ._coordinates import asks_for_units, sampled_moments
+from ._design import design_of
 from ._fitting import initial_descent
 from ._options import options_of
 from ._problem import Problem
@@ -52,11 +54,13 @@ class Candidates:
         self.seed = options_of(search).seed  # one order of the rows for all
         self.automatic = isinstance(search.learning_rates, str)
         self.given = not self.automatic and np.ndim(search.learning_rates) > 0
+        self.standardize = False if self.given and isinstance(search.standardize, str) else search.standardize
         self.template = self._new(learning_rate="auto" if self.automatic else 1.0)
         self.options = options_of(self.template)
         self.loss = self.options.objective.loss
         self.task = self.template._task_of(self.y)
         self.targets = self._encoded(self.weight)
+        self._settle_units()
         self.design = self.template._design(self.options, self.X, self.targets)
         alphas = [search.alpha] if search.alphas is None else _positive(search.alphas, "alphas", zero=True)
         rates = self._rates(max(alphas))
@@ -65,8 +69,16 @@ class Candidates:
         self.folds = [_rows(fold, len(self.y)) for fold in cv.split(self.X, self.y, groups)]
         self.in_fold = [self._weights_of(train) for train, _ in self.folds]
 
+    def _settle_units(self) -> None:
+        """Whether all candidates standardise: one answer for all rates and folds."""
+        if isinstance(self.standardize, str):
+            sample = sampled_moments(design_of(self.X), self.targets.weight)
+            self.standardize = asks_for_units(sample, self.options.objective.fit_intercept)
+            self.template.set_params(standardize=self.standardize)
+            self.options = options_of(self.template)
+
     def _new(self, **params):
-        return self.search._estimator(random_state=self.seed, **params)
+        return self.search._estimator(random_state=self.seed, standardize=self.standardize, **params)
 
     def _encoded(self, weight):
         """Targets under weights of mean one, those of the classes included."""
@@ -82,7 +94,7 @@ class Candidates:
             return _positive(asked, "learning_rates").tolist()
         options = self.options.with_rate(None, alpha)
         problem = Problem(self.design, self.targets, options.objective)
-        half, _ = base_rate(problem, initial_descent(options, problem), options, False)
+        half, _ = base_rate(problem, initial_descent(self.options, problem), options, False)
         if asked == 1:  # not at the limit of stability
             return [float(half)]
         return (2 * half * _RATIO ** np.arange(1.0 - asked, 1.0)).tolist()

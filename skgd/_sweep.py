@@ -58,6 +58,8 @@ def sweep(estimator, X, y, sample_weight=None, rates=None, epochs: int | None = 
             f"GDMLPRegressor or GDMLPClassifier, or a Pipeline that ends with one."
         )
     model = quiet(estimator).set_params(early_stopping=False, tol=None, warm_start=False, record_path=False)
+    if isinstance(model.standardize, str):  # "auto" leaves the features as they are under a given rate
+        model.set_params(standardize=False)
     problem = model._objective_of(X, y, sample_weight)
     options = options_of(model)
     if options.optimizer.searches:

@@ -190,10 +190,11 @@ def train(
 
 
 def _take_reference(fit: Fit, record: Record) -> None:
-    """The unit of improvements: the objective at the start, or at zero where that is larger."""
+    """The unit of improvements: the objective at the start, or where fits start, if that is larger."""
     problem, descent, threads = fit.problem, fit.descent, fit.options.threads
     record.start_loss = problem.value(descent.theta, threads)
-    at_zero = problem.value(problem.zeros(), threads) if descent.theta.any() else 0.0
+    zero = problem.zeros() if fit.rates.given or fit.stream else problem.constant()
+    at_zero = 0.0 if np.array_equal(descent.theta, zero) else problem.value(zero, threads)
     # the perceptron loss is 0 at 0; its unit is a margin of 1
     descent.reference = max(abs(record.start_loss), abs(at_zero)) or 1.0
 

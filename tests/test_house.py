@@ -13,8 +13,8 @@ PACKAGE = Path(skgd.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (  # from the ground up
     {"_core"},
-    {"_design", "_docs", "_hints", "_penalty", "exceptions", "losses", "optimizers", "schedules"},
-    {"_network", "_rates", "_targets", "_validation"},
+    {"_docs", "_hints", "_moments", "_penalty", "exceptions", "losses", "optimizers", "schedules"},
+    {"_design", "_network", "_rates", "_targets", "_validation"},
     {"_batch_rates", "_diagram", "_network_rates", "_options"},
     {"_epochs", "_problem"},
     {"_descent", "_step_size"},

@@ -1,0 +1,80 @@
+"""Moments of the features: means, deviations and sizes, row by row in any order and from any storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Moments", "dense_moments", "moments_of", "sparse_moments"]
+
+
+@dataclass
+class Moments:
+    """Weighted means, sums of squared deviations and weights of the non-zeros of each feature.
+
+    Rows are added part by part, and the parts combined as Chan, Golub & LeVeque (1983) do, in float64.
+    Rows of weight zero change nothing. Sparse rows cost their non-zeros.
+    """
+
+    mean: np.ndarray  # (d,)
+    squares: np.ndarray  # (d,), of deviations from the mean
+    filled: np.ndarray  # (d,), weight of the rows in which the feature is not zero
+    weight: float = 0.0
+    rows: int = 0  # of positive weight
+
+    @classmethod
+    def none(cls, d: int) -> Moments:
+        """Those of no rows."""
+        return cls(*np.zeros((3, d)))
+
+    def __add__(self, other: Moments) -> Moments:
+        total = self.weight + other.weight
+        if other.weight == 0 or self.weight == 0:
+            return self if other.weight == 0 else other
+        share = other.weight / total
+        apart = other.mean - self.mean
+        squares = self.squares + other.squares + apart**2 * (self.weight * share)
+        mean = self.mean + share * apart
+        return Moments(mean, squares, self.filled + other.filled, total, self.rows + other.rows)
+
+    def deviations(self, center) -> np.ndarray:
+        """Root mean square of x - center; 0 where that is nothing but rounding."""
+        apart = self.mean - center
+        found = np.sqrt(self.squares / max(self.weight, np.finfo(float).tiny) + apart**2)
+        return np.where(found > 1e-14 * np.abs(self.mean), found, 0.0)
+
+    def sizes(self) -> np.ndarray:
+        """Root mean square of the non-zeros; 0 for features without any."""
+        squares = self.squares + self.weight * self.mean**2
+        return np.sqrt(np.divide(squares, self.filled, out=np.zeros_like(squares), where=self.filled > 0))
+
+
+def moments_of(rows, weight: np.ndarray | None, moments_in: Callable) -> Moments:
+    """The moments of some rows; `moments_in` takes dense_moments or sparse_moments."""
+    weight = np.ones(rows.shape[0]) if weight is None else np.asarray(weight, dtype=float)
+    total = float(weight.sum())
+    if total == 0:
+        return Moments.none(rows.shape[1])
+    return Moments(*moments_in(rows, weight, total), total, int(np.count_nonzero(weight)))
+
+
+def dense_moments(rows, weight, total):
+    """Mean, squared deviations and weight of the non-zeros of each column of an array."""
+    mean = weight @ rows / total
+    deviations = rows - mean
+    mean += weight @ deviations / total  # what rounding left of it
+    np.square(deviations, out=deviations)
+    return mean, weight @ deviations, weight @ (rows != 0)
+
+
+def sparse_moments(rows, weight, total):
+    """The same of CSR rows, at the cost of their non-zeros."""
+    d, of_row = rows.shape[1], np.repeat(weight, np.diff(rows.indptr))
+    values = rows.data.astype(float)
+    mean = np.bincount(rows.indices, of_row * values, d) / total
+    filled = np.bincount(rows.indices, of_row * (values != 0), d)
+    stored = np.bincount(rows.indices, of_row, d)
+    squares = np.bincount(rows.indices, of_row * (values - mean[rows.indices]) ** 2, d)
+    return mean, squares + (total - stored) * mean**2, filled
