@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from copy import copy, deepcopy
+from copy import copy
 from numbers import Integral, Real
 from typing import Self
 
@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _options as options
 from ._callbacks import CallbackSupportMixin, Tasks, has_callbacks
-from ._coordinates import into, moved, out_of, scale_in_chunks, scaler_for, standard_of
+from ._coordinates import Units, into, moved, out_of
 from ._diagnosis import doubts
 from ._problem import Problem, Standard
 from ._training import Record, Settings, train
@@ -45,7 +45,7 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "fit_intercept": ["boolean"],
-        "standardize": ["boolean"],
+        "standardize": ["boolean", StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -197,11 +197,16 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
     def _problem_of_fit(self, X, targets, loss) -> Problem:
         """The problem of rows that are all there: their weights are one in the mean."""
         targets.weight = of_mean_one(targets.weight)
-        return self._problem(X, targets, loss, self._standard(X, targets.weight))
+        asked = options.standardize_of(self)
+        units = Units.of_fit(asked, X, targets, loss, bool(self.fit_intercept))
+        return self._problem(X, targets, loss, units)
 
-    def _problem(self, X, targets, loss, standard) -> Problem:
-        intercept = bool(self.fit_intercept)
-        return Problem(X, targets, loss, self._penalty(), intercept, standard, self._network)
+    def _problem(self, X, targets, loss, units: Units) -> Problem:
+        intercept, penalty = bool(self.fit_intercept), self._penalty()
+        standard = units.standard(penalty, intercept, X.dtype)
+        problem = Problem(X, targets, loss, penalty, intercept, standard, self._network)
+        problem.units = units
+        return problem
 
     def _watchers(self, problem, rates, settings, rows) -> list:
         """Those who asked to be told how the fit goes."""
@@ -229,13 +234,6 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
 
             jobs = cpu_count() + 1 + jobs
         return max(1, jobs)
-
-    def _standard(self, X, weight):
-        if not self.standardize:
-            return None
-        scaler = scaler_for(X)
-        scale_in_chunks(scaler, X, weight)
-        return standard_of(scaler, self.fit_intercept)
 
     def _held_out(self, X_val, y_val):
         rows = check_rows(X_val, y_val, self)
@@ -316,13 +314,8 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         X, y = check_design(self, X, y, reset=first, y_numeric=self._task == "regression")
         weight = check_weights(sample_weight, X)
         targets = self._encode(X, y, weight, loss, classes)
-        scaler, standard = None, None  # kept only once all has gone well
-        if self.standardize:
-            scaler = deepcopy(getattr(self, "_scaler", None)) if not first else None
-            scaler = scaler_for(X) if scaler is None else scaler
-            scale_in_chunks(scaler, X, weight)
-            standard = standard_of(scaler, self.fit_intercept)
-        problem = self._problem(X, targets, loss, standard)
+        units = self._units_of_stream(first).after(X, targets, loss, bool(self.fit_intercept))
+        problem = self._problem(X, targets, loss, units)
         batch_size = options.rows_per_update(self, problem.n)
         optimizer = options.optimizer_of(self)
         rule, slots = options.rule_of(self, optimizer, problem.penalty, self._batch_size())
@@ -341,8 +334,6 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         settings.max_gradient_norm = self._max_gradient_norm
         record = train(problem, descent, rates, settings, stream=True)
         self._store(problem, descent, rates)
-        if scaler is not None:
-            self._scaler = scaler
         self.n_iter_ = descent.epochs
         curve = record.history["loss"]
         self.loss_curve_ = np.append(getattr(self, "loss_curve_", ()), curve)
@@ -350,6 +341,13 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         if record.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return self
+
+    def _units_of_stream(self, first: bool) -> Units:
+        """What is known of the units of the features before the next rows."""
+        asked = options.standardize_of(self)
+        known = None if first else getattr(self, "_units", None)
+        changed = known is None or (asked != "auto" and asked != known.standardize)
+        return Units(asked) if changed else known
 
     def _batch_size(self) -> int:
         return 1 if self.solver == "sgd" else self.batch_size
@@ -362,6 +360,7 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         self.n_updates_ = descent.t
         self.learning_rate_ = descent.rate
         self._descent = out_of(descent, problem)
+        self._units = problem.units
 
     def to_sklearn(self) -> BaseEstimator:
         """The fitted estimator of scikit-learn that predicts the same.

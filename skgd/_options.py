@@ -179,6 +179,16 @@ def _seed(random_state) -> int:
     return check_random_state(random_state).randint(0, 2**32, dtype=np.uint64)
 
 
+def standardize_of(estimator) -> bool | str:
+    """Whether to descend in standardised coordinates; "auto" where only the data can tell.
+
+    Never under a rate that was given: it is meant for the features as they are.
+    """
+    if not isinstance(estimator.standardize, str):
+        return bool(estimator.standardize)
+    return "auto" if isinstance(estimator.learning_rate, str) else False
+
+
 def new_descent(estimator, problem: Problem, rule: str, slots: int) -> Descent:
     averaged, start, power = averaging_of(estimator, problem.network)
     seed = np.array([_seed(estimator.random_state)], dtype=np.uint64)

@@ -142,6 +142,7 @@ class Problem:
         if network is not None:
             _lend_blas()
         self._moments, self.condensed = None, False
+        self.units = None  # what a stream knows of the units of its features (_coordinates.Units)
         self.layers = tuple(map(tuple, self.core.layers))
         self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
 

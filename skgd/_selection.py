@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 
 from . import _options as options
 from ._callbacks import watched_as
+from ._coordinates import standardizes
 from ._columns import Model, Search, by_moments, descend, together
 from ._estimator import of_mean_one
 from ._validation import check_design, check_weights
@@ -52,6 +53,7 @@ class Candidates:
         self.X, self.y = check_design(search, X, y, reset=True, y_numeric=regression)
         self.weight = check_weights(sample_weight, self.X)
         self.seed = options._seed(search.random_state)  # one order of the rows for all
+        self.standardize = self._standardize()
         alphas = [search.alpha] if search.alphas is None else _positive(search.alphas, "alphas", zero=True)
         rates = self._rates(max(alphas))
         self.params = [(float(alpha), float(rate)) for alpha in alphas for rate in rates]
@@ -60,7 +62,13 @@ class Candidates:
         self.in_fold = [self._weights_of(train) for train, _ in self.folds]
 
     def _new(self, **params):
-        return self.search._estimator(random_state=self.seed, **params)
+        return self.search._estimator(random_state=self.seed, standardize=self.standardize, **params)
+
+    def _standardize(self) -> bool:
+        """The same coordinates for all candidates; under rates that were given those of X, unless asked for."""
+        asked, given = self.search.standardize, np.ndim(self.search.learning_rates)
+        asked = False if given and isinstance(asked, str) else asked
+        return standardizes(asked, self.X, self.weight, bool(self.search.fit_intercept))
 
     def _encoded(self, estimator, weight):
         targets = estimator._encode(self.X, self.y, weight, self.loss)
@@ -74,7 +82,7 @@ class Candidates:
             return _positive(given, "learning_rates")
         estimator = self._new(alpha=alpha)
         targets = self._encoded(estimator, self.weight)
-        problem = estimator._problem(self.X, targets, self.loss, estimator._standard(self.X, targets.weight))
+        problem = estimator._problem_of_fit(self.X, targets, self.loss)
         batch_size = options.rows_per_update(estimator, problem.n)
         optimizer = options.optimizer_of(estimator)
         rule, slots = options.rule_of(estimator, optimizer, problem.penalty, batch_size, problem.n)

@@ -48,6 +48,8 @@ def sweep(estimator, X, y, sample_weight=None, rates=None, epochs: int | None = 
     estimator = quiet(estimator).set_params(
         early_stopping=False, tol=None, warm_start=False, record_path=False
     )
+    if isinstance(estimator.standardize, str):  # "auto" leaves the features as they are under a given rate
+        estimator.set_params(standardize=False)
     model = clone(estimator)
     problem = model._objective_of(X, y, sample_weight)
     optimizer = options.optimizer_of(model)
