@@ -13,6 +13,8 @@ class _Backtracking(Rates):
     Each objective belongs to `before`, the parameters the update just made started from.
     """
 
+    automatic = True
+
     def begin(self, descent):
         super().begin(descent)
         self.best, self.best_theta = np.inf, descent.theta.copy()
@@ -90,8 +92,8 @@ class BatchRates(_Backtracking):
     def _next_rate(self, gradient):
         if self.step is None:
             return self.rate
-        change = gradient - self.gradient
-        inner, length = float(np.vdot(self.step, change)), float(np.vdot(self.step, self.step))
+        step, change = self.step.astype(float), (gradient - self.gradient).astype(float)  # squares of float32
+        inner, length = float(np.vdot(step, change)), float(np.vdot(step, step))
         if not inner > 1e-14 * length / self.base:
             self.short = []
             return self.base

@@ -130,8 +130,8 @@ def standard_of(moments: Moments, fit_intercept: bool, softening: float = 0.0, d
     """Coordinates u_j = t_j w_j in which the objective is about equally curved along every feature.
 
     t_j^2 = s_j^2 + softening, with s_j the standard deviation of the feature (its root mean square where no
-    intercept could take up its mean), and softening the penalty's curvature over that of the loss, l2 / c: the
-    objective's curvature along u_j is then (c s_j^2 + l2) / t_j^2 = c whatever the unit of the feature.
+    intercept could take up its mean), and softening = l2 / c the penalty's curvature over that of the loss.
+    The objective's curvature along u_j is then (c s_j^2 + l2) / t_j^2 = c, whatever the unit of the feature.
     """
     center = np.zeros_like(moments.mean)
     if fit_intercept:  # which takes up the centre; exact in the precision of the rows

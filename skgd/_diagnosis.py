@@ -2,136 +2,193 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy import sparse
 
-from ._step_size import mean_squares, scale_of
+from ._coordinates import asks_for_units, sampled_moments, standard_of
+from ._step_size import part_of, scale_of
 from .optimizers import OPTIMIZERS
 
-_SPREAD = 30.0  # largest over smallest size of a feature from which scaling is blamed
-
-
-class _Features(NamedTuple):
-    sizes: np.ndarray  # root mean squares of the non-zeros, of the features that have some
-    far: np.ndarray  # (d,), whether a feature hardly varies for its size; constant ones do not count
-    means: np.ndarray  # (d,)
-    deviations: np.ndarray  # (d,)
-
-
-def _features_of(X, rows: int = 20_000) -> _Features:
-    """What a sample of the rows tells of the units of the features.
-
-    Zeros do not count for sizes, so that columns of rare categories are not taken for small ones.
-    """
-    part = X[:: max(1, X.shape[0] // rows)]
-    if sparse.issparse(part):
-        squares = np.asarray(part.multiply(part).sum(axis=0), dtype=float).ravel()
-        counts = np.bincount(part.indices, minlength=part.shape[1])
-        means = deviations = np.zeros(part.shape[1])  # zeros are there to be far from
-    else:
-        squares = np.einsum("ij,ij->j", part, part, dtype=float)
-        counts = np.count_nonzero(part, axis=0)
-        means = part.mean(axis=0, dtype=float)
-        deviations = np.sqrt(np.maximum(squares / len(part) - means**2, 0.0))
-    whole = np.hypot(means, deviations)
-    far = (deviations < 0.3 * whole) & (deviations > 1e-6 * whole)
-    return _Features(np.sqrt(squares[squares > 0] / counts[squares > 0]), far, means, deviations)
-
-
-def _spread(sizes: np.ndarray) -> float:
-    """Largest over smallest."""
-    return float(sizes.max() / sizes.min()) if len(sizes) else 1.0
+_ROWS = 2048  # from which second derivatives are taken
+_FLOPS = 2e8  # up to which features are taken together, not one by one
+_STEPS = (1.0, 0.5, 0.25, 0.1)  # lengths of the step that are tried
+_GAP = {"regression": 0.002, "classification": 0.01}  # of what can be gained, that may be left
 
 
 def doubts(estimator, problem, descent, rates, settings, record) -> list[str]:
     """Texts of the ConvergenceWarnings that are due."""
-    found = []
     plain = not getattr(OPTIMIZERS.get(settings.rule[0]), "adaptive", False)  # else the limit is another one
     if problem.network is None and rates.exploded is not None and plain and _oscillates(estimator, record):
         stable = scale_of(problem, settings.batch_size).largest_stable(settings.batch_size)
         if rates.base > stable:
-            found.append(
+            return [
                 f"The objective oscillates: learning_rate={rates.base:.6g} is above {stable:.3g}, about "
                 f"the largest stable rate for this data and solver={estimator.solver!r}. Lower "
                 f'learning_rate (or use learning_rate="auto"), or scale the features '
                 f"(StandardScaler, or standardize=True)."
-            )
-    if settings.tol is None or found or record.stop_reason == "callback":  # stopped on purpose
-        return found
-    ended = record.stop_reason == "max_iter"
-    text = f"Maximum number of epochs (max_iter={settings.max_iter}) reached before convergence."
-    short = text if ended else "The fit stopped far from the optimum."
-    spread = _blamed_spread(problem, descent, ended, settings.tol)
-    if spread:
-        found.append(
-            f"{short} The features are badly scaled: the largest is {spread:.3g} times the size of the "
-            f"smallest (the ones of the intercept count, and deviations from means far from zero). "
-            f"Use StandardScaler or standardize=True."
+            ]
+    if settings.tol is None or record.stop_reason == "callback":  # stopped on purpose
+        return []
+    units = _units(problem)
+    if record.stop_reason == "max_iter":
+        text = f"Maximum number of epochs (max_iter={settings.max_iter}) reached before convergence."
+        return [f"{text} {units or 'Increase max_iter, or raise tol.'}"]
+    chosen = not isinstance(estimator.learning_rate, str)
+    if (chosen or record.stop_reason == "early_stopping") and not units:  # as near as the user asked for
+        return []
+    return _far_from_optimum(problem, descent, estimator.loss_, settings, units)
+
+
+def _units(problem) -> str:
+    """What is to be said of the features where their units can have kept the fit from its optimum."""
+    if problem.standard is not None or not problem.d:
+        return ""
+    moments = sampled_moments(problem.X, problem.targets.weight)
+    if not asks_for_units(moments, problem.fit_intercept):
+        return ""
+    return (
+        f"The features are badly scaled: {_described(moments, problem.fit_intercept)} "
+        f'Use standardize=True (or standardize="auto" with learning_rate="auto"), or put a StandardScaler '
+        f"before the estimator in a Pipeline."
+    )
+
+
+def _described(moments, fit_intercept: bool) -> str:
+    """The features with the largest and smallest values, or the one farthest from zero."""
+    sizes, deviations = moments.sizes(), moments.deviations(moments.mean)
+    varies = np.flatnonzero(deviations > 0)
+    low, high = varies[np.argmin(sizes[varies])], varies[np.argmax(sizes[varies])]
+    far = varies[np.argmax(np.abs(moments.mean[varies]) / deviations[varies])]
+    if fit_intercept and np.abs(moments.mean[far]) > sizes[high] / sizes[low] * deviations[far]:
+        return (
+            f"the values of column {far} lie around {moments.mean[far]:.3g}, far from zero for their "
+            f"standard deviation of {deviations[far]:.3g}."
         )
-    elif _penalty_rules(problem, descent, settings.tol):
-        found.append(
-            f"{short} The penalty acts on the weights of the raw columns, and those of columns with small "
-            f"units weigh most: their curvature keeps the learning rate low. Lower alpha, or use "
-            f"StandardScaler in place of standardize=True."
-        )
-    elif ended:
-        found.append(f"{text} Increase max_iter, or raise tol.")
-    return found
+    return (
+        f"the typical size of a value is {sizes[low]:.3g} in column {low} and {sizes[high]:.3g} in column "
+        f"{high}; gradient descent needs sizes near 1."
+    )
 
 
-def _blamed_spread(problem, descent, ended: bool, tol: float) -> float:
-    """The spread of the features where it kept the fit from its optimum, else 0.
+def _far_from_optimum(problem, descent, loss: float, settings, units: str) -> list[str]:
+    """The warning of a fit that stopped although its objective can still fall."""
+    if problem.network is not None or problem.loss.least_at_zero:
+        return []
+    share = max(_GAP[problem.loss.task], 10 * settings.tol)
+    constant = problem.objective(problem.constant())
+    least = share * constant
+    rounding = 8 * np.finfo(problem.dtype).eps
+    if constant < rounding ** (2 if problem.loss._quadratic else 1) * problem.objective(problem.zeros()):
+        return []  # y is constant
+    if problem.loss.task == "classification":  # where a constant's objective does not tell of the rest
+        least = share * max(constant - loss, 0.1 * constant)
+    gain = remaining_gain(problem, descent.parameters, least, settings.threads)
+    if not gain > least:
+        return []
+    todo = units or (
+        f"Lower tol (now {settings.tol:g}) or raise n_iter_no_change (now {settings.n_iter_no_change}), "
+        f'and max_iter with them; solver="batch" is the most exact.'
+    )
+    return [
+        f"The fit stopped before it reached the optimum: a single further step lowers the objective from "
+        f"{loss:.6g} to {loss - gain:.6g}. {todo}"
+    ]
 
-    After a plateau it did if there was something to gain along a feature, the intercept's ones, or the
-    deviations of a feature from its mean.
+
+def remaining_gain(problem, theta, least: float = 0.0, threads: int = 1) -> float:
+    """By how much one step of Newton's method lowers the objective.
+
+    The gradient is that of all rows, second derivatives are those of a sample, in standardised coordinates.
+    Where a quadratic model promises more than `least` the step is tried, and the gain is a measured one: the
+    optimum lies at least as much lower. Else the gain promised is returned.
     """
-    if problem.standard is not None or not problem.d or not problem.loss.smooth:
-        return 0.0
-    sizes, far, means, deviations = _features_of(problem.X)
-    spread = _spread(sizes)
-    if ended and spread >= _SPREAD:
-        return spread
-    if problem.network is not None:
-        return 0.0
-    if problem.fit_intercept:
-        spread = _spread(np.concatenate([sizes, deviations[far], [1.0]]))
-    if spread < _SPREAD:
-        return 0.0
-    theta, l2 = descent.parameters, problem.penalty.l2
-    gradient = np.array(problem.blocks(problem.loss_gradient(theta) + l2 * theta)[0], dtype=float)
-    gradient[-1] -= l2 * problem.blocks(theta)[0][-1]
-    squares = np.append(mean_squares(problem.X), 1.0 if problem.fit_intercept else np.inf)
-    if problem.fit_intercept:
-        along = gradient[:-1][far] - means[far, None] * gradient[-1]
-        gradient, squares = np.vstack([gradient, along]), np.append(squares, deviations[far] ** 2)
-    curvature = squares[:, None] * _curvature_of(problem) + l2
-    return spread if _something_to_gain(gradient, curvature, descent, tol) else 0.0
+    standard = problem.standard
+    if standard is None:
+        moments = sampled_moments(problem.X, problem.targets.weight)
+        standard = standard_of(moments, problem.fit_intercept, dtype=problem.dtype)
+    u, gradient, l1 = _at(problem, theta, standard)
+    step = _newton_step(problem, theta, standard, gradient)
+    if problem.targets.codes and problem.targets.columns > 1:  # softmax: classes move against each other
+        step *= 2
+    promised = max(0.5 * float(np.sum(step * gradient)), 0.0)
+    if not promised > least:
+        return promised
+    here = problem.objective(theta, threads)
+    gains = (here - _tried(problem, u, part * step, gradient, l1, standard, threads) for part in _STEPS)
+    return next((gain for gain in gains if gain > least), 0.0)
 
 
-def _penalty_rules(problem, descent, tol: float) -> bool:
-    """Whether, in standardised coordinates, the penalty of some columns kept the others from the optimum."""
-    if problem.standard is None or problem.network is not None or not problem.loss.smooth:
-        return False
-    l2 = np.append(problem.penalty.l2 / problem.standard.scale**2, 0.0)[:, None]
-    curvature = _curvature_of(problem)
-    if l2.max() < _SPREAD * curvature:
-        return False
-    theta = descent.parameters
-    gradient = np.asarray(problem.loss_gradient(theta), dtype=float) + l2 * theta
-    return _something_to_gain(gradient, curvature + l2, descent, tol)
+def _at(problem, theta, standard):
+    """Parameters and gradient of the objective in the coordinates of `standard`, (d + 1, K) in float64;
+    strengths of the l1 penalty (d + 1, 1)."""
+    K, penalty = problem.targets.columns, problem.penalty
+    u, gradient = (a.astype(float)[:, :K] for a in (theta, problem.loss_gradient(theta)))
+    if problem.standard is None:
+        gradient[:-1] = (gradient[:-1] - standard.center[:, None] * gradient[-1]) / standard.scale[:, None]
+        u = standard.into(u)
+    strengths = penalty.l1 / standard.scale, penalty.l2 / standard.scale**2
+    l1, l2 = (np.append(strength, 0.0)[:, None] for strength in strengths)
+    gradient += l2 * u
+    kept = np.sign(u) * l1  # of zero weights the part of the gradient that the penalty does not hold
+    return u, gradient + np.where(u != 0, kept, -np.clip(gradient, -l1, l1)), l1
 
 
-def _curvature_of(problem) -> float:
-    return problem.loss._curvature(problem.targets.y, problem.targets.weight)
+def _newton_step(problem, theta, standard, gradient):
+    """The Newton step (d + 1, K) from second derivatives of a sample; of many features one by one."""
+    rows, curvatures = _second_derivatives(problem, theta)
+    l2 = np.append(problem.penalty.l2 / standard.scale**2, 0.0)
+    size, K = gradient.shape
+    if len(rows) * size**2 * K > _FLOPS:  # deviations are one in these coordinates
+        return gradient / np.maximum(curvatures.sum(axis=0) + l2[:, None], np.finfo(float).tiny)
+    Z, step = _standardized(problem.X[rows], standard), np.zeros_like(gradient)
+    ridge = 1e-8 + (size / len(rows) if len(rows) < problem.n else 0.0)  # for what the sample does not see
+    for k in range(K):
+        free = np.flatnonzero(gradient[:, k])  # not weights that l1 keeps at zero, nor an absent intercept
+        part = Z[:, free]
+        H = (part * curvatures[:, k, None]).T @ part + np.diag(l2[free])
+        H[np.diag_indices_from(H)] *= 1 + ridge
+        step[free, k] = np.linalg.lstsq(H, gradient[free, k], rcond=1e-12)[0]
+    return step
 
 
-def _something_to_gain(gradient, curvature, descent, tol: float) -> bool:
-    """Whether one coordinate, at a scale of its own, could lower the objective by more than the `tol` of a
-    plateau: by g^2 / (2 h), h the curvature along it."""
-    gain = np.square(gradient) / (2 * np.maximum(curvature, np.finfo(float).tiny))
-    return bool(np.max(gain, initial=0.0) > max(tol, 1e-3) * descent.reference)
+def _standardized(rows, standard):
+    """Standardised rows with a column of ones, dense in float64."""
+    rows = rows.toarray() if sparse.issparse(rows) else rows
+    return np.column_stack([(rows - standard.center) / standard.scale, np.ones(len(rows))])
+
+
+def _second_derivatives(problem, theta):
+    """Numbers of sampled rows, and the second derivatives of their losses, weighted to a sum over all.
+
+    They are differences of slopes. Those of losses with kinks are taken further apart: what a kink adds to
+    the curvature is seen by the rows near it.
+    """
+    n = problem.n
+    rows = np.linspace(0, n - 1, _ROWS).astype(np.intp) if n > _ROWS else np.arange(n)
+    sample = part_of(problem, rows)
+    targets, raw = sample.targets, sample.scores(theta).astype(float)
+    apart = 1e-4 if problem.loss.smooth else 0.1
+    apart = apart * (np.abs(raw - raw.mean(axis=0)).mean(axis=0) + 1e-3 * np.abs(raw).mean(axis=0) + 1e-12)
+    weight = np.ones(len(rows)) if targets.weight is None else targets.weight.astype(float)
+    found = np.zeros_like(raw)
+    for k in range(raw.shape[1]):
+        slopes = []
+        for side in (1, -1):
+            moved = raw.copy()
+            moved[:, k] += side * apart[k]
+            slopes.append(problem.loss.value_and_slope(targets.y, moved)[1].reshape(raw.shape)[:, k])
+        found[:, k] = (slopes[0] - slopes[1]) / (2 * apart[k])
+    return rows, np.maximum(found, 0.0) * (weight / max(weight.sum(), 1e-300))[:, None]
+
+
+def _tried(problem, u, step, gradient, l1, standard, threads: int) -> float:
+    """The objective after a step, which an l1 penalty lets no weight take across zero."""
+    after = u - step
+    side = np.where(u != 0, np.sign(u), -np.sign(gradient))
+    after = np.where((l1 > 0) & (np.sign(after) != side), 0.0, after)
+    theta = problem.zeros()
+    theta[:, : u.shape[1]] = after if problem.standard is not None else standard.out_of(after)
+    return problem.objective(theta, threads)
 
 
 def _oscillates(estimator, record) -> bool:

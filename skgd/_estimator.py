@@ -80,7 +80,7 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
     def _penalty(self):
         raise NotImplementedError
 
-    def _initialise(self, problem, theta):
+    def _initialise(self, problem, theta, stream=False):
         """Fill theta, zeros, with where a fit starts."""
         raise NotImplementedError
 
@@ -322,7 +322,7 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         if first or not options.continues(self, self._descent, problem, rule[0]):
             descent = options.new_descent(self, problem, rule[0], slots)
             if first:
-                self._initialise(problem, descent.theta)
+                self._initialise(problem, descent.theta, stream=True)
             else:
                 descent = self._descent.continued_as(descent)
         else:

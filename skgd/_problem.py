@@ -156,6 +156,13 @@ class Problem:
         shape = (self.d + 1, columns) if self.network is None else offset + (inputs + 1) * columns
         return aligned_zeros(shape, self.dtype)
 
+    def constant(self) -> np.ndarray:
+        """Parameters of a linear model that predicts about the best constant: no weights, an intercept."""
+        theta, targets = self.zeros(), self.targets
+        if self.fit_intercept and self.network is None:
+            theta[-1, : targets.columns] = self.loss._constant(targets.y, targets.weight)
+        return theta
+
     def blocks(self, theta: np.ndarray) -> list[np.ndarray]:
         """Views (inputs + 1, width) of the layers in theta, intercepts last."""
         return blocks(theta, self.layers)

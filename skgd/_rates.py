@@ -14,6 +14,7 @@ class Rates:
 
     bounded = True  # slopes are bounded: too high a rate oscillates, it does not explode
     noisy = True  # updates see a part of the rows
+    automatic = False  # chosen from the data, for a start at the best constant
 
     def __init__(self, base: float, schedule, exploded):
         self.base, self.schedule = base, schedule
@@ -89,6 +90,8 @@ class AutoRates(Rates):
 
     Without a mean all noise shows, and a check without improvement lowers the rate.
     """
+
+    automatic = True
 
     grow, faster, most_grown = 1.05, 1.2, 1.0
     loud = 0.1  # excess over what was gained, from which the rate is halved

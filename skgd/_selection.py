@@ -15,8 +15,8 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 
 from . import _options as options
 from ._callbacks import watched_as
-from ._coordinates import standardizes
 from ._columns import Model, Search, by_moments, descend, together
+from ._coordinates import standardizes
 from ._estimator import of_mean_one
 from ._validation import check_design, check_weights
 from .exceptions import DivergenceError
@@ -65,7 +65,7 @@ class Candidates:
         return self.search._estimator(random_state=self.seed, standardize=self.standardize, **params)
 
     def _standardize(self) -> bool:
-        """The same coordinates for all candidates; under rates that were given those of X, unless asked for."""
+        """Whether all candidates standardise; "auto" does not where rates were given."""
         asked, given = self.search.standardize, np.ndim(self.search.learning_rates)
         asked = False if given and isinstance(asked, str) else asked
         return standardizes(asked, self.X, self.weight, bool(self.search.fit_intercept))

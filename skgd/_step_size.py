@@ -176,7 +176,7 @@ def _slowness(problem: Problem, curvature: float, penalty: float) -> float:
         return np.inf
     rows = max(_FEW * 16, 16 * problem.d)
     if problem.n > 2 * rows:
-        problem = _part(problem, np.linspace(0, problem.n - 1, rows).astype(np.intp))
+        problem = part_of(problem, np.linspace(0, problem.n - 1, rows).astype(np.intp))
     if not problem.total_weight > 0:  # none of these rows counts
         return np.inf
     values = curvature * np.maximum(problem.spectrum(), 0) + penalty
@@ -222,10 +222,10 @@ def _sample(problem: Problem, batch_size: int) -> Problem:
     """The problem on a sample of its rows, where updates see few of very many."""
     if batch_size * 4 > problem.n or problem.n <= 2 * _SAMPLE:
         return problem
-    return _part(problem, np.linspace(0, problem.n - 1, _SAMPLE).astype(np.intp))
+    return part_of(problem, np.linspace(0, problem.n - 1, _SAMPLE).astype(np.intp))
 
 
-def _part(problem: Problem, index: np.ndarray) -> Problem:
+def part_of(problem: Problem, index: np.ndarray) -> Problem:
     """The problem on some of its rows."""
     return Problem(
         problem.X[index],
@@ -258,7 +258,7 @@ def sharpness(problem: Problem, theta: np.ndarray, batch_size: int, iterations: 
 def _batches(problem: Problem, batch_size: int, count: int = 8) -> list[Problem]:
     rng = np.random.RandomState(0)
     size = min(batch_size, problem.n)
-    return [_part(problem, np.sort(rng.choice(problem.n, size, replace=False))) for _ in range(count)]
+    return [part_of(problem, np.sort(rng.choice(problem.n, size, replace=False))) for _ in range(count)]
 
 
 def _sharpness(problem: Problem, theta: np.ndarray, iterations: int) -> float:

@@ -168,7 +168,7 @@ def train(problem: Problem, descent: Descent, rates: Rates, settings: Settings, 
     record = Record()
     try:
         if not stream or descent.reference is None:
-            _take_reference(problem, descent, settings, record)
+            _take_reference(problem, descent, rates.automatic and not stream, settings, record)
         _train(problem, descent, rates, settings, record, stream)
     except KeyboardInterrupt:
         record.stop_reason = "interrupted"
@@ -179,11 +179,11 @@ def train(problem: Problem, descent: Descent, rates: Rates, settings: Settings, 
     return record
 
 
-def _take_reference(problem, descent, settings, record):
+def _take_reference(problem, descent, automatic, settings, record):
     record.start_loss = problem.objective(descent.theta, settings.threads)
-    at_zero = 0.0
-    if descent.theta.any():
-        at_zero = problem.objective(problem.zeros(), settings.threads)
+    at_zero, zero = 0.0, problem.constant() if automatic else problem.zeros()
+    if not np.array_equal(descent.theta, zero):
+        at_zero = problem.objective(zero, settings.threads)
     # the perceptron loss is 0 at 0; its unit is a margin of 1
     descent.reference = max(abs(record.start_loss), abs(at_zero)) or 1.0
 

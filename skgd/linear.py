@@ -22,7 +22,7 @@ __all__ = ["GDClassifier", "GDRegressor"]
 
 
 class LinearModel(GradientDescent):
-    """Raw scores x'w + b: one layer of weights, which start at zero."""
+    """Raw scores x'w + b: one layer of weights."""
 
     _parameter_constraints = {
         **GradientDescent._parameter_constraints,
@@ -34,8 +34,11 @@ class LinearModel(GradientDescent):
     def _penalty(self):
         return options.penalty_of(self.penalty, self.alpha, self.l1_ratio)
 
-    def _initialise(self, problem, theta):
-        """Linear models start at zero."""
+    def _initialise(self, problem, theta, stream=False):
+        """Linear models start at zero; a fit under an automatic rate at about the best constant, so that an
+        offset of y changes nothing. The first rows of a stream may tell little of the others."""
+        if self.learning_rate == "auto" and not stream:
+            theta[:] = problem.constant()
 
     def _start_at(self, problem, theta, coef_init, intercept_init):
         (block,) = problem.blocks(theta)
