@@ -112,7 +112,7 @@ def together(estimator, X, targets, loss, optimizer, batch_size: int) -> bool:
         and not (batch_size > 4096 and X.dtype == np.float32 and not by_moments(X, loss, batch_size))
         and not options.averaging_of(estimator, None)[0]
         and not estimator.early_stopping
-        and not estimator.standardize
+        and not options.standardize_of(estimator)
     )
 
 

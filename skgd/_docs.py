@@ -40,9 +40,15 @@ l1_ratio : float in [0, 1], default=0.15
     Share of l1 in "elasticnet".
 fit_intercept : bool, default=True
     Whether to fit intercepts.
-standardize : bool, default=False
-    Descend in standardised coordinates, without a copy of X. ``coef_`` and the meaning of ``alpha``
-    stay those of the original features. Standardised CSR rows are dense, and cost as much.
+standardize : bool or "auto", default="auto"
+    Descend in standardised coordinates, without a copy of X: feature j less its mean, over
+    :math:`t_j = \\sqrt{s_j^2 + \\lambda_2 / c}` with its standard deviation :math:`s_j`, the strength
+    :math:`\\lambda_2` of the l2 penalty and the scale c of the loss's second derivative, so that features
+    and penalty allow the same learning rate whatever the units. ``coef_`` and the meaning of ``alpha``
+    stay those of the original features. "auto" does so under ``learning_rate="auto"`` unless the features
+    are standardised already, or nearly: unless a sample of the rows has non-zeros of a size (root mean
+    square) between 1/3 and 3, and means within 1.5 standard deviations of zero. Under a rate that is given
+    it leaves the features as they are. ``partial_fit`` decides once it has seen 32 rows.
 max_iter : int, default=1000
     Epochs at most.
 tol : float or None, default=1e-4

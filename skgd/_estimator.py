@@ -80,7 +80,7 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
     def _penalty(self):
         raise NotImplementedError
 
-    def _initialise(self, problem, theta, stream=False):
+    def _initialise(self, problem, theta, from_zero=False):
         """Fill theta, zeros, with where a fit starts."""
         raise NotImplementedError
 
@@ -314,7 +314,8 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         X, y = check_design(self, X, y, reset=first, y_numeric=self._task == "regression")
         weight = check_weights(sample_weight, X)
         targets = self._encode(X, y, weight, loss, classes)
-        units = self._units_of_stream(first).after(X, targets, loss, bool(self.fit_intercept))
+        known = self._units_of_stream(first)
+        units = known.after(X, targets, loss, bool(self.fit_intercept))
         problem = self._problem(X, targets, loss, units)
         batch_size = options.rows_per_update(self, problem.n)
         optimizer = options.optimizer_of(self)
@@ -322,11 +323,13 @@ class GradientDescent(CallbackSupportMixin, BaseEstimator):
         if first or not options.continues(self, self._descent, problem, rule[0]):
             descent = options.new_descent(self, problem, rule[0], slots)
             if first:
-                self._initialise(problem, descent.theta, stream=True)
+                self._initialise(problem, descent.theta, from_zero=True)
             else:
                 descent = self._descent.continued_as(descent)
         else:
             descent = self._descent.copy()
+        if not first and units.standardize is True and known.standardize == "auto":
+            descent.forget_units()
         descent = into(descent, problem)
         rates = options.rates_of(self, problem, descent, loss, optimizer, batch_size, stream=True)
         updates = -(-problem.n // batch_size)

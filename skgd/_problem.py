@@ -366,6 +366,13 @@ class Descent:
             for slot in self.slots:
                 slot[:] = 0
 
+    def forget_units(self) -> None:
+        """Forget what a stream has told of rates in coordinates that are left, and the optimizer's state."""
+        self.stream, self.rate = {}, 0.0
+        self.start_mean_anew()
+        for slot in self.slots:
+            slot[:] = 0
+
     def settle_at(self, theta: np.ndarray) -> None:
         """Make theta what the descent has to offer."""
         if self.blend is not None:

@@ -60,7 +60,7 @@ def sweep(estimator, X, y, sample_weight=None, rates=None, epochs: int | None = 
         epochs = -(-_FEWEST_UPDATES // -(-problem.n // batch_size))
     model.set_params(max_iter=epochs)
     start = problem.zeros()
-    model._initialise(problem, start)
+    model._initialise(problem, start, from_zero=True)
     rates = _grid(model, problem, optimizer, batch_size) if rates is None else _checked(rates)
     model.set_params(learning_rate=1.0)  # given, not chosen, whatever its value
     if _fits_columns(model, problem, optimizer):
@@ -72,7 +72,7 @@ def sweep(estimator, X, y, sample_weight=None, rates=None, epochs: int | None = 
     stable = None
     if optimizer.name == "plain":
         descent = options.new_descent(model, problem, "plain", 0)
-        model._initialise(problem, descent.theta)
+        model._initialise(problem, descent.theta, from_zero=True)
         stable = options.largest_stable(problem, descent, batch_size)
     return Sweep(rates, losses, before, stable)
 
@@ -88,7 +88,7 @@ def _grid(model, problem, optimizer, batch_size, count=40) -> np.ndarray:
     """Rates around twice the automatic one, mostly below: for plain updates that is the largest stable."""
     model = clone(model).set_params(learning_rate="auto")
     descent = options.new_descent(model, problem, optimizer.name, 0)
-    model._initialise(problem, descent.theta)
+    model._initialise(problem, descent.theta, from_zero=True)
     automatic, _ = options.base_rate(model, problem, descent, optimizer, batch_size, stream=False)
     return 2 * automatic * np.geomspace(1e-3, 100 if optimizer.adaptive else 10, count)
 

@@ -34,10 +34,10 @@ class LinearModel(GradientDescent):
     def _penalty(self):
         return options.penalty_of(self.penalty, self.alpha, self.l1_ratio)
 
-    def _initialise(self, problem, theta, stream=False):
+    def _initialise(self, problem, theta, from_zero=False):
         """Linear models start at zero; a fit under an automatic rate at about the best constant, so that an
         offset of y changes nothing. The first rows of a stream may tell little of the others."""
-        if self.learning_rate == "auto" and not stream:
+        if self.learning_rate == "auto" and not from_zero:
             theta[:] = problem.constant()
 
     def _start_at(self, problem, theta, coef_init, intercept_init):

@@ -52,7 +52,7 @@ class PerceptronModel(GradientDescent):
     def _penalty(self):
         return options.penalty_of("l2", self.alpha, 0.0)
 
-    def _initialise(self, problem, theta, stream=False):
+    def _initialise(self, problem, theta, from_zero=False):
         if problem.network.hidden:
             blocks = problem.blocks(theta)
             problem.network.initialise(blocks, check_random_state(self.random_state))
