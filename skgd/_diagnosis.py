@@ -160,15 +160,13 @@ def _standardized(rows, standard):
 def _second_derivatives(problem, theta):
     """Numbers of sampled rows, and the second derivatives of their losses, weighted to a sum over all.
 
-    They are differences of slopes. Those of losses with kinks are taken further apart: what a kink adds to
-    the curvature is seen by the rows near it.
+    They are differences of slopes.
     """
     n = problem.n
     rows = np.linspace(0, n - 1, _ROWS).astype(np.intp) if n > _ROWS else np.arange(n)
     sample = part_of(problem, rows)
     targets, raw = sample.targets, sample.scores(theta).astype(float)
-    apart = 1e-4 if problem.loss.smooth else 0.1
-    apart = apart * (np.abs(raw - raw.mean(axis=0)).mean(axis=0) + 1e-3 * np.abs(raw).mean(axis=0) + 1e-12)
+    apart = _distance(problem.loss, targets.y, raw)
     weight = np.ones(len(rows)) if targets.weight is None else targets.weight.astype(float)
     found = np.zeros_like(raw)
     for k in range(raw.shape[1]):
@@ -179,6 +177,19 @@ def _second_derivatives(problem, theta):
             slopes.append(problem.loss.value_and_slope(targets.y, moved)[1].reshape(raw.shape)[:, k])
         found[:, k] = (slopes[0] - slopes[1]) / (2 * apart[k])
     return rows, np.maximum(found, 0.0) * (weight / max(weight.sum(), 1e-300))[:, None]
+
+
+def _distance(loss, y, raw):
+    """How far apart slopes are taken, for each column.
+
+    Where curvature sits in kinks, or near small residuals only, that is the size of residuals or half a
+    margin: the rows near a kink then tell what it adds to the curvature of all.
+    """
+    if loss.smooth and not (loss.bounded_slope and loss.task == "regression"):
+        return 1e-4 * (np.abs(raw - raw.mean(axis=0)).mean(axis=0) + 1e-3 * np.abs(raw).mean(axis=0) + 1e-12)
+    if loss.task == "classification":
+        return np.full(raw.shape[1], 0.5)
+    return np.maximum(np.abs(y.reshape(raw.shape) - raw).mean(axis=0), 1e-300)
 
 
 def _tried(problem, u, step, gradient, l1, standard, threads: int) -> float:
