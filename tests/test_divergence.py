@@ -275,18 +275,16 @@ SCRIPT = """
         (lambda X: 1000 * X, "badly scaled"),
         (lambda X: X + 1000, "badly scaled"),
         (lambda X: X + 1, None),
-        (lambda X: np.c_[X, 1e-5 * X[::-1, :1]], "weights of the raw columns"),
     ],
-    ids=["one unit for all", "far from zero", "near zero", "a tiny unit under the penalty"],
+    ids=["one unit for all", "far from zero", "near zero"],
 )
 def test_units_that_keep_a_fit_from_its_optimum_are_told(case, told, solver):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((400, 5))
     y = 150 + X @ [30.0, 20.0, -10.0, 5.0, 0.0] + rng.standard_normal(400)
-    standardize = told is not None and "raw" in told
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
-        skgd.GDRegressor(solver=solver, standardize=standardize, random_state=0).fit(case(X), y)
+        skgd.GDRegressor(solver=solver, standardize=False, random_state=0).fit(case(X), y)
     texts = [str(each.message) for each in found if each.category is ConvergenceWarning]
     assert (not texts) if told is None else any(told in text for text in texts)
 
