@@ -1,4 +1,4 @@
-// Arrays in, numbers out. The GIL is released while the core runs; it is taken back only to ask about
+// Arrays in, numbers out. The GIL is released while the core runs; it is taken back only to look for
 // signals and to call a loss defined in Python.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -218,11 +218,11 @@ template <class T> struct BoundProblem {
 
   void set_folds(nb::tuple folds) {
     const auto weights = keep<Matrix<const T>>(folds[0]);
-    core.folds.weights = weights.data(), core.folds.lines = int64_t(weights.shape(0));
-    if (!folds[1].is_none()) core.folds.line_of = keep<Vector<const int32_t>>(folds[1]).data();
+    core.folds.weights = weights.data(), core.folds.weight_rows = int64_t(weights.shape(0));
+    if (!folds[1].is_none()) core.folds.weight_row_of = keep<Vector<const int32_t>>(folds[1]).data();
     core.folds.ends = nb::cast<std::vector<int64_t>>(folds[2]);
     core.penalty.strength.column = keep<Vector<const T>>(folds[3]).data();  // padded as theta is
-    core.folds.even = nb::cast<bool>(folds[4]), core.folds.values = nb::cast<bool>(folds[5]);
+    core.folds.equal_weights = nb::cast<bool>(folds[4]), core.folds.wants_loss = nb::cast<bool>(folds[5]);
   }
 
   template <class U> std::function<double(Block<U>)> callback(nb::object loss) {
@@ -282,7 +282,7 @@ template <class T> struct BoundDescent {
     auto slot = [&](size_t i) { return nb::len(slots) > i ? pointer(slots[i]) : nullptr; };
     core.slots = {slot(0), slot(1), slot(2)};
     core.average = {pointer(average), weighting.first, weighting.second};
-    core.t = counters.first, core.noise = counters.second;
+    core.t = counters.first, core.dropout_seed = counters.second;
   }
   T* pointer(nb::object object) {
     if (object.is_none()) return nullptr;

@@ -1,21 +1,25 @@
 // Several dense rows at once against one column of weights: products, steps and gradients, over whole vectors.
+//
+// Rows and weights are arrays of d elements that belong to the caller and need no alignment; nothing is read or written
+// beyond them. "Padded" weights are a copy in row.vectors * lanes<T> elements (PaddedRow::pack). Outputs must not
+// overlap with inputs.
 #pragma once
 #include "simd.hpp"
 
 namespace skgd {
 
-// d >= lanes features as whole vectors. The last one ends where the row ends; its lanes that the one before it
-// holds too count as zero. Weights are kept as `vectors` vectors of their own, so that every sum and step over
-// a row is one over whole vectors.
-template <class T> struct Cut {
+// A row of d >= lanes features as whole vectors. The last vector, the tail, ends where the row ends, so it may share
+// lanes with the vector before it; these count as zero in the tail. Padded weights have the tail as a vector of its
+// own, so that every sum and step over a row is one over whole vectors. With d < lanes only `d` may be used.
+template <class T> struct PaddedRow {
   using V = vec<T>;
-  int64_t d, vectors, last;  // `last`: where in a row the last vector begins
-  V ones;                    // 1 in the lanes of the last vector that count
+  int64_t d, vectors, tail_begin;
+  V tail_mask;  // 1 in the lanes of the tail that count, else 0
 
-  explicit Cut(int64_t d) : d(d), vectors((d + lanes<T> - 1) / lanes<T>), last(d - lanes<T>), ones{} {
-    for (int l = 0; l < lanes<T>; ++l) ones[l] = T(last + l >= (vectors - 1) * lanes<T>);
+  explicit PaddedRow(int64_t d) : d(d), vectors((d + lanes<T> - 1) / lanes<T>), tail_begin(d - lanes<T>), tail_mask{} {
+    for (int l = 0; l < lanes<T>; ++l) tail_mask[l] = T(tail_begin + l >= (vectors - 1) * lanes<T>);
   }
-  V tail(const T* x) const { return load<V>(x + last) * ones; }
+  V tail(const T* x) const { return load<V>(x + tail_begin) * tail_mask; }
   void pack(const T* w, T* packed) const {
     std::memcpy(packed, w, (vectors - 1) * sizeof(V));
     store(packed + (vectors - 1) * lanes<T>, tail(w));
@@ -23,12 +27,12 @@ template <class T> struct Cut {
   void unpack(const T* packed, T* w) const {
     const int64_t done = (vectors - 1) * lanes<T>;
     std::memcpy(w, packed, done * sizeof(T));
-    std::memcpy(w + done, packed + done + (done - last), (d - done) * sizeof(T));
+    std::memcpy(w + done, packed + done + (done - tail_begin), (d - done) * sizeof(T));
   }
 };
 
-// The sums of four vectors.
-template <class T> inline void sums(vec<T> a, vec<T> b, vec<T> c, vec<T> d, T* out) {
+// The sums of four vectors, into out (4).
+template <class T> inline void sum4(vec<T> a, vec<T> b, vec<T> c, vec<T> d, T* out) {
   if constexpr (sizeof(T) == 8) {
     const vec<T> ab = __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
     const vec<T> cd = __builtin_shufflevector(c, d, 0, 4, 2, 6) + __builtin_shufflevector(c, d, 1, 5, 3, 7);
@@ -44,10 +48,11 @@ template <class T> inline void sums(vec<T> a, vec<T> b, vec<T> c, vec<T> d, T* o
   }
 }
 
-// Four rows against packed weights (scores) and each against those before it (gram: 10, 20, 21, 30, 31, 32).
-// Meanwhile memory is asked for the rows `ahead`.
+// Products of four rows x with padded weights (scores, 4 elements) and with each other (gram, 6 elements: rows 1 and 0,
+// 2 and 0, 2 and 1, 3 and 0, 3 and 1, 3 and 2). Meanwhile the four rows `ahead` are prefetched.
 template <class T>
-inline void products(const T* const* x, const T* const* ahead, const T* w, const Cut<T>& cut, T* scores, T* gram) {
+inline void scores_and_gram(const T* const* x, const T* const* ahead, const T* w, const PaddedRow<T>& row, T* scores,
+                            T* gram) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
@@ -56,24 +61,27 @@ inline void products(const T* const* x, const T* const* ahead, const T* w, const
     s0 += a * wj, s1 += b * wj, s2 += c * wj, s3 += e * wj;
     g10 += b * a, g20 += c * a, g21 += c * b, g30 += e * a, g31 += e * b, g32 += e * c;
   };
-  auto at = [&](int64_t j) { add(load<V>(w + j), load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j)); };
-  auto ask = [&](int64_t j) {
+  auto add_at = [&](int64_t j) {
+    add(load<V>(w + j), load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j));
+  };
+  auto prefetch_at = [&](int64_t j) {
     for (int r = 0; r < 4; ++r) __builtin_prefetch(ahead[r] + j, 0, 2);
   };
-  const int64_t full = (cut.vectors - 1) * L;
+  const int64_t full = (row.vectors - 1) * L;
   int64_t j = 0;
-  for (; j + 2 * L <= full; j += 2 * L) ask(j), at(j), at(j + L);
-  ask(j);
-  if (j < full) at(j);
-  add(load<V>(w + full), cut.tail(x0), cut.tail(x1), cut.tail(x2), cut.tail(x3));
-  sums(s0, s1, s2, s3, scores);
-  sums(g10, g20, g21, g30, gram);
+  for (; j + 2 * L <= full; j += 2 * L) prefetch_at(j), add_at(j), add_at(j + L);
+  prefetch_at(j);
+  if (j < full) add_at(j);
+  add(load<V>(w + full), row.tail(x0), row.tail(x1), row.tail(x2), row.tail(x3));
+  sum4(s0, s1, s2, s3, scores);
+  sum4(g10, g20, g21, g30, gram);
   gram[4] = sum<T>(g31), gram[5] = sum<T>(g32);
 }
 
-// to <- keep to + share from - sum_r c_r x_r for packed weights and four rows; without `mixed`, `from` does not count.
+// to <- keep to + share from - sum_r c_r x_r for padded weights and four rows; without `mixed`, `from`
+// is not read.
 template <bool mixed, class T>
-inline void step4(T* to, T keep, const T* from, T share, const T* c, const T* const* x, const Cut<T>& cut) {
+inline void step4(T* to, T keep, const T* from, T share, const T* c, const T* const* x, const PaddedRow<T>& row) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
@@ -83,43 +91,44 @@ inline void step4(T* to, T keep, const T* from, T share, const T* c, const T* co
     if constexpr (mixed) w += load<V>(from + j) * s;
     store(to + j, (w - a * c0 - b * c1) - (e * c2 + f * c3));
   };
-  auto at = [&](int64_t j) { step(j, load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j)); };
-  const int64_t full = (cut.vectors - 1) * L;
+  auto step_at = [&](int64_t j) { step(j, load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j)); };
+  const int64_t full = (row.vectors - 1) * L;
   int64_t j = 0;
-  for (; j + 2 * L <= full; j += 2 * L) at(j), at(j + L);
-  if (j < full) at(j);
-  step(full, cut.tail(x0), cut.tail(x1), cut.tail(x2), cut.tail(x3));
+  for (; j + 2 * L <= full; j += 2 * L) step_at(j), step_at(j + L);
+  if (j < full) step_at(j);
+  step(full, row.tail(x0), row.tail(x1), row.tail(x2), row.tail(x3));
 }
 
-// Four rows against one w, which is loaded once for all of them; memory is asked for the rows `ahead`.
-template <class T> inline void dot4(const T* const* x, const T* const* ahead, const T* w, const Cut<T>& cut, T* z) {
+// Four rows against one w, which is loaded once for all of them; the rows `ahead` are prefetched.
+template <class T>
+inline void dot4(const T* const* x, const T* const* ahead, const T* w, const PaddedRow<T>& row, T* z) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
   V a0 = {}, a1 = {}, a2 = {}, a3 = {}, b0 = {}, b1 = {}, b2 = {}, b3 = {};
-  const int64_t full = (cut.vectors - 1) * L;
+  const int64_t full = (row.vectors - 1) * L;
   int64_t j = 0;
-  auto ask = [&](int64_t j) {
+  auto prefetch_at = [&](int64_t j) {
     for (int r = 0; r < 4; ++r) __builtin_prefetch(ahead[r] + j, 0, 2);
   };
   for (; j + 2 * L <= full; j += 2 * L) {
-    ask(j);
+    prefetch_at(j);
     const V w0 = load<V>(w + j), w1 = load<V>(w + j + L);
     a0 += load<V>(x0 + j) * w0, b0 += load<V>(x0 + j + L) * w1;
     a1 += load<V>(x1 + j) * w0, b1 += load<V>(x1 + j + L) * w1;
     a2 += load<V>(x2 + j) * w0, b2 += load<V>(x2 + j + L) * w1;
     a3 += load<V>(x3 + j) * w0, b3 += load<V>(x3 + j + L) * w1;
   }
-  ask(j);
+  prefetch_at(j);
   if (j < full) {
     const V w0 = load<V>(w + j);
     a0 += load<V>(x0 + j) * w0, a1 += load<V>(x1 + j) * w0;
     a2 += load<V>(x2 + j) * w0, a3 += load<V>(x3 + j) * w0;
   }
-  const V wt = cut.tail(w);
-  b0 += load<V>(x0 + cut.last) * wt, b1 += load<V>(x1 + cut.last) * wt;
-  b2 += load<V>(x2 + cut.last) * wt, b3 += load<V>(x3 + cut.last) * wt;
-  sums(a0 + b0, a1 + b1, a2 + b2, a3 + b3, z);
+  const V wt = row.tail(w);
+  b0 += load<V>(x0 + row.tail_begin) * wt, b1 += load<V>(x1 + row.tail_begin) * wt;
+  b2 += load<V>(x2 + row.tail_begin) * wt, b3 += load<V>(x3 + row.tail_begin) * wt;
+  sum4(a0 + b0, a1 + b1, a2 + b2, a3 + b3, z);
 }
 
 // g <- g + sum_i c_i x_i over `count` rows, for N vectors of g, which stay in registers.
@@ -136,22 +145,22 @@ inline void add_rows_block(T* __restrict g, const T* c, const T* const* x, int64
   for (int v = 0; v < N; ++v) store(g + at + v * L, acc[v]);
 }
 template <class T>
-inline void add_rows(T* __restrict g, const T* c, const T* const* x, int64_t count, const Cut<T>& cut) {
+inline void add_rows(T* __restrict g, const T* c, const T* const* x, int64_t count, const PaddedRow<T>& row) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
-  if (cut.d < L) {
-    for (int64_t i = 0; i < count; ++i) add_row(g, c[i], x[i], cut.d);
+  if (row.d < L) {
+    for (int64_t i = 0; i < count; ++i) add_row(g, c[i], x[i], row.d);
     return;
   }
   V last = {};
-  for (int64_t i = 0; i < count; ++i) last += load<V>(x[i] + cut.last) * (c[i] - V{});
-  const int64_t full = (cut.vectors - 1) * L;
+  for (int64_t i = 0; i < count; ++i) last += load<V>(x[i] + row.tail_begin) * (c[i] - V{});
+  const int64_t full = (row.vectors - 1) * L;
   int64_t j = 0;
   for (; j + 8 * L <= full; j += 8 * L) add_rows_block<8>(g, c, x, count, j);
   if (j + 4 * L <= full) add_rows_block<4>(g, c, x, count, j), j += 4 * L;
   if (j + 2 * L <= full) add_rows_block<2>(g, c, x, count, j), j += 2 * L;
   if (j + L <= full) add_rows_block<1>(g, c, x, count, j);
-  store(g + cut.last, load<V>(g + cut.last) + last * cut.ones);
+  store(g + row.tail_begin, load<V>(g + row.tail_begin) + last * row.tail_mask);
 }
 
 }  // namespace skgd

@@ -13,18 +13,19 @@ struct ColumnSums {
   int64_t updates = 0;
 };
 
-template <class T> class SideBySide {
+template <class T> class ColumnDescent {
  public:
-  SideBySide(const Problem<T>& problem, Descent<T>& descent, const Plan& plan)
+  ColumnDescent(const Problem<T>& problem, Descent<T>& descent, const Plan& plan)
       : problem_(problem), design_(std::get<Dense<T>>(problem.design)), folds_(problem.folds), descent_(descent),
-        plan_(plan), d_(design_.d), K_(problem.columns()), size_(problem.parameters()), gradient_(size_), z_(some * K_),
-        rates_(K_), weights_(K_ + lanes<T>), values_(K_), factors_(K_, T(1)), decay_(K_) {
-    if (plan.rows.order) rows_.resize(some * d_);
+        plan_(plan), d_(design_.d), K_(problem.columns()), size_(problem.parameters()), gradient_(size_),
+        z_(block_rows * K_), rates_(K_), weights_(K_ + lanes<T>), values_(K_), factors_(K_, T(1)), decay_(K_) {
+    if (plan.rows.order) rows_.resize(block_rows * d_);
     sums_.loss.resize(K_), sums_.weight.resize(K_), sums_.penalty.resize(K_);
     fold_weight_.resize(folds_.ends.size());
-    if (folds_.line_of) {
-      table_.resize(folds_.lines * K_ + lanes<T>);
-      for (int64_t line = 0; line < folds_.lines; ++line) spread(line, table_.data() + line * K_);
+    if (folds_.weight_row_of) {
+      table_.resize(folds_.weight_rows * K_ + lanes<T>);
+      for (int64_t weight_row = 0; weight_row < folds_.weight_rows; ++weight_row)
+        weights_by_column(weight_row, table_.data() + weight_row * K_);
     }
   }
 
@@ -48,7 +49,7 @@ template <class T> class SideBySide {
       ++descent_.t, ++sums_.updates;
       control.done(batch.count * size_);
     }
-    take_logs();
+    add_logs_of_factors();
     int64_t k = 0;
     for (size_t f = 0; f < folds_.ends.size(); ++f)
       for (; k < folds_.ends[f]; ++k) sums_.weight[k] = fold_weight_[f];
@@ -56,8 +57,8 @@ template <class T> class SideBySide {
   }
 
  private:
-  static constexpr int64_t some = 32;                                 // rows whose scores stay in the first-level cache
-  static constexpr int64_t most_factors = sizeof(T) == 8 ? 960 : 96;  // each in [1, 2], so their product is finite
+  static constexpr int64_t block_rows = 32;                          // rows whose scores stay in the first-level cache
+  static constexpr int64_t max_factors = sizeof(T) == 8 ? 960 : 96;  // each in [1, 2], so their product is finite
   const Problem<T>& problem_;
   const Dense<T>& design_;
   const Folds<T>& folds_;
@@ -65,7 +66,7 @@ template <class T> class SideBySide {
   const Plan& plan_;
   int64_t d_, K_, size_;
   Buffer<T> gradient_, rows_, z_, rates_, weights_, table_, values_, factors_, decay_;
-  int64_t multiplied_ = 0;  // rows whose factors have been
+  int64_t factor_rows_ = 0;  // rows whose factors are multiplied in factors_
   std::vector<double> fold_weight_;
   ColumnSums sums_;
   Quadratic<T> quadratic_;
@@ -76,8 +77,8 @@ template <class T> class SideBySide {
     if (!problem_.moments.empty() && batch.count == design_.n) {
       by_moments();
     } else {
-      for (int64_t start = 0; start < batch.count; start += some) {
-        const Rows part = batch.part(start, std::min(some, batch.count - start));
+      for (int64_t start = 0; start < batch.count; start += block_rows) {
+        const Rows part = batch.part(start, std::min(block_rows, batch.count - start));
         const T* x = score(part);
         add_gradient(x, d_, z_.data(), part.count, d_, K_, gradient_.data());
         add_sums(z_.data(), part.count, K_, intercept);
@@ -92,12 +93,12 @@ template <class T> class SideBySide {
       const Moments& moments = problem_.moments[f];
       quadratic_(moments, d_ + 1, descent_.theta + begin, folds_.ends[f] - begin, K_, gradient_.data() + begin,
                  totals.data());
-      fold_weight_[f] += moments.gram[(d_ + 2) * d_];  // of the ones with themselves
+      fold_weight_[f] += moments.gram[(d_ + 2) * d_];  // the sum of the weights: the intercept's ones with themselves
       for (int64_t k = begin; k < folds_.ends[f]; ++k) sums_.loss[k] += moments.squares / 2 + totals[k - begin];
     }
   }
 
-  // Weighted slopes of at most `some` rows, in z; gives the rows.
+  // Weighted slopes of at most block_rows rows, in z; gives the rows.
   const T* score(Rows part) {
     const T* x = design_.data + part[0] * d_;
     if (part.order && part.count > 1) {
@@ -111,14 +112,14 @@ template <class T> class SideBySide {
     return x;
   }
 
-  // Memory is asked for the rows to come one by one: of many lines at once some are forgotten.
-  [[gnu::always_inline]] void ask_ahead(int64_t place) const {
+  // Prefetches the rows to come one by one: of many prefetches at once the processor drops a part.
+  [[gnu::always_inline]] void prefetch_ahead(int64_t place) const {
     if (!plan_.rows.order || place >= plan_.rows.count) return;
-    const int64_t row = plan_.rows[place], later = plan_.rows.ahead(place);
+    const int64_t row = plan_.rows[place], later = plan_.rows.row_to_prefetch(place);
     design_.prefetch_row(row);
     prefetch(problem_.targets.y + row, 1);
-    if (folds_.line_of)
-      prefetch(folds_.line_of + row, 1);
+    if (folds_.weight_row_of)
+      prefetch(folds_.weight_row_of + row, 1);
     else
       prefetch(folds_.weights + row * int64_t(folds_.ends.size()), int64_t(folds_.ends.size() * sizeof(T)));
     if (later >= 0) design_.prefetch_row(later);
@@ -135,16 +136,16 @@ template <class T> class SideBySide {
   template <class L> void slopes(const L& loss, Rows part) {
     if constexpr (Elementwise<L, T>) {
       constexpr bool has_log = requires(T y, T& slope) { loss.without_log(y, y, slope, slope); };
-      const bool together = has_log && folds_.even;
-      if (folds_.values && together && (multiplied_ += part.count) > most_factors) take_logs(part.count);
+      const bool together = has_log && folds_.equal_weights;
+      if (folds_.wants_loss && together && (factor_rows_ += part.count) > max_factors) add_logs_of_factors(part.count);
       std::fill(values_.begin(), values_.end(), T(0));
       const int64_t next = part.first - plan_.rows.first + part.count;
       for (int64_t i = 0; i < part.count; ++i) {
-        ask_ahead(next + i);
+        prefetch_ahead(next + i);
         const T y = problem_.targets.y[part[i]];
         T* z = z_.data() + i * K_;
         const T* weight = weights_of(part[i]);
-        if (!folds_.values)
+        if (!folds_.wants_loss)
           slopes_alone(loss, y, z, weight);
         else if constexpr (has_log)
           together ? with_factors(loss, y, z, weight) : with_values(loss, y, z, weight);
@@ -174,7 +175,7 @@ template <class T> class SideBySide {
     }
   }
 
-  // What stands in logarithms is multiplied, so that one logarithm serves many rows.
+  // The sum of the logarithms of many rows is the logarithm of a product, which is formed here.
   template <class L> void with_factors(const L& loss, T y, T* __restrict z, const T* __restrict weight) {
     T* __restrict values = values_.data(), * __restrict factors = factors_.data();
     SKGD_INDEPENDENT
@@ -186,33 +187,35 @@ template <class T> class SideBySide {
     }
   }
 
-  void take_logs(int64_t next = 0) {
+  void add_logs_of_factors(int64_t next = 0) {
     const int64_t folds = int64_t(folds_.ends.size());
     for (int64_t f = 0, k = 0; f < folds; ++f) {
-      const T* weight = folds_.weights + f;  // all but zeros are the same
+      const T* weight = folds_.weights + f;  // those that are not zero are equal
       while (*weight == 0) weight += folds;
       for (; k < folds_.ends[f]; ++k) sums_.loss[k] += double(*weight) * std::log(double(factors_[k]));
     }
     std::fill(factors_.begin(), factors_.end(), T(1));
-    multiplied_ = next;
+    factor_rows_ = next;
   }
 
   // The weights of a row for all columns.
   const T* weights_of(int64_t row) {
-    const int64_t line = folds_.line_of ? folds_.line_of[row] : row, count = int64_t(folds_.ends.size());
-    const T* __restrict of_fold = folds_.weights + line * count;
+    const int64_t weight_row = folds_.weight_row_of ? folds_.weight_row_of[row] : row,
+                  count = int64_t(folds_.ends.size());
+    const T* __restrict of_fold = folds_.weights + weight_row * count;
     double* __restrict sums = fold_weight_.data();
     for (int64_t f = 0; f < count; ++f) sums[f] += double(of_fold[f]);
-    if (folds_.line_of) return table_.data() + line * K_;
-    spread(line, weights_.data());
+    if (folds_.weight_row_of) return table_.data() + weight_row * K_;
+    weights_by_column(weight_row, weights_.data());
     return weights_.data();
   }
 
-  // Those of a fold lie side by side, and a vector too many is overwritten by the next fold.
-  void spread(int64_t line, T* out) const {
+  // Columns of a fold are neighbours. Whole vectors are written; what lies beyond a fold is overwritten by the next.
+  // `out` has room for K_ + lanes<T> elements.
+  void weights_by_column(int64_t weight_row, T* out) const {
     const int64_t count = int64_t(folds_.ends.size());
     for (int64_t f = 0, k = 0; f < count; k = folds_.ends[f], ++f) {
-      const vec<T> weight = folds_.weights[line * count + f] - vec<T>{};
+      const vec<T> weight = folds_.weights[weight_row * count + f] - vec<T>{};
       for (; k < folds_.ends[f]; k += lanes<T>) store(out + k, weight);
     }
     std::fill(out + folds_.ends.back(), out + K_, T(0));  // padding

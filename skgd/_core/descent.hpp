@@ -1,4 +1,4 @@
-// Descent: rows -> gradient -> update, the one loop behind every solver, loss, optimizer and storage.
+// Descent: rows -> gradient -> update, the loop behind every solver, loss, optimizer and storage.
 //
 // `run` carries a Descent through a plan: an order of rows cut into batches, with one rate (or one rate
 // a column) for each update. Three loops do the same arithmetic: `dense_updates` for everything;
@@ -33,13 +33,14 @@ template <class T> struct Average {
   }
 };
 
+// The arrays belong to the caller; each has problem.parameters() elements. theta and the slots of the rule are updated.
 template <class T> struct Descent {
   T* theta;
   Slots<T> slots;
   Average<T> average;
-  int64_t t = 0;          // updates made
-  T* gradient = nullptr;  // gets the gradient (l2 included) at the last update of a run; null: not wanted
-  uint64_t noise = 0;     // seed of what is random in gradients (dropout), together with t
+  int64_t t = 0;              // updates made
+  T* gradient = nullptr;      // gets the gradient (l2 included) at the last update of a run; null: not wanted
+  uint64_t dropout_seed = 0;  // together with t
 };
 
 struct Plan {
@@ -88,9 +89,8 @@ template <class T> class Accumulator {
 
   int64_t work() const { return work_; }
   Model<T>& model() { return *models_[0]; }
-  // Seeds what is random in the gradients to come.
-  void noise(uint64_t seed) {
-    for (auto& model : models_) model->noise(seed);
+  void seed_dropout(uint64_t seed) {
+    for (auto& model : models_) model->seed_dropout(seed);
     seed_ = seed;
   }
 
@@ -105,7 +105,7 @@ template <class T> class Accumulator {
     const int workers = int(std::min<int64_t>(threads_, segments));
     while (int(models_.size()) < workers) {
       models_.push_back(make_model(problem_));
-      models_.back()->noise(seed_);
+      models_.back()->seed_dropout(seed_);
     }
     sums_.resize((workers > 1 ? segments : 1) * size);
     total_.assign(size, 0.0);
@@ -182,12 +182,12 @@ template <class T> void shorten(Buffer<T>& gradient, double longest) {
   for (T& g : gradient) g *= T(longest / norm);
 }
 
-template <class T> uint64_t noise_of(const Descent<T>& descent) {
-  uint64_t state = descent.noise + uint64_t(descent.t) * 0x9e3779b97f4a7c15ull;
+template <class T> uint64_t dropout_seed(const Descent<T>& descent) {
+  uint64_t state = descent.dropout_seed + uint64_t(descent.t) * 0x9e3779b97f4a7c15ull;
   return next_random(state) | 1;
 }
 
-// Whether an update can be made while its gradient is formed: nothing must see the gradient as a whole.
+// Whether an update can use parts of its gradient as they are formed: nothing may need the whole gradient.
 template <class T, class Rule>
 bool updates_in_parts(const Rule&, const Model<T>& model, const Problem<T>& problem, const Plan& plan, int64_t u) {
   if constexpr (requires { Rule::implicit; }) return false;
@@ -206,7 +206,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
   Outcome outcome;
   for (int64_t u = 0; u < updates && !control.stop; ++u) {
     const Rows batch = plan.batch(u);
-    if (problem.network.dropout > 0) accumulate.noise(noise_of(descent));
+    if (problem.network.dropout > 0) accumulate.seed_dropout(dropout_seed(descent));
     plan.rates_of(u, rates);
     theta.scale = T(1) / T(batch.count);
     double loss;

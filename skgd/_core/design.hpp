@@ -1,4 +1,6 @@
-// The rows of X: dense (as they are, or standardised on the fly) or CSR. Nothing here is copied or owned.
+// The rows of X: dense (as they are, or standardised on the fly) or CSR. Nothing here is copied or owned: the arrays
+// belong to the caller, need no alignment, and hold what the bindings have checked (indices in 0 .. d - 1, indptr that
+// starts with 0 and never falls).
 #pragma once
 #include <cstdint>
 #include <variant>
@@ -30,7 +32,7 @@ template <class T> struct Dense {
   const T* inverse_scale = nullptr;  // (d,)
   const void* indices = nullptr;
   const void* indptr = nullptr;
-  bool wide = false;  // int64 indices
+  bool has_int64 = false;  // indices and indptr
 
   bool buffered() const { return center != nullptr; }
 
@@ -41,7 +43,7 @@ template <class T> struct Dense {
       T* __restrict out = buffer;
       const T* __restrict m = center, * __restrict s = inverse_scale;
       for (int64_t j = 0; j < d; ++j) out[j] = (x[j] - m[j]) * s[j];
-    } else if (wide) {
+    } else if (has_int64) {
       fill<int64_t>(i, buffer);
     } else {
       fill<int32_t>(i, buffer);
@@ -69,7 +71,7 @@ template <class T> using Design = std::variant<Dense<T>, Csr<T, int32_t>, Csr<T,
 
 // Which rows, in which order: order[0 .. count), or first .. first + count where order is null. `first` is
 // the position within the epoch. A shuffled order (shuffle.hpp) also tells which rows come a window later,
-// block by block, so that memory can be asked for them in the order in which it lies.
+// block by block, so that they can be prefetched in the order in which they lie in memory.
 struct Rows {
   const int32_t* order;
   int64_t first, count;
@@ -83,9 +85,9 @@ struct Rows {
     rows.order = order ? order + start : nullptr, rows.first = first + start, rows.count = length;
     return rows;
   }
-  // The row to ask memory for while row i is at work, or -1. (Behind the one shorter block it is a few rows
+  // The row to prefetch while row i is at work, or -1. (Behind the one shorter block it is a few rows
   // off, which costs nothing.)
-  int64_t ahead(int64_t i) const {
+  int64_t row_to_prefetch(int64_t i) const {
     const int64_t position = first + i + window;
     if (!blocks || position >= n) return -1;
     const int64_t row =

@@ -25,7 +25,7 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
 template <class T>
 ColumnSums run_columns(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
                        Control& control) {
-  SideBySide<T> columns(problem, descent, plan);
+  ColumnDescent<T> columns(problem, descent, plan);
   return std::visit([&](const auto& rule) { return columns.run(rule, control); }, optimizer);
 }
 
@@ -39,9 +39,9 @@ double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int thre
 template <class T> void scores(const Problem<T>& problem, const T* theta, T* z, Control& control) {
   const auto model = make_model(problem);
   const Rows all{nullptr, 0, problem.n()};
-  const int64_t some = model->block_rows();
-  for (int64_t start = 0; start < all.count; start += some) {
-    const Rows part = all.part(start, std::min(some, all.count - start));
+  const int64_t block_rows = model->block_rows();
+  for (int64_t start = 0; start < all.count; start += block_rows) {
+    const Rows part = all.part(start, std::min(block_rows, all.count - start));
     model->scores(theta, part, z + start * problem.columns());
     if (control.done(part.count * problem.parameters())) return;
   }

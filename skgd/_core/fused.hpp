@@ -37,10 +37,11 @@ template <class T, class L, bool implicit = false> class PerSample {
   PerSample(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const L& loss)
       : problem_(problem), design_(std::get<Dense<T>>(problem.design)), targets_(problem.targets), descent_(descent),
         plan_(plan), loss_(loss), d_(design_.d), K_(problem.columns()), size_(problem.parameters()), w_(descent.theta),
-        l2_(T(problem.penalty.l2())), z_(std::max(K_, stretch)), rates_(K_), y_(stretch), weights_(stretch) {
+        l2_(T(problem.penalty.l2())), z_(std::max(K_, rows_per_check)), rates_(K_), y_(rows_per_check),
+        weights_(rows_per_check) {
     if constexpr (implicit) squares_ = squared_lengths(problem);
     for (auto& buffer : buffers_) buffer.resize(design_.buffered() ? d_ : 0);
-    packed_.resize(cut_.vectors * lanes<T>), mean_.resize(packed_.size());
+    packed_.resize(row_.vectors * lanes<T>), mean_.resize(packed_.size());
     if (problem.penalty.strength.uniform()) return;
     problem.penalty.visit([&](auto p) {
       for (int64_t j = 0; j < d_; ++j) l2_of_.push_back(problem.penalty.strength.at(p, j).l2);
@@ -50,8 +51,8 @@ template <class T, class L, bool implicit = false> class PerSample {
   Outcome run(Control& control) {
     Outcome outcome;
     const int64_t updates = plan_.rows.count;
-    for (int64_t begin = 0; begin < updates && !control.stop; begin += stretch) {
-      const int64_t end = std::min(begin + stretch, updates);
+    for (int64_t begin = 0; begin < updates && !control.stop; begin += rows_per_check) {
+      const int64_t end = std::min(begin + rows_per_check, updates);
       const bool last = end == updates;  // the last update is made on its own, after the report
       outcome.loss += rows(begin, end - last);
       if (last) {
@@ -66,7 +67,7 @@ template <class T, class L, bool implicit = false> class PerSample {
   }
 
  private:
-  static constexpr int64_t stretch = 256;  // rows between two looks at the stop flag
+  static constexpr int64_t rows_per_check = 256;  // rows between two looks at the stop flag
   const Problem<T>& problem_;
   const Dense<T>& design_;
   const Targets<T>& targets_;
@@ -78,51 +79,53 @@ template <class T, class L, bool implicit = false> class PerSample {
   T l2_;                        // of the penalty, where all features have the same
   const T* squares_ = nullptr;  // |x|^2 of the rows, for the implicit rule
   Buffer<T> z_, rates_, y_, weights_, l2_of_, buffers_[2];
-  Cut<T> cut_{d_};
-  Buffer<T> packed_, mean_;  // theta and the mean of the iterates, cut
+  PaddedRow<T> row_{d_};
+  Buffer<T> packed_, mean_;  // theta and the mean of the iterates, padded
 
   double rows(int64_t begin, int64_t end) {
     if constexpr (Elementwise<L, T>)
       if (K_ == 1) {
         const int64_t fours = l2_of_.empty() && d_ >= lanes<T> ? (end - begin) / 4 * 4 : 0;
-        return (fours ? in_fours(begin, begin + fours) : 0) + one_column(begin + fours, end);
+        return (fours ? rows_by_fours(begin, begin + fours) : 0) + one_column(begin + fours, end);
       }
     return any_columns(begin, end);
   }
 
-  void ask_for_numbers(int64_t i) const {
+  void prefetch_target(int64_t i) const {
     prefetch(targets_.y + i * (targets_.codes ? 1 : targets_.columns), 1);
     if constexpr (implicit) prefetch(squares_ + i, 1);
   }
 
-  // The row that memory is to be asked for while row u is at work, or `none`; its target is asked for here.
-  const T* ask_ahead(int64_t u, const T* none) const {
-    const int64_t next = plan_.rows.ahead(u);
+  // The row to prefetch while row u is at work, or `none`; its target is prefetched here.
+  const T* prefetch_ahead(int64_t u, const T* none) const {
+    const int64_t next = plan_.rows.row_to_prefetch(u);
     if (next < 0) return none;
-    ask_for_numbers(next);
+    prefetch_target(next);
     return design_.data + next * d_;
   }
 
   const T* row(int64_t u) {
-    if (const int64_t next = plan_.rows.ahead(u); next >= 0) {
+    if (const int64_t next = plan_.rows.row_to_prefetch(u); next >= 0) {
       design_.prefetch_row(next);
-      ask_for_numbers(next);
+      prefetch_target(next);
     }
     return design_.row(plan_.rows[u], buffers_[u & 1].data());
   }
 
   T weight(int64_t i) const { return targets_.weight ? targets_.weight[i] : T(1); }
 
-  // An update is w <- decay w - scale slope x or, if implicit, w <- decay (w - scale slope x): the penalty's
-  // proximal step follows the loss's, whose residual is the one after the step. The intercept does not decay.
+  // An update is w <- decay w - scale slope x or, if implicit, w <- decay (w - scale slope x): the proximal step of the
+  // penalty follows that of the loss, whose residual is the one after the step. The intercept does not decay.
   struct Step {
     T decay, scale;
   };
   Step step(int64_t u, int64_t i) const {
     const T rate = T(plan_.rate(u)), scale = rate * weight(i);
     if constexpr (implicit) {
-      const T more = T(1) + rate * l2_, shorter = T(1) + scale * squares_[i], over = T(1) / (more * shorter);
-      return {shorter * over, scale * more * over};  // one division, not two
+      // decay = 1 / of_penalty and scale / of_loss, by one division
+      const T of_penalty = T(1) + rate * l2_, of_loss = T(1) + scale * squares_[i];
+      const T inverse = T(1) / (of_penalty * of_loss);
+      return {of_loss * inverse, scale * of_penalty * inverse};
     } else {
       return {T(1) - rate * l2_, scale};
     }
@@ -133,25 +136,25 @@ template <class T, class L, bool implicit = false> class PerSample {
     ++descent_.t;
   }
 
-  // Four rows at once: their products with w and with each other are formed together. A row's score under the
-  // w that the rows before it leave, w <- decay w - c x, follows from these numbers alone, so from row to row
-  // there is a slope to wait for but no sum over features, and w is read and written once for the four. So is
-  // the mean of the iterates, which are all combinations of the first w and the four rows.
-  double in_fours(int64_t begin, int64_t end) {
+  // Four rows at once: their products with w and with each other are computed together. The score of a row under the w
+  // after the updates of the rows before it, w <- decay w - c x, follows from these products, so no sum over features
+  // has to wait for the update before, and w is read and written once for four rows. So is the mean of the iterates:
+  // each of them is a combination of the first w and the four rows.
+  double rows_by_fours(int64_t begin, int64_t end) {
     const T one = T(problem_.fit_intercept);
     const bool averaging = descent_.average.values;
     T intercept = w_[d_], mean_intercept = averaging ? descent_.average.values[d_] : T(0);
-    cut_.pack(w_, packed_.data());
-    if (averaging) cut_.pack(descent_.average.values, mean_.data());
+    row_.pack(w_, packed_.data());
+    if (averaging) row_.pack(descent_.average.values, mean_.data());
     for (int64_t u = begin; u < end; u += 4) {
       const T *x[4], *ahead[4];
       T gram[6], z[4], c[4], kept = 1;              // w is now kept w - sum c x
       T mean_c[4] = {}, mean_kept = 1, mean_w = 0;  // the mean is now mean_kept mean + mean_w w - sum mean_c x
       for (int r = 0; r < 4; ++r) {
         x[r] = design_.data + plan_.rows[u + r] * d_;
-        ahead[r] = ask_ahead(u + r, x[r]);
+        ahead[r] = prefetch_ahead(u + r, x[r]);
       }
-      products(x, ahead, packed_.data(), cut_, z, gram);
+      scores_and_gram(x, ahead, packed_.data(), row_, z, gram);
       for (int r = 0; r < 4; ++r) z[r] += intercept;
       SKGD_UNROLL
       for (int r = 0; r < 4; ++r) {
@@ -159,8 +162,8 @@ template <class T, class L, bool implicit = false> class PerSample {
         const auto [decay, scale] = step(u + r, i);
         const T y = targets_.y[i];
         T slope;
-        loss_(y, z[r], slope);          // its value is found for all rows of the stretch together
-        const T whole = scale * slope;  // what the intercept takes
+        loss_(y, z[r], slope);          // its value is computed later, for all rows of the call at once
+        const T whole = scale * slope;  // the step of the intercept
         c[r] = implicit ? decay * whole : whole;
         z_[at] = z[r], y_[at] = y;
         if (targets_.weight) weights_[at] = weight(i);
@@ -178,12 +181,12 @@ template <class T, class L, bool implicit = false> class PerSample {
         for (int k = 0; k <= r; ++k) mean_c[k] = rest * mean_c[k] + share * c[k];
         mean_intercept += share * (intercept - mean_intercept);
       }
-      if (averaging) step4<true>(mean_.data(), mean_kept, packed_.data(), mean_w, mean_c, x, cut_);
-      step4<false>(packed_.data(), kept, packed_.data(), T(0), c, x, cut_);
+      if (averaging) step4<true>(mean_.data(), mean_kept, packed_.data(), mean_w, mean_c, x, row_);
+      step4<false>(packed_.data(), kept, packed_.data(), T(0), c, x, row_);
     }
-    cut_.unpack(packed_.data(), w_);
+    row_.unpack(packed_.data(), w_);
     w_[d_] = intercept;
-    if (averaging) cut_.unpack(mean_.data(), descent_.average.values), descent_.average.values[d_] = mean_intercept;
+    if (averaging) row_.unpack(mean_.data(), descent_.average.values), descent_.average.values[d_] = mean_intercept;
     descent_.t += end - begin;
     const T* weights = targets_.weight ? weights_.data() : nullptr;
     return slopes_of(loss_, Block<T>{z_.data(), y_.data(), weights, end - begin, 1, 1, false});

@@ -1,6 +1,10 @@
 // Products of row-major matrices, as layers need them: made here, in registers, as fast as a BLAS makes them
 // and without its call. For large ones the BLAS that SciPy carries is called (the pointers are set once, from
 // Python).
+//
+// Matrices belong to the caller and need no alignment. A number of columns n is 1 or a multiple of lanes<T>, and a row
+// of such a matrix takes n elements, unless a leading dimension (lda, lde) is given. Outputs must not overlap with
+// inputs.
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -115,9 +119,9 @@ template <class T> void add_gradient(const T* A, int64_t lda, const T* D, int64_
     return;
   }
   if (use_blas<T>(m, k, n)) return call_blas(true, false, k, m, n, A, lda, D, n, T(1), G, n);
-  constexpr int64_t some = 128;  // rows whose part of A and D stays in the first-level cache
-  for (int64_t i = 0; i < m; i += some)
-    add_product(A + i * lda, lda, int64_t(1), D + i * n, n, k, std::min(some, m - i), G, n);
+  constexpr int64_t block_rows = 128;  // rows whose part of A and D stays in the first-level cache
+  for (int64_t i = 0; i < m; i += block_rows)
+    add_product(A + i * lda, lda, int64_t(1), D + i * n, n, k, std::min(block_rows, m - i), G, n);
 }
 
 // E (m, lde) = D (m, n) W' for W (k, n), of which n_used columns count; columns of E past k become zero.

@@ -1,11 +1,11 @@
-// The implicit update of one row under half the squared error: the residual that counts is the one after
-// the step, which is the one before it over 1 + rate weight |x|^2.
+// The implicit update of one row under half the squared error: its gradient is taken after the step, where the residual
+// is the one before the step divided by 1 + rate weight |x|^2.
 #pragma once
 #include "update.hpp"
 
 namespace skgd {
 
-// |x|^2 of a row, the one of the intercept included.
+// |x|^2 of a row, plus 1 if there is an intercept.
 template <class T> double squared_length(const Problem<T>& problem, int64_t i) {
   const double squares = std::visit(
       [&](const auto& x) {
@@ -21,7 +21,7 @@ template <class T> double squared_length(const Problem<T>& problem, int64_t i) {
   return squares + (problem.fit_intercept ? 1 : 0);
 }
 
-// The same of every dense row, found once for a problem.
+// The same of every dense row, computed once for a problem.
 template <class T> const T* squared_lengths(const Problem<T>& problem) {
   if (problem.squared_lengths.empty()) {
     problem.squared_lengths.resize(problem.n());
@@ -30,7 +30,7 @@ template <class T> const T* squared_lengths(const Problem<T>& problem) {
   return problem.squared_lengths.data();
 }
 
-// Shortens the gradient of a batch of one row, for rules that are implicit.
+// Divides the gradient of a batch of one row so that it is the one after the step, for rules that are implicit.
 template <class Rule, class T>
 void make_implicit(const Rule&, const Problem<T>& problem, Rows batch, const Theta<T>& theta, T* gradient) {
   if constexpr (requires { Rule::implicit; }) {

@@ -112,7 +112,7 @@ template <class T, class I, class Rule, class P> class Lazy {
 
   // Prefetches the non-zeros of rows to come, and the weights of the next row.
   [[gnu::always_inline]] void prefetch_ahead(const Rows& rows, int64_t i) const {
-    if (const int64_t later = rows.ahead(i); later >= 0) x_.prefetch_row(later);
+    if (const int64_t later = rows.row_to_prefetch(i); later >= 0) x_.prefetch_row(later);
     if (!prefetches_weights_ || i + 1 >= rows.count) return;
     const int64_t next = rows[i + 1], begin = x_.begin(next), end = begin + x_.count(next);
     for (int64_t p = begin; p < end; ++p) prefetch(v(x_.indices[p]), K_ * int64_t(sizeof(T)));

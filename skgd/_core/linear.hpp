@@ -11,15 +11,15 @@ namespace skgd {
 template <class T> class Linear final : public Model<T> {
  public:
   explicit Linear(const Problem<T>& problem) : problem_(problem), d_(problem.d()), columns_(problem.columns()) {
-    // rows of a block should stay in the first-level cache between forward and backward, or nearly: in more and
-    // smaller blocks memory has less to do at a time (a fifth more time for mini-batches at d = 100)
+    // The rows of a block should about fit the first-level cache, to be there from forward to backward; smaller blocks
+    // leave fewer loads from memory in flight (a fifth more time for mini-batches at d = 100).
     const int64_t row_bytes = std::max<int64_t>(1, d_ * int64_t(sizeof(T)));
     const bool dense = std::holds_alternative<Dense<T>>(problem.design);
     block_rows_ = dense ? std::clamp<int64_t>((32 << 10) / row_bytes, 4, 64) : 64;
     block_rows_ -= block_rows_ % 4;
-    ahead_rows_ = dense ? std::max<int64_t>(1, (8 << 10) / row_bytes) : 0;
+    prefetch_distance_ = dense ? std::max<int64_t>(1, (8 << 10) / row_bytes) : 0;
     z_.resize(block_rows_ * columns_);
-    rows_.resize(block_rows_), ahead_.resize(block_rows_);
+    rows_.resize(block_rows_), prefetched_.resize(block_rows_);
     if (auto* dense = std::get_if<Dense<T>>(&problem.design); dense && dense->buffered())
       buffer_.resize(block_rows_ * d_);
   }
@@ -53,10 +53,10 @@ template <class T> class Linear final : public Model<T> {
   }
 
   const Problem<T>& problem_;
-  int64_t d_, columns_, block_rows_, ahead_rows_;
+  int64_t d_, columns_, block_rows_, prefetch_distance_;
   Buffer<T> z_, buffer_;
-  std::vector<const T*> rows_, ahead_;
-  Cut<T> cut_{d_};
+  std::vector<const T*> rows_, prefetched_;
+  PaddedRow<T> row_{d_};
   TargetBuffer<T> targets_;
 
   void forward(const Dense<T>& design, const T* theta, Rows rows, T* z) {
@@ -64,22 +64,22 @@ template <class T> class Linear final : public Model<T> {
     const bool buffered = design.buffered();
     for (int64_t i = 0; i < m; ++i) {
       rows_[i] = design.row(rows[i], buffered ? buffer_.data() + i * d_ : nullptr);
-      const int64_t next = rows.order ? rows.ahead(i) : rows[i] + ahead_rows_;
-      ahead_[i] = next >= 0 && next < design.n && !design.indptr ? design.data + next * d_ : rows_[i];
+      const int64_t next = rows.order ? rows.row_to_prefetch(i) : rows[i] + prefetch_distance_;
+      prefetched_[i] = next >= 0 && next < design.n && !design.indptr ? design.data + next * d_ : rows_[i];
     }
     if (columns_ == 1) {
       int64_t i = 0;
-      if (d_ >= lanes<T> && rows.order)  // memory likes rows in their natural order to be walked one by one
-        for (; i + 4 <= m; i += 4) dot4(rows_.data() + i, ahead_.data() + i, theta, cut_, z + i);
+      if (d_ >= lanes<T> && rows.order)  // rows in their natural order load faster one by one
+        for (; i + 4 <= m; i += 4) dot4(rows_.data() + i, prefetched_.data() + i, theta, row_, z + i);
       for (; i < m; ++i) {
-        prefetch(ahead_[i], d_ * int64_t(sizeof(T)));
+        prefetch(prefetched_[i], d_ * int64_t(sizeof(T)));
         z[i] = dot(rows_[i], theta, d_);
       }
       for (i = 0; i < m; ++i) z[i] += theta[d_];
       return;
     }
     for (int64_t i = 0; i < m; ++i) {
-      prefetch(ahead_[i], d_ * int64_t(sizeof(T)));
+      prefetch(prefetched_[i], d_ * int64_t(sizeof(T)));
       std::copy_n(theta + d_ * columns_, columns_, z + i * columns_);
       dot_columns(rows_[i], theta, d_, columns_, z + i * columns_);
     }
@@ -88,7 +88,7 @@ template <class T> class Linear final : public Model<T> {
   template <class I> void forward(const Csr<T, I>& design, const T* theta, Rows rows, T* z) {
     const T* intercept = theta + d_ * columns_;
     for (int64_t i = 0; i < rows.count; ++i) {
-      if (const int64_t next = rows.ahead(i); next >= 0) design.prefetch_row(next);
+      if (const int64_t next = rows.row_to_prefetch(i); next >= 0) design.prefetch_row(next);
       const int64_t begin = design.begin(rows[i]);
       T* zi = z + i * columns_;
       sparse_dot(design.data + begin, design.indices + begin, design.count(rows[i]), theta, columns_, zi);
@@ -110,7 +110,7 @@ template <class T> class Linear final : public Model<T> {
 
   void backward(const Dense<T>&, Rows rows, const T* slopes, T* gradient) {
     if (columns_ == 1) {
-      add_rows(gradient, slopes, rows_.data(), rows.count, cut_);
+      add_rows(gradient, slopes, rows_.data(), rows.count, row_);
       return;
     }
     for (int64_t i = 0; i < rows.count; ++i)

@@ -16,25 +16,25 @@ template <class T> class Mlp final : public Model<T> {
   explicit Mlp(const Problem<T>& problem) : problem_(problem), layers_(problem.layers), d_(problem.d()) {
     int64_t widest = 0, total = 0;
     for (const Layer& layer : layers_) widest = std::max(widest, layer.columns), total += layer.columns;
-    // what a block leaves between forward and backward should stay in the second-level cache
+    // values and slopes of a block should stay in the second-level cache from forward to backward
     block_rows_ = std::clamp<int64_t>((256 << 10) / (2 * total * int64_t(sizeof(T))), 128, 512);
-    // the BLAS packs the weights anew for every block; one takes 40 ms at most
+    // the BLAS repacks the weights for every block, so blocks are larger; a block takes 40 ms at most
     if (use_blas<T>(block_rows_, d_, layers_[0].columns))
       block_rows_ = std::clamp<int64_t>((int64_t(1) << 29) / problem.parameters(), 128, 1024);
     auto* dense = std::get_if<Dense<T>>(&problem.design);
-    skips_ = dense && !dense->buffered() && NonZeros<T>::worth(dense->data, dense->n, d_);
-    if (skips_) block_rows_ = 64;  // whose deltas stay in the first-level cache
+    skips_zeros_ = dense && !dense->buffered() && NonZeros<T>::pays_off(dense->data, dense->n, d_);
+    if (skips_zeros_) block_rows_ = 64;  // whose deltas stay in the first-level cache
     const int64_t rows = std::min(block_rows_, problem.n());
     for (const Layer& layer : layers_) {
       values_.emplace_back(rows * layer.columns);
       slopes_.emplace_back(&layer == &layers_.back() ? 0 : rows * layer.columns);
     }
     pulled_.resize(rows * widest);
-    if (dense && !skips_) gathered_.resize(rows > 1 || dense->buffered() ? rows * d_ : 0);
+    if (dense && !skips_zeros_) gathered_.resize(rows > 1 || dense->buffered() ? rows * d_ : 0);
   }
 
   int64_t block_rows() const override { return block_rows_; }
-  void noise(uint64_t seed) override { seed_ = seed; }
+  void seed_dropout(uint64_t seed) override { seed_ = seed; }
 
   double loss_and_gradient(const T* theta, Rows rows, T* gradient) override {
     double total = 0;
@@ -78,7 +78,7 @@ template <class T> class Mlp final : public Model<T> {
   Rows rows_;                 // of the block at work
   const T* input_ = nullptr;  // (rows, d) of it, dense
   const T* delta_ = nullptr;  // (rows, columns) of it, of the first layer
-  bool skips_ = false;        // the zeros of dense rows, which then are in
+  bool skips_zeros_ = false;  // dense rows are mostly zeros, and a block of them is in nonzeros_
   NonZeros<T> nonzeros_;
   TargetBuffer<T> targets_;
   uint64_t seed_ = 0;  // of the dropout; 0: none is dropped
@@ -115,13 +115,13 @@ template <class T> class Mlp final : public Model<T> {
   }
 
   void first_layer(const Dense<T>& design, const T* W, const T* b, Rows rows, T* z) {
-    if (skips_) return first_layer_of_nonzeros(design, W, b, rows, z);
+    if (skips_zeros_) return first_layer_of_nonzeros(design, W, b, rows, z);
     if (!design.buffered() && (!rows.order || rows.count == 1)) {
       input_ = design.data + rows[0] * d_;
     } else {
       for (int64_t i = 0; i < rows.count; ++i) {
         const T* row = design.row(rows[i], gathered_.data() + i * d_);
-        if (const int64_t next = rows.ahead(i); next >= 0) design.prefetch_row(next);
+        if (const int64_t next = rows.row_to_prefetch(i); next >= 0) design.prefetch_row(next);
         if (!design.buffered()) std::copy_n(row, d_, gathered_.data() + i * d_);
       }
       input_ = gathered_.data();
@@ -133,7 +133,7 @@ template <class T> class Mlp final : public Model<T> {
     const int64_t columns = layers_[0].columns;
     nonzeros_.start(d_, columns);
     for (int64_t i = 0; i < rows.count; ++i) {
-      if (const int64_t next = rows.ahead(i); next >= 0) design.prefetch_row(next);
+      if (const int64_t next = rows.row_to_prefetch(i); next >= 0) design.prefetch_row(next);
       nonzeros_.add(design.row(rows[i], nullptr));
       std::copy_n(b, columns, z + i * columns);
     }
@@ -170,12 +170,12 @@ template <class T> class Mlp final : public Model<T> {
     if (!problem_.fit_intercept)
       for (const Layer& layer : layers_) std::fill_n(gradient + layer.intercepts(), layer.columns, T(0));
     delta_ = delta, rows_ = rows;
-    if (skips_) nonzeros_.sort_by_column();
+    if (skips_zeros_) nonzeros_.sort_by_column();
   }
 
   void add_inputs(const Dense<T>&, int64_t begin, int64_t end, T* gradient) {
     const int64_t columns = layers_[0].columns;
-    if (skips_) return nonzeros_.add_gradient(begin, end, delta_, gradient);
+    if (skips_zeros_) return nonzeros_.add_gradient(begin, end, delta_, gradient);
     add_gradient(input_ + begin, d_, delta_, rows_.count, end - begin, columns, gradient);
   }
 
@@ -188,7 +188,7 @@ template <class T> class Mlp final : public Model<T> {
     }
   }
 
-  // Drops hidden units, each with its own numbers for every layer, row and update, and scales the rest.
+  // Drops hidden units at random, anew for every layer, row and update, and scales the rest.
   void drop(Rows rows, size_t l) {
     const Layer& layer = layers_[l];
     const double p = problem_.network.dropout;

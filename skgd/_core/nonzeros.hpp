@@ -1,5 +1,5 @@
-// A block of dense rows that are mostly zeros (pixels, counts, one-hot columns): its products skip them. The
-// rows are kept by their non-zeros, and by columns for the gradient, which then is formed in registers.
+// A block of dense rows that are mostly zeros (pixels, counts, one-hot columns): its products skip the
+// zeros. The non-zeros are kept by row for products and by column for the gradient, which then is formed in registers.
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -10,10 +10,10 @@ namespace skgd {
 
 template <class T> class NonZeros {
  public:
-  // Whether skipping is worth it: counts some of the rows.
-  static bool worth(const T* data, int64_t n, int64_t d) {
-    constexpr int64_t most = 32;
-    const int64_t rows = std::min(n, most);
+  // Whether skipping zeros is faster, from a sample of the rows (n, d).
+  static bool pays_off(const T* data, int64_t n, int64_t d) {
+    constexpr int64_t sampled_rows = 32;
+    const int64_t rows = std::min(n, sampled_rows);
     int64_t found = 0;
     for (int64_t s = 0; s < rows; ++s) {
       const T* x = data + s * n / rows * d;
@@ -22,27 +22,29 @@ template <class T> class NonZeros {
     return 3 * found < rows * d;
   }
 
-  // A block of rows with d features for products with (d, n) matrices begins.
+  // Begins a block of rows with d features, for products with matrices (d, n), n a multiple of lanes<T>.
   void start(int64_t d, int64_t n) {
     d_ = d, n_ = n;
-    few_ = std::max<int64_t>(1, (2 << 10) / (n * int64_t(sizeof(T)))) * 8;
-    parts_ = (d + few_ - 1) / few_;
+    part_columns_ = std::max<int64_t>(1, (2 << 10) / (n * int64_t(sizeof(T)))) * 8;
+    parts_ = (d + part_columns_ - 1) / part_columns_;
     rows_ = 0;
-    const int64_t vectors = n / lanes<T>, groups = (vectors + most - 1) / most;
+    const int64_t vectors = n / lanes<T>, groups = (vectors + max_vectors - 1) / max_vectors;
     vectors_ = (vectors + groups - 1) / groups;
     ends_.assign(1, 0);
     columns_.assign(d + 1, 0);
   }
 
+  // Takes in a row x (d), which is not needed afterwards.
   void add(const T* x) {
-    int64_t at = ends_.back();
-    if (int64_t(index_.size()) < at + d_ + lanes<T>) {
-      index_.resize(2 * (at + d_ + lanes<T>));
+    int64_t end = ends_.back();
+    if (int64_t(index_.size()) < end + d_ + lanes<T>) {
+      index_.resize(2 * (end + d_ + lanes<T>));
       value_.resize(index_.size());
     }
-    for (int64_t begin = 0; begin < d_; begin += few_) {
-      at = add_nonzeros(x, begin, std::min(begin + few_, d_), at, index_.data(), value_.data(), columns_.data() + 1);
-      ends_.push_back(at);
+    for (int64_t begin = 0; begin < d_; begin += part_columns_) {
+      end = add_nonzeros(x, begin, std::min(begin + part_columns_, d_), end, index_.data(), value_.data(),
+                         columns_.data() + 1);
+      ends_.push_back(end);
     }
     ++rows_;
   }
@@ -61,10 +63,10 @@ template <class T> class NonZeros {
     const int64_t all = ends_.back();
     if (int64_t(row_.size()) < all) row_.resize(index_.size()), by_column_.resize(index_.size());
     for (int64_t j = 0; j < d_; ++j) columns_[j + 1] += columns_[j];
-    at_.assign(columns_.begin(), columns_.end() - 1);
+    next_.assign(columns_.begin(), columns_.end() - 1);
     for (int64_t i = 0; i < rows_; ++i)
       for (int64_t p = ends_[i * parts_]; p < ends_[(i + 1) * parts_]; ++p) {
-        const int32_t to = at_[index_[p]]++;
+        const int32_t to = next_[index_[p]]++;
         row_[to] = int32_t(i), by_column_[to] = value_[p];
       }
   }
@@ -78,11 +80,12 @@ template <class T> class NonZeros {
 
  private:
   int64_t d_ = 0, n_ = 0, rows_ = 0;
-  static constexpr int most = 13;      // vectors that the registers hold
-  int64_t vectors_ = 0;                // of a row of W at a time: as few and equal groups as can be
-  int64_t few_ = 0, parts_ = 0;        // columns of a part, parts of a row
-  std::vector<int64_t> ends_;          // of the parts of all rows, after a 0
-  std::vector<int32_t> columns_, at_;  // where columns end, after a 0 (counts until they are sorted); the next of each
+  static constexpr int max_vectors = 13;  // that the registers hold
+  int64_t vectors_ = 0;                   // of a row of W at a time: equal groups, as large as registers allow
+  int64_t part_columns_ = 0, parts_ = 0;  // columns of a part, parts of a row
+  std::vector<int64_t> ends_;             // of the parts of all rows, after a 0
+  std::vector<int32_t> columns_,
+      next_;  // where columns end, after a 0 (counts until they are sorted); the next of each
   std::vector<int32_t> index_, row_;
   Buffer<T> value_, by_column_;
 
@@ -91,7 +94,7 @@ template <class T> class NonZeros {
     if (count == 0) return;
     int64_t left = n_ / lanes<T>;
     for (; left > 0; left -= vectors_, W += vectors_ * lanes<T>, z += vectors_ * lanes<T>)
-      add_rows<most>(std::min(left, vectors_), x, index, count, W, n_, z);
+      add_rows<max_vectors>(std::min(left, vectors_), x, index, count, W, n_, z);
   }
   template <int V_>
   static void add_rows(int64_t vectors, const T* x, const int32_t* index, int64_t count, const T* W, int64_t n, T* z) {

@@ -12,7 +12,7 @@ namespace skgd {
 // Threads that are joined however their scope is left.
 class JoinedThreads {
  public:
-  explicit JoinedThreads(int most) { threads_.reserve(most); }
+  explicit JoinedThreads(int at_most) { threads_.reserve(at_most); }
   ~JoinedThreads() {
     for (auto& thread : threads_) thread.join();
   }

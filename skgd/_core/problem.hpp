@@ -20,15 +20,15 @@ template <class T> struct Targets {
   bool codes = false;
 };
 
-// Columns of theta that are models of their own (columns.hpp): those of fold f end before ends[f], and lie
-// behind those of fold f - 1.
+// Columns of theta that are models of their own (columns.hpp): those of fold f end before ends[f], and
+// begin where those of fold f - 1 end.
 template <class T> struct Folds {
-  const T* weights = nullptr;        // (lines, folds)
-  const int32_t* line_of = nullptr;  // (n,) the line of each row, where there are few; null: row i has line i
-  int64_t lines = 0;
+  const T* weights = nullptr;              // (weight_rows, folds)
+  const int32_t* weight_row_of = nullptr;  // (n,) the row of `weights` for each row of X; null: the row of same number
+  int64_t weight_rows = 0;
   std::vector<int64_t> ends;
-  bool even = false;   // all weights of a fold are 0 or the same
-  bool values = true;  // sums of the loss are wanted, not its slopes alone
+  bool equal_weights = false;  // all weights of a fold are 0 or the same
+  bool wants_loss = true;      // sums of the loss are wanted, not its slopes alone
 };
 
 // One layer's place in theta: weights (inputs, columns) at `offset`, then the intercepts (columns). Columns
@@ -66,7 +66,7 @@ template <class T> struct Problem {
   std::vector<Moments> moments;  // of all rows, or of each fold; none where batch descent reads the rows themselves
   mutable std::vector<T> squared_lengths;  // of the rows; empty until an implicit rule asks (implicit.hpp)
 
-  // Lays out theta for hidden layers of the given widths; to be called once design and targets stand.
+  // Lays out theta for hidden layers of the given widths; to be called after design and targets are set.
   void lay_out(const std::vector<int64_t>& hidden) {
     layers.clear();
     int64_t inputs = d(), offset = 0;
@@ -127,14 +127,16 @@ template <class T> class TargetBuffer {
   Buffer<T> y_, weight_;
 };
 
-// Raw scores and gradients of blocks of rows; the linear model and the multi-layer perceptron are such.
+// Raw scores and gradients of blocks of rows; the linear model and the multi-layer perceptron are such. theta and
+// gradient are arrays of problem.parameters() elements that belong to the caller; a model belongs to one thread.
 template <class T> struct Model {
   virtual ~Model() = default;
   // Sum of weight * loss over the rows; adds the gradient of that sum to `gradient` unless it is null. A null
   // theta stands for zeros: the rows are then not read.
   virtual double loss_and_gradient(const T* theta, Rows rows, T* gradient) = 0;
-  // Whether over so many rows the gradient of the first layer's weights can be had a few inputs at a time: after
-  // loss_and_upper_gradient(), which adds all the rest, add_inputs() adds that of inputs `begin` to `end`.
+  // Whether, for this number of rows, the gradient of the first layer's weights can be computed for a part of the
+  // inputs at a time: after loss_and_upper_gradient(), which adds all the rest of the gradient, add_inputs() adds that
+  // of inputs `begin` to `end`.
   virtual bool gives_parts(int64_t) const { return false; }
   virtual double loss_and_upper_gradient(const T*, Rows, T*) { return 0; }
   virtual void add_inputs(int64_t, int64_t, T*) {}
@@ -142,11 +144,11 @@ template <class T> struct Model {
   virtual void scores(const T* theta, Rows rows, T* z) = 0;
   // Rows taken at a time.
   virtual int64_t block_rows() const = 0;
-  // Seeds what is random in the gradients to come.
-  virtual void noise(uint64_t) {}
+  // Seeds the dropout of the gradients to come; with 0 no unit is dropped.
+  virtual void seed_dropout(uint64_t) {}
 };
 
-// Asked now and then, at least every 50 ms, whether to stop; `stop` stays set. Any thread may read and set `stop`;
+// Called at least every 50 ms to find out whether to stop; `stop` stays set. Any thread may read and set `stop`;
 // done() is for the thread that called the core.
 struct Control {
   std::function<bool()> interrupted;

@@ -1,6 +1,7 @@
-// A fresh order of the rows for every epoch. Rows are grouped in blocks of about a page (long rows, of eight);
-// the blocks are permuted, then the rows within windows that fit the second-level cache. The data of up to a
-// window are permuted fully; beyond, memory is read a page at a time while every window mixes rows from everywhere.
+// A fresh order of the rows for every epoch. Rows are grouped in blocks of about a page of memory (of eight rows
+// where rows are long); the blocks are permuted, then the rows within windows that fit the second-level cache. Data
+// that fit a window are permuted fully; larger ones are read a page at a time, and each window mixes blocks from
+// everywhere.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -23,7 +24,7 @@ template <class I> void fisher_yates(I* a, int64_t n, uint64_t& state) {
 class Order {
  public:
   Order(int64_t n, int64_t d) : order_(n) {
-    const int64_t row = 8 * std::max<int64_t>(1, d);  // of float64, so that float32 takes the same order
+    const int64_t row = 8 * std::max<int64_t>(1, d);  // bytes of a row of float64, so that float32 has the same order
     const int64_t block_bytes = row < long_row ? page : 8 * row;
     while (block_bits_ < 6 && (row << (block_bits_ + 1)) <= block_bytes) ++block_bits_;
     const int64_t block = int64_t(1) << block_bits_;

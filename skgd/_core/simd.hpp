@@ -2,6 +2,10 @@
 //
 // Vectors are GCC/Clang vector extensions of 32 bytes. The order of every sum is written out here, so
 // no unsafe floating-point flag is needed and both builds (baseline, x86-64-v3) mean the same sums.
+//
+// Arrays belong to the caller and need no alignment (aligned ones are faster). A function reads and writes exactly the
+// elements that its sizes name, unless it says otherwise; outputs must not overlap with inputs. A number `columns` is 1
+// or a multiple of lanes<T>, and a row of W takes `columns` elements.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -222,8 +226,9 @@ inline constexpr auto places_of_bits = [] {
 }();
 #endif
 
-// Appends places and values of the non-zeros of x[begin:end] at `at`, counts them by place, and gives the new end.
-// Up to a vector beyond it is overwritten.
+// Appends places and values of the non-zeros of x[begin:end] to `index` and `value`, which hold `at` elements so far,
+// counts them in counts[begin:end], and gives the new number of elements. index and value need room for end - begin +
+// lanes<T> more elements: up to a vector beyond the new end is overwritten.
 template <class T>
 inline int64_t add_nonzeros(const T* x, int64_t begin, int64_t end, int64_t at, int32_t* index, T* value,
                             int32_t* counts) {

@@ -99,7 +99,7 @@ template <class Rule, class T> void update_intercepts(const Rule& rule, const Th
     rule.update(k, theta.values, theta.scale * theta.gradient[k], theta.slots, theta.rate(k), NoPenalty<T>());
 }
 
-// All layers from the one given on.
+// Updates the layers from number `from` on.
 template <class Rule, class T>
 void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T>& problem, size_t from = 0) {
   const auto rule = rule_.template at<T>(t);
@@ -110,8 +110,8 @@ void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T
   }
 }
 
-// The same where the model gives the first layer's gradient in parts: each is formed, used and forgotten while it is
-// in the first-level cache. The place of the first serves for all.
+// The same where the model gives the first layer's gradient in parts: each is formed and used while it is in the
+// first-level cache. All parts are written to the beginning of `gradient`.
 template <class Rule, class T>
 void update_in_parts(const Rule& rule_, int64_t t, const Theta<T>& theta, T* gradient, Model<T>& model,
                      const Problem<T>& problem) {

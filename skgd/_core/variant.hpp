@@ -1,4 +1,4 @@
-// The alternatives of a variant by their names. An alternative that can be asked for has a `name` and a number of
+// The alternatives of a variant by their names. An alternative that can be made by name has a `name` and a number of
 // `parameters`, which are its first members.
 #pragma once
 #include <optional>
