@@ -258,7 +258,8 @@ def minimum(problem, columns):
     bounds = [(0, None)] * (2 * size) + [(None, None)] * columns
     divisor = abs(F(packed, 0.0, 1.0)[0]) or 1.0
     kinks = problem.loss in KINKS
-    for delta in F.unit * np.array([1.0, 1e-1, 1e-2, 1e-3, 1e-4]) if kinks else [0.0]:
+    # the second pass begins with a fresh memory, where the first one has ended early
+    for delta in F.unit * np.array([1.0, 1e-1, 1e-2, 1e-3, 1e-4]) if kinks else [0.0, 0.0]:
         result = minimize(
             F,
             packed,
