@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from sklearn.base import clone
 
@@ -13,7 +14,7 @@ try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:  # scikit-learn < 1.9
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """Nothing to support: there is no `set_callbacks`."""
 
 
@@ -50,7 +51,7 @@ class Tasks(Watcher):
         (self.name, most), self.fitted = tasks, fitted
         self.told = {"estimator": estimator, **rows}
         self.of_fit = estimator._init_callback_context(max_subtasks=most)
-        self.of_check = None
+        self.of_check: Any = None
         self.of_fit.call_on_fit_task_begin(**self.told)
 
     def begin(self, record, descent) -> None:

@@ -35,10 +35,10 @@ class CandidateFit:
     drops: int = 0  # plateaus of the adaptive schedule
     averages: bool = False
     reference: float = np.nan
-    rates: Rates | None = None
-    plateau_rule: PlateauRule | None = None
-    window: LossWindow | None = None
-    parameters: np.ndarray | None = None  # (d + 1, outputs)
+    rates: Rates = field(init=False)
+    plateau_rule: PlateauRule = field(init=False)
+    window: LossWindow = field(init=False)
+    parameters: np.ndarray = field(init=False)  # (d + 1, outputs)
     epochs: int = 0
     watched: bool = True  # whether the sum of its losses decides anything
     diverged: bool = False
@@ -158,10 +158,11 @@ def moments_of_folds(shared: SharedProblem) -> list[np.ndarray]:
         second_moments(whole.part(test)) if rest else None
         for (_, test), rest in zip(shared.folds, complements, strict=True)
     ]
-    everything = None
-    if any(complements):  # each row once, if the folds part them
+    parts = [held for held in held_out if held is not None]
+    everything = np.zeros(0)
+    if parts:  # each row once, if the folds part them
         parted = all(complements) and _part(n, *(test for _, test in shared.folds))
-        everything = sum(held_out) if parted else second_moments(whole)
+        everything = np.sum(parts, axis=0) if parted else second_moments(whole)
     found = []
     for (train, _), held in zip(shared.folds, held_out, strict=True):
         total = second_moments(whole.part(train)) if held is None else everything - held
@@ -235,8 +236,8 @@ class Columns:
 
     def advance(self, stretch: Stretch) -> bool:
         updates = self.plan.updates(stretch.count)
-        rates = [candidate.rates(self.t, updates) for candidate in self.candidates]
-        rates = np.ascontiguousarray(np.column_stack(np.broadcast_arrays(*rates)))
+        each = [candidate.rates(self.t, updates) for candidate in self.candidates]
+        rates = np.ascontiguousarray(np.column_stack(np.broadcast_arrays(*each)))
         theta, *slots = self.arrays
         bound = self.problem.bind(theta, tuple(slots), self.t)
         plan = (self.plan.batch_size, rates, 1, 0.0)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ._descent import Descent
-from ._design import Design, Standard
+from ._design import DenseDesign, Design, Standard
 from ._moments import Moments
 from ._options import Objective
 from ._problem import Problem
-from ._targets import Targets
+from ._targets import OutputUnits, Targets
 
 __all__ = [
     "Units",
     "asks_for_units",
-    "convert",
     "sampled_moments",
     "standard_of",
     "to_original",
@@ -79,30 +78,54 @@ class Units:
     standardize: bool | None = None  # None while it is not known
     moments: Moments | None = None
     curvature: float = 0.0  # sum over rows of the scale of the loss's second derivative
+    outputs: Moments | None = None  # of y, for perceptrons
+    of_y: bool = True  # whether outputs get units of their own
 
     @classmethod
     def of_fit(
         cls, standardize: bool | None, design: Design, targets: Targets, objective: Objective
     ) -> Units:
         """Those of a fit to all rows."""
+        of_y = standardize is not False
         if standardize is None:
             sample = sampled_moments(design, targets.weight)
             standardize = asks_for_units(sample, objective.fit_intercept)
-        return cls(standardize).after(design, targets, objective)
+        return cls(standardize, of_y=of_y).after(design, targets, objective)
 
     def after(self, design: Design, targets: Targets, objective: Objective) -> Units:
         """With some more rows."""
+        outputs = self._outputs_after(targets, objective)
         if self.standardize is False:
-            return self
+            return replace(self, outputs=outputs)
         moments, curvature = design.moments(targets.weight), 0.0
         if moments.weight:
             curvature = moments.weight * objective.loss._curvature(targets.y, targets.weight)
         if self.moments is not None:
             moments, curvature = self.moments + moments, self.curvature + curvature
-        choice = self.standardize
+        choice: bool | None = self.standardize
         if choice is None and moments.rows >= _ENOUGH:
             choice = asks_for_units(moments, objective.fit_intercept)
-        return Units(False) if choice is False else Units(choice, moments, curvature)
+        if choice is False:
+            return Units(False, outputs=outputs, of_y=self.of_y)
+        return Units(choice, moments, curvature, outputs, self.of_y)
+
+    def _outputs_after(self, targets: Targets, objective: Objective) -> Moments | None:
+        """Moments of y with some more rows, where it is a number that the last layer could give."""
+        loss, network = objective.loss, objective.network
+        numbers = network is not None and network.hidden and loss.task == "regression" and not loss.log_link
+        if not (self.of_y and numbers):
+            return None
+        found = DenseDesign(targets.y.reshape(len(targets.y), -1)).moments(targets.weight)
+        return found if self.outputs is None else self.outputs + found
+
+    def output_units(self, objective: Objective) -> OutputUnits | None:
+        """Units of the outputs in which y is about standardised; None where it is so already."""
+        if self.outputs is None or not (self.standardize or asks_for_units(self.outputs, True)):
+            return None
+        deviations = self.outputs.deviations(self.outputs.mean)
+        shift = self.outputs.mean if objective.fit_intercept else np.zeros_like(deviations)
+        scale = deviations if objective.fit_intercept else self.outputs.deviations(shift)
+        return OutputUnits(shift, np.where(scale > 0, scale, 1.0))
 
     def standard(self, objective: Objective, dtype) -> Standard | None:
         """The coordinates of the rows to come; None for those of X."""
@@ -113,35 +136,31 @@ class Units:
 
     def state(self) -> dict:
         """All of it as arrays and numbers."""
-        moments = None if self.moments is None else vars(self.moments)
-        return {"standardize": self.standardize, "moments": moments, "curvature": self.curvature}
+        parts = {name: getattr(self, name) for name in ("moments", "outputs")}
+        plain = {name: None if part is None else dict(vars(part)) for name, part in parts.items()}
+        numbers = {"standardize": self.standardize, "curvature": self.curvature, "of_y": self.of_y}
+        return {**numbers, **plain}
 
     @classmethod
     def from_state(cls, state: dict) -> Units:
-        moments = state["moments"]
-        return cls(**{**state, "moments": None if moments is None else Moments(**moments)})
+        parts = {name: state[name] for name in ("moments", "outputs")}
+        return cls(
+            **{**state, **{name: None if part is None else Moments(**part) for name, part in parts.items()}}
+        )
 
 
 def to_standardized(descent: Descent, problem: Problem) -> Descent:
     """The descent in the coordinates of the problem, in place (optimizer state stays as it is)."""
-    convert(descent.theta, problem, Standard.to_standardized)
+    problem.standardize(descent.theta)
     if descent.average is not None:
-        convert(descent.average, problem, Standard.to_standardized)
+        problem.standardize(descent.average)
     return descent
 
 
 def to_original(descent: Descent, problem: Problem) -> Descent:
-    """A copy of the descent in the coordinates of X."""
+    """A copy of the descent in the coordinates of X and y."""
     descent = descent.copy()
-    convert(descent.theta, problem, Standard.to_original)
+    problem.unstandardize(descent.theta)
     if descent.average is not None:
-        convert(descent.average, problem, Standard.to_original)
+        problem.unstandardize(descent.average)
     return descent
-
-
-def convert(theta: np.ndarray, problem: Problem, way) -> np.ndarray:
-    """Parameters moved, in place, into the coordinates of a standardised problem or out of them."""
-    if problem.standard is not None:
-        features = problem.features(theta)
-        features[:] = way(problem.standard, features)
-    return theta

@@ -154,10 +154,12 @@ class Descent:
         """
         if not self.averages:
             return self.theta
-        last, mean = self.theta, self.average
         if self.blend is not None:  # theta = (1 - blend) last + blend mean
             last = self.theta + self.blend * self.slots[0]
             mean = self.theta - (1 - self.blend) * self.slots[0]
+        else:
+            assert self.average is not None
+            last, mean = self.theta, self.average
         return np.where(last == 0, last, mean) if self.l1 else mean
 
     def forget_units(self) -> None:
@@ -178,7 +180,7 @@ class Descent:
         """Make theta what the descent has to offer."""
         if self.blend is not None:
             self.slots[0][:] = 0
-        elif self.averages:
+        elif self.averages and self.average is not None:
             self.average[:] = theta
         if self.blend is not None or not self.averages or self.l1:
             self.theta[:] = theta

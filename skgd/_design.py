@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -56,7 +57,7 @@ class Design:
         """The same rows in other coordinates."""
         return type(self)(self.X, standard)
 
-    def blocks(self, size: int) -> Iterator[tuple[slice, object]]:
+    def blocks(self, size: int) -> Iterator[tuple[slice, Any]]:
         """Slices and the rows in them as they are in X."""
         for start in range(0, self.n, size):
             part = slice(start, start + size)

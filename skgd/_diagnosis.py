@@ -96,7 +96,7 @@ def _far_from_optimum(fit: Fit, loss: float, units: str) -> list[str]:
     problem, stopping = fit.problem, fit.options.stopping
     if problem.network is not None or problem.loss.least_at_zero:
         return []
-    share = max(_GAP[problem.loss.task], 10 * stopping.tol)
+    share = max(_GAP[problem.loss.task], 10 * (stopping.tol or 0.0))
     constant = problem.value(problem.constant())
     least = share * constant
     rounding = 8 * np.finfo(problem.dtype).eps
@@ -244,4 +244,4 @@ def _oscillates(record: Record, loss: float) -> bool:
     if not loss < record.start_loss:
         return True
     steps = np.diff(curve[len(curve) // 2 :])
-    return len(steps) >= 4 and np.mean(steps > 1e-3 * abs(record.start_loss)) > 0.3
+    return bool(len(steps) >= 4 and np.mean(steps > 1e-3 * abs(record.start_loss)) > 0.3)

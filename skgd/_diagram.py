@@ -10,6 +10,11 @@ __all__ = ["Diagram"]
 class Diagram:
     """Mixin of the estimators."""
 
+    stop_reason_: str
+    n_iter_: int
+    loss_: float
+    learning_rate_: float
+
     def _sk_visual_block_(self):
         name, caption = type(self).__name__, self._caption() if hasattr(self, "n_iter_") else None
         return VisualBlock("single", self, names=name, name_details=str(self), name_caption=caption)

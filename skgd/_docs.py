@@ -205,7 +205,7 @@ def documented(cls):
     described = NETWORK if "{network}" in cls.__doc__ else ""
     kept = []
     for entry in re.split(r"\n(?=\w)", PARAMETERS):
-        name, head, text = re.match(r"(\w+)( :[^\n]*)(.*)", entry, re.DOTALL).groups()
+        name, head, text = re.findall(r"(\w+)( :[^\n]*)(.*)", entry, re.DOTALL)[0]
         if name in given and f"{name} : " not in described:
             default = given[name].default
             shown = f'"{default}"' if isinstance(default, str) else repr(default)

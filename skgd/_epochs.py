@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Stretch:
     position: int
     count: int
     n: int
-    order: object | None
+    order: Any
 
     @property
     def span(self) -> tuple[int, int]:

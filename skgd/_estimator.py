@@ -25,7 +25,7 @@ from ._hints import HelpfulParameters, Names
 from ._options import Options, loss_of, options_of
 from ._problem import Problem
 from ._targets import Targets, Task
-from ._training import Fit, Record, train
+from ._training import Fit, Record, Watcher, train
 from ._validation import check_design, check_rows, check_weights, door_of, rows_of, schema_of
 from .losses import Loss, loss_from_spec, loss_spec
 from .optimizers import OPTIMIZERS, Optimizer
@@ -169,14 +169,13 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         """
         options = options_of(self)
         rows = self._training_rows(options, X, y, sample_weight, (X_val, y_val))
-        design = self._design(options, rows.X, rows.targets)
+        units = Units.of_fit(options.standardize, design_of(rows.X), rows.targets, options.objective)
+        design, targets = self._in_units(units, options, rows.X, rows.targets)
         previous = self._previous(rows.task) if self.warm_start else None
-        fit = begin_fit(
-            options, design, rows.targets, previous, self._start(options, coef_init, intercept_init)
-        )
+        fit = begin_fit(options, design, targets, previous, self._start(options, coef_init, intercept_init))
         watchers = self._watchers(fit, rows)
         record = train(fit, self._scorer(fit.problem, rows), watchers)
-        self._become(self._outcome(fit, record, rows))
+        self._become({**self._outcome(fit, record, rows), "_units": units.state()})
         if record.stop_reason == "interrupted":
             raise KeyboardInterrupt
         for watcher in watchers:
@@ -194,7 +193,8 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
         shown = (given, X, y, weight, kept)
         if any(part is not None for part in validation):
-            held_out = (*check_rows(*validation, door), None)
+            X_val, y_val = validation
+            held_out = (*check_rows(X_val, y_val, door), None)
             task.check_held_out(held_out[1])
         elif options.stopping.early_stopping:
             kept, held_out = self._split(options, task, X, y, weight)
@@ -231,14 +231,20 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         self._validate_params()
         options = options_of(self).with_stopping(early_stopping=False)
         rows = self._training_rows(options, X, y, sample_weight)
-        return Problem(self._design(options, rows.X, rows.targets), rows.targets, options.objective)
+        return self._problem_of(options, rows.X, rows.targets)
 
     @staticmethod
-    def _design(options: Options, X, targets: Targets) -> Design:
-        """The rows in the coordinates of the descent."""
-        design = design_of(X)
-        units = Units.of_fit(options.standardize, design, targets, options.objective)
-        return design.standardized(units.standard(options.objective, design.dtype))
+    def _in_units(units: Units, options: Options, X, targets: Targets) -> tuple[Design, Targets]:
+        """Rows and targets in the coordinates of the descent."""
+        design, objective = design_of(X), options.objective
+        standard = units.standard(objective, design.dtype)
+        return design.standardized(standard), targets.in_units(units.output_units(objective))
+
+    @classmethod
+    def _problem_of(cls, options: Options, X, targets: Targets) -> Problem:
+        """The problem of a fit to these rows."""
+        units = Units.of_fit(options.standardize, design_of(X), targets, options.objective)
+        return Problem(*cls._in_units(units, options, X, targets), options.objective)
 
     def _start(self, options: Options, coef_init, intercept_init) -> Callable | None:
         """What fills theta with where the user wants to start."""
@@ -253,7 +259,8 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
 
     def _watchers(self, fit: Fit, rows: TrainingRows) -> list:
         """Those who asked to be told how the fit goes."""
-        options, n, watchers = fit.options, fit.problem.n, []
+        options, n = fit.options, fit.problem.n
+        watchers: list[Watcher] = []
         if self.verbose:
             from ._progress import progress_of  # late: slow to import
 
@@ -347,12 +354,12 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         weight = check_weights(sample_weight, X)
         task = self._task_of(y, classes)
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
-        design, previous = design_of(X), None if first else Descent(**self._descent)
+        previous = None if first else Descent(**self._descent)
         known = self._known_units(options)
-        units = known.after(design, targets, options.objective)
+        units = known.after(design_of(X), targets, options.objective)
         if previous is not None and units.standardize and known.standardize is None:
             previous.forget_units()
-        design = design.standardized(units.standard(options.objective, design.dtype))
+        design, targets = self._in_units(units, options, X, targets)
         fit = begin_fit(options, design, targets, previous, stream=True)
         record = train(fit)
         self._become(
@@ -371,9 +378,10 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
     def _known_units(self, options: Options) -> Units:
         """What a stream has told of the units of the features before the next rows."""
         state = getattr(self, "_units", None)
-        known = Units(options.standardize) if state is None else Units.from_state(state)
+        fresh = Units(options.standardize, of_y=options.standardize is not False)
+        known = fresh if state is None else Units.from_state(state)
         changed = options.standardize is not None and options.standardize != known.standardize
-        return Units(options.standardize) if changed else known
+        return fresh if changed else known
 
     def _streamed(self, fit: Fit, record: Record) -> dict:
         """What a stream tells of itself: its last rows' objectives."""
@@ -405,7 +413,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         """
         check_is_fitted(self, self._fitted)
         for name in ("_descent", "_units", "history_", "loss_curve_", "path_", "validation_scores_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         return self
 
     def to_sklearn(self) -> BaseEstimator:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ._coordinates import convert, to_standardized
+from ._coordinates import to_standardized
 from ._descent import Descent
-from ._design import Design, Standard
+from ._design import Design
 from ._options import CoreRule, Options
 from ._problem import Problem
 from ._rate_choice import choose_rates
@@ -34,7 +34,7 @@ def begin_fit(
     if start is not None:
         theta = problem.zeros()
         start(problem, theta)
-        descent.theta[:] = convert(theta, problem, Standard.to_standardized)
+        descent.theta[:] = problem.standardize(theta)
     rates = choose_rates(problem, descent, options, stream)
     if stream:  # one pass, whatever it brings
         options = options.with_stopping(max_iter=1, tol=None, check_every=None, early_stopping=False)

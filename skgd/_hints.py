@@ -13,7 +13,7 @@ _OPTIMIZERS = ("adam", "adagrad", "rmsprop", "momentum", "nesterov", "adamw", "n
 _SGD_SCHEDULES = ("constant", "optimal", "invscaling", "adaptive")
 
 # values of parameters, as scikit-learn, Keras and PyTorch call them
-_VALUES = {
+_VALUES: dict[str, dict[str, str | None]] = {
     "loss": {
         "mse": "squared_error",
         "mean_squared_error": "squared_error",
@@ -87,14 +87,14 @@ class HelpfulParameters:
 
     def _validate_params(self):
         try:
-            super()._validate_params()
+            super()._validate_params()  # type: ignore[misc]  # of BaseEstimator
         except InvalidParameterError as error:
             raise InvalidParameterError(f"{error}{_hint_for(self)}") from None
 
 
 def _check_parameter_names(kind: type, given: dict) -> None:
     """Raise TypeError, as Python would, for a parameter that there is not; say what to write instead."""
-    known = [name for name in signature(kind.__init__).parameters if name != "self"]
+    known = list(signature(kind).parameters)
     for name in given:
         if name not in known:
             raise TypeError(f"{kind.__name__} has no parameter {name!r}.{_other_parameter(name, known)}")

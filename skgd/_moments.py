@@ -57,7 +57,8 @@ def moments_of(rows, weight: np.ndarray | None, moments_in: Callable) -> Moments
     total = float(weight.sum())
     if total == 0:
         return Moments.none(rows.shape[1])
-    return Moments(*moments_in(rows, weight, total), total, int(np.count_nonzero(weight)))
+    mean, squares, filled = moments_in(rows, weight, total)
+    return Moments(mean, squares, filled, total, int(np.count_nonzero(weight)))
 
 
 def dense_moments(rows, weight, total):

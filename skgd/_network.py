@@ -50,7 +50,7 @@ class Network:
 def network_of(estimator) -> Network:
     """The hidden layers that an estimator asks for."""
     sizes = np.atleast_1d(np.asarray(estimator.hidden_layer_sizes, dtype=object)).ravel()
-    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+    if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
         raise ValueError(
             f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} must be positive integers, one for each "
             f"hidden layer."

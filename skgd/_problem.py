@@ -11,7 +11,7 @@ from ._design import Design
 from ._network import Network, blocks
 from ._options import Objective
 from ._penalty import NoPenalty
-from ._targets import Targets
+from ._targets import OutputUnits, Targets
 from .losses import SquaredError
 
 __all__ = ["DESCENTS", "Problem", "aligned_zeros", "scoring_problem", "second_moments"]
@@ -53,9 +53,11 @@ def second_moments(problem: Problem, chunk: int = 4096) -> np.ndarray:
     return total
 
 
-def scoring_problem(design: Design, columns: int, network: Network | None) -> Problem:
+def scoring_problem(
+    design: Design, columns: int, network: Network | None, units: OutputUnits | None = None
+) -> Problem:
     """A problem for the raw scores of its rows alone: their targets are zero."""
-    targets = Targets(np.zeros((design.n, columns), dtype=design.dtype), None, columns, False)
+    targets = Targets(np.zeros((design.n, columns), dtype=design.dtype), None, columns, False, units)
     return Problem(design, targets, Objective(SquaredError(), NoPenalty(), True, network))
 
 
@@ -86,10 +88,12 @@ class Problem:
             self.fit_intercept,
             None if self.network is None else self.network.core_spec(),
             folds,
+            None if targets.units is None else targets.units.core_arrays(self.dtype),
         )
         if self.network is not None:
             _lend_blas()
-        self._moments, self.condensed = None, False
+        self._moments: np.ndarray | None = None
+        self.condensed = False
         self.layers = tuple(map(tuple, self.core.layers))
         self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
 
@@ -126,6 +130,8 @@ class Problem:
         self.network.initialise(layers, np.random.RandomState(seed))
         if self.fit_intercept:
             layers[-1][-1] = self.loss._constant(self.targets.y, self.targets.weight)
+            if (units := self.targets.units) is not None:
+                layers[-1][-1] = (layers[-1][-1] - units.shift) / units.scale
 
     def blocks(self, theta: np.ndarray) -> list[np.ndarray]:
         """Views (inputs + 1, width) of the layers in theta, intercepts last."""
@@ -135,6 +141,28 @@ class Problem:
         """View (d + 1, columns) of the layer that sees the features, padding included."""
         columns = self.layers[0][2]
         return theta.reshape(-1)[: (self.d + 1) * columns].reshape(self.d + 1, columns)
+
+    def standardize(self, theta: np.ndarray) -> np.ndarray:
+        """Parameters for X and y moved, in place, into the coordinates of the descent."""
+        if self.standard is not None:
+            features = self.features(theta)
+            features[:] = self.standard.to_standardized(features)
+        if (units := self.targets.units) is not None:
+            last = self.blocks(theta)[-1]
+            last[-1] -= units.shift
+            last /= units.scale
+        return theta
+
+    def unstandardize(self, theta: np.ndarray) -> np.ndarray:
+        """The way back, in place."""
+        if self.standard is not None:
+            features = self.features(theta)
+            features[:] = self.standard.to_original(features)
+        if (units := self.targets.units) is not None:
+            last = self.blocks(theta)[-1]
+            last *= units.scale
+            last[-1] += units.shift
+        return theta
 
     def part(self, index) -> Problem:
         """The problem on some of its rows."""
@@ -148,7 +176,8 @@ class Problem:
 
     def scorer_of(self, design: Design) -> Problem:
         """The same model on other rows, in the same coordinates, for their raw scores."""
-        return scoring_problem(design.standardized(self.standard), self.targets.columns, self.network)
+        columns, units = self.targets.columns, self.targets.units
+        return scoring_problem(design.standardized(self.standard), columns, self.network, units)
 
     def value(self, theta: np.ndarray, threads: int = 1) -> float:
         """F(theta): weighted mean loss plus penalty."""
@@ -170,10 +199,14 @@ class Problem:
 
         Without an intercept z = x. Kept once it is known.
         """
+        size = self.d + self.fit_intercept
+        return self._all_moments()[:size, :size]
+
+    def _all_moments(self) -> np.ndarray:
+        """Those of y too, for squared error."""
         if self._moments is None:
             self._moments = second_moments(self)
-        size = self.d + self.fit_intercept
-        return self._moments[:size, :size]
+        return self._moments
 
     def spectrum(self) -> np.ndarray:
         """Eigenvalues of X'X / n in the coordinates of the descent, intercept included; rising."""
@@ -189,8 +222,7 @@ class Problem:
         if self.condensed or not waited or not self._may_condense():
             return
         self.condensed = True
-        self.second_moments()  # which keeps them
-        self.use_moments(self._moments)
+        self.use_moments(self._all_moments())
 
     def use_moments(self, moments: np.ndarray) -> None:
         """Give the core second moments (d + 2, d + 2), or more for more outputs; with folds once for each."""

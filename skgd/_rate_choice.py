@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def _parameter_scale(problem: Problem, descent: Descent) -> float:
 
 def choose_rates(
     problem: Problem,
-    descent: Descent,
+    descent: Descent | Any,  # or what stands for one: see CandidateFit
     options: Options,
     stream: bool = False,
     exploded: Callable[[float], Exception] | None = None,
@@ -98,7 +99,7 @@ def choose_rates(
     if options.learning_rate is not None:
         bounded = problem.loss.bounded_slope or optimizer.adaptive or optimizer.stable
         return Rates(*shared, bounded=bounded, noisy=batch_size < problem.n)
-    guard = {"momentum": optimizer.momentum, "has_velocity": optimizer.has_velocity}
+    guard: dict[str, Any] = {"momentum": optimizer.momentum, "has_velocity": optimizer.has_velocity}
     if options.batch_size is None:
         return _rates_of_batch(shared, guard, descent, problem.loss, optimizer)
     guard["stream"] = stream

@@ -106,8 +106,9 @@ class Rates:
     def observe(self, descent, waits: int, objective: float) -> None:
         """After a check that gave `objective`; `waits` of them in a row have brought no improvement."""
         adaptive = getattr(self.schedule, "reacting", None)
-        plateau = adaptive is not None and waits > 0 and waits % adaptive.patience == 0
-        if plateau and not adaptive.exhausted():
+        if adaptive is None or waits == 0 or waits % adaptive.patience:
+            return
+        if not adaptive.exhausted():
             adaptive.context.drops += 1
             descent.drops = adaptive.context.drops
 

@@ -61,7 +61,7 @@ class Candidates:
         self.task = self.template._task_of(self.y)
         self.targets = self._encoded(self.weight)
         self._settle_units()
-        self.design = self.template._design(self.options, self.X, self.targets)
+        self.design = self.template._problem_of(self.options, self.X, self.targets).design
         alphas = [search.alpha] if search.alphas is None else _positive(search.alphas, "alphas", zero=True)
         rates = self._rates(max(alphas))
         self.params = [(float(alpha), rate) for alpha in alphas for rate in rates]
@@ -185,7 +185,7 @@ class Candidates:
                 scores[there, fold] = self._score([column[c] for c in there], test, weight)
         return scores
 
-    def _score(self, models, test, weight) -> list[float]:
+    def _score(self, models, test, weight) -> list[float] | np.ndarray:
         X, y = self.X[test], self.y[test]
         if self.search.scoring is not None:
             return [self._by_scorer(model, X, y, weight) for model in models]
@@ -291,7 +291,7 @@ class Candidates:
         named = {"learning_rate": [rate for _, rate in self.params]}
         if self.search.alphas is not None:
             named = {"alpha": [alpha for alpha, _ in self.params], **named}
-        results = {}
+        results: dict = {}
         for name, seconds in (("fit", fit_time), ("score", score_time)):
             results[f"mean_{name}_time"] = np.full(n_candidates, seconds / scores.size)
             results[f"std_{name}_time"] = np.zeros(n_candidates)

@@ -75,11 +75,12 @@ def sweep(estimator, X, y, sample_weight=None, rates=None, epochs: int | None = 
         losses = [_alone(clone(model).set_params(learning_rate=rate), X, y, sample_weight) for rate in rates]
     start = initial_descent(given, problem)
     before = problem.value(start.theta)
-    losses = np.where(np.asarray(losses) <= _LOST * max(before, np.finfo(float).tiny), losses, np.inf)
+    lost = _LOST * max(before, np.finfo(float).tiny)
+    ends = np.where(np.asarray(losses) <= lost, losses, np.inf)
     stable = None
     if isinstance(options.optimizer, Plain):
         stable = largest_stable(problem, start, options.rows_per_update(problem.n))
-    return Sweep(rates, losses, before, stable, options.optimizer.adaptive)
+    return Sweep(rates, ends, before, stable, options.optimizer.adaptive)
 
 
 def _checked(rates) -> np.ndarray:

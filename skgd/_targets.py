@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 from .losses import Loss
 
-__all__ = ["Classes", "Labels", "Numbers", "Targets", "Task", "class_codes", "classes_of"]
+__all__ = ["Classes", "Labels", "Numbers", "OutputUnits", "Targets", "Task", "class_codes", "classes_of"]
+
+
+@dataclass(frozen=True)
+class OutputUnits:
+    """Units of the outputs of a perceptron: raw scores are shift + scale times what its last layer gives."""
+
+    shift: np.ndarray  # (K,)
+    scale: np.ndarray  # (K,)
+
+    def core_arrays(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+        """Shift and scale as the core takes them: padded to whole vectors as its columns are."""
+        K, lanes = len(self.shift), 32 // dtype.itemsize
+        width = K if K == 1 else -(-K // lanes) * lanes
+        shift, scale = np.zeros(width, dtype), np.ones(width, dtype)
+        shift[:K], scale[:K] = self.shift, self.scale
+        return shift, scale
 
 
 @dataclass
@@ -20,13 +36,17 @@ class Targets:
     weight: np.ndarray | None  # (n,)
     columns: int  # outputs, or columns of raw scores
     codes: bool
+    units: OutputUnits | None = None
 
     def rows(self, index) -> Targets:
         weight = None if self.weight is None else np.ascontiguousarray(self.weight[index])
-        return Targets(np.ascontiguousarray(self.y[index]), weight, self.columns, self.codes)
+        return replace(self, y=np.ascontiguousarray(self.y[index]), weight=weight)
 
     def with_weight(self, weight: np.ndarray | None) -> Targets:
-        return Targets(self.y, weight, self.columns, self.codes)
+        return replace(self, weight=weight)
+
+    def in_units(self, units: OutputUnits | None) -> Targets:
+        return replace(self, units=units)
 
     def weighted_to_mean_one(self) -> Targets:
         """The same with weights of which only the ratios matter."""
@@ -43,7 +63,10 @@ def of_mean_one(weight: np.ndarray | None) -> np.ndarray | None:
 class Task:
     """What y is and how it is predicted; a fitted model keeps ``spec`` and, for labels, ``classes_``."""
 
-    coef_is_flat = False  # whether coef_ of a linear model has one dimension
+    @property
+    def coef_is_flat(self) -> bool:
+        """Whether coef_ of a linear model has one dimension."""
+        return False
 
     def spec(self) -> dict:
         """Plain values from which the task can be rebuilt."""
@@ -54,6 +77,14 @@ class Task:
 
     def predict(self, raw: np.ndarray, loss: Loss) -> np.ndarray:
         """Predictions from raw scores (m, K)."""
+        raise NotImplementedError
+
+    def probabilities(self, raw: np.ndarray, loss: Loss) -> np.ndarray:
+        """Of each class or label."""
+        raise NotImplementedError
+
+    def log_probabilities(self, raw: np.ndarray, loss: Loss) -> np.ndarray:
+        """Their logarithms."""
         raise NotImplementedError
 
     def score(self, y, raw: np.ndarray, loss: Loss, weight=None) -> float:

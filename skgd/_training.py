@@ -104,6 +104,11 @@ class Record:
 class LossWindow:
     """Mean loss over the last n rows visited, each as it was just before its update."""
 
+    loss: float
+    weight: float
+    rows: int
+    dropped: int
+
     def __init__(self, n: int):
         self.n = n
         self.clear()
@@ -125,8 +130,8 @@ class LossWindow:
             self.dropped = 0
 
     def clear(self) -> None:
-        self.parts, self.dropped = deque(), 0
-        self.loss, self.weight, self.rows = 0.0, 0.0, 0
+        self.parts: deque[tuple[float, float, int]] = deque()
+        self.loss, self.weight, self.rows, self.dropped = 0.0, 0.0, 0, 0
 
     def mean(self) -> float:
         return self.loss / self.weight if self.weight > 0 else 0.0
@@ -205,7 +210,7 @@ class _Training:
     def __init__(self, fit: Fit, record: Record, score, watchers):
         self.fit, self.record, self.score, self.watchers = fit, record, score, watchers
         self.window, self.began = LossWindow(fit.problem.n), time.perf_counter()
-        self.plateau_rule = PlateauRule(fit.options.stopping, fit.descent.reference)
+        self.plateau_rule = PlateauRule(fit.options.stopping, fit.descent.reference or 1.0)
         fit.rates.begin(fit.descent)
         self.record_path()
 

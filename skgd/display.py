@@ -206,7 +206,7 @@ class LossCurveDisplay:
         for i, (x, loss, score, name) in enumerate(curves):
             style = {"color": _COLORS[i % len(_COLORS)], "marker": "o" if len(x) == 1 else None}
             self.lines_ += ax.plot(x, loss, label=name, **style)
-            if score is not None:
+            if score is not None and self.validation_ax_ is not None:
                 label = f"{name}, validation"
                 self.validation_lines_ += self.validation_ax_.plot(x, score, "--", label=label, **style)
         if _spans([[x[-1]] for x in self.x], 20):  # curves of very different lengths

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -35,6 +35,8 @@ class LinearModel(GradientDescent):
         "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
     }
     _fitted = "coef_"
+    coef_: Any  # (d,) or (K, d), sparse after sparsify
+    intercept_: np.ndarray
 
     @staticmethod
     def _start_at(problem, theta, seed, coef_init, intercept_init):
@@ -47,8 +49,7 @@ class LinearModel(GradientDescent):
 
     @staticmethod
     def _unpack(theta, problem):
-        theta = theta if problem.standard is None else problem.standard.to_original(theta)
-        (block,) = problem.blocks(theta)
+        (block,) = problem.blocks(problem.unstandardize(theta.copy()))
         return np.ascontiguousarray(block[:-1].T), block[-1].copy()
 
     @staticmethod

@@ -9,8 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from . import _twins as twins
-from ._coordinates import convert
-from ._design import Standard, design_of
+from ._design import design_of
 from ._docs import documented
 from ._estimator import GradientDescent, shaped
 from ._hints import Names
@@ -52,8 +51,7 @@ class PerceptronModel(GradientDescent):
 
     @staticmethod
     def _unpack(theta, problem):
-        theta = convert(theta.copy(), problem, Standard.to_original)
-        blocks = problem.blocks(theta)
+        blocks = problem.blocks(problem.unstandardize(theta.copy()))
         return [block[:-1].copy() for block in blocks], [block[-1].copy() for block in blocks]
 
     @staticmethod

@@ -42,19 +42,36 @@ class Optimizer(BaseEstimator):
     _order: tuple[str, ...] = ()  # parameters in the order of the core
     slots = 0  # number of state arrays, each the size of the parameters
     adaptive = False  # whether the step is divided by the size of past gradients
-    auto_rate_scale = 1.0  # adaptive rules: automatic rate divided by the expected size of the parameters
+    auto_rate_scale: float = (
+        1.0  # adaptive rules: automatic rate divided by the expected size of the parameters
+    )
     mlp_rate_factor = 1.0  # adaptive rules: automatic rate of a perceptron divided by Adam's
-    momentum = 0.0  # share of the last step that an update repeats; the last step is then slots[0]
     has_velocity = False  # whether slots[0] is a mean of past gradients or steps, which zeros forget
-    blend: float | None = None  # weight of the mean in theta, for a rule that averages by itself
     restarts = False  # whether batch descent restarts when it would go uphill; it is stable at 1/L then
     decays = False  # whether weights shrink by rate * l2 independently of the gradients (weight decay)
     stable = False  # whether every rate is stable
     searches = False  # whether the rates of batch descent are computed from its gradients
-    rows = ("one", "some", "all")  # rows per update for which the rule is defined
+    rows: tuple[str, ...] = ("one", "some", "all")  # rows per update for which the rule is defined
     losses: tuple[str, ...] | None = None  # losses for which the rule is defined; None: all
     networks = True  # whether the rule is defined for perceptrons
-    by_name = {}  # parameters of the rule given by name, in batch descent with an automatic rate
+    by_name: dict[
+        str, float
+    ] = {}  # parameters of the rule given by name, in batch descent with an automatic rate
+
+    @property
+    def auto_rate_scale(self) -> float:
+        """Adaptive rules: automatic rate divided by the expected size of the parameters."""
+        return 1.0
+
+    @property
+    def momentum(self) -> float:
+        """Share of the last step that an update repeats; the last step is then slots[0]."""
+        return 0.0
+
+    @property
+    def blend(self) -> float | None:
+        """Weight of the mean in theta, for a rule that averages by itself."""
+        return None
 
     @property
     def effective_gain(self) -> float:
@@ -263,7 +280,7 @@ class Adam(Optimizer):
     has_velocity = True
     adaptive = True
     auto_rate_scale = 0.1
-    _order = ("beta_1", "beta_2", "epsilon")
+    _order: tuple[str, ...] = ("beta_1", "beta_2", "epsilon")
 
     def __init__(self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8):
         self.beta_1 = beta_1

@@ -113,7 +113,7 @@ template <class T> struct BoundProblem {
   Guard* guard = nullptr;        // of the run in progress
 
   BoundProblem(nb::object rows, nb::object standard, nb::tuple targets, nb::object loss, nb::tuple penalty,
-               bool fit_intercept, Optional<Hidden> hidden, nb::object folds) {
+               bool fit_intercept, Optional<Hidden> hidden, nb::object folds, nb::object outputs) {
     core.fit_intercept = fit_intercept;
     set_design(rows, standard);
     set_penalty(penalty);
@@ -132,6 +132,16 @@ template <class T> struct BoundProblem {
     }
     core.lay_out(widths);
     if (!folds.is_none()) set_folds(nb::cast<nb::tuple>(folds));
+    if (!outputs.is_none()) set_outputs(nb::cast<nb::tuple>(outputs));
+  }
+
+  // (shift, scale) of the raw scores of a perceptron, each as long as theta has columns.
+  void set_outputs(nb::tuple outputs) {
+    if (core.layers.size() == 1) throw std::invalid_argument("outputs have units in perceptrons only");
+    const auto shift = keep<Vector<const T>>(outputs[0]), scale = keep<Vector<const T>>(outputs[1]);
+    check_size("shift", int64_t(shift.size()), core.columns());
+    check_size("scale", int64_t(scale.size()), core.columns());
+    core.outputs = {shift.data(), scale.data()};
   }
 
   template <class A> auto keep(nb::handle object) {
@@ -316,9 +326,10 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
   using P = BoundProblem<T>;
   using D = BoundDescent<T>;
   nb::class_<P>(m, problem)
-      .def(nb::init<nb::object, nb::object, nb::tuple, nb::object, nb::tuple, bool, Optional<Hidden>, nb::object>(),
+      .def(nb::init<nb::object, nb::object, nb::tuple, nb::object, nb::tuple, bool, Optional<Hidden>, nb::object,
+                    nb::object>(),
            "rows"_a, "standard"_a.none(), "targets"_a, "loss"_a, "penalty"_a, "fit_intercept"_a, "hidden"_a.none(),
-           "folds"_a.none() = nb::none())
+           "folds"_a.none() = nb::none(), "outputs"_a.none() = nb::none())
       .def_prop_ro("columns", [](P& p) { return p.core.columns(); })
       .def_prop_ro(
           "layers",

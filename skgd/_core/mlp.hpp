@@ -65,6 +65,7 @@ template <class T> class Mlp final : public Model<T> {
     for (int64_t start = 0; start < rows.count; start += block_rows_) {
       const Rows part = rows.part(start, std::min(block_rows_, rows.count - start));
       forward(theta, part, false);
+      to_output_units(part.count);
       std::copy_n(values_.back().data(), part.count * columns, z + start * columns);
     }
   }
@@ -90,8 +91,23 @@ template <class T> class Mlp final : public Model<T> {
       forward(theta, rows, learning);
     else
       std::fill_n(z, rows.count * problem_.columns(), T(0));
+    to_output_units(rows.count);
     const Block<T> block = targets_.block(problem_, rows, z);
-    return std::visit([&](auto& loss) { return slopes_of(loss, block); }, problem_.loss);
+    const double total = std::visit([&](auto& loss) { return slopes_of(loss, block); }, problem_.loss);
+    if (const T* scale = problem_.outputs.scale)
+      for (int64_t i = 0; i < rows.count; ++i)
+        for (int64_t k = 0; k < problem_.columns(); ++k) z[i * problem_.columns() + k] *= scale[k];
+    return total;
+  }
+
+  // The values of the last layer become raw scores.
+  void to_output_units(int64_t rows) {
+    if (!problem_.outputs.scale) return;
+    const int64_t columns = problem_.columns();
+    const T *shift = problem_.outputs.shift, *scale = problem_.outputs.scale;
+    T* z = values_.back().data();
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t k = 0; k < columns; ++k) z[i * columns + k] = shift[k] + scale[k] * z[i * columns + k];
   }
 
   // Values of all layers; with `learning` also slopes, and dropout.

@@ -106,17 +106,24 @@ inline PenaltyKind elastic_net(double l1, double l2) {
 
 // How strong the penalty is where. `feature` and `scale` are both null (every feature alike), or both arrays (d,):
 // the penalty of feature j is feature[j] times as strong and acts on scale[j] w_j, as descent in other coordinates
-// needs it. `column` is null or an array (columns,) of further factors (columns.hpp). The arrays belong to the caller.
+// needs it. `column` is null or an array (columns,) of further factors (columns.hpp). `output` is null or an array
+// (columns,): the penalty acts on output[k] w_jk, where the outputs have units of their own. The arrays belong to the
+// caller.
 template <class T> struct Strength {
   const T* feature = nullptr;
   const T* scale = nullptr;
   const T* column = nullptr;
+  const T* output = nullptr;
 
-  bool uniform() const { return !feature; }
-  Strength from(int64_t begin) const { return uniform() ? *this : Strength{feature + begin, scale + begin, column}; }
-  // The penalty p of feature j, factors of columns left aside.
-  template <class P> P at(const P& p, int64_t j) const {
-    return uniform() ? p : p.times(feature[j]).in_units(scale[j]);
+  bool uniform() const { return !feature && !output; }
+  Strength from(int64_t begin) const {
+    return feature ? Strength{feature + begin, scale + begin, column, output} : *this;
+  }
+  // The penalty p of feature j, factors of columns and units of outputs left aside.
+  template <class P> P at(const P& p, int64_t j) const { return feature ? p.times(feature[j]).in_units(scale[j]) : p; }
+  // The penalty p of feature j in column k, factors of columns left aside.
+  template <class P> P at(const P& p, int64_t j, int64_t k) const {
+    return output ? at(p, j).in_units(output[k]) : at(p, j);
   }
 };
 
@@ -146,8 +153,7 @@ template <class T> struct Penalty {
     return visit<double>([&](auto p) {
       double total = 0;
       for (int64_t j = 0; j < d; ++j) {
-        const auto of_feature = strength.at(p, j);
-        for (int64_t k = 0; k < columns; ++k) total += of_feature.value(double(theta[j * columns + k]));
+        for (int64_t k = 0; k < columns; ++k) total += strength.at(p, j, k).value(double(theta[j * columns + k]));
       }
       return total;
     });

@@ -46,6 +46,12 @@ struct Network {
   double dropout = 0;  // share of the hidden units dropped
 };
 
+// Raw scores of a perceptron are shift + scale * (what its last layer gives), both (columns,); null: just that.
+template <class T> struct OutputUnits {
+  const T* shift = nullptr;
+  const T* scale = nullptr;
+};
+
 // Second moments of the rows (quadratic.hpp).
 struct Moments {
   const double* gram;      // (d + 1, d + 1)
@@ -62,6 +68,7 @@ template <class T> struct Problem {
   Folds<T> folds;
   bool fit_intercept = true;
   Network network;
+  OutputUnits<T> outputs;
   std::vector<Layer> layers;     // one: a linear model
   std::vector<Moments> moments;  // of all rows, or of each fold; none where batch descent reads the rows themselves
   mutable std::vector<T> squared_lengths;  // of the rows; empty until an implicit rule asks (implicit.hpp)
@@ -88,7 +95,11 @@ template <class T> struct Problem {
   int64_t columns() const { return targets.columns == 1 ? 1 : (targets.columns + lanes<T> - 1) / lanes<T> * lanes<T>; }
   int64_t parameters() const { return layers.back().end(); }
   // The penalty of a layer: features may have strengths and coordinates of their own, hidden units have not.
-  Penalty<T> penalty_of(const Layer& layer) const { return layer.offset == 0 ? penalty : Penalty<T>{penalty.kind, {}}; }
+  Penalty<T> penalty_of(const Layer& layer) const {
+    Penalty<T> p = layer.offset == 0 ? penalty : Penalty<T>{penalty.kind, {}};
+    if (layer.end() == parameters()) p.strength.output = outputs.scale;
+    return p;
+  }
   double penalty_value(const T* theta) const {
     double total = 0;
     for (const Layer& layer : layers)

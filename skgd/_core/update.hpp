@@ -31,11 +31,19 @@ void update_weights(const Rule& rule, const Theta<T>& theta, const P& p, const S
   const T* __restrict g = theta.gradient;
   const Slots<T> slots = theta.slots;
   const T share = theta.scale;
-  if (strength.uniform() && (K == 1 || theta.one_rate)) {
+  if (strength.output && !strength.feature && K == 1) {
+    update_weights(rule, theta, p.in_units(strength.output[0]), Strength<T>{}, inputs, K);
+  } else if (strength.uniform() && (K == 1 || theta.one_rate)) {
     const T rate = theta.rates[0];
     const int64_t size = inputs * K;
     SKGD_INDEPENDENT
     for (int64_t i = 0; i < size; ++i) rule.update(i, w, share * g[i], slots, rate, p);
+  } else if (strength.output) {
+    for (int64_t j = 0; j < inputs; ++j) {
+      SKGD_INDEPENDENT
+      for (int64_t k = 0; k < K; ++k)
+        rule.update(j * K + k, w, share * g[j * K + k], slots, theta.rate(k), strength.at(p, j, k));
+    }
   } else if (K == 1) {
     const T rate = theta.rates[0];
     const T* __restrict factor = strength.feature, * __restrict scale = strength.scale;
@@ -71,9 +79,10 @@ void for_each_gradient(const Problem<T>& problem, const T* theta, const T* gradi
     const Penalty<T> penalty = problem.penalty_of(layer);
     penalty.template visit<double>([&](auto p) {
       for (int64_t j = 0; j < layer.inputs; ++j) {
-        const auto of_feature = penalty.strength.at(p, j);
-        for (int64_t i = layer.offset + j * layer.columns, end = i + layer.columns; i < end; ++i)
-          f(i, double(share * gradient[i]) + of_feature.slope(double(theta[i])));
+        for (int64_t k = 0; k < layer.columns; ++k) {
+          const int64_t i = layer.offset + j * layer.columns + k;
+          f(i, double(share * gradient[i]) + penalty.strength.at(p, j, k).slope(double(theta[i])));
+        }
       }
     });
     for (int64_t i = layer.intercepts(); i < layer.end(); ++i) f(i, double(share * gradient[i]));
