@@ -42,9 +42,6 @@ class Optimizer(BaseEstimator):
     _order: tuple[str, ...] = ()  # parameters in the order of the core
     slots = 0  # number of state arrays, each the size of the parameters
     adaptive = False  # whether the step is divided by the size of past gradients
-    auto_rate_scale: float = (
-        1.0  # adaptive rules: automatic rate divided by the expected size of the parameters
-    )
     mlp_rate_factor = 1.0  # adaptive rules: automatic rate of a perceptron divided by Adam's
     has_velocity = False  # whether slots[0] is a mean of past gradients or steps, which zeros forget
     restarts = False  # whether batch descent restarts when it would go uphill; it is stable at 1/L then
