@@ -235,12 +235,11 @@ class Columns:
         """Nothing changes between epochs."""
 
     def advance(self, stretch: Stretch) -> bool:
-        updates = self.plan.updates(stretch.count)
-        each = [candidate.rates(self.t, updates) for candidate in self.candidates]
+        each = [candidate.rates(self.t, stretch.updates) for candidate in self.candidates]
         rates = np.ascontiguousarray(np.column_stack(np.broadcast_arrays(*each)))
         theta, *slots = self.arrays
         bound = self.problem.bind(theta, tuple(slots), self.t)
-        plan = (self.plan.batch_size, rates, 1, 0.0)
+        plan = (stretch.cut, rates, 1, 0.0)
         *sums, _ = core.run_columns(
             self.problem.core, bound, self.shared.rule.core_spec(), stretch.order, stretch.span, plan
         )

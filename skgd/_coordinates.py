@@ -102,6 +102,11 @@ class Units:
             curvature = moments.weight * objective.loss._curvature(targets.y, targets.weight)
         if self.moments is not None:
             moments, curvature = self.moments + moments, self.curvature + curvature
+        if not np.isfinite(moments.squares).all():
+            raise ValueError(
+                "X is too large: the squares of its values overflow. Divide the features by constants, or "
+                "use a RobustScaler."
+            )
         choice: bool | None = self.standardize
         if choice is None and moments.rows >= _ENOUGH:
             choice = asks_for_units(moments, objective.fit_intercept)

@@ -21,7 +21,7 @@ class EpochPlan:
 
     n: int
     d: int
-    batch_size: int
+    batches: int  # of an epoch: batch u begins at row u n / batches, so that sizes differ by one at most
     check_every: int  # updates
     max_iter: int  # epochs
     shuffle: bool
@@ -31,24 +31,22 @@ class EpochPlan:
     def of(cls, options: Options, n: int, d: int, **changes) -> EpochPlan:
         """The plan of a fit to n rows of d features."""
         settled = {
-            "batch_size": options.rows_per_update(n),
+            "batches": options.updates_per_epoch(n),
             "check_every": options.updates_per_check(n),
             "max_iter": options.stopping.max_iter,
             "shuffle": options.shuffle,
         }
         return cls(n, d, **{**settled, **changes})
 
-    @property
-    def updates_per_epoch(self) -> int:
-        return self.updates(self.n)
-
-    def updates(self, rows: int) -> int:
-        """Updates that so many rows make."""
-        return -(-rows // self.batch_size)
-
     def order(self):
         """The core's generator of orders, or None where rows stay in theirs."""
-        return core.Order(self.n, self.d) if self.shuffle and self.batch_size < self.n else None
+        return core.Order(self.n, self.d) if self.shuffle and self.batches > 1 else None
+
+    def stretch(self, epoch: int, first: int, updates: int, order) -> Stretch:
+        """Batches `first` to `first + updates` of an epoch, or to its end."""
+        last = min(first + updates, self.batches)
+        begin, end = (batch * self.n // self.batches for batch in (first, last))
+        return Stretch(epoch, begin, end - begin, self.n, order, (self.n, self.batches, first), last - first)
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,8 @@ class Stretch:
     count: int
     n: int
     order: Any
+    cut: tuple[int, int, int]  # rows and batches of the epoch, its own first batch: how the core cuts it
+    updates: int
 
     @property
     def span(self) -> tuple[int, int]:
@@ -99,22 +99,21 @@ def run_epochs(trainee: Trainee, plan: EpochPlan, random: np.ndarray) -> str:
     n rows before a check begin, so that a mean over them is one over whole stretches.
     """
     order = plan.order()
-    window_begins = -plan.updates_per_epoch % plan.check_every
+    window_begins = -plan.batches % plan.check_every
     since_check = 0  # updates
     for epoch in range(plan.max_iter):
         if order is not None:
             order.shuffle(random)
         trainee.begin_epoch(epoch)
-        position = 0
-        while position < plan.n:
+        batch = 0
+        while batch < plan.batches:
             until = window_begins if since_check < window_begins else plan.check_every
             updates = min(until - since_check, plan.most_updates)
-            count = min(updates * plan.batch_size, plan.n - position)
-            stretch = Stretch(epoch, position, count, plan.n, order)
+            stretch = plan.stretch(epoch, batch, updates, order)
             accepted = trainee.advance(stretch)
-            position += count
-            since_check = since_check + plan.updates(count) if accepted else 0
-            last = position == plan.n and epoch + 1 == plan.max_iter
+            batch += stretch.updates
+            since_check = since_check + stretch.updates if accepted else 0
+            last = stretch.ends_epoch and epoch + 1 == plan.max_iter
             if accepted and (since_check >= plan.check_every or last):
                 since_check = 0
                 reason = trainee.check(stretch)

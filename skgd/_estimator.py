@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -20,7 +20,7 @@ from ._descent import Descent
 from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
 from ._diagram import Diagram
-from ._fitting import begin_fit, end_fit
+from ._fitting import TrainingRows, begin_fit, end_fit
 from ._hints import HelpfulParameters, Names
 from ._options import Options, loss_of, options_of
 from ._problem import Problem
@@ -40,17 +40,6 @@ def _has_partial_fit(estimator):
             'partial_fit is not available for solver="batch": an update would need all rows at once.'
         )
     return True
-
-
-class TrainingRows(NamedTuple):
-    """What a fit has of its rows, validated."""
-
-    X: Any  # those trained on
-    targets: Targets
-    task: Task
-    held_out: tuple | None  # (X, y, weight) of the validation set
-    schema: dict  # n_features_in_ and, where X has them, feature_names_in_
-    shown: tuple  # (X as given, X, y, weight, kept), for callbacks
 
 
 class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEstimator):

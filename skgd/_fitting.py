@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 
 from ._coordinates import to_standardized
 from ._descent import Descent
@@ -13,10 +15,22 @@ from ._design import Design
 from ._options import CoreRule, Options
 from ._problem import Problem
 from ._rate_choice import choose_rates
-from ._targets import Targets
+from ._targets import Targets, Task
 from ._training import Fit, Record
+from .optimizers import Optimizer
 
-__all__ = ["begin_fit", "end_fit", "initial_descent"]
+__all__ = ["TrainingRows", "begin_fit", "end_fit", "initial_descent"]
+
+
+class TrainingRows(NamedTuple):
+    """What a fit has of its rows, validated."""
+
+    X: Any  # those trained on
+    targets: Targets
+    task: Task
+    held_out: tuple | None  # (X, y, weight) of the validation set
+    schema: dict  # n_features_in_ and, where X has them, feature_names_in_
+    shown: tuple  # (X as given, X, y, weight, kept), for callbacks
 
 
 def begin_fit(
@@ -29,6 +43,8 @@ def begin_fit(
 ) -> Fit:
     """Problem, descent and rates of a fit to these rows."""
     problem = Problem(design, targets, options.objective)
+    optimizer = _in_small_units(options.optimizer, targets)
+    options = options if optimizer is options.optimizer else replace(options, optimizer=optimizer)
     rule = options.rule() if stream else options.rule(problem.n)
     descent = _descent_of(options, problem, rule, previous, stream)
     if start is not None:
@@ -40,6 +56,17 @@ def begin_fit(
         options = options.with_stopping(max_iter=1, tol=None, check_every=None, early_stopping=False)
         options = replace(options, record_path=False)
     return Fit(options, problem, rule, descent, rates, stream)
+
+
+def _in_small_units(optimizer: Optimizer, targets: Targets) -> Optimizer:
+    """The rule with an epsilon that stays small beside gradients where the outputs have small units.
+
+    In units s of the outputs the gradient of the squared error is s^2 times what it is for standardised y.
+    """
+    smallest = 1.0 if targets.units is None else float(targets.units.scale.min())
+    if smallest >= 1 or not optimizer.adaptive or not hasattr(optimizer, "epsilon"):
+        return optimizer
+    return clone(optimizer).set_params(epsilon=max(optimizer.epsilon * smallest**2, np.finfo(float).tiny))
 
 
 def _descent_of(options, problem, rule, previous, stream) -> Descent:

@@ -89,11 +89,12 @@ class Options:
     max_gradient_norm: float = 0.0  # longer gradients of the loss are shortened to it; 0: none is
     record_path: bool = False
 
-    def rows_per_update(self, n: int) -> int:
-        return n if self.batch_size is None else min(self.batch_size, n)
-
     def updates_per_epoch(self, n: int) -> int:
-        return -(-n // self.rows_per_update(n))
+        return 1 if self.batch_size is None else -(-n // self.batch_size)
+
+    def rows_per_update(self, n: int) -> int:
+        """At least; the batches of an epoch differ by one row at most."""
+        return n // self.updates_per_epoch(n)
 
     def updates_per_check(self, n: int) -> int:
         return self.stopping.check_every or self.updates_per_epoch(n)
@@ -106,7 +107,7 @@ class Options:
 
     def describe_rows(self, n: int) -> str:
         """The solver and its rows per update, for messages."""
-        b = self.rows_per_update(n)
+        b = n if self.batch_size is None else min(self.batch_size, n)
         rows = {1: "one row", n: "all rows"}.get(b, f"{b} rows")
         return f"solver={self.solver!r} ({rows} per update)"
 

@@ -161,12 +161,13 @@ def _times_second_moments(problem: Problem, V: np.ndarray) -> np.ndarray:
 def scale_of(problem: Problem, batch_size: int, threads: int = 1, few_passes: bool = False) -> Scale:
     """The Scale of a problem for updates of `batch_size` rows; `few_passes`: in three passes over X."""
     first, second, longest = problem.core.row_moments()
-    if not np.isfinite(first if batch_size >= problem.n else second):
+    if not np.isfinite(first):
         raise ValueError(
-            f"X is too large: powers of the lengths of its rows overflow (the longest row has the squared "
-            f"length {longest:.3g}). Divide the features by constants, or use StandardScaler."
+            "X is too large: the squares of its values overflow. Divide the features by constants, or use "
+            "StandardScaler."
         )
     row = second / first if first > 0 else 0.0
+    row = min(row, longest)  # which bounds it, where the fourth powers overflow
     largest, smallest = 0.0, np.nan
     if batch_size > 1:
         unit = problem.total_weight / problem.n  # updates divide by rows, not by weights

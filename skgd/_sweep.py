@@ -117,8 +117,8 @@ def _alone(model, X, y, sample_weight) -> float:
 def _by_columns(options: Options, problem: Problem, rates) -> list[float]:
     """All rates in one pass. Each is what a fit of its own with the same order of rows would be."""
     plan = EpochPlan.of(options, problem.n, problem.d)
-    if plan.batch_size < problem.n:
-        most = max(1, _CHUNK // plan.batch_size)
+    if plan.batches > 1:
+        most = max(1, _CHUNK * plan.batches // problem.n)
         plan = EpochPlan.of(options, problem.n, problem.d, most_updates=most)
     columns = _RateColumns(options, problem, rates, plan)
     run_epochs(columns, plan, columns.descent.random)
@@ -141,9 +141,9 @@ class _RateColumns:
         index = slice(stretch.position, stretch.position + stretch.count)
         index = index if stretch.order is None else stretch.order.values[index]
         part, descent = _repeated(self.problem, index, self.copies), self.descent
-        values = self._values(descent.t, self.plan.updates(part.n), part.columns)
-        bound, batch_size = descent.bind(), min(self.plan.batch_size, part.n)
-        core.run(part.core, bound, self.rule.core_spec(), None, (0, part.n), (batch_size, values, 1, 0.0))
+        values = self._values(descent.t, stretch.updates, part.columns)
+        bound, steps = descent.bind(), (stretch.cut, values, 1, 0.0)
+        core.run(part.core, bound, self.rule.core_spec(), None, (0, part.n), steps)
         descent.t = bound.t
         return True
 

@@ -242,10 +242,9 @@ class _Training:
     def run_core(self, stretch: Stretch):
         """Sums over the rows of a stretch, after its updates."""
         fit, options = self.fit, self.fit.options
-        batch_size = options.rows_per_update(fit.problem.n)
-        values = fit.rates(fit.descent.t, -(-stretch.count // batch_size)).reshape(-1, 1)
+        values = fit.rates(fit.descent.t, stretch.updates).reshape(-1, 1)
         bound = fit.descent.bind()
-        plan = (batch_size, values, options.threads, options.max_gradient_norm)
+        plan = (stretch.cut, values, options.threads, options.max_gradient_norm)
         try:
             return core.run(fit.problem.core, bound, fit.rule.core_spec(), stretch.order, stretch.span, plan)
         finally:

@@ -95,6 +95,28 @@ class _CrossValidated(LinearModel):
     def _fitted_task(self):
         return self.best_estimator_._fitted_task()
 
+    def sparsify(self) -> Self:
+        """Turn ``coef_`` into a CSR matrix; see :meth:`GDRegressor.sparsify`.
+
+        Returns
+        -------
+        self : object
+            The search.
+        """
+        self.best_estimator_.sparsify()
+        return self
+
+    def densify(self) -> Self:
+        """Turn ``coef_`` back into an array; see :meth:`GDRegressor.densify`.
+
+        Returns
+        -------
+        self : object
+            The search.
+        """
+        self.best_estimator_.densify()
+        return self
+
     def strip(self) -> Self:
         """Drop what only further training needs; see :meth:`GDRegressor.strip`.
 

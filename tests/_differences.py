@@ -91,8 +91,6 @@ DELIBERATE_DIFFERENCES = {
     r"test_gradient": PRIVATE,
     r"test_lbfgs_(regression|\w+_maxfun)\[.*\]": LBFGS,
     r"test_multilabel_classification": LBFGS,
-    r"test_predict_proba_multilabel": LBFGS,
-    r"test_mlp_vs_poisson_glm_equivalent": LBFGS,
     r"test_learning_rate_warmstart": INVSCALING,
     r"test_verbose_sgd": VERBOSE,
     r"test_early_stopping\[MLP.*\]": ARRAYS,
@@ -110,10 +108,6 @@ if tuple(int(part) for part in sklearn.__version__.split(".")[:2]) >= (1, 7):
 
 # To be mended; not in the migration page.
 BUGS = {
-    r"test_validation_set_not_used_for_training\[.*\]": "bug: early stopping permutes with shuffle=False",
-    r"test_sgd_l1_ratio_not_used\[.*\]": "bug: l1_ratio=None is refused where it is not used",
-    r"test_sgd_l1\[.*\]": "bug: no sparsify()",
     r"test_underflow_or_overf?low": "bug: features of 1e300 end in LinAlgError",
     r"test_nonfinite_params": "bug: features of 1e308 are blamed on the learning rate",
-    r"test_minimum_input_sample_size": "bug: one held-out row scores an undefined R2",
 }

@@ -52,8 +52,7 @@ def descend(
     """Batches in order; the layers after the last update."""
     states, n = [{} for _ in layers], len(X)
     size = size or n
-    for first in [*range(0, n, size)] * epochs:
-        rows = slice(first, first + size)
+    for rows in reference.batches(n, size) * epochs:
         _, loss_part = gradients(layers, X[rows], y[rows], loss, activation)
         norm = np.sqrt(sum(float(np.sum(g**2)) for g in loss_part))
         shrink = 1.0 if most is None or norm <= most else most / norm

@@ -4,6 +4,8 @@ Each is the textbook formula, written for reading and not for speed. Parameters 
 theta (d + 1, K): the weights in the first d rows, the intercepts in the last.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.special import expit, log_softmax, softmax
 
@@ -294,6 +296,12 @@ def _penalty_step(rule, l1, l2, some):
     return prox
 
 
+def batches(n, size):
+    """The rows of each batch of an epoch: at most `size`, and sizes that differ by one at most."""
+    count = -(-n // size)
+    return [slice(first, last) for first, last in pairwise(np.arange(count + 1) * n // count)]
+
+
 def descend(
     X,
     y,
@@ -321,8 +329,7 @@ def descend(
     state = {} if state is None else state
     prox = _penalty_step(rule, l1, l2, size == 1 or size < n)
     path = [theta]
-    for first in [*range(0, n, size)] * epochs:
-        rows = slice(first, first + size)
+    for rows in batches(n, size) * epochs:
         g = loss_gradient(theta, X[rows], y[rows], loss, weights=omega[rows], **(loss_params or {}))
         g[:-1] += 0 if rule in DECOUPLED else l2 * theta[:-1]
         g[-1] *= intercept
@@ -331,7 +338,7 @@ def descend(
             moments = X1.T @ (omega[:, None] * X1) / n
             state["1/L"] = 1 / (np.linalg.eigvalsh(moments)[-1] + l2)
         if rule == "implicit":
-            state["squares"] = omega[first] * (np.sum(X[first] ** 2) + intercept)
+            state["squares"] = omega[rows.start] * (np.sum(X[rows.start] ** 2) + intercept)
         eta = rate * (1 if multiplier is None else multiplier(len(path) - 1))
         theta = RULES[rule](theta, g, eta, state, prox, **hyper)
         path.append(state.get("offered", theta))

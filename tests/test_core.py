@@ -122,7 +122,7 @@ def test_arrays_of_wrong_sizes_are_an_error():
     with pytest.raises(ValueError, match="z has 7 elements instead of 6"):
         problem(X).scores(np.zeros(3), np.zeros((7, 1)))
     descent = core.Descent64(np.zeros(4), (), None, (0, 0.0), None, (0, 0))
-    plan = (1, np.full((1, 1), 0.1), 1, 0.0)
+    plan = ((6, 6, 0), np.full((1, 1), 0.1), 1, 0.0)
     with pytest.raises(ValueError, match="theta"):
         core.run(problem(X), descent, ("plain", []), None, (0, 6), plan)
     descent = core.Descent64(np.zeros(3), (), None, (0, 0.0), None, (0, 0))

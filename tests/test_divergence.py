@@ -208,12 +208,7 @@ def test_the_automatic_rate_of_zeros_is_one_to_remember(optimizer, solver):
 
 # ---------------------------------------------------------------- a short last batch
 
-needs_equal_batches = pytest.mark.xfail(
-    reason="the core cuts batches of a fixed size and leaves a short last one", strict=True
-)
 
-
-@needs_equal_batches
 def test_the_advised_rate_is_stable_whatever_the_last_batch():
     """n = 33: a last batch of one row would have the limit of single rows."""
     for seed in range(4):
@@ -228,7 +223,6 @@ def test_the_advised_rate_is_stable_whatever_the_last_batch():
         assert model.loss_ < np.mean(y**2) / 2
 
 
-@needs_equal_batches
 @pytest.mark.parametrize("optimizer", ["plain", "momentum", "adam"])
 def test_a_few_rows_more_than_whole_batches_do_no_harm(optimizer):
     """To 1e-2 of what there is to gain; a last batch of one row used to end at .02 to .27."""

@@ -150,3 +150,53 @@ def test_leaves_of_the_core_do_not_include_each_other():
         assert header.stem not in included
         if header.stem in LEAVES:
             assert not included & LEAVES, header.name
+
+
+def constants(path):
+    """String constants of a file's code, docstrings left aside."""
+    tree = ast.parse(path.read_text())
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    ]
+
+
+# defaults of estimators, counterparts in scikit-learn and words of other libraries are no places to add to
+ELSEWHERE = {"_hints.py", "_twins.py", "_docs.py", "linear.py", "mlp.py", "search.py", "learning_rate.py"}
+TABLES = {
+    "losses.py": (skgd.losses.LOSSES, "loss.hpp"),
+    "optimizers.py": (skgd.optimizers.OPTIMIZERS, "optimizer.hpp"),
+    "_penalty.py": (skgd._penalty.PENALTIES, "penalty.hpp"),
+    "_network.py": (skgd._network.ACTIVATIONS, "activation.hpp"),
+    "schedules.py": (skgd.schedules.SCHEDULES, None),
+}
+WITHOUT_A_STRUCT = {"barzilai_borwein", None}  # a rule of the rates; no penalty
+SHARED_WORDS = {"constant", "step", "power"}  # that mean other things elsewhere
+DEFAULTS = {  # words that the code itself uses for what they stand for
+    "squared_error": {"optimizers.py"},  # that an update rule is defined for
+    "plain": {"_descent.py"},  # before there is a rule
+    "l2": {"_options.py"},  # of perceptrons, which have no other
+    "elasticnet": {"_options.py"},  # which alone needs a ratio
+    "softmax": {"losses.py"},
+}
+
+
+@pytest.mark.parametrize("home", TABLES)
+def test_a_name_is_added_in_one_file_of_python_and_one_of_the_core(home):
+    """What "How to add" in docs/design.md promises."""
+    table, header = TABLES[home]
+    for name in table:
+        if name is None or name in SHARED_WORDS:
+            continue
+        places = [path.name for path in SOURCES if path.name not in ELSEWHERE and name in constants(path)]
+        assert set(places) - DEFAULTS.get(name, set()) <= {home}, name
+        if header is not None and HEADERS.exists() and name not in WITHOUT_A_STRUCT:
+            found = [each.name for each in HEADERS.glob("*.hpp") if f'name = "{name}"' in each.read_text()]
+            assert found == [header], name

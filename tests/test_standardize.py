@@ -11,8 +11,11 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDClassifier, GDMLPRegressor, GDRegressor, GDRegressorCV
-from skgd._coordinates import Moments, asks_for_units, sampled_moments, standard_of
+from skgd._coordinates import asks_for_units, sampled_moments, standard_of
+from skgd._descent import Descent
+from skgd._design import design_of
 from skgd._diagnosis import remaining_gain
+from skgd._moments import Moments
 from skgd.learning_rate import find_learning_rate
 
 SOLVERS = ["batch", "minibatch", "sgd"]
@@ -89,10 +92,8 @@ def test_classifiers_reach_the_optimum_of_raw_columns(load, solver):
 def remaining_gain_of(model, X, y):
     """The gain that a step of Newton's method promises at the fitted parameters."""
     problem = type(model)(**model.get_params())._objective_of(X, y, None)
-    theta = model._descent.parameters.copy()
-    return remaining_gain(
-        problem, theta if problem.standard is None else problem.standard.into(theta), np.inf
-    )
+    theta = Descent(**model._descent).parameters.copy()
+    return remaining_gain(problem, problem.standardize(theta), np.inf)
 
 
 @pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
@@ -125,7 +126,7 @@ def test_every_feature_is_as_curved_as_the_loss(intercept):
     """(c s^2 + l2) / t^2 = c, with deviations from zero where there is no intercept."""
     X, _ = table(2)
     c, l2 = 0.25, 0.03
-    standard = standard_of(Moments.of(X), intercept, l2 / c)
+    standard = standard_of(design_of(X).moments(), intercept, l2 / c)
     squares = X.var(axis=0) if intercept else (X**2).mean(axis=0)
     np.testing.assert_allclose((c * squares + l2) / standard.scale**2, c, rtol=1e-10)
     np.testing.assert_allclose(standard.center, X.mean(axis=0) * intercept, rtol=1e-12)
@@ -140,9 +141,9 @@ def test_moments_of_parts_are_those_of_all(storage):
     X = np.where(rng.random((500, 6)) < 0.4, rng.normal(3, 2, (500, 6)), 0.0)
     weight = rng.integers(0, 3, 500).astype(float)
     parts = [slice(0, 7), slice(7, 8), slice(8, 300), slice(300, 500)]
-    found = sum(
-        (Moments.of(storage(X[p]), weight[p]) for p in parts[1:]), Moments.of(storage(X[:7]), weight[:7])
-    )
+    found = Moments.none(6)
+    for part in parts:
+        found = found + design_of(storage(X[part])).moments(weight[part])
     repeated = np.repeat(X, weight.astype(int), axis=0)
     np.testing.assert_allclose(found.mean, repeated.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(found.deviations(found.mean), repeated.std(axis=0), rtol=1e-12)
@@ -152,7 +153,7 @@ def test_moments_of_parts_are_those_of_all(storage):
 
 def test_moments_keep_small_deviations_beside_large_means():
     x = 1e8 + np.random.default_rng(0).normal(size=(40_000, 1))
-    found = Moments.of(x)
+    found = design_of(x).moments()
     assert found.deviations(found.mean)[0] == pytest.approx((x - 1e8).std(), rel=1e-7)
 
 
@@ -179,19 +180,19 @@ def test_auto_asks_the_features(X, expected, storage):
     """The same of dense and sparse rows, of weights and repeated rows, and of rows in any order."""
     weight = np.arange(len(X)) % 3
     for rows, weights in ((X, None), (X[::-1], None), (X, weight), (np.repeat(X, weight, axis=0), None)):
-        assert asks_for_units(sampled_moments(storage(rows), weights), True) is expected
+        assert asks_for_units(sampled_moments(design_of(storage(rows)), weights), True) is expected
 
 
 def test_rows_of_weight_zero_are_not_asked():
     X = np.r_[GAUSSIAN, 1e6 * GAUSSIAN]
     weight = np.r_[np.ones(400), np.zeros(400)]
-    assert not asks_for_units(sampled_moments(X, weight), True)
-    assert asks_for_units(sampled_moments(X, None), True)
+    assert not asks_for_units(sampled_moments(design_of(X), weight), True)
+    assert asks_for_units(sampled_moments(design_of(X)), True)
 
 
 def test_without_an_intercept_only_sizes_beside_each_other_count():
-    assert not asks_for_units(sampled_moments(GAUSSIAN * 1000 + 5000), False)
-    assert asks_for_units(sampled_moments(GAUSSIAN * [1, 1, 1, 30]), False)
+    assert not asks_for_units(sampled_moments(design_of(GAUSSIAN * 1000 + 5000)), False)
+    assert asks_for_units(sampled_moments(design_of(GAUSSIAN * [1, 1, 1, 30])), False)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -263,7 +264,7 @@ def test_a_stream_standardises_once_it_has_seen_enough(rows):
     for start in range(0, 2000, rows):
         model.partial_fit(X[start : start + rows], y[start : start + rows])
         known = start + rows >= 32
-        assert model._units.standardize is True if known else model._units.standardize == "auto"
+        assert model._units["standardize"] is (True if known else None)
     assert model.score(X, y) > ridge_score(X, y) - 0.02
 
 
@@ -279,7 +280,7 @@ def test_a_stream_of_standardised_rows_is_left_alone():
         part = slice(start, start + 50)
         auto.partial_fit(GAUSSIAN[part], y[part])
         bare.partial_fit(GAUSSIAN[part], y[part])
-    assert auto._units.standardize is False
+    assert auto._units["standardize"] is False
     np.testing.assert_array_equal(auto.coef_, bare.coef_)
 
 
@@ -290,7 +291,7 @@ def test_partial_fit_after_fit_keeps_the_coordinates():
     before = model.score(X, y)
     for i in range(20):
         model.partial_fit(X[i : i + 1], y[i : i + 1])
-    assert model._units.moments.rows == 620
+    assert model._units["moments"]["rows"] == 620
     assert model.score(X, y) > before - 0.02
 
 
@@ -307,7 +308,7 @@ def test_the_gain_of_a_step_is_below_the_distance_to_the_optimum(loss):
     for share in (0.0, 0.5, 0.9):
         theta = problem.zeros()
         theta[:-1, 0], theta[-1] = share * best.coef_.ravel(), best.intercept_
-        left = problem.objective(theta) - best.loss_
+        left = problem.value(theta) - best.loss_
         gain = remaining_gain(problem, theta)
         assert 0.1 * left < gain <= left * (1 + 1e-6)
 

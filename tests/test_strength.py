@@ -54,12 +54,11 @@ def numpy_descent(X, y, rule, l1, l2, size, epochs, outputs):
     X, n = np.asarray(X.toarray() if hasattr(X, "toarray") else X), len(y)
     theta, state = np.zeros((X.shape[1] + 1, outputs)), {}
     prox = numpy_penalty(rule, l1, l2, size < n)
-    for first in [*range(0, n, size)] * epochs:
-        rows = slice(first, first + size)
+    for rows in reference.batches(n, size) * epochs:
         g = reference.loss_gradient(theta, X[rows], y[rows])
         if rule not in reference.DECOUPLED:
             g[:-1] += l2 * theta[:-1]
-        state["squares"] = np.sum(X[first] ** 2) + 1
+        state["squares"] = np.sum(X[rows.start] ** 2) + 1
         theta = reference.RULES[rule](theta, g, RATE, state, prox)
     return theta
 
@@ -79,13 +78,18 @@ def rule_of(name, kind, size, n):
     return (name, [float(getattr(rule, parameter)) for parameter in rule._order]), rule.slots
 
 
+def steps_of(n, size, columns=1, rate=RATE):
+    """One epoch in batches of at most `size` rows, for the core."""
+    return (n, -(-n // size), 0), np.full((1, columns), rate), 1, 0.0
+
+
 def core_descent(problem, name, kind, shape, size, n, epochs):
     (rule, slots) = rule_of(name, kind, size, n)
     theta = np.zeros(shape)
     state = tuple(np.zeros(shape) for _ in range(slots))
     descent = core.Descent64(theta, state, None, (0, 0.0), None, (0, 0))
     for _ in range(epochs):  # an epoch continues where the one before ended
-        core.run(problem, descent, rule, None, (0, n), (size, np.full((1, 1), RATE), 1, 0.0))
+        core.run(problem, descent, rule, None, (0, n), steps_of(n, size))
     return theta
 
 
@@ -163,7 +167,7 @@ def test_value_and_gradient_norm(kind):
     slope = reference.loss_gradient(theta, X, y)[:, 0] + np.append(l2 * factors * w, 0)
     descent = core.Descent64(theta, (), None, (0, 0.0), None, (0, 0))
     _, _, penalty, norm, _ = core.run(
-        problem, descent, ("plain", []), None, (0, 30), (30, np.full((1, 1), 0.01), 1, 0.0)
+        problem, descent, ("plain", []), None, (0, 30), steps_of(30, 30, rate=0.01)
     )
     assert penalty == pytest.approx(expected, rel=1e-13)
     assert norm == pytest.approx(np.linalg.norm(slope), rel=1e-12)
@@ -182,7 +186,7 @@ def test_columns_apply_the_strength_of_each_feature(size, kind):
     theta = np.zeros((10, 4))
     state = tuple(np.zeros((10, 4)) for _ in range(slots))
     descent = core.Descent64(theta, state, None, (0, 0.0), None, (0, 0))
-    plan = (size, np.full((1, 4), RATE), 1, 0.0)
+    plan = steps_of(64, size, 4)
     core.run_columns(problem, descent, rule, None, (0, 64), plan)
     before = theta.copy()
     _, _, penalties, _ = core.run_columns(problem, descent, rule, None, (0, 64 if size > 1 else 1), plan)

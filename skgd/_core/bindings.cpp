@@ -306,19 +306,25 @@ template <class T> struct BoundDescent {
 using Numbers = std::tuple<double, double, double, double, int64_t>;
 using Rule = std::pair<std::string, std::vector<double>>;
 using Span = std::pair<int64_t, int64_t>;
-using Steps = std::tuple<int64_t, Matrix<const double>, int, double>;  // batch size, rates, threads, longest gradient
+using Cut = std::tuple<int64_t, int64_t, int64_t>;  // rows and batches of an epoch, the first batch of the span
+using Steps = std::tuple<Cut, Matrix<const double>, int, double>;  // and rates, threads, longest gradient
 
 Optimizer optimizer_of(const Rule& rule) { return make_optimizer(rule.first, rule.second); }
 
 Plan plan_of(int64_t n, Optional<Order*> order, Span span, const Steps& steps) {
-  const auto& [batch_size, rates, threads, max_gradient_norm] = steps;
+  const auto& [cut, rates, threads, max_gradient_norm] = steps;
+  const auto& [rows_of_epoch, count, first] = cut;
   if (span.first < 0 || span.second < 0 || span.first + span.second > n) refuse("The span lies outside of the rows.");
   if (order) check_size("order", int64_t((*order)->values().size()), n);
-  if (batch_size < 1) refuse("A batch holds at least one row.");
+  const Batches batches{rows_of_epoch, count, first};
+  if (count < 1 || count > rows_of_epoch || first < 0 || first >= count) refuse("A batch holds at least one row.");
+  const int64_t updates = batches.count(span.second);
+  if (first + updates > count || batches.begin(updates) - batches.begin(0) != span.second)
+    refuse("The span ends within a batch.");
   const Rows rows = order ? (*order)->rows(span.first, span.second) : Rows{nullptr, span.first, span.second};
   const int64_t width = int64_t(rates.shape(1)), given = int64_t(rates.shape(0));
-  Plan plan{rows, batch_size, rates.data(), width, given == 1 ? 0 : width, threads, max_gradient_norm};
-  if (given != 1 && given < plan.updates()) refuse("One rate, or one for each update, is needed.");
+  Plan plan{rows, batches, rates.data(), width, given == 1 ? 0 : width, threads, max_gradient_norm};
+  if (given != 1 && given < updates) refuse("One rate, or one for each update, is needed.");
   return plan;
 }
 

@@ -31,7 +31,7 @@ template <class T> class ColumnDescent {
 
   template <class Rule> ColumnSums run(const Rule& rule, Control& control) {
     const int64_t updates = plan_.updates();
-    const bool steps = plan_.batch_size == 1 && std::is_same_v<Rule, Plain> && problem_.penalty.smooth();
+    const bool steps = plan_.largest_batch() == 1 && std::is_same_v<Rule, Plain> && problem_.penalty.smooth();
     Theta<T> theta{descent_.theta, gradient_.data(), descent_.slots, rates_.data(), false};
     plan_.rates_of(0, rates_);
     for (int64_t u = 0; u < updates && !control.stop; ++u) {

@@ -43,19 +43,34 @@ template <class T> struct Descent {
   uint64_t dropout_seed = 0;  // together with t
 };
 
+// An epoch of n rows is cut into batches of sizes that differ by one at most: batch u of `batches` begins at row
+// u n / batches of the order. A plan has the rows of batches `first` and later ones.
+struct Batches {
+  int64_t n, batches, first;
+
+  int64_t begin(int64_t u) const { return (first + u) * n / batches; }
+  int64_t largest() const { return (n + batches - 1) / batches; }
+  // Batches that so many rows make; they must end where a batch does.
+  int64_t count(int64_t rows) const {
+    const int64_t end = begin(0) + rows;
+    return (end * batches + n - 1) / n - first;
+  }
+};
+
 struct Plan {
   Rows rows;
-  int64_t batch_size;
+  Batches batches;
   const double* rates;       // (updates or 1, rate_columns)
   int64_t rate_columns = 1;  // 1, or one a column of theta
   int64_t rate_stride = 1;   // from update to update; 0 where one rate serves all
   int threads = 1;
   double max_gradient_norm = 0;  // longer gradients of the loss are shortened to it; 0: none is
 
-  int64_t updates() const { return (rows.count + batch_size - 1) / batch_size; }
+  int64_t updates() const { return batches.count(rows.count); }
+  int64_t largest_batch() const { return batches.largest(); }
   Rows batch(int64_t u) const {
-    const int64_t start = u * batch_size;
-    return rows.part(start, std::min(batch_size, rows.count - start));
+    const int64_t start = batches.begin(u) - batches.begin(0);
+    return rows.part(start, batches.begin(u + 1) - batches.begin(u));
   }
   double rate(int64_t u) const { return rates[u * rate_stride]; }
   template <class T> void rates_of(int64_t u, Buffer<T>& out) const {

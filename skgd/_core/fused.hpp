@@ -6,7 +6,7 @@
 namespace skgd {
 
 template <class T> bool per_sample_applies(const Problem<T>& problem, const Plan& plan, const Optimizer& optimizer) {
-  return plan.batch_size == 1 && std::holds_alternative<Plain>(optimizer) && problem.penalty.smooth() &&
+  return plan.largest_batch() == 1 && std::holds_alternative<Plain>(optimizer) && problem.penalty.smooth() &&
          problem.layers.size() == 1 && plan.max_gradient_norm == 0 && std::holds_alternative<Dense<T>>(problem.design);
 }
 

@@ -14,7 +14,7 @@ template <class T>
 bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Plan& plan, const Optimizer& optimizer) {
   const bool plain = std::holds_alternative<Plain>(optimizer) || std::holds_alternative<Cumulative>(optimizer);
   const bool adaptive = std::holds_alternative<Adagrad>(optimizer) || std::holds_alternative<Ftrl>(optimizer);
-  if (!plain && !(adaptive && plan.batch_size == 1)) return false;
+  if (!plain && !(adaptive && plan.largest_batch() == 1)) return false;
   if (problem.layers.size() > 1 || plan.max_gradient_norm > 0) return false;
   if (descent.gradient) return false;  // none is formed here
   if (descent.average.values && (!problem.penalty.smooth() || adaptive)) return false;
@@ -28,7 +28,7 @@ bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Pl
           return double(x.indptr[x.n]) / double(std::max<int64_t>(1, x.n));
       },
       problem.design);
-  return 2 * double(plan.batch_size) * row < double(problem.d());
+  return 2 * double(plan.largest_batch()) * row < double(problem.d());
 }
 
 // P is the penalty of a weight (penalty.hpp).
@@ -50,7 +50,7 @@ template <class T, class I, class Rule, class P> class Lazy {
   }
 
   Outcome run(const Plan& plan, Control& control) {
-    const int64_t updates = plan.updates(), m = plan.batch_size;
+    const int64_t updates = plan.updates(), m = plan.largest_batch();
     Buffer<T> z(m * K_), mean_step(m * K_), rates(K_);
     TargetBuffer<T> targets;
     Outcome outcome;
@@ -60,7 +60,7 @@ template <class T, class I, class Rule, class P> class Lazy {
         apply_all_penalties();
         report(problem_, descent_.theta, batch, outcome);
       }
-      for (int64_t i = 0; i < batch.count; ++i) prefetch_ahead(plan.rows, u * m + i);
+      for (int64_t i = 0; i < batch.count; ++i) prefetch_ahead(plan.rows, batch.first - plan.rows.first + i);
       int64_t touched = forward(batch, z.data());
       const Block<T> block = targets.block(problem_, batch, z.data());
       const double loss = std::visit([&](auto& l) { return slopes_of(l, block); }, problem_.loss);
