@@ -9,7 +9,7 @@ import numpy as np
 from ._descent import Descent
 from ._design import DenseDesign, Design, Standard
 from ._moments import Moments
-from ._options import Objective
+from ._options import Objective, Options
 from ._problem import Problem
 from ._targets import OutputUnits, Targets
 
@@ -79,18 +79,17 @@ class Units:
     moments: Moments | None = None
     curvature: float = 0.0  # sum over rows of the scale of the loss's second derivative
     outputs: Moments | None = None  # of y, for perceptrons
-    of_y: bool = True  # whether outputs get units of their own
+    of_y: bool | None = None  # whether outputs get units of their own; None: where y asks for it
 
     @classmethod
-    def of_fit(
-        cls, standardize: bool | None, design: Design, targets: Targets, objective: Objective
-    ) -> Units:
+    def of_fit(cls, options: Options, design: Design, targets: Targets) -> Units:
         """Those of a fit to all rows."""
-        of_y = standardize is not False
+        objective = options.objective
+        standardize = options.standardize
         if standardize is None:
             sample = sampled_moments(design, targets.weight)
             standardize = asks_for_units(sample, objective.fit_intercept)
-        return cls(standardize, of_y=of_y).after(design, targets, objective)
+        return cls(standardize, of_y=options.standardize_outputs).after(design, targets, objective)
 
     def after(self, design: Design, targets: Targets, objective: Objective) -> Units:
         """With some more rows."""
@@ -118,14 +117,14 @@ class Units:
         """Moments of y with some more rows, where it is a number that the last layer could give."""
         loss, network = objective.loss, objective.network
         numbers = network is not None and network.hidden and loss.task == "regression" and not loss.log_link
-        if not (self.of_y and numbers):
+        if self.of_y is False or not numbers:
             return None
         found = DenseDesign(targets.y.reshape(len(targets.y), -1)).moments(targets.weight)
         return found if self.outputs is None else self.outputs + found
 
     def output_units(self, objective: Objective) -> OutputUnits | None:
         """Units of the outputs in which y is about standardised; None where it is so already."""
-        if self.outputs is None or not (self.standardize or asks_for_units(self.outputs, True)):
+        if self.outputs is None or not (self.of_y or asks_for_units(self.outputs, True)):
             return None
         deviations = self.outputs.deviations(self.outputs.mean)
         shift = self.outputs.mean if objective.fit_intercept else np.zeros_like(deviations)

@@ -50,7 +50,7 @@ standardize : bool or "auto", default="auto"
     standardised already: a sample of the rows has non-zeros of a size (root mean square) between 1/3 and
     3, and means within 1.5 standard deviations of zero. With a learning rate of your own, "auto" leaves
     the features as they are. ``partial_fit`` decides once it has seen 32 rows. Perceptrons for regression
-    standardise y in the same way, and undo it in the last layer.
+    with ``learning_rate="auto"`` standardise y in the same way, and undo it in the last layer.
 max_iter : int, default=1000
     Maximum number of epochs.
 tol : float or None, default=1e-4

@@ -158,7 +158,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         """
         options = options_of(self)
         rows = self._training_rows(options, X, y, sample_weight, (X_val, y_val))
-        units = Units.of_fit(options.standardize, design_of(rows.X), rows.targets, options.objective)
+        units = Units.of_fit(options, design_of(rows.X), rows.targets)
         design, targets = self._in_units(units, options, rows.X, rows.targets)
         previous = self._previous(rows.task) if self.warm_start else None
         fit = begin_fit(options, design, targets, previous, self._start(options, coef_init, intercept_init))
@@ -232,7 +232,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
     @classmethod
     def _problem_of(cls, options: Options, X, targets: Targets) -> Problem:
         """The problem of a fit to these rows."""
-        units = Units.of_fit(options.standardize, design_of(X), targets, options.objective)
+        units = Units.of_fit(options, design_of(X), targets)
         return Problem(*cls._in_units(units, options, X, targets), options.objective)
 
     def _start(self, options: Options, coef_init, intercept_init) -> Callable | None:
@@ -367,7 +367,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
     def _known_units(self, options: Options) -> Units:
         """What a stream has told of the units of the features before the next rows."""
         state = getattr(self, "_units", None)
-        fresh = Units(options.standardize, of_y=options.standardize is not False)
+        fresh = Units(options.standardize, of_y=options.standardize_outputs)
         known = fresh if state is None else Units.from_state(state)
         changed = options.standardize is not None and options.standardize != known.standardize
         return fresh if changed else known

@@ -111,6 +111,11 @@ class Options:
         rows = {1: "one row", n: "all rows"}.get(b, f"{b} rows")
         return f"solver={self.solver!r} ({rows} per update)"
 
+    @property
+    def standardize_outputs(self) -> bool | None:
+        """Whether perceptrons standardise y; None: where its unit asks for it. Never under a given rate."""
+        return self.standardize if self.learning_rate is None else False
+
     def with_rate(self, rate: float | None, alpha: float | None = None) -> Options:
         """The same with another learning rate (None: automatic) and strength of the penalty."""
         objective = self.objective if alpha is None else self.objective.with_alpha(alpha)
@@ -175,9 +180,8 @@ def loss_of(estimator) -> Loss:
             f"loss={estimator.loss!r} is not a {estimator._task} loss; {type(estimator).__name__} takes one "
             f"of {sorted(loss_names(estimator._task))} or a skgd.losses.Loss of that task."
         )
-    _check_range(loss, "epsilon", 0, np.inf, closed_left=loss.name != "huber")
-    _check_range(loss, "quantile", 0, 1)
-    _check_range(loss, "power", 1, 2)
+    for name, limits in loss._ranges.items():
+        _check_range(loss, name, *limits)
     return loss
 
 

@@ -72,6 +72,7 @@ class Loss(BaseEstimator):
     bounded_slope = False
     has_probabilities = False
     log_link = False
+    _ranges: dict[str, tuple] = {}  # of parameters: least, most, and whether the least is allowed
     least_at_zero = False  # the objective is lowest at zero parameters
 
     def value_and_slope(self, y: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -228,6 +229,7 @@ class Huber(Loss):
     """
 
     name = "huber"
+    _ranges = {"epsilon": (0, np.inf)}
     bounded_slope = True
 
     def __init__(self, epsilon: float = 1.35):
@@ -260,6 +262,7 @@ class Quantile(Loss):
     """
 
     name = "quantile"
+    _ranges = {"quantile": (0, 1)}
     smooth = False
     bounded_slope = True
 
@@ -290,6 +293,7 @@ class EpsilonInsensitive(Loss):
     """
 
     name = "epsilon_insensitive"
+    _ranges = {"epsilon": (0, np.inf, True)}
     smooth = False
     bounded_slope = True
 
@@ -310,6 +314,7 @@ class SquaredEpsilonInsensitive(Loss):
     """
 
     name = "squared_epsilon_insensitive"
+    _ranges = {"epsilon": (0, np.inf, True)}
 
     def __init__(self, epsilon: float = 0.1):
         self.epsilon = epsilon
@@ -368,6 +373,7 @@ class Tweedie(_LogLinkLoss):
     """
 
     name = "tweedie"
+    _ranges = {"power": (1, 2)}
 
     def __init__(self, power: float = 1.5):
         self.power = power

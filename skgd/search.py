@@ -95,27 +95,13 @@ class _CrossValidated(LinearModel):
     def _fitted_task(self):
         return self.best_estimator_._fitted_task()
 
-    def sparsify(self) -> Self:
-        """Turn ``coef_`` into a CSR matrix; see :meth:`GDRegressor.sparsify`.
+    @property
+    def sparsify(self):
+        raise AttributeError("sparsify is not available for a search: use best_estimator_.sparsify.")
 
-        Returns
-        -------
-        self : object
-            The search.
-        """
-        self.best_estimator_.sparsify()
-        return self
-
-    def densify(self) -> Self:
-        """Turn ``coef_`` back into an array; see :meth:`GDRegressor.densify`.
-
-        Returns
-        -------
-        self : object
-            The search.
-        """
-        self.best_estimator_.densify()
-        return self
+    @property
+    def densify(self):
+        raise AttributeError("densify is not available for a search: use best_estimator_.densify.")
 
     def strip(self) -> Self:
         """Drop what only further training needs; see :meth:`GDRegressor.strip`.

@@ -237,4 +237,4 @@ def test_estimator_tags():
         assert tags.target_tags.required
     assert get_tags(GDRegressor()).target_tags.multi_output
     assert get_tags(GDClassifier()).classifier_tags.multi_class
-    assert get_tags(estimator("poisson")).target_tags.positive_only is False
+    assert get_tags(estimator("poisson")).target_tags.positive_only is True

@@ -98,10 +98,10 @@ def test_an_update_goes_along_the_gradient_of_the_whole_objective(outputs):
     """Its penalty included, which acts on the original weights."""
     X, y = friedman(60, outputs)
     model = GDMLPRegressor(solver="batch", optimizer="plain", learning_rate=1e-3, alpha=0.5, **SIZES)
-    model.set_params(max_iter=1, tol=None, standardize=True, hidden_layer_sizes=(4,))
-    options = options_of(model)
+    model.set_params(max_iter=1, tol=None, hidden_layer_sizes=(4,))
     problem = model._objective_of(X, y / np.abs(y).max(axis=0))
-    fit = begin_fit(options, problem.design, problem.targets)
+    units = OutputUnits(np.full(outputs, 0.5), np.linspace(0.2, 3.0, outputs))
+    fit = begin_fit(options_of(model), problem.design, problem.targets.in_units(units))
     before = fit.descent.theta.copy()
     train(fit)
     along, step = (before - fit.descent.theta) / 1e-3, 1e-6
@@ -117,11 +117,17 @@ def test_an_update_goes_along_the_gradient_of_the_whole_objective(outputs):
 def test_y_that_is_about_standardised_is_left_alone():
     X, y = friedman()
     y = (y - y.mean()) / y.std()
-    objective = options_of(GDMLPRegressor()).objective
-    design, targets = design_of(X), GDMLPRegressor()._objective_of(X, y).targets
-    assert Units.of_fit(None, design, targets, objective).output_units(objective) is None
-    assert Units.of_fit(True, design, targets, objective).output_units(objective) is not None
-    assert Units.of_fit(False, design, targets.with_weight(None), objective).output_units(objective) is None
+
+    def units_of(y, **params):
+        options = options_of(GDMLPRegressor(**params))
+        targets = GDMLPRegressor(standardize=False)._objective_of(X, y).targets
+        return Units.of_fit(options, design_of(X), targets).output_units(options.objective)
+
+    assert units_of(y) is None
+    assert units_of(y, standardize=True) is not None
+    assert units_of(4 * y, standardize=False) is None
+    assert units_of(4 * y, learning_rate=0.1, standardize=True) is None
+    assert units_of(4 * y).scale == pytest.approx([4.0])
 
 
 @pytest.mark.parametrize("loss", sorted(name for name, loss in LOSSES.items() if loss.task == "regression"))

@@ -107,7 +107,7 @@ def test_what_has_no_twin_is_named():
     with pytest.raises(ValueError, match="loss='hinge'"):
         GDMLPClassifier("hinge", **SIZES).fit(X, y).to_sklearn()
     with pytest.raises(ValueError, match="log link"):
-        GDMLPRegressor("gamma", **SIZES).fit(X, y).to_sklearn()
+        GDMLPRegressor("gamma", **SIZES).fit(X, y + 1).to_sklearn()
     with pytest.raises(ValueError, match="loss=Own"):
         GDClassifier(Own()).fit(X, y).to_sklearn()
 

@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import (
 
 import skgd
 from skgd import losses
-from skgd._step_size import mean_squares
+from skgd._design import design_of
 from skgd.optimizers import OPTIMIZERS
 
 LOSSES = ["squared_error", "huber", "poisson", "log_loss", "hinge"]
@@ -185,8 +185,9 @@ def test_the_spread_of_the_targets_is_that_of_repeated_rows(weight):
 def test_mean_squares_are_those_of_repeated_rows(storage):
     X, _ = make(n=50)
     weight = np.random.default_rng(0).integers(0, 4, 50)
-    expected = mean_squares(np.repeat(X, weight, axis=0))
-    np.testing.assert_allclose(mean_squares(storage(X), weight.astype(float)), expected, rtol=1e-12)
+    expected = design_of(np.repeat(X, weight, axis=0)).mean_squares()
+    found = design_of(storage(X)).mean_squares(weight.astype(float))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("storage", STORAGES)
