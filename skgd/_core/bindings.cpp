@@ -109,7 +109,7 @@ using Hidden = std::tuple<std::vector<int64_t>, std::string, double>;  // widths
 template <class T> struct BoundProblem {
   Problem<T> core;
   std::vector<nb::object> kept;  // the arrays the core points into
-  Buffer<T> ones;                // likewise
+  Buffer<T> ones, offset;        // likewise
   Guard* guard = nullptr;        // of the run in progress
 
   BoundProblem(nb::object rows, nb::object standard, nb::tuple targets, nb::object loss, nb::tuple penalty,
@@ -161,33 +161,42 @@ template <class T> struct BoundProblem {
   }
 
   void set_design(nb::object rows, nb::object standard) {
-    Dense<T> dense{};
     if (nb::isinstance<nb::tuple>(rows)) {
       auto parts = nb::cast<nb::tuple>(rows);
       Vector<const int64_t> probe;
-      const bool wide = nb::try_cast(parts[1], probe, false);
-      auto as_dense = [&](auto x) {
-        dense = {x.data, x.n, x.d, nullptr, nullptr, x.indices, x.indptr, wide};
-        return x;
-      };
-      if (wide)
-        core.design = as_dense(csr<int64_t>(parts));
+      if (nb::try_cast(parts[1], probe, false))
+        core.design = csr<int64_t>(parts);
       else
-        core.design = as_dense(csr<int32_t>(parts));
+        core.design = csr<int32_t>(parts);
     } else {
       auto x = keep<Matrix<const T>>(rows);
-      dense.data = x.data(), dense.n = int64_t(x.shape(0)), dense.d = int64_t(x.shape(1));
-      core.design = dense;
+      core.design = Dense<T>{x.data(), int64_t(x.shape(0)), int64_t(x.shape(1))};
     }
     check_rows(core.n());
-    if (standard.is_none()) return;
-    auto pair = nb::cast<nb::tuple>(standard);
-    const auto center = keep<Vector<const T>>(pair[0]), inverse_scale = keep<Vector<const T>>(pair[1]);
+    if (!standard.is_none()) standardize(nb::cast<nb::tuple>(standard));
+  }
+
+  // Rows are (x - center) * inverse_scale from now on.
+  void standardize(nb::tuple standard) {
+    const auto center = keep<Vector<const T>>(standard[0]), inverse_scale = keep<Vector<const T>>(standard[1]);
     check_size("center", int64_t(center.size()), core.d());
     check_size("inverse_scale", int64_t(inverse_scale.size()), core.d());
-    dense.center = center.data(), dense.inverse_scale = inverse_scale.data();
-    core.penalty.strength.scale = dense.inverse_scale;
-    core.design = dense;
+    core.penalty.strength.scale = inverse_scale.data();
+    if (auto* dense = std::get_if<Dense<T>>(&core.design)) {
+      dense->center = center.data(), dense->inverse_scale = inverse_scale.data();
+      return;
+    }
+    bool centered = false;
+    for (int64_t j = 0; j < core.d(); ++j) {
+      offset.push_back(-center.data()[j] * inverse_scale.data()[j]);
+      centered |= offset[j] != 0;
+    }
+    auto set = [&](auto& csr) {
+      csr.inverse_scale = inverse_scale.data();
+      if (centered) csr.offset = offset.data();
+    };
+    if (auto* csr = std::get_if<Csr<T, int32_t>>(&core.design)) set(*csr);
+    if (auto* csr = std::get_if<Csr<T, int64_t>>(&core.design)) set(*csr);
   }
 
   // (l1, l2) or (name, parameters), and then, if wanted, an array (d,) of factors of its strength for each feature.

@@ -1,4 +1,4 @@
-// The rows of X: dense (as they are, or standardised on the fly) or CSR. Nothing here is copied or owned: the arrays
+// The rows of X: dense or CSR, as they are or standardised on the fly. Nothing here is copied or owned: the arrays
 // belong to the caller, need no alignment, and hold what the bindings have checked (indices in 0 .. d - 1, indptr that
 // starts with 0 and never falls).
 #pragma once
@@ -9,11 +9,16 @@
 
 namespace skgd {
 
+// CSR rows. With `inverse_scale` and `offset` they stand for the dense rows x * inverse_scale + offset, which are never
+// formed: the offset is the same for all rows, so that a block of rows costs its non-zeros and d. A null offset is
+// zero.
 template <class T, class I> struct Csr {
   const T* data;
   const I* indices;
   const I* indptr;
   int64_t n, d;
+  const T* inverse_scale = nullptr;  // (d,)
+  const T* offset = nullptr;         // (d,)
 
   int64_t begin(int64_t i) const { return indptr[i]; }
   int64_t count(int64_t i) const { return indptr[i + 1] - indptr[i]; }
@@ -21,50 +26,80 @@ template <class T, class I> struct Csr {
     prefetch(data + begin(i), count(i) * int64_t(sizeof(T)));
     prefetch(indices + begin(i), count(i) * int64_t(sizeof(I)));
   }
+
+  // z (columns) += W' offset, the offset's part of the scores of every row, for W (d, columns).
+  void add_offset_scores(const T* W, int64_t columns, T* z) const {
+    if (!offset) return;
+    if (columns == 1)
+      z[0] += dot(offset, W, d);
+    else
+      dot_columns(offset, W, d, columns, z);
+  }
+  // G (d, columns) += offset totals', the offset's part of a gradient, for slopes summed over rows in totals (columns).
+  void add_offset_gradient(const T* totals, int64_t columns, T* G) const {
+    if (!offset) return;
+    if (columns == 1) return add_row(G, totals[0], offset, d);
+    for (int64_t j = 0; j < d; ++j) add_columns(G + j * columns, offset[j], totals, columns);
+  }
+  // |offset|^2, and |x|^2 of a row, given that number.
+  double offset_squares() const {
+    double total = 0;
+    for (int64_t j = 0; offset && j < d; ++j) total += square(offset[j]);
+    return total;
+  }
+  double row_squares(int64_t i, double of_offset) const {
+    if (!inverse_scale) return double(dot(data + begin(i), data + begin(i), count(i)));
+    double total = of_offset;
+    for (int64_t p = begin(i), end = p + count(i); p < end; ++p) {
+      const int64_t j = indices[p];
+      const T o = offset ? offset[j] : T(0);
+      total += square(data[p] * inverse_scale[j] + o) - square(o);
+    }
+    return total;
+  }
+
+ private:
+  static double square(T value) { return double(value) * double(value); }
 };
 
-// Dense rows. With `center` and `inverse_scale` a row is (x - center) * inverse_scale, written into the
-// caller's buffer; then the source may also be CSR, whose standardised rows are dense.
+// The values of CSR rows, in the coordinates of the design but without the offset. Those of one row are valid until the
+// next is asked for.
+template <class T> class CsrValues {
+ public:
+  template <class I> const T* of_row(const Csr<T, I>& x, int64_t i) {
+    const T* values = x.data + x.begin(i);
+    if (!x.inverse_scale) return values;
+    const int64_t count = x.count(i);
+    const I* indices = x.indices + x.begin(i);
+    if (int64_t(buffer_.size()) < count) buffer_.resize(count);
+    for (int64_t p = 0; p < count; ++p) buffer_[p] = values[p] * x.inverse_scale[indices[p]];
+    return buffer_.data();
+  }
+
+ private:
+  Buffer<T> buffer_;
+};
+
+// Dense rows. With `center` and `inverse_scale` a row is (x - center) * inverse_scale, written into the caller's
+// buffer.
 template <class T> struct Dense {
   const T* data;
   int64_t n, d;
   const T* center = nullptr;         // (d,)
   const T* inverse_scale = nullptr;  // (d,)
-  const void* indices = nullptr;
-  const void* indptr = nullptr;
-  bool has_int64 = false;  // indices and indptr
 
   bool buffered() const { return center != nullptr; }
 
   const T* row(int64_t i, T* buffer) const {
     if (!buffered()) return data + i * d;
-    if (!indptr) {
-      const T* __restrict x = data + i * d;
-      T* __restrict out = buffer;
-      const T* __restrict m = center, * __restrict s = inverse_scale;
-      for (int64_t j = 0; j < d; ++j) out[j] = (x[j] - m[j]) * s[j];
-    } else if (has_int64) {
-      fill<int64_t>(i, buffer);
-    } else {
-      fill<int32_t>(i, buffer);
-    }
+    const T* __restrict x = data + i * d;
+    T* __restrict out = buffer;
+    const T* __restrict m = center, * __restrict s = inverse_scale;
+    for (int64_t j = 0; j < d; ++j) out[j] = (x[j] - m[j]) * s[j];
     return buffer;
   }
 
-  [[gnu::always_inline]] void prefetch_row(int64_t i) const {
-    if (!indptr) prefetch(data + i * d, d * int64_t(sizeof(T)));
-  }
-
- private:
-  template <class I> void fill(int64_t i, T* out) const {
-    for (int64_t j = 0; j < d; ++j) out[j] = -center[j] * inverse_scale[j];
-    const I* columns = static_cast<const I*>(indices);
-    const I* ends = static_cast<const I*>(indptr);
-    for (I p = ends[i]; p < ends[i + 1]; ++p) {
-      const int64_t j = columns[p];
-      out[j] = (data[p] - center[j]) * inverse_scale[j];
-    }
-  }
+  [[gnu::always_inline]] void prefetch_row(int64_t i) const { prefetch(data + i * d, d * int64_t(sizeof(T))); }
 };
 
 template <class T> using Design = std::variant<Dense<T>, Csr<T, int32_t>, Csr<T, int64_t>>;

@@ -57,15 +57,15 @@ template <class T> std::array<double, 3> row_moments(const Problem<T>& problem) 
   };
   std::visit(
       [&](const auto& x) {
-        if constexpr (requires { x.center; }) {
+        if constexpr (requires { x.buffered(); }) {
           Buffer<T> buffer(x.buffered() ? x.d : 0);
           for (int64_t i = 0; i < x.n; ++i) {
             const T* row = x.row(i, buffer.data());
             add(i, double(dot(row, row, x.d)));
           }
         } else {
-          for (int64_t i = 0; i < x.n; ++i)
-            add(i, double(dot(x.data + x.indptr[i], x.data + x.indptr[i], int64_t(x.indptr[i + 1] - x.indptr[i]))));
+          const double of_offset = x.offset_squares();
+          for (int64_t i = 0; i < x.n; ++i) add(i, x.row_squares(i, of_offset));
         }
       },
       problem.design);

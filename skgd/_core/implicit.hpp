@@ -9,12 +9,12 @@ namespace skgd {
 template <class T> double squared_length(const Problem<T>& problem, int64_t i) {
   const double squares = std::visit(
       [&](const auto& x) {
-        if constexpr (requires { x.center; }) {
+        if constexpr (requires { x.buffered(); }) {
           Buffer<T> buffer(x.buffered() ? x.d : 0);
           const T* row = x.row(i, buffer.data());
           return double(dot(row, row, x.d));
         } else {
-          return double(dot(x.data + x.begin(i), x.data + x.begin(i), x.count(i)));
+          return x.row_squares(i, x.offset_squares());
         }
       },
       problem.design);

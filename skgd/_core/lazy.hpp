@@ -22,10 +22,10 @@ bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Pl
   if (plain && problem.penalty.l2() > 0 && !problem.penalty.strength.uniform()) return false;
   const double row = std::visit(
       [](auto& x) -> double {
-        if constexpr (requires { x.center; })
-          return double(x.d);
+        if constexpr (requires { x.inverse_scale && x.indptr; })
+          return x.inverse_scale ? double(x.d) : double(x.indptr[x.n]) / double(std::max<int64_t>(1, x.n));
         else
-          return double(x.indptr[x.n]) / double(std::max<int64_t>(1, x.n));
+          return double(x.d);
       },
       problem.design);
   return 2 * double(plan.largest_batch()) * row < double(problem.d());

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "blocks.hpp"
+#include "gemm.hpp"
 #include "problem.hpp"
 
 namespace skgd {
@@ -18,7 +19,7 @@ template <class T> class Linear final : public Model<T> {
     block_rows_ = dense ? std::clamp<int64_t>((32 << 10) / row_bytes, 4, 64) : 64;
     block_rows_ -= block_rows_ % 4;
     prefetch_distance_ = dense ? std::max<int64_t>(1, (8 << 10) / row_bytes) : 0;
-    z_.resize(block_rows_ * columns_);
+    z_.resize(block_rows_ * columns_), shift_.resize(columns_);
     rows_.resize(block_rows_), prefetched_.resize(block_rows_);
     if (auto* dense = std::get_if<Dense<T>>(&problem.design); dense && dense->buffered())
       buffer_.resize(block_rows_ * d_);
@@ -55,6 +56,8 @@ template <class T> class Linear final : public Model<T> {
   const Problem<T>& problem_;
   int64_t d_, columns_, block_rows_, prefetch_distance_;
   Buffer<T> z_, buffer_;
+  Buffer<T> shift_;      // (columns,) what all CSR rows of a block have in common
+  CsrValues<T> values_;  // of CSR rows
   std::vector<const T*> rows_, prefetched_;
   PaddedRow<T> row_{d_};
   TargetBuffer<T> targets_;
@@ -65,7 +68,7 @@ template <class T> class Linear final : public Model<T> {
     for (int64_t i = 0; i < m; ++i) {
       rows_[i] = design.row(rows[i], buffered ? buffer_.data() + i * d_ : nullptr);
       const int64_t next = rows.order ? rows.row_to_prefetch(i) : rows[i] + prefetch_distance_;
-      prefetched_[i] = next >= 0 && next < design.n && !design.indptr ? design.data + next * d_ : rows_[i];
+      prefetched_[i] = next >= 0 && next < design.n ? design.data + next * d_ : rows_[i];
     }
     if (columns_ == 1) {
       int64_t i = 0;
@@ -86,13 +89,14 @@ template <class T> class Linear final : public Model<T> {
   }
 
   template <class I> void forward(const Csr<T, I>& design, const T* theta, Rows rows, T* z) {
-    const T* intercept = theta + d_ * columns_;
+    std::copy_n(theta + d_ * columns_, columns_, shift_.data());
+    design.add_offset_scores(theta, columns_, shift_.data());
     for (int64_t i = 0; i < rows.count; ++i) {
       if (const int64_t next = rows.row_to_prefetch(i); next >= 0) design.prefetch_row(next);
-      const int64_t begin = design.begin(rows[i]);
+      const I* indices = design.indices + design.begin(rows[i]);
       T* zi = z + i * columns_;
-      sparse_dot(design.data + begin, design.indices + begin, design.count(rows[i]), theta, columns_, zi);
-      for (int64_t k = 0; k < columns_; ++k) zi[k] += intercept[k];
+      sparse_dot(values_.of_row(design, rows[i]), indices, design.count(rows[i]), theta, columns_, zi);
+      for (int64_t k = 0; k < columns_; ++k) zi[k] += shift_[k];
     }
   }
 
@@ -119,9 +123,12 @@ template <class T> class Linear final : public Model<T> {
   }
 
   template <class I> void backward(const Csr<T, I>& design, Rows rows, const T* slopes, T* gradient) {
+    std::fill(shift_.begin(), shift_.end(), T(0));
+    if (design.offset) add_sums(slopes, rows.count, columns_, shift_.data());
+    design.add_offset_gradient(shift_.data(), columns_, gradient);
     for (int64_t i = 0; i < rows.count; ++i) {
-      const int64_t begin = design.begin(rows[i]);
-      sparse_add(design.data + begin, design.indices + begin, design.count(rows[i]), slopes + i * columns_, gradient,
+      const I* indices = design.indices + design.begin(rows[i]);
+      sparse_add(values_.of_row(design, rows[i]), indices, design.count(rows[i]), slopes + i * columns_, gradient,
                  columns_);
     }
   }

@@ -81,6 +81,8 @@ template <class T> class Mlp final : public Model<T> {
   const T* delta_ = nullptr;  // (rows, columns) of it, of the first layer
   bool skips_zeros_ = false;  // dense rows are mostly zeros, and a block of them is in nonzeros_
   NonZeros<T> nonzeros_;
+  Buffer<T> shift_;          // (columns,) of the first layer: what all CSR rows of a block have in common
+  CsrValues<T> csr_values_;  // of CSR rows
   TargetBuffer<T> targets_;
   uint64_t seed_ = 0;  // of the dropout; 0: none is dropped
 
@@ -158,11 +160,13 @@ template <class T> class Mlp final : public Model<T> {
 
   template <class I> void first_layer(const Csr<T, I>& design, const T* W, const T* b, Rows rows, T* z) {
     const int64_t columns = layers_[0].columns;
+    shift_.assign(b, b + columns);
+    design.add_offset_scores(W, columns, shift_.data());
     for (int64_t i = 0; i < rows.count; ++i) {
-      const int64_t begin = design.begin(rows[i]);
+      const I* indices = design.indices + design.begin(rows[i]);
       T* zi = z + i * columns;
-      sparse_dot(design.data + begin, design.indices + begin, design.count(rows[i]), W, columns, zi);
-      for (int64_t k = 0; k < columns; ++k) zi[k] += b[k];
+      sparse_dot(csr_values_.of_row(design, rows[i]), indices, design.count(rows[i]), W, columns, zi);
+      for (int64_t k = 0; k < columns; ++k) zi[k] += shift_[k];
     }
   }
 
@@ -197,9 +201,12 @@ template <class T> class Mlp final : public Model<T> {
 
   template <class I> void add_inputs(const Csr<T, I>& design, int64_t, int64_t, T* gradient) {  // all of them
     const int64_t columns = layers_[0].columns;
+    shift_.assign(columns, T(0));
+    if (design.offset) add_sums(delta_, rows_.count, columns, shift_.data());
+    design.add_offset_gradient(shift_.data(), columns, gradient);
     for (int64_t i = 0; i < rows_.count; ++i) {
-      const int64_t begin = design.begin(rows_[i]);
-      sparse_add(design.data + begin, design.indices + begin, design.count(rows_[i]), delta_ + i * columns, gradient,
+      const I* indices = design.indices + design.begin(rows_[i]);
+      sparse_add(csr_values_.of_row(design, rows_[i]), indices, design.count(rows_[i]), delta_ + i * columns, gradient,
                  columns);
     }
   }
