@@ -247,3 +247,19 @@ def test_searches_show_their_best_estimator():
         shown, alone = (kind.from_estimator(each, *data) for each in (search, search.best_estimator_))
         for line, other in zip(shown.lines_, alone.lines_, strict=True):
             np.testing.assert_array_equal(line.get_ydata(), other.get_ydata())
+
+
+def test_axes_of_a_path_are_two_different_parameters():
+    X, y = make()
+    model = GDRegressor(max_iter=3, tol=None, record_path=True, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="two different parameters"):
+        DescentPathDisplay.from_estimator(model, X, y, parameters=(1, 1), resolution=5)
+
+
+def test_rates_that_lower_the_objective_by_orders_of_magnitude_are_drawn_on_a_log_scale():
+    rates, losses = np.array([1e-3, 1e-2, 1e-1, 1.0]), np.array([0.5, 0.05, 1e-4, 1e9])
+    display = LearningRateDisplay(rates, losses, start=1.0, stable_limit=0.5).plot()
+    assert display.ax_.get_yscale() == "log"
+    np.testing.assert_array_equal(display.diverged_.get_xdata(), [1.0])
+    assert 1.0 < display.diverged_.get_ydata()[0] <= 10.0  # a little above the start
+    np.testing.assert_array_equal(np.isnan(display.line_.get_ydata()), [False, False, False, True])
