@@ -8,7 +8,7 @@ import numpy as np
 
 from ._descent import Descent
 from ._design import DenseDesign, Design, Standard
-from ._moments import Moments
+from ._moments import Moments, on_grid
 from ._options import Objective, Options
 from ._problem import Problem
 from ._targets import OutputUnits, Targets
@@ -63,9 +63,10 @@ def standard_of(moments: Moments, fit_intercept: bool, softening: float = 0.0, d
     """
     center = np.zeros_like(moments.mean)
     if fit_intercept:  # which takes up the centre; exact in the precision of the rows
-        center = moments.mean.astype(dtype).astype(float)
+        center = moments.mean
     scale = np.sqrt(moments.deviations(center) ** 2 + softening)
-    return Standard(center, np.where(scale > 0, scale, 1.0))
+    scale = np.where(scale > 0, on_grid(scale, scale), 1.0)
+    return Standard(on_grid(center, scale).astype(dtype).astype(float), scale)
 
 
 @dataclass(frozen=True)

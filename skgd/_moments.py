@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Moments", "dense_moments", "moments_of", "sparse_moments"]
+__all__ = ["Moments", "dense_moments", "moments_of", "on_grid", "sparse_moments"]
 
 
 @dataclass
@@ -49,6 +49,16 @@ class Moments:
         """Root mean square of the non-zeros; 0 for features without any."""
         squares = self.squares + self.weight * self.mean**2
         return np.sqrt(np.divide(squares, self.filled, out=np.zeros_like(squares), where=self.filled > 0))
+
+
+def on_grid(values: np.ndarray, unit: np.ndarray | float) -> np.ndarray:
+    """Values on a grid of about 6e-11 units.
+
+    Sums of the same rows in another order, or with weights in place of repeated rows, differ by rounding.
+    On the grid they are the same number, so that equal problems keep equal paths.
+    """
+    _, exponent = np.frexp(unit)
+    return np.ldexp(np.round(np.ldexp(values, 34 - exponent)), exponent - 34)
 
 
 def moments_of(rows, weight: np.ndarray | None, moments_in: Callable) -> Moments:

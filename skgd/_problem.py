@@ -116,8 +116,25 @@ class Problem:
         """Parameters of a linear model that predicts about the best constant: no weights, an intercept."""
         theta, targets = self.zeros(), self.targets
         if self.fit_intercept and self.network is None:
-            theta[-1, : targets.columns] = self.loss._constant(targets.y, targets.weight)
+            theta[-1, : targets.columns] = self._best_constant()
         return theta
+
+    def _best_constant(self) -> np.ndarray:
+        """To a 256th of the range of y.
+
+        At the exact constant the gradient of the intercept is nothing but rounding, which rules that divide
+        by the size of gradients would take for a direction. Range and grid are the same whatever the order,
+        the weights or the unit of the rows, so equal problems keep equal paths.
+        """
+        targets = self.targets
+        best = np.asarray(self.loss._constant(targets.y, targets.weight), dtype=float)
+        if targets.codes or self.loss.log_link or self.loss.task != "regression":
+            return best
+        y = targets.y.reshape(self.n, -1)
+        y = y if targets.weight is None else y[targets.weight > 0]
+        low, span = y.min(axis=0).astype(float), np.ptp(y, axis=0).astype(float)
+        steps = np.round(256 * (best - low) / np.where(span > 0, span, 1.0))
+        return np.where(span > 0, low + steps * (span / 256), best)
 
     def initialise(self, theta: np.ndarray, seed: int, at_constant: bool = False) -> None:
         """Fill theta, zeros, with where a fit starts: linear models at zero or the best constant."""

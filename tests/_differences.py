@@ -110,7 +110,7 @@ if tuple(int(part) for part in sklearn.__version__.split(".")[:2]) >= (1, 7):
 
 # To be mended; not in the migration page.
 BUGS = {
-    r"test_sgd_l1\[SparseSGDClassifier\]": "the class that the translation makes cannot be pickled",
+    r"test_sgd_l1\[SparseSGDClassifier\]": "bug: the class that the translation makes cannot be pickled",
     r"test_underflow_or_overf?low": "bug: features of 1e300 end in LinAlgError",
     r"test_nonfinite_params": "bug: features of 1e308 are blamed on the learning rate",
 }

@@ -185,6 +185,8 @@ DEFAULTS = {  # words that the code itself uses for what they stand for
     "l2": {"_options.py"},  # of perceptrons, which have no other
     "elasticnet": {"_options.py"},  # which alone needs a ratio
     "softmax": {"losses.py"},
+    "momentum": {"_rate_choice.py"},  # the word for what a rule repeats of a step
+    "log_loss": {"_sweep.py"},  # whose columns are tied together
 }
 
 

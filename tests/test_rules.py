@@ -201,7 +201,8 @@ def test_batch_descent_on_wide_sparse_rows_gets_its_gradient(kind):
     X, y = wide(n=20)
     dense = estimator(solver="batch", tol=1e-10, standardize=False).fit(X, y)
     sparse = estimator(solver="batch", tol=1e-10, standardize=False).fit(csr(X), y)
-    np.testing.assert_allclose(sparse.loss_, dense.loss_, rtol=1e-6)
+    # the optimum is near zero: to 1e-6 of what there was to gain, as tol is
+    np.testing.assert_allclose(sparse.loss_, dense.loss_, rtol=0, atol=1e-6 * dense.history_["loss"][0])
 
 
 # ---------------------------------------------------------------- PyTorch's, where it is installed

@@ -82,7 +82,7 @@ def test_descents_are_those_of_dense_rows(model, name, size, outputs):
         theta = parameters(problem, np.float64)
         state = tuple(np.zeros_like(theta) for _ in range(slots))
         descent = core.Descent64(theta, state, None, (0, 0.0), None, (0, 0))
-        plan = (size, np.full((1, 1), 0.02), 1, 0.0)
+        plan = ((150, -(-150 // size), 0), np.full((1, 1), 0.02), 1, 0.0)
         sums = [core.run(problem, descent, (name, hyper), None, (0, 150), plan) for _ in range(3)]
         ends.append((theta, np.array(sums)))
     for dense, implied in zip(*ends, strict=True):
