@@ -63,7 +63,15 @@ def _in_small_units(optimizer: Optimizer, targets: Targets) -> Optimizer:
 
     In units s of the outputs the gradient of the squared error is s^2 times what it is for standardised y.
     """
-    smallest = 1.0 if targets.units is None else float(targets.units.scale.min())
+    if targets.units is None:
+        return optimizer
+    squares = float(targets.units.scale.max()) ** 4  # of the gradient of a squared error
+    if optimizer.adaptive and squares > 1e-3 * float(np.finfo(targets.y.dtype).max):
+        raise ValueError(
+            f"The objective or its gradient overflows {targets.y.dtype}: the largest absolute value of y is "
+            f"{np.max(np.abs(targets.y)):.3g}. Divide y by a constant before fitting."
+        )
+    smallest = float(targets.units.scale.min())
     if smallest >= 1 or not optimizer.adaptive or not hasattr(optimizer, "epsilon"):
         return optimizer
     return clone(optimizer).set_params(epsilon=max(optimizer.epsilon * smallest**2, np.finfo(float).tiny))

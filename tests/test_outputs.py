@@ -138,3 +138,9 @@ def test_every_loss_in_large_units(loss):
     assert model.loss_ < model._objective_of(X, y).value(model._objective_of(X, y).zeros())
     predicted = model.predict(X)
     assert np.corrcoef(predicted, y)[0, 1] > 0.8
+
+
+def test_squares_of_gradients_that_overflow_are_an_error():
+    X, y = friedman()
+    with pytest.raises(ValueError, match=r"overflows float32.*Divide y"):
+        GDMLPRegressor(**SIZES).fit(X.astype(np.float32), (1e15 * y).astype(np.float32))

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from _data import csr, estimator, make, theta
 from sklearn.base import clone
+from sklearn.datasets import make_regression
 from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LassoCV
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import (
     GridSearchCV,
@@ -417,3 +419,16 @@ def test_folds_without_weight():
         search.fit(X, y, sample_weight=weight)
     with pytest.raises(ValueError, match="trains on are zero"):
         search.fit(X, y, sample_weight=np.r_[np.ones(20), np.zeros(40)])
+
+
+def test_alphas_under_automatic_rates_are_those_of_lasso_cv():
+    """By the same criterion: LassoCV takes the lowest mean squared error."""
+    X, y = make_regression(400, 40, n_informative=8, noise=10, random_state=0)
+    alphas = np.geomspace(0.1, 10, 8)
+    search = skgd.GDRegressorCV(learning_rates="auto", alphas=alphas, penalty="l1", solver="batch", tol=1e-7)
+    search.set_params(scoring="neg_mean_squared_error", max_iter=3000, random_state=0).fit(X, y)
+    theirs = LassoCV(alphas=alphas, cv=5).fit(X, y)
+    assert search.alpha_ == pytest.approx(theirs.alpha_)
+    assert search.best_params_ == {"alpha": search.alpha_, "learning_rate": "auto"}
+    scores = -search.cv_results_["mean_test_score"][::-1]
+    np.testing.assert_allclose(scores, theirs.mse_path_.mean(axis=1), rtol=1e-3)
