@@ -45,7 +45,7 @@ LAST_LAYER = (
     "predictions are close to a constant."
 )
 VERBOSE = "verbose shows a progress bar on standard error; MLP* prints lines to standard output."
-ARRAYS = "loss_curve_ and validation_scores_ are arrays, not lists."
+ARRAYS = "``loss_curve_`` and ``validation_scores_`` are arrays, not lists."
 ADAPTIVE = (
     'schedule="adaptive" ends once the rate would fall below 1e-4 times the first one; scikit-learn ends '
     "below 1e-6, whatever the first one."

@@ -361,6 +361,7 @@ def test_warm_start_continues():
 
 def test_standardized_descent_is_descent_on_standardized_rows():
     X, y = make(n=60)
+    y = (y - y.mean()) / y.std()  # which is standardised with X
     X = X * [1, 10, 100, 0.1, 1] + [0, 5, -3, 1, 100]
     Z = (X - X.mean(axis=0)) / X.std(axis=0)
     inside = mlp(standardize=True, alpha=0.0, max_iter=30).fit(X, y)

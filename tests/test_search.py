@@ -425,7 +425,7 @@ def test_alphas_under_automatic_rates_are_those_of_lasso_cv():
     """By the same criterion: LassoCV takes the lowest mean squared error."""
     X, y = make_regression(400, 40, n_informative=8, noise=10, random_state=0)
     alphas = np.geomspace(0.1, 10, 8)
-    search = skgd.GDRegressorCV(learning_rates="auto", alphas=alphas, penalty="l1", solver="batch", tol=1e-7)
+    search = GDRegressorCV(learning_rates="auto", alphas=alphas, penalty="l1", solver="batch", tol=1e-7)
     search.set_params(scoring="neg_mean_squared_error", max_iter=3000, random_state=0).fit(X, y)
     theirs = LassoCV(alphas=alphas, cv=5).fit(X, y)
     assert search.alpha_ == pytest.approx(theirs.alpha_)
