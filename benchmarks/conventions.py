@@ -23,7 +23,7 @@ def main():
     count = int(given.count or (50 if given.quick else len(settings)))
     chosen, faults = settings[first : first + count], 0
     for setting in chosen:
-        found = failures(estimator_of(setting))
+        found = failures(estimator_of(setting, max_iter=200))
         unexpected = {check: error for check, error in found.items() if check not in allowed(setting)}
         faults += bool(unexpected)
         for check, error in unexpected.items():

@@ -104,7 +104,7 @@ def to_be_mended(setting):
         found |= dict.fromkeys(WEIGHTS, "the automatic rate of adaptive rules does not see the weights")
     if setting["early_stopping"] and setting["kind"]._task == "classification":
         found["check_supervised_y_2d"] = "y of shape (n, 1) is split without its classes"
-        found["check_class_weight_classifiers"] = "the held-out score does not see the class weights"
+        found["check_class_weight_classifiers"] = "the first of the best held-out accuracies is restored"
     return found
 
 
