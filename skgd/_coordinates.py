@@ -96,7 +96,7 @@ class Units:
         """With some more rows."""
         outputs = self._outputs_after(targets, objective)
         if self.standardize is False:
-            return replace(self, outputs=outputs)
+            return self if outputs is self.outputs else replace(self, outputs=outputs)
         moments, curvature = design.moments(targets.weight), 0.0
         if moments.weight:
             curvature = moments.weight * objective.loss._curvature(targets.y, targets.weight)

@@ -45,8 +45,8 @@ def _has_partial_fit(estimator):
 class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEstimator):
     """What all estimators share: validation, descent, fitted attributes.
 
-    A fitted estimator has two private attributes beside the public ones, both of plain values and arrays:
-    ``_model``, what predictions need beside the weights, and ``_descent``, what continues the fit.
+    A fitted estimator has three private attributes beside the public ones, all of plain values and arrays:
+    ``_model``, what predictions need beside the weights; ``_descent`` and ``_units``, what continues the fit.
     """
 
     _task: str

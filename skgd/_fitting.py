@@ -43,6 +43,7 @@ def begin_fit(
 ) -> Fit:
     """Problem, descent and rates of a fit to these rows."""
     problem = Problem(design, targets, options.objective)
+    _check_squares(options.optimizer, targets)
     optimizer = _in_small_units(options.optimizer, targets)
     options = options if optimizer is options.optimizer else replace(options, optimizer=optimizer)
     rule = options.rule() if stream else options.rule(problem.n)
@@ -53,25 +54,28 @@ def begin_fit(
         descent.theta[:] = problem.standardize(theta)
     rates = choose_rates(problem, descent, options, stream)
     if stream:  # one pass, whatever it brings
-        options = options.with_stopping(max_iter=1, tol=None, check_every=None, early_stopping=False)
-        options = replace(options, record_path=False)
+        stopping = replace(options.stopping, max_iter=1, tol=None, check_every=None, early_stopping=False)
+        options = replace(options, stopping=stopping, record_path=False)
     return Fit(options, problem, rule, descent, rates, stream)
 
 
-def _in_small_units(optimizer: Optimizer, targets: Targets) -> Optimizer:
-    """The rule with an epsilon that stays small beside gradients where the outputs have small units.
+def _check_squares(optimizer: Optimizer, targets: Targets) -> None:
+    """Raise where the squares of gradients, which adaptive rules take, overflow in the units of the outputs.
 
-    In units s of the outputs the gradient of the squared error is s^2 times what it is for standardised y.
+    In units s the gradient of the squared error is s^2 times what it is for standardised y.
     """
-    if targets.units is None:
-        return optimizer
-    squares = float(targets.units.scale.max()) ** 4  # of the gradient of a squared error
-    if optimizer.adaptive and squares > 1e-3 * float(np.finfo(targets.y.dtype).max):
+    if targets.units is None or not optimizer.adaptive:
+        return
+    if float(targets.units.scale.max()) ** 4 > 1e-3 * float(np.finfo(targets.y.dtype).max):
         raise ValueError(
             f"The objective or its gradient overflows {targets.y.dtype}: the largest absolute value of y is "
             f"{np.max(np.abs(targets.y)):.3g}. Divide y by a constant before fitting."
         )
-    smallest = float(targets.units.scale.min())
+
+
+def _in_small_units(optimizer: Optimizer, targets: Targets) -> Optimizer:
+    """The rule with an epsilon that stays small beside gradients where the outputs have small units."""
+    smallest = 1.0 if targets.units is None else float(targets.units.scale.min())
     if smallest >= 1 or not optimizer.adaptive or not hasattr(optimizer, "epsilon"):
         return optimizer
     return clone(optimizer).set_params(epsilon=max(optimizer.epsilon * smallest**2, np.finfo(float).tiny))

@@ -181,6 +181,12 @@ class Problem:
             last[-1] += units.shift
         return theta
 
+    def for_original(self, theta: np.ndarray) -> np.ndarray:
+        """Parameters for X and y: theta itself where the descent has no other coordinates, else a copy."""
+        if self.standard is None and self.targets.units is None:
+            return theta
+        return self.unstandardize(theta.copy())
+
     def part(self, index) -> Problem:
         """The problem on some of its rows."""
         return Problem(self.design.take(index), self.targets.rows(index), self.objective)

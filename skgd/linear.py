@@ -49,7 +49,7 @@ class LinearModel(GradientDescent):
 
     @staticmethod
     def _unpack(theta, problem):
-        (block,) = problem.blocks(problem.unstandardize(theta.copy()))
+        (block,) = problem.blocks(problem.for_original(theta))
         return np.ascontiguousarray(block[:-1].T), block[-1].copy()
 
     @staticmethod

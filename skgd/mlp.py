@@ -51,7 +51,7 @@ class PerceptronModel(GradientDescent):
 
     @staticmethod
     def _unpack(theta, problem):
-        blocks = problem.blocks(problem.unstandardize(theta.copy()))
+        blocks = problem.blocks(problem.for_original(theta))
         return [block[:-1].copy() for block in blocks], [block[-1].copy() for block in blocks]
 
     @staticmethod
