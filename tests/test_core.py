@@ -162,7 +162,7 @@ else:
 def test_threads_that_cannot_start_are_done_without(megabytes):
     """A thread takes some 8 MB of addresses for its stack: of 15 none, one or three can start."""
     run = subprocess.run(
-        [sys.executable, "-c", FEW_THREADS, str(megabytes)], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", FEW_THREADS, str(megabytes)], capture_output=True, text=True, check=False
     )
     assert run.stdout.strip() in ("True", "MemoryError"), run.stderr
     assert megabytes < 12 or run.stdout.strip() == "True", run.stdout
