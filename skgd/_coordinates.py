@@ -163,7 +163,9 @@ def to_standardized(descent: Descent, problem: Problem) -> Descent:
 
 
 def to_original(descent: Descent, problem: Problem) -> Descent:
-    """A copy of the descent in the coordinates of X and y."""
+    """A copy of the descent in the coordinates of X and y; a lazy one, which has no others, as it is."""
+    if descent.lazy is not None:
+        return descent
     descent = descent.copy()
     problem.unstandardize(descent.theta)
     if descent.average is not None:

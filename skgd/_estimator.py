@@ -244,7 +244,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
     def _previous(self, task: Task) -> Descent | None:
         """The descent of the last fit, in the coordinates of X."""
         state = getattr(self, "_descent", None)
-        return None if state is None else Descent(**state)
+        return None if state is None else Descent(**state).copy()
 
     def _watchers(self, fit: Fit, rows: TrainingRows) -> list:
         """Those who asked to be told how the fit goes."""
@@ -306,8 +306,12 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
     def _state_of(self, fit: Fit, task: Task) -> dict:
         """Parameters, what predictions need beside them, and what continues the fit."""
         descent, problem = fit.descent, fit.problem
+        if descent.lazy is None:
+            parameters = self._unpack(descent.parameters, problem)
+        else:
+            parameters = None, descent.intercepts  # weights are settled when they are read
         return {
-            **self._model_of(task, problem, *self._unpack(descent.parameters, problem)),
+            **self._model_of(task, problem, *parameters),
             "_descent": to_original(descent, problem).state(),
             "n_updates_": descent.t,
             "learning_rate_": descent.rate,
@@ -347,19 +351,27 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         known = self._known_units(options)
         units = known.after(design_of(X), targets, options.objective)
         if previous is not None and units.standardize and known.standardize is None:
+            previous = previous.copy()
             previous.forget_units()
         design, targets = self._in_units(units, options, X, targets)
         fit = begin_fit(options, design, targets, previous, stream=True)
-        record = train(fit)
-        self._become(
-            {
-                **{name: value for name, value in vars(self).items() if name.endswith("_")},
-                **(schema_of(door) if first else {}),
-                **self._state_of(fit, task),
-                **self._streamed(fit, record),
-                "_units": units.state(),
-            }
-        )
+        fit.descent.open(fit.problem)
+        try:
+            record = train(fit)
+            kept = (name for name in vars(self) if name.endswith("_") and name != self._fitted)
+            self._become(
+                {
+                    **{name: vars(self)[name] for name in kept},
+                    **(schema_of(door) if first else {}),
+                    **self._state_of(fit, task),
+                    **self._streamed(fit, record),
+                    "_units": units.state(),
+                }
+            )
+        except BaseException:
+            fit.descent.undo()
+            raise
+        fit.descent.close()
         if record.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return self

@@ -369,7 +369,9 @@ template <class T> void bind_stream(nb::module_& m, const char* name) {
             stream_settle(p.core, d.core, optimizer_of(rule), copy);
           },
           "problem"_a, "descent"_a, "rule"_a, "Makes copies of the arrays what they say; the stream stays as it is.")
-      .def("finite", [](S&, P& p, D& d) { return stream_finite(p.core, d.core); }, "problem"_a, "descent"_a);
+      .def(
+          "finite", [](const S& s, D& d) { return s.journal.finite(d.core); }, "descent"_a,
+          "Whether the weights are finite that the rows of the call touch.");
 }
 
 template <class T> void bind(nb::module_& m, const char* problem, const char* descent) {

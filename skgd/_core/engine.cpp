@@ -98,27 +98,10 @@ void stream_settle(const Problem<T>& problem, Descent<T>& descent, const Optimiz
   with_lazy(problem, descent, optimizer, stream.state, [](auto& lazy) { lazy.settle(); });
 }
 
-template <class T> bool stream_finite(const Problem<T>& problem, const Descent<T>& descent) {
-  const int64_t K = problem.columns();
-  T bad = 0;  // 0 * infinity and 0 * nan are nan
-  auto look = [&](int64_t j) {
-    for (int64_t k = 0; k < K; ++k) bad += T(0) * descent.theta[j * K + k];
-  };
-  look(problem.d());
-  std::visit(
-      [&](const auto& x) {
-        if constexpr (requires { x.indptr; })
-          for (int64_t p = 0; p < int64_t(x.indptr[x.n]); ++p) look(x.indices[p]);
-      },
-      problem.design);
-  return bad == 0;
-}
-
 using T = SKGD_ELEMENT;
 template bool stream_applies<T>(const Problem<T>&, const Descent<T>&, int64_t, const Optimizer&);
 template void stream_open<T>(const Problem<T>&, Descent<T>&, const Optimizer&, LazyStream<T>&);
 template void stream_settle<T>(const Problem<T>&, Descent<T>&, const Optimizer&, LazyStream<T>&);
-template bool stream_finite<T>(const Problem<T>&, const Descent<T>&);
 template Outcome run<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
 template ColumnSums run_columns<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
 template double evaluate<T>(const Problem<T>&, const T*, T*, int, Control&);

@@ -32,9 +32,6 @@ void stream_open(const Problem<T>& problem, Descent<T>& descent, const Optimizer
 template <class T>
 void stream_settle(const Problem<T>& problem, Descent<T>& descent, const Optimizer& optimizer, LazyStream<T>& stream);
 
-// Whether all weights that the rows touch are finite.
-template <class T> bool stream_finite(const Problem<T>& problem, const Descent<T>& descent);
-
 // Sum over all rows of weight * loss; fills `gradient` with the gradient of that sum unless it is null.
 template <class T>
 double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control);

@@ -95,9 +95,7 @@ template <class T, class I, class Rule, class P> class Lazy {
   bool prefetches_weights_;  // the weights do not fit the first-level cache
   bool keeps_ = false;       // nothing is settled, and norms of the weights are kept up to date
   Journal<T>* journal_ = nullptr;
-  Buffer<T> gradient_;            // (d, K) of a batch under an adaptive rule, zero between batches
-  std::vector<int64_t> touched_;  // its features
-  std::vector<uint8_t> is_touched_;
+  std::vector<int64_t> touched_;  // the features of a batch
 
   T* v(int64_t j) const { return descent_.theta + j * K_; }
   T* intercept() const { return v(d_); }
@@ -110,7 +108,6 @@ template <class T, class I, class Rule, class P> class Lazy {
 
   void begin() {
     state_ = LazyState<T>();
-    state_.active = true;
     now_.scale.assign(K_, 1.0), now_.owed.assign(K_, 0.0), now_.sum.assign(K_, 0.0);
     if (!cumulative && (l1_ > 0 || (adaptive && l2_ > 0))) state_.applied.assign(d_ * K_, 0.0);
     if (cumulative) continue_cumulative();
@@ -121,6 +118,7 @@ template <class T, class I, class Rule, class P> class Lazy {
     now_.share = descent_.t > descent_.average.start ? 1 : 0;
     now_.first_update = double(descent_.t);
     if (keeps_) measure();
+    state_.active = true;
   }
 
   // The norms of the weights, which a stream then keeps up to date.
@@ -391,24 +389,24 @@ template <class T, class I, class Rule, class P> class Lazy {
 
   void step_of_batch(Rows batch, const T* slopes, T mean, const Buffer<T>& rates) {
     if constexpr (adaptive) {
-      if (gradient_.empty()) gradient_.assign(d_ * K_, T(0)), is_touched_.assign(d_, 0);
+      if (state_.gradient.empty()) state_.gradient.assign(d_ * K_, T(0)), state_.is_touched.assign(d_, 0);
       touched_.clear();
       for (int64_t i = 0; i < batch.count; ++i) {
         const int64_t begin = x_.begin(batch[i]), count = x_.count(batch[i]);
         for (int64_t p = begin; p < begin + count; ++p) {
           const int64_t j = x_.indices[p];
-          if (!is_touched_[j]) touched_.push_back(j), is_touched_[j] = 1;
+          if (!state_.is_touched[j]) touched_.push_back(j), state_.is_touched[j] = 1;
         }
-        sparse_add(x_.data + begin, x_.indices + begin, count, slopes + i * K_, gradient_.data(), K_);
+        sparse_add(x_.data + begin, x_.indices + begin, count, slopes + i * K_, state_.gradient.data(), K_);
       }
       for (int64_t j : touched_) {
         const P penalty = penalty_of(j);
-        T* g = gradient_.data() + j * K_;
+        T* g = state_.gradient.data() + j * K_;
         for (int64_t k = 0; k < K_; ++k) {
           update_weight(j * K_ + k, k, mean * g[k], rates[k], penalty);
           g[k] = 0;
         }
-        is_touched_[j] = 0;
+        state_.is_touched[j] = 0;
       }
     }
   }

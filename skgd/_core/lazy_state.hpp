@@ -22,10 +22,12 @@ template <class T> struct LazyState {
   };
   bool active = false;  // else theta, slots and mean are what they say
   Small small;
-  std::vector<double> applied;   // (d, K) what each weight has got of what is owed; empty: there is nothing to get
-  Buffer<T> u;                   // (d, K) of the mean
-  History history;               // of the mean under an adaptive rule
-  std::vector<int64_t> counted;  // (d,) how many of its updates u holds
+  std::vector<double> applied;      // (d, K) what each weight has got of what is owed; empty: there is nothing to get
+  Buffer<T> u;                      // (d, K) of the mean
+  History history;                  // of the mean under an adaptive rule
+  std::vector<int64_t> counted;     // (d,) how many of its updates u holds
+  Buffer<T> gradient;               // (d, K) of a batch under an adaptive rule; zero between batches
+  std::vector<uint8_t> is_touched;  // (d,) whether it has a part of the gradient, likewise
 };
 
 // The journal of a call: what the features that its rows touch were before it. undo() brings that back, at the cost of
@@ -76,6 +78,17 @@ template <class T> class Journal {
     for (int64_t j : features_)
       if (!state.applied.empty()) applied = take(applied, state.applied.data() + j * K_);
     for (size_t p = 0; p < counted_.size(); ++p) state.counted[features_[p]] = counted_[p];
+  }
+
+  // Whether the weights of these features, and the intercepts, are finite.
+  bool finite(const Descent<T>& descent) const {
+    T zero = 0;  // 0 * infinity and 0 * nan are nan
+    auto look = [&](int64_t j) {
+      for (int64_t k = 0; k < K_; ++k) zero += T(0) * descent.theta[j * K_ + k];
+    };
+    for (int64_t j : features_) look(j);
+    look(d_);
+    return zero == 0;
   }
 
  private:
