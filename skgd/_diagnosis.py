@@ -119,8 +119,9 @@ def _far_from_optimum(fit: Fit, loss: float, units: str) -> list[str]:
 def _least_gain(task: str, constant: float, loss: float, tol: float) -> float:
     """What can be gained that is worth a warning, beside the objective at the best constant and at the end.
 
-    Seven thousandths of what the fit has gained over the constant (a step tells less than there is), at least .00002 of the constant's objective and
-    of regression at most .002 (of squared error: so much of R2). More under a larger tol than 1e-4.
+    Seven thousandths of what the fit has gained over the constant, as steps tell less than there is; at least
+    .00002 of the constant's objective, and of regression at most .002 (of squared error: so much of R2).
+    More under a larger tol than 1e-4.
     """
     tol = max(tol, 1e-4)
     high = max(2e-3, 10 * tol) if task == "regression" else np.inf
