@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._coordinates import asks_for_units, sampled_moments, standard_of
+from ._coordinates import asks_for_units, standard_of
 from ._design import Design, Standard
 from ._problem import Problem
 from ._step_size import scale_of
@@ -64,7 +64,7 @@ def _units(problem) -> str:
     """What is to be said of the features where their units can have kept the fit from its optimum."""
     if problem.standard is not None or not problem.d:
         return ""
-    moments = sampled_moments(problem.design, problem.targets.weight)
+    moments = problem.design.sampled_moments(problem.targets.weight)
     if not asks_for_units(moments, problem.fit_intercept):
         return ""
     return (
@@ -126,7 +126,7 @@ def remaining_gain(problem, theta, least: float = 0.0, threads: int = 1) -> floa
     """
     standard = problem.standard
     if standard is None:
-        moments = sampled_moments(problem.design, problem.targets.weight)
+        moments = problem.design.sampled_moments(problem.targets.weight)
         standard = standard_of(moments, problem.fit_intercept, dtype=problem.dtype)
     u, gradient, l1 = _at(problem, theta, standard)
     step = _newton_step(problem, theta, standard, gradient)
@@ -157,20 +157,31 @@ def _at(problem, theta, standard):
 
 def _newton_step(problem, theta, standard, gradient):
     """The Newton step (d + 1, K) from second derivatives of a sample; of many features one by one."""
-    rows, curvatures = _second_derivatives(problem, theta)
+    sample = (
+        problem.part(np.linspace(0, problem.n - 1, _ROWS).astype(np.intp)) if problem.n > _ROWS else problem
+    )
+    curvatures = _second_derivatives(sample, theta)
     l2 = np.append(problem.penalty.l2 / standard.scale**2, 0.0)
     size, K = gradient.shape
-    if len(rows) * size**2 * K > _FLOPS:  # deviations are one in these coordinates
+    if sample.n * size**2 * K > _FLOPS:  # deviations are one in these coordinates
         return gradient / np.maximum(curvatures.sum(axis=0) + l2[:, None], np.finfo(float).tiny)
-    Z, step = _standardized(problem.design.take(rows), standard), np.zeros_like(gradient)
-    ridge = 1e-8 + (size / len(rows) if len(rows) < problem.n else 0.0)  # for what the sample does not see
+    Z, step = _standardized(sample.design, standard), np.zeros_like(gradient)
+    ridge = 1e-8 + (size / sample.n if sample.n < problem.n else 0.0)  # for what the sample does not see
     for k in range(K):
         free = np.flatnonzero(gradient[:, k])  # not weights that l1 keeps at zero, nor an absent intercept
         part = Z[:, free]
         H = (part * curvatures[:, k, None]).T @ part + np.diag(l2[free])
         H[np.diag_indices_from(H)] *= 1 + ridge
-        step[free, k] = np.linalg.lstsq(H, gradient[free, k], rcond=1e-12)[0]
+        step[free, k] = _solved(H, gradient[free, k])
     return step
+
+
+def _solved(H: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """x with H x = right; the shortest where the matrix is singular."""
+    try:
+        return np.linalg.solve(H, right)
+    except np.linalg.LinAlgError:
+        return np.linalg.lstsq(H, right, rcond=1e-12)[0]
 
 
 def _standardized(design: Design, standard: Standard) -> np.ndarray:
@@ -180,16 +191,17 @@ def _standardized(design: Design, standard: Standard) -> np.ndarray:
 
 
 def _second_derivatives(problem, theta):
-    """Numbers of sampled rows, and the second derivatives of their losses, weighted to a sum over all.
+    """Second derivatives (n, K) of the losses of the rows, times their shares of the weight.
 
     They are differences of slopes.
     """
-    n = problem.n
-    rows = np.linspace(0, n - 1, _ROWS).astype(np.intp) if n > _ROWS else np.arange(n)
-    sample = problem.part(rows)
-    targets, raw = sample.targets, sample.scores(theta).astype(float)
+    targets = problem.targets
+    weight = np.ones(problem.n) if targets.weight is None else targets.weight.astype(float)
+    share = (weight / max(weight.sum(), 1e-300))[:, None]
+    if problem.loss._quadratic:
+        return np.broadcast_to(share, (problem.n, targets.columns))
+    raw = problem.scores(theta).astype(float)
     apart = _distance(problem.loss, targets.y, raw)
-    weight = np.ones(len(rows)) if targets.weight is None else targets.weight.astype(float)
     found = np.zeros_like(raw)
     for k in range(raw.shape[1]):
         slopes = []
@@ -198,7 +210,7 @@ def _second_derivatives(problem, theta):
             moved[:, k] += side * apart[k]
             slopes.append(problem.loss.value_and_slope(targets.y, moved)[1].reshape(raw.shape)[:, k])
         found[:, k] = (slopes[0] - slopes[1]) / (2 * apart[k])
-    return rows, np.maximum(found, 0.0) * (weight / max(weight.sum(), 1e-300))[:, None]
+    return np.maximum(found, 0.0) * share
 
 
 def _distance(loss, y, raw):

@@ -158,8 +158,8 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         """
         options = options_of(self)
         rows = self._training_rows(options, X, y, sample_weight, (X_val, y_val))
-        units = Units.of_fit(options, design_of(rows.X), rows.targets)
-        design, targets = self._in_units(units, options, rows.X, rows.targets)
+        units = Units.of_fit(options, rows.design, rows.targets)
+        design, targets = self._in_units(units, options, rows.design, rows.targets)
         previous = self._previous(rows.task) if self.warm_start else None
         fit = begin_fit(options, design, targets, previous, self._start(options, coef_init, intercept_init))
         watchers = self._watchers(fit, rows)
@@ -189,7 +189,9 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             kept, held_out = self._split(options, task, X, y, weight)
             X, targets = X[kept], targets.rows(kept)
             shown = (given, X, y, weight, kept)
-        return TrainingRows(X, targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown)
+        return TrainingRows(
+            design_of(X), targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown
+        )
 
     def _split(self, options: Options, task: Task, X, y, weight):
         """Rows to train on, and (X, y, weight) held out; stratified by class."""
@@ -220,20 +222,20 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         self._validate_params()
         options = options_of(self).with_stopping(early_stopping=False)
         rows = self._training_rows(options, X, y, sample_weight)
-        return self._problem_of(options, rows.X, rows.targets)
+        return self._problem_of(options, rows.design, rows.targets)
 
     @staticmethod
-    def _in_units(units: Units, options: Options, X, targets: Targets) -> tuple[Design, Targets]:
+    def _in_units(units: Units, options: Options, design: Design, targets: Targets) -> tuple[Design, Targets]:
         """Rows and targets in the coordinates of the descent."""
-        design, objective = design_of(X), options.objective
+        objective = options.objective
         standard = units.standard(objective, design.dtype)
         return design.standardized(standard), targets.in_units(units.output_units(objective))
 
     @classmethod
-    def _problem_of(cls, options: Options, X, targets: Targets) -> Problem:
+    def _problem_of(cls, options: Options, design: Design, targets: Targets) -> Problem:
         """The problem of a fit to these rows."""
-        units = Units.of_fit(options, design_of(X), targets)
-        return Problem(*cls._in_units(units, options, X, targets), options.objective)
+        units = Units.of_fit(options, design, targets)
+        return Problem(*cls._in_units(units, options, design, targets), options.objective)
 
     def _start(self, options: Options, coef_init, intercept_init) -> Callable | None:
         """What fills theta with where the user wants to start."""
@@ -345,10 +347,11 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
         previous = None if first else Descent(**self._descent)
         known = self._known_units(options)
-        units = known.after(design_of(X), targets, options.objective)
+        design = design_of(X)
+        units = known.after(design, targets, options.objective)
         if previous is not None and units.standardize and known.standardize is None:
             previous.forget_units()
-        design, targets = self._in_units(units, options, X, targets)
+        design, targets = self._in_units(units, options, design, targets)
         fit = begin_fit(options, design, targets, previous, stream=True)
         record = train(fit)
         self._become(

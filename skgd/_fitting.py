@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import clone
@@ -25,7 +25,7 @@ __all__ = ["TrainingRows", "begin_fit", "end_fit", "initial_descent"]
 class TrainingRows(NamedTuple):
     """What a fit has of its rows, validated."""
 
-    X: Any  # those trained on
+    design: Design  # those trained on
     targets: Targets
     task: Task
     held_out: tuple | None  # (X, y, weight) of the validation set

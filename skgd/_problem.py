@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -119,9 +119,10 @@ class Problem:
         """Parameters of a linear model that predicts about the best constant: no weights, an intercept."""
         theta, targets = self.zeros(), self.targets
         if self.fit_intercept and self.network is None:
-            theta[-1, : targets.columns] = self._best_constant()
+            theta[-1, : targets.columns] = self._best_constant
         return theta
 
+    @cached_property
     def _best_constant(self) -> np.ndarray:
         """To a 256th of the range of y.
 
