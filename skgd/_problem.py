@@ -15,7 +15,7 @@ from ._penalty import NoPenalty
 from ._targets import OutputUnits, Targets
 from .losses import SquaredError
 
-__all__ = ["DESCENTS", "Problem", "aligned_zeros", "scoring_problem", "second_moments"]
+__all__ = ["DESCENTS", "Problem", "aligned_zeros", "padded", "scoring_problem", "second_moments"]
 
 _PROBLEMS = {"f": core.Problem32, "d": core.Problem64}
 _REMEMBERED = 4  # parameters whose objective is remembered
@@ -36,6 +36,14 @@ def aligned_zeros(shape, dtype) -> np.ndarray:
     memory = np.zeros(size + line, dtype=np.uint8)
     start = -memory.__array_interface__["data"][0] % line
     return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def padded(coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+    """Parameters (d + 1, columns) of a linear model as the core takes them, from weights (K, d)."""
+    K, lanes = len(coef), 32 // coef.dtype.itemsize
+    theta = aligned_zeros((coef.shape[1] + 1, 1 if K == 1 else -(-K // lanes) * lanes), coef.dtype)
+    theta[:-1, :K], theta[-1, :K] = coef.T, intercept
+    return theta
 
 
 def second_moments(problem: Problem, chunk: int = 4096) -> np.ndarray:

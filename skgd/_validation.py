@@ -33,13 +33,16 @@ __all__ = [
 _DTYPES = (np.float64, np.float32)
 
 
-def check_design(estimator, X, y="no_validation", *, reset: bool, multi_output=True, y_numeric=False):
+def check_design(
+    estimator, X, y="no_validation", *, reset: bool, multi_output=True, y_numeric=False, finite=True
+):
     """X (and y) as validated by scikit-learn, in the layout of the core.
 
     Dense X is C-contiguous float32 or float64, CSR has canonical rows; neither is copied when it is so
-    already.
+    already. With ``finite=False`` an array that needs no other validation may hold infinity and NaN, of
+    which the caller then has to take care.
     """
-    if not reset and _is_plain(estimator, X, y, y_numeric):
+    if not reset and _is_plain(estimator, X, y, y_numeric, finite):
         return X if isinstance(y, str) else (X, y)
     options = {
         "accept_sparse": "csr",
@@ -90,7 +93,7 @@ def check_matrix(X):
     return _canonical(check_array(X, input_name="X", **options))
 
 
-def _is_plain(estimator, X, y, y_numeric) -> bool:
+def _is_plain(estimator, X, y, y_numeric, finite) -> bool:
     """Whether scikit-learn's validation would pass these arrays through as they are.
 
     It takes longer than an update of one row; what fails here is left to it, messages included.
@@ -100,7 +103,7 @@ def _is_plain(estimator, X, y, y_numeric) -> bool:
         and X.shape[0] > 0
         and X.shape[1] == getattr(estimator, "n_features_in_", None)
         and not hasattr(estimator, "feature_names_in_")
-        and core.all_finite(X)
+        and (not finite or core.all_finite(X))
         and (
             isinstance(y, str)
             or (
