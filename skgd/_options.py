@@ -15,7 +15,17 @@ from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, Constant, Schedule, Warmup
 
-__all__ = ["Averaging", "CoreRule", "Objective", "Options", "Stopping", "loss_names", "loss_of", "options_of", "threads_of"]
+__all__ = [
+    "Averaging",
+    "CoreRule",
+    "Objective",
+    "Options",
+    "Stopping",
+    "loss_names",
+    "loss_of",
+    "options_of",
+    "threads_of",
+]
 
 _AVERAGE_POWER = 0.5  # of the automatic mean: iterate k has a weight proportional to the root of k
 

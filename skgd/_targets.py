@@ -142,8 +142,8 @@ class Classes(Task):
         return Targets(codes, weight, 1 if len(self.classes) == 2 else len(self.classes), True)
 
     def predict(self, raw, loss):
-        if raw.shape[1] == 1:  # of arrays of one class, which keep the dtype of all classes
-            return np.where(raw[:, 0] > 0, self.classes[1:2], self.classes[:1])
+        if raw.shape[1] == 1:
+            return self.classes[(raw[:, 0] > 0).view(np.int8)]
         index = np.empty(len(raw), dtype=np.int64)
         core.largest(np.ascontiguousarray(raw), index)
         return self.classes[index]

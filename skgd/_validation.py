@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -17,6 +18,7 @@ except ImportError:  # scikit-learn < 1.7
     from sklearn.utils._estimator_html_repr import _VisualBlock as VisualBlock
 
 __all__ = [
+    "LateCheck",
     "VisualBlock",
     "check_design",
     "check_matrix",
@@ -50,7 +52,7 @@ def check_design(
         "order": "C",
         "accept_large_sparse": True,
         "reset": reset,
-        "ensure_all_finite": not (_is_core_array(X) and core.all_finite(X)),
+        "ensure_all_finite": not (_is_core_array(X) and (not finite or core.all_finite(X))),
     }
     try:
         if isinstance(y, str):
@@ -65,6 +67,37 @@ def check_design(
             f"with OneHotEncoder in a ColumnTransformer."
         ) from error
     return _canonical(X), y
+
+
+class LateCheck:
+    """The check that X is finite, made once something shows that it may not be.
+
+    0 * inf and 0 * nan are nan, so what is not finite in a row reaches the parameters with the first update
+    that sees the row, and the sums of the rows' squares before it. A fit therefore needs no reading of X for
+    this check alone. As a context, it is made where something raises: the error is then scikit-learn's own.
+    """
+
+    def __init__(self, door, X, due: bool):
+        self.door, self.X, self.due = door, X, due and _is_core_array(X)
+
+    def __call__(self) -> None:
+        """Raise scikit-learn's error if X is not finite."""
+        if self.due and not core.all_finite(self.X):
+            check_design(self.door, self.X, reset=False)
+        self.due = False
+
+    def __enter__(self):
+        self.settings = np.errstate(all="ignore") if self.due else nullcontext()
+        self.settings.__enter__()
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        self.settings.__exit__(None, None, None)
+        if isinstance(error, Exception) and self.due:
+            try:
+                self()
+            except ValueError as found:
+                raise found from None
 
 
 def _text_columns(X) -> list[str]:

@@ -114,7 +114,9 @@ class LinearModel(GradientDescent):
         coef = self.coef_.reshape(-1, X.shape[1])
         if sparse.issparse(X) or sparse.issparse(coef) or not coef.dtype == self.intercept_.dtype == X.dtype:
             raw = safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
-            return raw, raw.dtype not in (np.float32, np.float64) or core.all_finite(np.ascontiguousarray(raw))
+            return raw, raw.dtype not in (np.float32, np.float64) or core.all_finite(
+                np.ascontiguousarray(raw)
+            )
         raw = np.empty((X.shape[0], len(coef)), dtype=X.dtype)
         finite = core.linear_scores(X, padded(coef, self.intercept_), raw, threads_of(self.n_jobs))
         return raw, finite

@@ -1,11 +1,18 @@
 """How often a fit reads X: the passes that are left, and that they give what they gave."""
 
+import warnings
+from itertools import product
+
 import numpy as np
 import pytest
-from _data import make
+from _data import SOLVERS, estimator, make, pairs
+from scipy.sparse import csr_matrix
+from scipy.special import expit, softmax
+from sklearn.utils import check_array
 
 from skgd import GDClassifier, GDRegressor
 from skgd._core import core
+from skgd._problem import padded
 from skgd._step_size import _largest_by_lanczos, scale_of
 from skgd.losses import LOSSES
 
@@ -129,3 +136,129 @@ def test_a_given_rate_costs_one_evaluation(readings):
     X, y = make("squared_error", n=3000, d=30)
     GDRegressor(solver="sgd", learning_rate=1e-3, max_iter=1, tol=None).fit(X, y)
     assert readings == ["evaluate", "evaluate"]  # where it starts (weights of zero: no row is read), loss_
+
+
+def assert_refuses(model, X, y, bad, row, **fit):
+    """fit raises scikit-learn's own error for a bad value in a row, and leaves no model."""
+    X = X.copy()
+    X[row, 1] = bad
+    with pytest.raises(ValueError) as expected:
+        check_array(X, input_name="X", estimator=model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError) as found:
+            model.fit(X, y, **fit)
+    assert str(found.value).splitlines()[0] == str(expected.value).splitlines()[0]
+    assert not hasattr(model, "coef_")
+
+
+RATES = ("auto", 1e-3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_no_loss_hides_a_bad_value(loss, solver, bad):
+    X, y = make(loss, n=90, d=5)
+    for rate, row in product(RATES, (0, 44, 89)):
+        model = estimator(loss, solver=solver, learning_rate=rate, max_iter=2, batch_size=7)
+        assert_refuses(model, X, y, bad, row)
+
+
+@pytest.mark.parametrize(("optimizer", "solver"), pairs())
+@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
+def test_no_optimizer_or_penalty_hides_a_bad_value(optimizer, solver, penalty):
+    X, y = make(n=90, d=5, dtype=np.float32)
+    shared = {"solver": solver, "optimizer": optimizer, "penalty": penalty, "alpha": 0.1}
+    for rate, standardize, bad in product(RATES, (False, True), (np.nan, np.inf)):
+        for epochs in (1, 3):
+            model = GDRegressor(learning_rate=rate, max_iter=epochs, standardize=standardize, **shared)
+            assert_refuses(model, X, y, bad, 60)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "hinge", "epsilon_insensitive", "log_loss"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_bad_value_counts_in_rows_that_do_not(loss, solver):
+    X, y = make(loss, n=90, d=5)
+    weight = np.ones(90)
+    weight[30:60] = 0
+    for rate, schedule in product(RATES, ("constant", lambda t: np.zeros_like(t, dtype=float))):
+        model = estimator(loss, solver=solver, learning_rate=rate, schedule=schedule, max_iter=1)
+        assert_refuses(model, X, y, np.nan, 45, sample_weight=weight)
+
+
+@pytest.mark.parametrize("settings", [{"early_stopping": True}, {"check_every": 1}, {"average": True}])
+@pytest.mark.parametrize("rate", RATES)
+def test_a_bad_value_in_a_row_not_trained_on_is_found(settings, rate):
+    X, y = make(n=90, d=5)
+    for row in range(0, 90, 5):  # some of them are held out, or come after the fit has stopped
+        stopping = {"tol": 1e9, "n_iter_no_change": 1}
+        assert_refuses(
+            GDRegressor(solver="sgd", learning_rate=rate, **stopping, **settings), X, y, np.nan, row
+        )
+
+
+def test_a_bad_value_is_found_before_the_second_epoch(readings):
+    X, y = make("hinge", n=90, d=5)
+    model = GDClassifier("hinge", solver="sgd", learning_rate=0.1, max_iter=10**6, tol=None)
+    assert_refuses(model, X, y, np.nan, 50)
+
+
+def test_finite_rows_that_overflow_keep_their_own_error():
+    X, y = make(n=90, d=5)
+    with pytest.raises(ValueError, match="overflow"):
+        GDRegressor(solver="sgd").fit(X * 1e200, y)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_predictions_refuse_bad_values(loss, bad):
+    X, y = make(loss, n=60, d=5, outputs=3)
+    model = estimator(loss, max_iter=1, tol=None).fit(X, y)
+    names = ["predict"] + (["predict_proba", "decision_function"] if loss == "log_loss" else [])
+    for zeros, name in product((False, True), names):
+        if zeros:
+            model.coef_[:] = 0
+        for row in (0, 59):
+            rows = X.copy()
+            rows[row, 4] = bad
+            for container in (np.asarray, np.asfortranarray, csr_matrix):
+                with pytest.raises(ValueError, match="Input X contains"):
+                    getattr(model, name)(container(rows))
+    model.sparsify()
+    with pytest.raises(ValueError, match="Input X contains"):
+        model.predict(rows)
+
+
+def test_scores_that_overflow_are_no_error():
+    X, y = make(n=60, d=5)
+    model = GDRegressor(max_iter=1, tol=None).fit(X, y)
+    model.coef_[:] = 1e308
+    assert np.isinf(model.predict(np.full((1, 5), 1e10))).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("K", [1, 3, 8, 10])
+def test_scores_and_probabilities_are_those_of_numpy(dtype, K):
+    rng = np.random.default_rng(K)
+    rtol = 1e-12 if dtype == np.float64 else 1e-4
+    for n, d in ((1, 1), (47, 3), (500, 20), (9000, 40)):
+        X, theta = rng.standard_normal((n, d)).astype(dtype), rng.standard_normal((K, d + 1)).astype(dtype)
+        padded_theta = padded(theta[:, :-1], theta[:, -1])
+        z = np.empty((n, K), dtype)
+        assert core.linear_scores(X, padded_theta, z, 1)
+        expected = X.astype(float) @ theta[:, :-1].T + theta[:, -1]
+        np.testing.assert_allclose(z, expected, rtol=rtol, atol=rtol)
+        for threads in (2, 3):
+            again = np.empty_like(z)
+            core.linear_scores(X, padded_theta, again, threads)
+            np.testing.assert_array_equal(z, again)
+        for scale in (1, 100):
+            found = LOSSES["log_loss"]().probabilities(z * dtype(scale))
+            raw = z.astype(float) * scale
+            expected = np.hstack([expit(-raw), expit(raw)]) if K == 1 else softmax(raw, axis=1)
+            assert found.dtype == dtype
+            np.testing.assert_allclose(found, expected, rtol=100 * scale * rtol, atol=1e-30)
+        index = np.empty(n, np.int64)
+        core.largest(z, index)
+        np.testing.assert_array_equal(index, z.argmax(axis=1))

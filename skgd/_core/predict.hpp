@@ -58,9 +58,10 @@ template <class T> void softmax_rows(T* z, int64_t n, int64_t columns) {
   for (int64_t begin = 0; begin < n; begin += rows) {
     const int64_t m = std::min(rows, n - begin), size = m * columns;
     T* __restrict block = z + begin * columns;
-    T sums[rows], outside = 0;
-    for (int64_t i = 0; i < size; ++i) outside += T(!(block[i] <= small && block[i] >= -small));
-    for (int64_t i = 0; outside > 0 && i < m; ++i) {
+    T sums[rows];
+    int outside = 0;
+    for (int64_t i = 0; i < size; ++i) outside |= !(block[i] <= small) | !(block[i] >= -small);
+    for (int64_t i = 0; outside && i < m; ++i) {
       T* row = block + i * columns;
       const T highest = *std::max_element(row, row + columns);
       for (int64_t k = 0; k < columns; ++k) row[k] -= highest;
