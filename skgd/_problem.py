@@ -124,11 +124,19 @@ class Problem:
         return aligned_zeros(shape, self.dtype)
 
     def constant(self) -> np.ndarray:
-        """Parameters of a linear model that predicts about the best constant: no weights, an intercept."""
+        """Parameters that predict about the best constant: no weights, and intercepts of the last layer."""
         theta, targets = self.zeros(), self.targets
-        if self.fit_intercept and self.network is None:
-            theta[-1, : targets.columns] = self._best_constant
+        if not self.fit_intercept:
+            return theta
+        intercepts = self.blocks(theta)[-1][-1, : targets.columns]
+        intercepts[:] = self._best_constant if self.network is None else self._constant
+        if targets.units is not None:
+            intercepts[:] = (intercepts - targets.units.shift) / targets.units.scale
         return theta
+
+    @cached_property
+    def _constant(self) -> np.ndarray:
+        return np.asarray(self.loss._constant(self.targets.y, self.targets.weight), dtype=float)
 
     @cached_property
     def _best_constant(self) -> np.ndarray:
@@ -138,8 +146,7 @@ class Problem:
         by the size of gradients would take for a direction. Range and grid are the same whatever the order,
         the weights or the unit of the rows, so equal problems keep equal paths.
         """
-        targets = self.targets
-        best = np.asarray(self.loss._constant(targets.y, targets.weight), dtype=float)
+        targets, best = self.targets, self._constant
         if targets.codes or self.loss.log_link or self.loss.task != "regression":
             return best
         y = targets.y.reshape(self.n, -1)

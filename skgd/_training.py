@@ -83,6 +83,7 @@ class Record:
     place: float = 0.0  # epochs gone by, with their fraction, when the core was last called
     stop_reason: str = "error"  # until training ends otherwise
     start_loss: float = np.nan
+    start_parameters: np.ndarray | None = None
     best_score: float = -np.inf
     best_parameters: np.ndarray | None = None
 
@@ -209,7 +210,9 @@ def _take_reference(fit: Fit, record: Record) -> None:
     """The unit of improvements: the objective at the start, or where fits start, if that is larger."""
     problem, descent, threads = fit.problem, fit.descent, fit.options.threads
     record.start_loss = problem.value(descent.theta, threads)
-    zero = problem.zeros() if fit.rates.given or fit.stream else problem.constant()
+    record.start_parameters = descent.theta.copy()
+    from_zero = fit.rates.given or fit.stream or problem.network is not None
+    zero = problem.zeros() if from_zero else problem.constant()
     at_zero = 0.0 if np.array_equal(descent.theta, zero) else problem.value(zero, threads)
     # the perceptron loss is 0 at 0; its unit is a margin of 1
     descent.reference = max(abs(record.start_loss), abs(at_zero)) or 1.0

@@ -249,6 +249,9 @@ class AbsoluteError(Loss):
     def _curvature(self, y, weight):
         return 1.0 / _spread(y, weight)
 
+    def _constant(self, y, weight):
+        return _median(y.reshape(len(y), -1), weight)
+
 
 class Quantile(Loss):
     r"""Pinball loss (Koenker & Bassett 1978) for the quantile q.
