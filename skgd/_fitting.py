@@ -17,6 +17,7 @@ from ._problem import Problem
 from ._rate_choice import choose_rates
 from ._targets import Targets, Task
 from ._training import Fit, Record
+from ._validation import LateCheck
 from .optimizers import Optimizer
 
 __all__ = ["TrainingRows", "begin_fit", "end_fit", "initial_descent"]
@@ -31,6 +32,7 @@ class TrainingRows(NamedTuple):
     held_out: tuple | None  # (X, y, weight) of the validation set
     schema: dict  # n_features_in_ and, where X has them, feature_names_in_
     shown: tuple  # (X as given, X, y, weight, kept), for callbacks
+    check: LateCheck  # that X is finite, where it is not checked yet
 
 
 def begin_fit(
@@ -40,6 +42,7 @@ def begin_fit(
     previous: Descent | None = None,  # to continue, in the coordinates of X
     start: Callable[[Problem, np.ndarray], None] | None = None,  # fills theta, for X, with where to start
     stream: bool = False,
+    check: LateCheck | None = None,  # that X is finite
 ) -> Fit:
     """Problem, descent and rates of a fit to these rows."""
     problem = Problem(design, targets, options.objective)
@@ -56,7 +59,7 @@ def begin_fit(
     if stream:  # one pass, whatever it brings
         stopping = replace(options.stopping, max_iter=1, tol=None, check_every=None, early_stopping=False)
         options = replace(options, stopping=stopping, record_path=False)
-    return Fit(options, problem, rule, descent, rates, stream)
+    return Fit(options, problem, rule, descent, rates, stream, check)
 
 
 def _check_squares(optimizer: Optimizer, targets: Targets) -> None:

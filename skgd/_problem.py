@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import cache, cached_property
 
 import numpy as np
@@ -14,9 +15,10 @@ from ._penalty import NoPenalty
 from ._targets import OutputUnits, Targets
 from .losses import SquaredError
 
-__all__ = ["DESCENTS", "Problem", "aligned_zeros", "scoring_problem", "second_moments"]
+__all__ = ["DESCENTS", "Problem", "aligned_zeros", "padded", "scoring_problem", "second_moments"]
 
 _PROBLEMS = {"f": core.Problem32, "d": core.Problem64}
+_REMEMBERED = 4  # parameters whose objective is remembered
 DESCENTS = {"f": core.Descent32, "d": core.Descent64}
 
 
@@ -34,6 +36,14 @@ def aligned_zeros(shape, dtype) -> np.ndarray:
     memory = np.zeros(size + line, dtype=np.uint8)
     start = -memory.__array_interface__["data"][0] % line
     return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def padded(coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+    """Parameters (d + 1, columns) of a linear model as the core takes them, from weights (K, d)."""
+    K, lanes = len(coef), 32 // coef.dtype.itemsize
+    theta = aligned_zeros((coef.shape[1] + 1, 1 if K == 1 else -(-K // lanes) * lanes), coef.dtype)
+    theta[:-1, :K], theta[-1, :K] = coef.T, intercept
+    return theta
 
 
 def second_moments(problem: Problem, chunk: int = 4096) -> np.ndarray:
@@ -93,6 +103,7 @@ class Problem:
         if self.network is not None:
             _lend_blas()
         self._moments: np.ndarray | None = None
+        self._values: deque[tuple[np.ndarray, float]] = deque(maxlen=_REMEMBERED)  # parameters and F there
         self.condensed = False
         self.layers = tuple(map(tuple, self.core.layers))
         self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
@@ -211,8 +222,14 @@ class Problem:
         return scoring_problem(design.standardized(self.standard), columns, self.network, units)
 
     def value(self, theta: np.ndarray, threads: int = 1) -> float:
-        """F(theta): weighted mean loss plus penalty."""
-        return self.core.evaluate(theta, None, threads) / self.total_weight + self.core.penalty(theta)
+        """F(theta): weighted mean loss plus penalty; of the last few parameters it is remembered."""
+        for known, value in self._values:
+            if np.array_equal(known, theta):
+                return value
+        value = self.core.evaluate(theta, None, threads) / self.total_weight + self.core.penalty(theta)
+        if _REMEMBERED * theta.size <= self.n:  # else comparing costs about what a pass over X does
+            self._values.append((theta.copy(), value))
+        return value
 
     def loss_gradient(self, theta: np.ndarray, threads: int = 1) -> np.ndarray:
         """Gradient of the weighted mean loss, without the penalty."""

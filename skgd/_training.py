@@ -40,6 +40,12 @@ class Fit:
     descent: Descent
     rates: Rates
     stream: bool = False  # partial_fit: one pass over some rows of many
+    check: Callable[[], None] | None = None  # that X is finite, where it is not checked yet
+
+    def check_rows(self, epochs: float) -> None:
+        """Check X where the parameters, after so many epochs, cannot vouch for it."""
+        if self.check is not None and (epochs < 1 or not np.isfinite(self.descent.theta).all()):
+            self.check()
 
     def copy(self) -> Fit:
         """One to end here, while this one goes on."""
@@ -80,6 +86,11 @@ class Record:
     start_parameters: np.ndarray | None = None
     best_score: float = -np.inf
     best_parameters: np.ndarray | None = None
+
+    @property
+    def seen(self) -> float:
+        """Epochs gone by at the last check, with their fraction."""
+        return self.history["epoch"][-1] if self.history["epoch"] else 0.0
 
     def stopped(self, reason: str) -> Record:
         """The record of a training that ends here."""
@@ -223,6 +234,8 @@ class _Training:
 
     def begin_epoch(self, epoch: int) -> None:
         fit = self.fit
+        if epoch == 1:
+            fit.check_rows(epoch)
         if not fit.stream and fit.options.rows_per_update(fit.problem.n) >= fit.problem.n:
             fit.problem.condense(epoch)
 
