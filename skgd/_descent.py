@@ -257,8 +257,9 @@ class Descent:
     def intercepts(self) -> np.ndarray:
         """Those of the parameters; of a lazy descent too, to which weights alone are owed."""
         last, width = self.theta[-1], self.widths[-1]
-        averages = self.averages and self.average is not None
-        return (self._offered(last, self.average[-1]) if averages else last)[:width].copy()
+        if self.averages and self.average is not None:
+            last = self._offered(last, self.average[-1])
+        return last[:width].copy()
 
     def forget_units(self) -> None:
         """Forget what a stream has told of rates in coordinates that are left, and the optimizer's state."""

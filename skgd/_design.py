@@ -11,7 +11,9 @@ from scipy import sparse
 
 from ._moments import Moments, dense_moments, moments_of, sparse_moments
 
-__all__ = ["CsrDesign", "DenseDesign", "Design", "Standard", "design_of"]
+__all__ = ["SAMPLE", "CsrDesign", "DenseDesign", "Design", "Standard", "design_of"]
+
+SAMPLE = 2048  # rows that tell whether the units of the features differ
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,11 @@ class Design:
 
     is_sparse = False
 
-    def __init__(self, X, standard: Standard | None = None):
+    def __init__(self, X, standard: Standard | None = None, sampled: dict | None = None):
         self.X, self.standard = X, standard
         self.n, self.d = X.shape
         self.dtype = X.dtype
+        self._sampled = {} if sampled is None else sampled  # moments of a sample, by the identity of weights
 
     def take(self, index) -> Design:
         """Some rows, by numbers or a slice."""
@@ -55,7 +58,7 @@ class Design:
 
     def standardized(self, standard: Standard | None) -> Design:
         """The same rows in other coordinates."""
-        return type(self)(self.X, standard)
+        return type(self)(self.X, standard, self._sampled)
 
     def blocks(self, size: int) -> Iterator[tuple[slice, Any]]:
         """Slices and the rows in them as they are in X."""
@@ -83,6 +86,27 @@ class Design:
 
     def moments(self, weight: np.ndarray | None = None, size: int = 1 << 14) -> Moments:
         """Weighted moments of the features in X."""
+        if self.n <= SAMPLE:
+            return self.sampled_moments(weight)
+        return self._moments_of_all(weight, size)
+
+    def sampled_moments(self, weight: np.ndarray | None = None) -> Moments:
+        """The moments of about SAMPLE rows, evenly spaced among those that count; found once and kept."""
+        known, found = self._sampled.get(id(weight), (None, None))
+        if found is None or known is not weight:
+            index = self._sample(weight)
+            part = None if weight is None else weight[index]
+            found = self.take(index)._moments_of_all(part, self.n)
+            self._sampled[id(weight)] = weight, found
+        return found
+
+    def _sample(self, weight: np.ndarray | None):
+        if self.n <= SAMPLE:
+            return slice(None)
+        index = np.arange(self.n) if weight is None else np.flatnonzero(weight)
+        return index[np.linspace(0, len(index) - 1, SAMPLE).astype(np.intp)] if len(index) > SAMPLE else index
+
+    def _moments_of_all(self, weight: np.ndarray | None, size: int) -> Moments:
         found = Moments.none(self.d)
         for part, rows in self.blocks(size):
             found = found + moments_of(rows, None if weight is None else weight[part], self._moments_in)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
+from ._core import core
 from .losses import Loss
 
 __all__ = ["Classes", "Labels", "Numbers", "OutputUnits", "Targets", "Task", "class_codes", "classes_of"]
@@ -141,7 +142,10 @@ class Classes(Task):
         return Targets(codes, weight, 1 if len(self.classes) == 2 else len(self.classes), True)
 
     def predict(self, raw, loss):
-        index = (raw[:, 0] > 0).astype(np.intp) if raw.shape[1] == 1 else raw.argmax(axis=1)
+        if raw.shape[1] == 1:
+            return self.classes[(raw[:, 0] > 0).view(np.int8)]
+        index = np.empty(len(raw), dtype=np.int64)
+        core.largest(np.ascontiguousarray(raw), index)
         return self.classes[index]
 
     def score(self, y, raw, loss, weight=None):

@@ -17,6 +17,7 @@
 #include <numeric>
 
 #include "engine.hpp"
+#include "predict.hpp"
 #include "shuffle.hpp"
 
 namespace nb = nanobind;
@@ -467,6 +468,48 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         return all_finite(x.data(), int64_t(x.size()));
       },
       "x"_a.noconvert());
+  m.def(
+      "linear_scores",
+      [](Matrix<const T> X, Matrix<const T> theta, Matrix<T> z, int threads) {
+        const Dense<T> design{X.data(), int64_t(X.shape(0)), int64_t(X.shape(1))};
+        const int64_t outputs = int64_t(z.shape(1)), columns = int64_t(theta.shape(1));
+        check_size("theta", int64_t(theta.size()), (design.d + 1) * columns);
+        check_size("z", int64_t(z.size()), design.n * outputs);
+        if (outputs > columns || (columns > 1 && columns % lanes<T>)) refuse("Columns of theta are whole vectors.");
+        Guard guard;
+        {
+          nb::gil_scoped_release release;
+          linear_scores(design, theta.data(), outputs, columns, z.data(), threads, guard.control);
+        }
+        guard.rethrow();
+        return all_finite(z.data(), int64_t(z.size()));
+      },
+      "X"_a.noconvert(), "theta"_a.noconvert(), "z"_a.noconvert(), "threads"_a,
+      "z (n, K) gets the scores of the rows of X under theta (d + 1, columns); gives whether all are finite.");
+  m.def(
+      "softmax",
+      [](Matrix<T> z) {
+        nb::gil_scoped_release release;
+        softmax_rows(z.data(), int64_t(z.shape(0)), int64_t(z.shape(1)));
+      },
+      "z"_a.noconvert(), "Raw scores become the probabilities of classes, in place.");
+  m.def(
+      "logistic",
+      [](Vector<const T> z, Matrix<T> probabilities) {
+        check_size("probabilities", int64_t(probabilities.size()), 2 * int64_t(z.size()));
+        nb::gil_scoped_release release;
+        logistic_rows(z.data(), int64_t(z.size()), probabilities.data());
+      },
+      "z"_a.noconvert(), "probabilities"_a.noconvert(), "Those of two classes, from the raw score of the second.");
+  m.def(
+      "largest",
+      [](Matrix<const T> z, Vector<int64_t> found) {
+        check_size("found", int64_t(found.size()), int64_t(z.shape(0)));
+        if (z.shape(1) == 0) refuse("Rows without scores have no largest one.");
+        nb::gil_scoped_release release;
+        largest_of_rows(z.data(), int64_t(z.shape(0)), int64_t(z.shape(1)), found.data());
+      },
+      "z"_a.noconvert(), "found"_a, "The first of the largest scores of each row.");
   m.def(
       "value_and_slope",
       [](std::pair<std::string, double> loss, Matrix<const T> y, Matrix<T> z, Vector<T> values, bool codes) {
