@@ -136,7 +136,7 @@ template <class T, class I, class Rule, class P> class Lazy {
     now_.squares[k] += (to - from) * (to + from);
   }
 
-  // The penalty of the weights. What an untouched weight owes of l1, or under an adaptive rule, is not in it yet.
+  // The penalty of the weights. What an untouched weight owes of l1, or under an adaptive rule, is not off it yet.
   double penalty_value() const {
     double total = 0;
     for (int64_t k = 0; k < K_; ++k) {
@@ -169,9 +169,11 @@ template <class T, class I, class Rule, class P> class Lazy {
     return outcome;
   }
 
-  // A stream keeps no gradients: their norm is not formed.
+  // A stream keeps no gradients: their norm is not formed. What untouched weights owe is applied before the report
+  // where that costs little beside the rows.
   void report_before(Rows batch, Outcome& outcome) {
     if (keeps_) {
+      if (owes() && d_ <= 16 * int64_t(x_.indptr[x_.n])) apply_to_all();
       outcome.penalty = penalty_value();
       return;
     }
@@ -319,7 +321,7 @@ template <class T, class I, class Rule, class P> class Lazy {
     }
     double smallest = 1;
     for (int64_t k = 0; k < K_; ++k) smallest = std::min(smallest, now_.scale[k] *= 1 - double(rates[k]) * l2_);
-    if (smallest < (keeps_ ? 1e-12 : 1e-6)) rescale();
+    if (smallest < (keeps_ ? 1e-12 : 1e-6)) apply_to_all();  // before v could overflow
     for (int64_t k = 0; k < K_; ++k) step_[k] = -mean * T(double(rates[k]) / now_.scale[k]);
     for (int64_t i = 0; i < batch.count; ++i)
       for (int64_t k = 0; k < K_; ++k) {
@@ -337,13 +339,6 @@ template <class T, class I, class Rule, class P> class Lazy {
     }
     if (l1_ > 0)  // the penalty of a weight is multiplied by its l1 already
       for (int64_t k = 0; k < K_; ++k) now_.owed[k] += double(rates[k]) * (cumulative ? l1_ : 1.0) / now_.scale[k];
-  }
-
-  // The scales have become so small that v could overflow.
-  void rescale() {
-    if (journal_) journal_->before_all_change(descent_, state_);
-    apply_all_penalties();
-    if (keeps_) measure();
   }
 
   void scatter(Rows batch, const T* c, T* into) const {
@@ -433,6 +428,13 @@ template <class T, class I, class Rule, class P> class Lazy {
     std::fill(state_.applied.begin(), state_.applied.end(), 0.0);
     for (int64_t k = 0; k < K_; ++k) now_.owed[k] = cumulative ? now_.owed[k] * now_.scale[k] : 0;
     std::fill(now_.scale.begin(), now_.scale.end(), 1.0);
+  }
+
+  // The same in the midst of a run.
+  void apply_to_all() {
+    if (journal_) journal_->before_all_change(descent_, state_);
+    apply_all_penalties();
+    if (keeps_) measure();
   }
 
   void add_to_average(int64_t t) {
