@@ -177,8 +177,57 @@ template <class T, class I, class Rule, class P> class Lazy {
       outcome.penalty = penalty_value();
       return;
     }
+    if constexpr (std::is_same_v<Rule, Plain> && P::smooth) {
+      const auto [low, high] = std::minmax_element(now_.scale.begin(), now_.scale.end());
+      if (*low == *high && strength_.uniform()) return report_smooth(batch, outcome);
+    }
     apply_all_penalties();
     report(problem_, descent_.theta, batch, outcome);
+  }
+
+  // The report where all weights are up to date but for one scale. Where there is no gradient of the loss, that of the
+  // objective is l2 w: of these features only the norm of w is needed.
+  void report_smooth(Rows batch, Outcome& outcome) {
+    Buffer<T> z(batch.count * K_);
+    TargetBuffer<T> targets;
+    forward(batch, z.data());
+    const Block<T> block = targets.block(problem_, batch, z.data());
+    std::visit([&](auto& l) { return slopes_of(l, block); }, problem_.loss);
+    const double scale = now_.scale[0], mean = 1 / double(batch.count),
+                 norm = l2_ > 0 ? scale * scale * norm_of_v() : 0;
+    double squares = l2_ * l2_ * norm;
+    std::vector<std::pair<int64_t, std::pair<T, const T*>>> parts;  // of the gradient: feature, its value, slopes
+    for (int64_t i = 0; i < batch.count; ++i)
+      for (int64_t p = x_.begin(batch[i]), end = p + x_.count(batch[i]); p < end; ++p)
+        parts.push_back({x_.indices[p], {x_.data[p], z.data() + i * K_}});
+    std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (size_t p = 0, end; p < parts.size(); p = end) {
+      const int64_t j = parts[p].first;
+      for (end = p; end < parts.size() && parts[end].first == j;) ++end;
+      for (int64_t k = 0; k < K_; ++k) {
+        double g = 0;
+        for (size_t q = p; q < end; ++q) g += double(parts[q].second.first) * double(parts[q].second.second[k]);
+        g *= mean;
+        squares += g * (g + 2 * l2_ * scale * double(v(j)[k]));
+      }
+    }
+    for (int64_t k = 0; problem_.fit_intercept && k < K_; ++k) {
+      double g = 0;
+      for (int64_t i = 0; i < batch.count; ++i) g += double(z[i * K_ + k]);
+      squares += g * mean * g * mean;
+    }
+    outcome.gradient_norm = std::sqrt(std::max(squares, 0.0));
+    outcome.penalty = l2_ / 2 * norm;
+  }
+
+  double norm_of_v() const {
+    constexpr int64_t part = 4096;
+    double total = 0;
+    for (int64_t i = 0; i < d_ * K_; i += part) {
+      const int64_t count = std::min(part, d_ * K_ - i);
+      total += double(dot(descent_.theta + i, descent_.theta + i, count));
+    }
+    return total;
   }
 
   // Reads what the l1 penalty has amounted to so far from the feature on which it is strongest.
@@ -422,11 +471,22 @@ template <class T, class I, class Rule, class P> class Lazy {
   // Brings every feature up to date, and the scale to 1.
   void apply_all_penalties() {
     if constexpr (!adaptive) {
-      for (int64_t i = 0; i < int64_t(state_.u.size()); ++i) state_.u[i] += T(now_.sum[i % K_]) * descent_.theta[i];
+      T* __restrict u = state_.u.data();
+      const T* __restrict w = descent_.theta;
+      const int64_t size = int64_t(state_.u.size());
+      if (const T sum = T(now_.sum[0]); K_ == 1)
+        for (int64_t i = 0; i < size; ++i) u[i] += sum * w[i];
+      else
+        for (int64_t i = 0; i < size; ++i) u[i] += T(now_.sum[i % K_]) * w[i];
       std::fill(now_.sum.begin(), now_.sum.end(), 0.0);
     }
     const bool owes = this->owes();
-    for (int64_t j = 0; j < d_; ++j) {
+    if (!owes && K_ == 1) {
+      const T scale = T(now_.scale[0]);
+      T* __restrict w = descent_.theta;
+      for (int64_t j = 0; scale != 1 && j < d_; ++j) w[j] *= scale;
+    }
+    for (int64_t j = 0; (owes || K_ > 1) && j < d_; ++j) {
       if (owes) apply_penalty(j);
       if constexpr (adaptive) continue;
       for (int64_t k = 0; k < K_; ++k) {
@@ -478,7 +538,9 @@ template <class T, class I, class Rule, class P> class Lazy {
     if (!averages() || now_.share == 0) return;
     T* mean = descent_.average.values;
     const T before = now_.started ? T(0) : T(1), inverse = T(1 / now_.share);
-    for (int64_t i = 0; i < int64_t(state_.u.size()); ++i) mean[i] = (before * mean[i] + state_.u[i]) * inverse;
+    const T* __restrict u = state_.u.data();
+    T* __restrict out = mean;
+    for (int64_t i = 0, size = int64_t(state_.u.size()); i < size; ++i) out[i] = (before * out[i] + u[i]) * inverse;
   }
 };
 
