@@ -1,6 +1,7 @@
 """How often a fit reads X: the passes that are left, and that they give what they gave."""
 
 import warnings
+from copy import copy
 from itertools import product
 
 import numpy as np
@@ -14,6 +15,7 @@ from skgd import GDClassifier, GDRegressor
 from skgd._core import core
 from skgd._problem import padded
 from skgd._step_size import _largest_by_lanczos, scale_of
+from skgd._targets import class_codes, classes_of
 from skgd.losses import LOSSES
 
 
@@ -262,3 +264,39 @@ def test_scores_and_probabilities_are_those_of_numpy(dtype, K):
         index = np.empty(n, np.int64)
         core.largest(z, index)
         np.testing.assert_array_equal(index, z.argmax(axis=1))
+
+
+NUMBERS = [
+    np.array([3, 5, 9]),
+    np.array([-128, 0, 127], np.int8),
+    np.array([0, 1, 3], np.uint8),
+    np.array([2**40, 2**40 + 1, 2**40 + 7]),
+    np.array([-(2**63), 0, 2**63 - 1]),
+    np.array([0, 2**64 - 1], np.uint64),
+]
+WORDS = [f"label {i}" for i in range(700)]
+NAMES = [np.array(["no", "yes"], object), np.array(WORDS, object)]
+
+
+@pytest.mark.parametrize("classes", NUMBERS + NAMES, ids=lambda c: f"{c.dtype}-{len(c)}")
+def test_codes_are_places_in_the_sorted_classes(classes):
+    rng = np.random.default_rng(0)
+    expected = np.append(rng.permutation(len(classes)), rng.integers(len(classes), size=3000))
+    y = classes[expected]
+    np.testing.assert_array_equal(classes_of(y), np.sort(classes))
+    order = np.argsort(classes)
+    for labels in (y, y[::2], y[::-1], np.array([*map(copy, y)], dtype=y.dtype)):
+        codes = class_codes(labels, classes[order], np.float32)
+        assert codes.dtype == np.float32
+        np.testing.assert_array_equal(classes[order][codes.astype(int)], labels)
+    unknown = y.copy()
+    unknown[7] = classes.max() - 1 if classes.dtype.kind in "iu" else "another"
+    with pytest.raises(ValueError, match="that are not among the classes"):
+        class_codes(unknown, classes[order], float)
+
+
+def test_equal_labels_may_be_different_objects():
+    y = np.array(["".join(letters) for letters in [("a", "b"), ("c", "d")] * 50], dtype=object)
+    assert len({id(label) for label in y}) == 100
+    np.testing.assert_array_equal(classes_of(y), ["ab", "cd"])
+    np.testing.assert_array_equal(class_codes(y, np.array(["ab", "cd"], object), float), [0, 1] * 50)

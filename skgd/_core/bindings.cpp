@@ -338,6 +338,34 @@ Plan plan_of(int64_t n, Optional<Order*> order, Span span, const Steps& steps) {
   return plan;
 }
 
+// Which of few objects each element of an array is, by identity: labels are mostly the same few objects again and again.
+// Gives the objects in the order in which they appear, or None where there are more than `most`.
+nb::object objects_of(uintptr_t address, int64_t stride, Vector<int32_t> found, size_t most) {
+  constexpr size_t places = 1024;  // of a table with open addressing
+  std::array<PyObject*, places> keys{};
+  std::array<int32_t, places> numbers{};
+  nb::list objects;
+  PyObject* last = nullptr;
+  int32_t number = 0;
+  for (int64_t i = 0; i < int64_t(found.size()); ++i) {
+    PyObject* object;
+    std::memcpy(&object, reinterpret_cast<const void*>(address + i * stride), sizeof object);
+    if (!object) object = Py_None;  // how NumPy may store it
+    if (object != last) {
+      size_t at = (uintptr_t(object) >> 4) * 0x9e3779b97f4a7c15ull >> 54;
+      while (keys[at] && keys[at] != object) at = (at + 1) % places;
+      if (!keys[at]) {
+        if (nb::len(objects) >= std::min(most, places / 2)) return nb::none();
+        keys[at] = object, numbers[at] = int32_t(nb::len(objects));
+        objects.append(nb::handle(object));
+      }
+      last = object, number = numbers[at];
+    }
+    found.data()[i] = number;
+  }
+  return objects;
+}
+
 template <class T> void bind(nb::module_& m, const char* problem, const char* descent) {
   using P = BoundProblem<T>;
   using D = BoundDescent<T>;
@@ -514,6 +542,8 @@ NB_MODULE(SKGD_MODULE, m) {
       .def_prop_ro("values", [](Order& o) {
         return nb::ndarray<nb::numpy, int32_t>(o.values().data(), {o.values().size()}, nb::find(o));
       });
+  m.def("objects_of", &objects_of, "address"_a, "stride"_a, "found"_a, "most"_a,
+        "found (n,) gets the number of each object of an array in the list of different ones, which is given back.");
   m.def(
       "use_blas",
       [](nb::object single, nb::object wide) {
