@@ -9,6 +9,7 @@ from ._design import Design, Standard
 from ._problem import Problem
 from ._step_size import scale_of
 from ._training import Fit, Record
+from .losses import Loss
 
 __all__ = ["convergence_warnings", "remaining_gain"]
 
@@ -102,7 +103,7 @@ def _far_from_optimum(fit: Fit, loss: float, units: str) -> list[str]:
     rounding = (8 * np.finfo(problem.dtype).eps) ** (2 if problem.loss._quadratic else 1)
     if 0 <= constant < rounding * problem.value(problem.zeros()):
         return []  # y is constant
-    least = _least_gain(problem.loss.task, constant, loss, stopping.tol or 0.0)
+    least = _least_gain(problem.loss, constant, loss, stopping.tol or 0.0)
     gain = remaining_gain(problem, fit.descent.parameters, least, fit.options.threads)
     if not gain > least:
         return []
@@ -116,16 +117,17 @@ def _far_from_optimum(fit: Fit, loss: float, units: str) -> list[str]:
     ]
 
 
-def _least_gain(task: str, constant: float, loss: float, tol: float) -> float:
+def _least_gain(loss: Loss, constant: float, end: float, tol: float) -> float:
     """What can be gained that is worth a warning, beside the objective at the best constant and at the end.
 
-    Seven thousandths of what the fit has gained over the constant, as steps tell less than there is; at least
-    .00002 of the constant's objective, and of regression at most .002 (of squared error: so much of R2).
-    More under a larger tol than 1e-4.
+    A hundredth of what the fit has gained over the constant; seven thousandths where there are kinks, as
+    steps tell less than there is. At least .00002 of the constant's objective, and of regression at most
+    .002 (of squared error: so much of R2). More under a larger tol than 1e-4.
     """
     tol = max(tol, 1e-4)
-    high = max(2e-3, 10 * tol) if task == "regression" else np.inf
-    return float(np.clip(70 * tol * (constant - loss), 0.2 * tol * abs(constant), high * abs(constant)))
+    high = max(2e-3, 10 * tol) if loss.task == "regression" else np.inf
+    share = 100 * tol if loss.smooth else 70 * tol
+    return float(np.clip(share * (constant - end), 0.2 * tol * abs(constant), high * abs(constant)))
 
 
 def _nothing_learnt(fit: Fit, record: Record, loss: float) -> list[str]:
@@ -150,7 +152,9 @@ def remaining_gain(problem, theta, least: float = 0.0, threads: int = 1) -> floa
     there some more steps are made on the sample, and what they gain is measured on all rows.
     """
     standard = problem.standard
-    if standard is None:
+    if standard is None and problem.knows_second_moments:
+        standard = Standard(np.zeros(problem.d), np.ones(problem.d))
+    elif standard is None:
         moments = problem.design.sampled_moments(problem.targets.weight)
         standard = standard_of(moments, problem.fit_intercept, dtype=problem.dtype)
     u, gradient, l1 = _at(problem, theta, standard)
@@ -197,8 +201,11 @@ def _at(problem, theta, standard):
 
 def _newton_step(problem, sample, theta, standard, gradient):
     """The Newton step (d + 1, K) from second derivatives of a sample; of many features one by one."""
-    _, curvatures = _derivatives(sample, sample.scores(theta).astype(float))
     l2 = np.append(problem.penalty.l2 / standard.scale**2, 0.0)[:, None]
+    if problem.loss._quadratic and problem.knows_second_moments:
+        H = problem.second_moments() / problem.total_weight
+        return np.column_stack([_solution(H, l2, column, 1e-8) for column in gradient.T])
+    _, curvatures = _derivatives(sample, sample.scores(theta).astype(float))
     if _is_large(sample, gradient):  # deviations are one in these coordinates
         return gradient / np.maximum(curvatures.sum(axis=0) + l2, np.finfo(float).tiny)
     # for what the sample does not see
@@ -213,16 +220,27 @@ def _is_large(sample, gradient) -> bool:
 
 def _solved(Z, curvatures, l2, gradient, ridge):
     """Newton's step for each column from rows Z (n, d + 1) and curvatures (n, K)."""
-    step = np.zeros_like(gradient)
-    for k in range(gradient.shape[1]):
-        free = np.flatnonzero(gradient[:, k])  # not weights that l1 keeps at zero, nor an absent intercept
-        part = Z[:, free]
-        H = (part * curvatures[:, k, None]).T @ part + np.diag(l2[free, 0])
-        H[np.diag_indices_from(H)] *= 1 + ridge
-        try:
-            step[free, k] = np.linalg.solve(H, gradient[free, k])
-        except np.linalg.LinAlgError:  # the shortest one
-            step[free, k] = np.linalg.lstsq(H, gradient[free, k], rcond=1e-12)[0]
+    steps = []
+    for curvature, column in zip(curvatures.T, gradient.T, strict=True):
+        H = (Z * curvature[:, None]).T @ Z
+        steps.append(_solution(H, l2, column, ridge))
+    return np.column_stack(steps)
+
+
+def _solution(H, l2, gradient, ridge):
+    """The step for which the curvature H (d + 1, d + 1) and that of the penalty hold the gradient (d + 1,).
+
+    Weights without a gradient stay: those that l1 keeps at zero, or an absent intercept, whose row and
+    column H need not have.
+    """
+    step, free = np.zeros_like(gradient), np.flatnonzero(gradient)
+    H = H[np.ix_(free, free)]
+    H[np.diag_indices_from(H)] *= 1 + ridge
+    H[np.diag_indices_from(H)] += l2[free, 0]
+    try:
+        step[free] = np.linalg.solve(H, gradient[free])
+    except np.linalg.LinAlgError:  # the shortest one
+        step[free] = np.linalg.lstsq(H, gradient[free], rcond=1e-12)[0]
     return step
 
 

@@ -242,6 +242,10 @@ class Problem:
         """Scale of the second derivative of the loss with respect to raw scores."""
         return self.loss._curvature(self.targets.y, self.targets.weight)
 
+    @property
+    def knows_second_moments(self) -> bool:
+        return self._moments is not None
+
     def second_moments(self) -> np.ndarray:
         """Weighted sum over rows of z z' for z = (x, 1), in the coordinates of the descent.
 

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 
-from ._callbacks import watched_as
+from ._callbacks import with_callbacks_of
 from ._columns import CandidateFit, Diverged, SharedProblem, can_share_pass, descend
 from ._coordinates import asks_for_units
 from ._design import design_of
@@ -235,7 +235,7 @@ class Candidates:
                 self._warn_of(fitted)
             for index in np.argsort(-means, kind="stable")[: np.isfinite(means).sum()]:
                 alpha, rate = self.params[index]
-                estimator = watched_as(self._new(alpha=alpha, learning_rate=rate), self.search)
+                estimator = with_callbacks_of(self._new(alpha=alpha, learning_rate=rate), self.search)
                 try:
                     estimator.fit(self.X, self.y, self.weight)
                 except DivergenceError as diverged:  # on all rows, though on no fold
