@@ -84,11 +84,11 @@ class Design:
             return None
         return self.standard.center.astype(self.dtype), (1.0 / self.standard.scale).astype(self.dtype)
 
-    def moments(self, weight: np.ndarray | None = None, size: int = 1 << 14) -> Moments:
+    def moments(self, weight: np.ndarray | None = None) -> Moments:
         """Weighted moments of the features in X."""
         if self.n <= SAMPLE:
             return self.sampled_moments(weight)
-        return self._moments_of_all(weight, size)
+        return self._moments_of_rows(weight)
 
     def sampled_moments(self, weight: np.ndarray | None = None) -> Moments:
         """The moments of about SAMPLE rows, evenly spaced among those that count; found once and kept."""
@@ -96,21 +96,26 @@ class Design:
         if found is None or known is not weight:
             index = self._sample(weight)
             part = None if weight is None else weight[index]
-            found = self.take(index)._moments_of_all(part, self.n)
+            found = self._moments_of_rows(part, index)
             self._sampled[id(weight)] = weight, found
         return found
 
-    def _sample(self, weight: np.ndarray | None):
+    def _sample(self, weight: np.ndarray | None) -> np.ndarray:
         if self.n <= SAMPLE:
-            return slice(None)
+            return np.arange(self.n)
         index = np.arange(self.n) if weight is None else np.flatnonzero(weight)
         return index[np.linspace(0, len(index) - 1, SAMPLE).astype(np.intp)] if len(index) > SAMPLE else index
 
-    def _moments_of_all(self, weight: np.ndarray | None, size: int) -> Moments:
-        found = Moments.none(self.d)
-        for part, rows in self.blocks(size):
+    def _moments_of_rows(self, weight: np.ndarray | None, index: np.ndarray | None = None) -> Moments:
+        """The moments of all rows or of those of an index; weights are those of the same rows."""
+        found, size = Moments.none(self.d), self._rows_at_a_time
+        for start in range(0, self.n if index is None else len(index), size):
+            part = slice(start, start + size)
+            rows = self._rows(part if index is None else index[part])
             found = found + moments_of(rows, None if weight is None else weight[part], self._moments_in)
         return found
+
+    _rows_at_a_time = 1 << 14
 
     def mean_squares(self, weight: np.ndarray | None = None) -> np.ndarray:
         """Weighted mean square of each feature (d,); one each in standardised coordinates."""
@@ -141,6 +146,11 @@ class Design:
 
 class DenseDesign(Design):
     """A C-contiguous array."""
+
+    @property
+    def _rows_at_a_time(self) -> int:
+        """So many that what is computed from them stays in the second-level cache."""
+        return max(64, (1 << 16) // max(1, self.d))
 
     def _rows(self, index):
         return np.ascontiguousarray(self.X[index])
