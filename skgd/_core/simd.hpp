@@ -8,6 +8,7 @@
 // or a multiple of lanes<T>, and a row of W takes `columns` elements.
 #pragma once
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <new>
@@ -335,6 +336,43 @@ template <class T> inline void exp_quotient(T x, T& above, T& below) {
   }
   above = (even + odd) * power;
   below = even - odd;
+}
+
+// Taylor coefficients of 1 / (1 + exp(-x)) - 1/2 at the multiples of 1/16 up to `limit`, where it is 1/2 to rounding.
+template <class T> struct LogisticTable {
+  static constexpr int terms = sizeof(T) == 8 ? 8 : 4, limit = sizeof(T) == 8 ? 40 : 20, per_unit = 16;
+  alignas(64) T at[limit * per_unit + 1][terms];
+
+  LogisticTable() {
+    for (int m = 0; m <= limit * per_unit; ++m) {
+      long double s[terms];  // of s(x) = 1 / (1 + exp(x)), whose slope is s^2 - s
+      s[0] = 1 / (1 + std::exp((long double)(m) / per_unit));
+      for (int k = 0; k + 1 < terms; ++k) {
+        long double slope = -s[k];
+        for (int i = 0; i <= k; ++i) slope += s[i] * s[k - i];
+        s[k + 1] = slope / (k + 1);
+      }
+      for (int k = 0; k < terms; ++k) at[m][k] = T((k == 0 ? 0.5L : 0.0L) - s[k]);
+    }
+  }
+};
+template <class T> inline const LogisticTable<T> logistic_table;
+
+// 1 / (1 + exp(-x)) - 1/2 for a single x that others wait for; error below the rounding of 1. Takes neither exp nor a
+// division, whose latencies add up. Infinities and NaN give NaN.
+template <class T> inline T centred_logistic(T x) {
+  using Table = LogisticTable<T>;
+  using I = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+  constexpr T magic = sizeof(T) == 8 ? T(6755399441055744.0) : T(12582912.0);  // see reduce()
+  T a = std::fabs(x);
+  a = a < T(Table::limit) ? a : T(Table::limit);
+  const T shifted = a * T(Table::per_unit) + magic, r = a - (shifted - magic) * (T(1) / Table::per_unit), r2 = r * r;
+  I bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  const T* c = logistic_table<T>.at[bits & 1023];
+  T value = (c[0] + r * c[1]) + r2 * (c[2] + r * c[3]);
+  if constexpr (Table::terms == 8) value += (r2 * r2) * ((c[4] + r * c[5]) + r2 * (c[6] + r * c[7]));
+  return std::copysign(value, x) + (x - x);
 }
 
 // log(1 + e) for 0 <= e <= 1, as 2 atanh(s), s = e / (2 + e) <= 1/3: an odd series in s.
