@@ -1,6 +1,7 @@
 // Losses: each one small struct, value and slope together. y is the target, z the raw score, slope is
 // d value / d z. Classification targets are y in {0, 1}; margins use t = 2y - 1.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <string>
@@ -217,10 +218,10 @@ struct Softmax {
       T* z = b.z + i * b.stride;
       const int64_t target = static_cast<int64_t>(b.y[i]);
       const T at_target = z[target];
-      T highest = z[0], partition = 0;
+      T highest = z[0];
       for (int64_t k = 1; k < b.columns; ++k) highest = z[k] > highest ? z[k] : highest;
       for (int64_t k = 0; k < b.columns; ++k) z[k] = exp_(z[k] - highest);
-      for (int64_t k = 0; k < b.columns; ++k) partition += z[k];
+      const T partition = skgd::total(z, b.columns);
       const T weight = b.weight ? b.weight[i] : T(1), scale = weight / partition;
       for (int64_t k = 0; k < b.columns; ++k) z[k] *= scale;
       for (int64_t k = b.columns; k < b.stride; ++k) z[k] = 0;
@@ -272,6 +273,14 @@ template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
       const int64_t count = b.m - start < width ? b.m - start : width;
       T* __restrict z = b.z + start;
       const T* __restrict y = b.y + start;
+      if constexpr (requires { loss.total(y, z, value, count); }) {
+        if (!b.weight) {
+          for (int64_t i = 0; i < count; ++i) loss(y[i], z[i], value[i]);
+          total += loss.total(y, z, value, count);
+          std::copy_n(value, count, z);
+          continue;
+        }
+      }
       for (int64_t i = 0; i < count; ++i) {
         T slope;
         value[i] = loss(y[i], z[i], slope);
