@@ -82,7 +82,8 @@ class BatchRates(_Backtracking):
             self._forget()
             return self._no_smaller_rate(self.base, objective)
         self.recent = [*self.recent, objective][-self.memory :]
-        self.base = min(self.full, 2 * self.base)
+        if self.step is not None:  # else it is where the last update was undone: nothing was gained yet
+            self.base = min(self.full, 2 * self.base)
         if objective < self.best:
             self.best, self.best_theta = objective, self.before
         step = descent.theta - self.before

@@ -18,21 +18,21 @@ except ImportError:  # scikit-learn < 1.9
         """Nothing to support: there is no `set_callbacks`."""
 
 
-__all__ = ["CallbackSupportMixin", "Tasks", "has_callbacks", "quiet", "watched_as"]
+__all__ = ["CallbackSupportMixin", "Tasks", "clone_unwatched", "has_callbacks", "with_callbacks_of"]
 
 
 def has_callbacks(estimator) -> bool:
     return bool(getattr(estimator, "_skl_callbacks", ()))
 
 
-def quiet(estimator):
+def clone_unwatched(estimator):
     """A clone for fits that nobody asked to watch."""
     fresh = clone(estimator).set_params(verbose=0)
     vars(fresh).pop("_skl_callbacks", None)
     return fresh
 
 
-def watched_as(estimator, other):
+def with_callbacks_of(estimator, other):
     """The estimator, with the callbacks of another."""
     if has_callbacks(other):
         estimator.set_callbacks(*other._skl_callbacks)

@@ -16,27 +16,14 @@ from ._targets import OutputUnits, Targets
 __all__ = [
     "Units",
     "asks_for_units",
-    "sampled_moments",
     "standard_of",
     "to_original",
     "to_standardized",
 ]
 
-_SAMPLE = 2048  # rows that tell whether the units of the features differ
 _ENOUGH = 32  # rows of a stream before they do
 _APART = 3.0  # size of a feature, over or under one, from which its unit matters
 _FAR = 1.5  # mean over standard deviation from which a feature lies far from zero
-
-
-def sampled_moments(design: Design, weight=None, rows: int = _SAMPLE) -> Moments:
-    """The moments of about so many rows, evenly spaced among those that count."""
-    n = design.n
-    if weight is None:
-        index = np.linspace(0, n - 1, rows).astype(np.intp) if n > rows else slice(None)
-    else:
-        index = np.flatnonzero(weight)
-        index = index[np.linspace(0, len(index) - 1, rows).astype(np.intp)] if len(index) > rows else index
-    return design.take(index).moments(None if weight is None else weight[index])
 
 
 def asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
@@ -88,7 +75,7 @@ class Units:
         objective = options.objective
         standardize = options.standardize
         if standardize is None:
-            sample = sampled_moments(design, targets.weight)
+            sample = design.sampled_moments(targets.weight)
             standardize = asks_for_units(sample, objective.fit_intercept)
         return cls(standardize, of_y=options.standardize_outputs).after(design, targets, objective)
 

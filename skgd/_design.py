@@ -11,7 +11,9 @@ from scipy import sparse
 
 from ._moments import Moments, dense_moments, moments_of, sparse_moments
 
-__all__ = ["CsrDesign", "DenseDesign", "Design", "Standard", "design_of"]
+__all__ = ["SAMPLE", "CsrDesign", "DenseDesign", "Design", "Standard", "design_of"]
+
+SAMPLE = 2048  # rows that tell whether the units of the features differ
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,11 @@ class Design:
 
     is_sparse = False
 
-    def __init__(self, X, standard: Standard | None = None):
+    def __init__(self, X, standard: Standard | None = None, sampled: dict | None = None):
         self.X, self.standard = X, standard
         self.n, self.d = X.shape
         self.dtype = X.dtype
+        self._sampled = {} if sampled is None else sampled  # moments of a sample, by the identity of weights
 
     def take(self, index) -> Design:
         """Some rows, by numbers or a slice."""
@@ -55,7 +58,7 @@ class Design:
 
     def standardized(self, standard: Standard | None) -> Design:
         """The same rows in other coordinates."""
-        return type(self)(self.X, standard)
+        return type(self)(self.X, standard, self._sampled)
 
     def blocks(self, size: int) -> Iterator[tuple[slice, Any]]:
         """Slices and the rows in them as they are in X."""
@@ -81,12 +84,38 @@ class Design:
             return None
         return self.standard.center.astype(self.dtype), (1.0 / self.standard.scale).astype(self.dtype)
 
-    def moments(self, weight: np.ndarray | None = None, size: int = 1 << 14) -> Moments:
+    def moments(self, weight: np.ndarray | None = None) -> Moments:
         """Weighted moments of the features in X."""
-        found = Moments.none(self.d)
-        for part, rows in self.blocks(size):
+        if self.n <= SAMPLE:
+            return self.sampled_moments(weight)
+        return self._moments_of_rows(weight)
+
+    def sampled_moments(self, weight: np.ndarray | None = None) -> Moments:
+        """The moments of about SAMPLE rows, evenly spaced among those that count; found once and kept."""
+        known, found = self._sampled.get(id(weight), (None, None))
+        if found is None or known is not weight:
+            index = self._sample(weight)
+            part = None if weight is None else weight[index]
+            found = self._moments_of_rows(part, index)
+            self._sampled[id(weight)] = weight, found
+        return found
+
+    def _sample(self, weight: np.ndarray | None) -> np.ndarray:
+        if self.n <= SAMPLE:
+            return np.arange(self.n)
+        index = np.arange(self.n) if weight is None else np.flatnonzero(weight)
+        return index[np.linspace(0, len(index) - 1, SAMPLE).astype(np.intp)] if len(index) > SAMPLE else index
+
+    def _moments_of_rows(self, weight: np.ndarray | None, index: np.ndarray | None = None) -> Moments:
+        """The moments of all rows or of those of an index; weights are those of the same rows."""
+        found, size = Moments.none(self.d), self._rows_at_a_time
+        for start in range(0, self.n if index is None else len(index), size):
+            part = slice(start, start + size)
+            rows = self._rows(part if index is None else index[part])
             found = found + moments_of(rows, None if weight is None else weight[part], self._moments_in)
         return found
+
+    _rows_at_a_time = 1 << 14
 
     def mean_squares(self, weight: np.ndarray | None = None) -> np.ndarray:
         """Weighted mean square of each feature (d,); one each in standardised coordinates."""
@@ -117,6 +146,11 @@ class Design:
 
 class DenseDesign(Design):
     """A C-contiguous array."""
+
+    @property
+    def _rows_at_a_time(self) -> int:
+        """So many that what is computed from them stays in the second-level cache."""
+        return max(64, (1 << 16) // max(1, self.d))
 
     def _rows(self, index):
         return np.ascontiguousarray(self.X[index])

@@ -26,7 +26,7 @@ from ._options import Options, loss_of, options_of
 from ._problem import Problem
 from ._targets import Targets, Task
 from ._training import Fit, Record, Watcher, train
-from ._validation import check_design, check_rows, check_weights, door_of, rows_of, schema_of
+from ._validation import LateCheck, check_design, check_rows, check_weights, door_of, rows_of, schema_of
 from .losses import Loss, loss_from_spec, loss_spec
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
@@ -157,14 +157,19 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             If a given ``learning_rate`` is too high for the data.
         """
         options = options_of(self)
-        rows = self._training_rows(options, X, y, sample_weight, (X_val, y_val))
-        units = Units.of_fit(options, design_of(rows.X), rows.targets)
-        design, targets = self._in_units(units, options, rows.X, rows.targets)
-        previous = self._previous(rows.task) if self.warm_start else None
-        fit = begin_fit(options, design, targets, previous, self._start(options, coef_init, intercept_init))
-        watchers = self._watchers(fit, rows)
-        record = train(fit, self._scorer(fit.problem, rows), watchers)
-        self._become({**self._outcome(fit, record, rows), "_units": units.state()})
+        late = self._may_check_late(options, X_val is not None)
+        rows = self._training_rows(options, X, y, sample_weight, (X_val, y_val), late)
+        with rows.check:
+            units = Units.of_fit(options, rows.design, rows.targets)
+            design, targets = self._in_units(units, options, rows.design, rows.targets)
+            previous = self._previous(rows.task) if self.warm_start else None
+            start = self._start(options, coef_init, intercept_init)
+            fit = begin_fit(options, design, targets, previous, start, check=rows.check)
+            watchers = self._watchers(fit, rows)
+            record = train(fit, self._scorer(fit.problem, rows), watchers)
+            fit.check_rows(record.seen)
+            found = self._outcome(fit, record, rows)
+        self._become({**found, "_units": units.state()})
         if record.stop_reason == "interrupted":
             raise KeyboardInterrupt
         for watcher in watchers:
@@ -173,10 +178,21 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
-    def _training_rows(self, options: Options, X, y, sample_weight, validation=(None, None)) -> TrainingRows:
-        """Validated rows and targets, and those held out."""
+    def _may_check_late(self, options: Options, validates: bool) -> bool:
+        """Whether the updates of a fit can tell whether X is finite: of a perceptron a unit that is at zero
+        hides it; and nobody shall see parameters before the check."""
+        watched = bool(self.verbose) or has_callbacks(self)
+        apart = validates or options.stopping.early_stopping
+        return options.objective.network is None and not watched and not apart
+
+    def _training_rows(
+        self, options: Options, X, y, sample_weight, validation=(None, None), late: bool = False
+    ) -> TrainingRows:
+        """Validated rows and targets, and those held out; `late`: whether X is finite is checked later."""
         given, kept, held_out, door = X, None, None, door_of(self)
-        X, y = check_design(door, X, y, reset=True, y_numeric=self._task == "regression")
+        regression = self._task == "regression"
+        X, y = check_design(door, X, y, reset=True, y_numeric=regression, finite=not late)
+        check = LateCheck(door, X, late)
         weight = check_weights(sample_weight, X)
         task = self._task_of(y)
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
@@ -189,7 +205,9 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             kept, held_out = self._split(options, task, X, y, weight)
             X, targets = X[kept], targets.rows(kept)
             shown = (given, X, y, weight, kept)
-        return TrainingRows(X, targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown)
+        return TrainingRows(
+            design_of(X), targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown, check
+        )
 
     def _split(self, options: Options, task: Task, X, y, weight):
         """Rows to train on, and (X, y, weight) held out; stratified by class."""
@@ -220,20 +238,20 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         self._validate_params()
         options = options_of(self).with_stopping(early_stopping=False)
         rows = self._training_rows(options, X, y, sample_weight)
-        return self._problem_of(options, rows.X, rows.targets)
+        return self._problem_of(options, rows.design, rows.targets)
 
     @staticmethod
-    def _in_units(units: Units, options: Options, X, targets: Targets) -> tuple[Design, Targets]:
+    def _in_units(units: Units, options: Options, design: Design, targets: Targets) -> tuple[Design, Targets]:
         """Rows and targets in the coordinates of the descent."""
-        design, objective = design_of(X), options.objective
+        objective = options.objective
         standard = units.standard(objective, design.dtype)
         return design.standardized(standard), targets.in_units(units.output_units(objective))
 
     @classmethod
-    def _problem_of(cls, options: Options, X, targets: Targets) -> Problem:
+    def _problem_of(cls, options: Options, design: Design, targets: Targets) -> Problem:
         """The problem of a fit to these rows."""
-        units = Units.of_fit(options, design_of(X), targets)
-        return Problem(*cls._in_units(units, options, X, targets), options.objective)
+        units = Units.of_fit(options, design, targets)
+        return Problem(*cls._in_units(units, options, design, targets), options.objective)
 
     def _start(self, options: Options, coef_init, intercept_init) -> Callable | None:
         """What fills theta with where the user wants to start."""
@@ -345,10 +363,11 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
         previous = None if first else Descent(**self._descent)
         known = self._known_units(options)
-        units = known.after(design_of(X), targets, options.objective)
+        design = design_of(X)
+        units = known.after(design, targets, options.objective)
         if previous is not None and units.standardize and known.standardize is None:
             previous.forget_units()
-        design, targets = self._in_units(units, options, X, targets)
+        design, targets = self._in_units(units, options, design, targets)
         fit = begin_fit(options, design, targets, previous, stream=True)
         record = train(fit)
         self._become(

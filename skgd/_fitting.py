@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import clone
@@ -17,6 +17,7 @@ from ._problem import Problem
 from ._rate_choice import choose_rates
 from ._targets import Targets, Task
 from ._training import Fit, Record
+from ._validation import LateCheck
 from .optimizers import Optimizer
 
 __all__ = ["TrainingRows", "begin_fit", "end_fit", "initial_descent"]
@@ -25,12 +26,13 @@ __all__ = ["TrainingRows", "begin_fit", "end_fit", "initial_descent"]
 class TrainingRows(NamedTuple):
     """What a fit has of its rows, validated."""
 
-    X: Any  # those trained on
+    design: Design  # those trained on
     targets: Targets
     task: Task
     held_out: tuple | None  # (X, y, weight) of the validation set
     schema: dict  # n_features_in_ and, where X has them, feature_names_in_
     shown: tuple  # (X as given, X, y, weight, kept), for callbacks
+    check: LateCheck  # that X is finite, where it is not checked yet
 
 
 def begin_fit(
@@ -40,6 +42,7 @@ def begin_fit(
     previous: Descent | None = None,  # to continue, in the coordinates of X
     start: Callable[[Problem, np.ndarray], None] | None = None,  # fills theta, for X, with where to start
     stream: bool = False,
+    check: LateCheck | None = None,  # that X is finite
 ) -> Fit:
     """Problem, descent and rates of a fit to these rows."""
     problem = Problem(design, targets, options.objective)
@@ -56,7 +59,7 @@ def begin_fit(
     if stream:  # one pass, whatever it brings
         stopping = replace(options.stopping, max_iter=1, tol=None, check_every=None, early_stopping=False)
         options = replace(options, stopping=stopping, record_path=False)
-    return Fit(options, problem, rule, descent, rates, stream)
+    return Fit(options, problem, rule, descent, rates, stream, check)
 
 
 def _check_squares(optimizer: Optimizer, targets: Targets) -> None:
@@ -108,4 +111,8 @@ def end_fit(fit: Fit, record: Record) -> float:
         return record.history["loss"][-1]  # another pass over the rows could take long
     if record.stop_reason == "interrupted" or record.best_parameters is not None:
         return fit.value()
-    return fit.rates.finish(fit.descent, fit.problem, fit.options.threads, record.stop_reason)
+    loss = fit.rates.finish(fit.descent, fit.problem, fit.options.threads, record.stop_reason)
+    if fit.rates.given or fit.stream or not loss > record.start_loss or record.start_parameters is None:
+        return loss
+    fit.descent.settle_at(record.start_parameters)  # with an automatic rate no fit ends above its start
+    return record.start_loss

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import cache
 from inspect import signature
 
 from sklearn.utils._param_validation import InvalidParameterError, StrOptions
@@ -94,10 +95,15 @@ class HelpfulParameters:
 
 def _check_parameter_names(kind: type, given: dict) -> None:
     """Raise TypeError, as Python would, for a parameter that there is not; say what to write instead."""
-    known = list(signature(kind).parameters)
+    known = _parameters_of(kind)
     for name in given:
         if name not in known:
             raise TypeError(f"{kind.__name__} has no parameter {name!r}.{_other_parameter(name, known)}")
+
+
+@cache
+def _parameters_of(kind: type) -> list[str]:
+    return list(signature(kind).parameters)
 
 
 def _other_parameter(name: str, known: list[str]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from ._callbacks import quiet
+from ._callbacks import clone_unwatched
 
 _MARGIN = 0.15  # of the span of the paths, left free around them
 
@@ -133,7 +133,7 @@ def _optimum(estimator, problem, X, y, sample_weight):
     """Where a long batch descent of a linear model ends; None for networks, which have no single one."""
     if problem.network is not None:
         return None
-    descent = quiet(estimator).set_params(
+    descent = clone_unwatched(estimator).set_params(
         solver="batch", optimizer="plain", learning_rate="auto", schedule="constant", average="auto"
     )
     descent.set_params(standardize=True, max_iter=5000, tol=1e-12, n_iter_no_change=20, check_every="epoch")

@@ -15,7 +15,17 @@ from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, Constant, Schedule, Warmup
 
-__all__ = ["Averaging", "CoreRule", "Objective", "Options", "Stopping", "loss_names", "loss_of", "options_of"]
+__all__ = [
+    "Averaging",
+    "CoreRule",
+    "Objective",
+    "Options",
+    "Stopping",
+    "loss_names",
+    "loss_of",
+    "options_of",
+    "threads_of",
+]
 
 _AVERAGE_POWER = 0.5  # of the automatic mean: iterate k has a weight proportional to the root of k
 
@@ -162,7 +172,7 @@ def options_of(estimator) -> Options:
         standardize=_standardize_of(estimator.standardize, learning_rate),
         shuffle=bool(estimator.shuffle),
         seed=_seed(estimator.random_state),
-        threads=_threads(estimator.n_jobs),
+        threads=threads_of(estimator.n_jobs),
         max_gradient_norm=float(getattr(estimator, "max_grad_norm", None) or 0.0),
         record_path=bool(estimator.record_path),
     )
@@ -306,7 +316,7 @@ def _seed(random_state) -> int:
     return int(check_random_state(random_state).randint(0, 2**32, dtype=np.uint64))
 
 
-def _threads(n_jobs: int | None) -> int:
+def threads_of(n_jobs: int | None) -> int:
     if n_jobs is None:
         return 1
     if n_jobs < 0:

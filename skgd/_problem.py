@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections import deque
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -14,9 +15,10 @@ from ._penalty import NoPenalty
 from ._targets import OutputUnits, Targets
 from .losses import SquaredError
 
-__all__ = ["DESCENTS", "Problem", "aligned_zeros", "scoring_problem", "second_moments"]
+__all__ = ["DESCENTS", "Problem", "aligned_zeros", "padded", "scoring_problem", "second_moments"]
 
 _PROBLEMS = {"f": core.Problem32, "d": core.Problem64}
+_REMEMBERED = 4  # parameters whose objective is remembered
 DESCENTS = {"f": core.Descent32, "d": core.Descent64}
 
 
@@ -34,6 +36,14 @@ def aligned_zeros(shape, dtype) -> np.ndarray:
     memory = np.zeros(size + line, dtype=np.uint8)
     start = -memory.__array_interface__["data"][0] % line
     return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def padded(coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+    """Parameters (d + 1, columns) of a linear model as the core takes them, from weights (K, d)."""
+    K, lanes = len(coef), 32 // coef.dtype.itemsize
+    theta = aligned_zeros((coef.shape[1] + 1, 1 if K == 1 else -(-K // lanes) * lanes), coef.dtype)
+    theta[:-1, :K], theta[-1, :K] = coef.T, intercept
+    return theta
 
 
 def second_moments(problem: Problem, chunk: int = 4096) -> np.ndarray:
@@ -93,6 +103,7 @@ class Problem:
         if self.network is not None:
             _lend_blas()
         self._moments: np.ndarray | None = None
+        self._values: deque[tuple[np.ndarray, float]] = deque(maxlen=_REMEMBERED)  # parameters and F there
         self.condensed = False
         self.layers = tuple(map(tuple, self.core.layers))
         self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
@@ -113,12 +124,21 @@ class Problem:
         return aligned_zeros(shape, self.dtype)
 
     def constant(self) -> np.ndarray:
-        """Parameters of a linear model that predicts about the best constant: no weights, an intercept."""
+        """Parameters that predict about the best constant: no weights, and intercepts of the last layer."""
         theta, targets = self.zeros(), self.targets
-        if self.fit_intercept and self.network is None:
-            theta[-1, : targets.columns] = self._best_constant()
+        if not self.fit_intercept:
+            return theta
+        intercepts = self.blocks(theta)[-1][-1, : targets.columns]
+        intercepts[:] = self._best_constant if self.network is None else self._constant
+        if targets.units is not None:
+            intercepts[:] = (intercepts - targets.units.shift) / targets.units.scale
         return theta
 
+    @cached_property
+    def _constant(self) -> np.ndarray:
+        return np.asarray(self.loss._constant(self.targets.y, self.targets.weight), dtype=float)
+
+    @cached_property
     def _best_constant(self) -> np.ndarray:
         """To a 256th of the range of y.
 
@@ -126,8 +146,7 @@ class Problem:
         by the size of gradients would take for a direction. Range and grid are the same whatever the order,
         the weights or the unit of the rows, so equal problems keep equal paths.
         """
-        targets = self.targets
-        best = np.asarray(self.loss._constant(targets.y, targets.weight), dtype=float)
+        targets, best = self.targets, self._constant
         if targets.codes or self.loss.log_link or self.loss.task != "regression":
             return best
         y = targets.y.reshape(self.n, -1)
@@ -203,8 +222,14 @@ class Problem:
         return scoring_problem(design.standardized(self.standard), columns, self.network, units)
 
     def value(self, theta: np.ndarray, threads: int = 1) -> float:
-        """F(theta): weighted mean loss plus penalty."""
-        return self.core.evaluate(theta, None, threads) / self.total_weight + self.core.penalty(theta)
+        """F(theta): weighted mean loss plus penalty; of the last few parameters it is remembered."""
+        for known, value in self._values:
+            if np.array_equal(known, theta):
+                return value
+        value = self.core.evaluate(theta, None, threads) / self.total_weight + self.core.penalty(theta)
+        if _REMEMBERED * theta.size <= self.n:  # else comparing costs about what a pass over X does
+            self._values.append((theta.copy(), value))
+        return value
 
     def loss_gradient(self, theta: np.ndarray, threads: int = 1) -> np.ndarray:
         """Gradient of the weighted mean loss, without the penalty."""
@@ -216,6 +241,10 @@ class Problem:
     def curvature(self) -> float:
         """Scale of the second derivative of the loss with respect to raw scores."""
         return self.loss._curvature(self.targets.y, self.targets.weight)
+
+    @property
+    def knows_second_moments(self) -> bool:
+        return self._moments is not None
 
     def second_moments(self) -> np.ndarray:
         """Weighted sum over rows of z z' for z = (x, 1), in the coordinates of the descent.

@@ -12,9 +12,9 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 
-from ._callbacks import watched_as
+from ._callbacks import with_callbacks_of
 from ._columns import CandidateFit, Diverged, SharedProblem, can_share_pass, descend
-from ._coordinates import asks_for_units, sampled_moments
+from ._coordinates import asks_for_units
 from ._design import design_of
 from ._fitting import initial_descent
 from ._options import options_of
@@ -61,7 +61,7 @@ class Candidates:
         self.task = self.template._task_of(self.y)
         self.targets = self._encoded(self.weight)
         self._settle_units()
-        self.design = self.template._problem_of(self.options, self.X, self.targets).design
+        self.design = self.template._problem_of(self.options, design_of(self.X), self.targets).design
         alphas = [search.alpha] if search.alphas is None else _positive(search.alphas, "alphas", zero=True)
         rates = self._rates(max(alphas))
         self.params = [(float(alpha), rate) for alpha in alphas for rate in rates]
@@ -72,7 +72,7 @@ class Candidates:
     def _settle_units(self) -> None:
         """Whether all candidates standardise: one answer for all rates and folds."""
         if isinstance(self.standardize, str):
-            sample = sampled_moments(design_of(self.X), self.targets.weight)
+            sample = design_of(self.X).sampled_moments(self.targets.weight)
             self.standardize = asks_for_units(sample, self.options.objective.fit_intercept)
             self.template.set_params(standardize=self.standardize)
             self.options = options_of(self.template)
@@ -235,7 +235,7 @@ class Candidates:
                 self._warn_of(fitted)
             for index in np.argsort(-means, kind="stable")[: np.isfinite(means).sum()]:
                 alpha, rate = self.params[index]
-                estimator = watched_as(self._new(alpha=alpha, learning_rate=rate), self.search)
+                estimator = with_callbacks_of(self._new(alpha=alpha, learning_rate=rate), self.search)
                 try:
                     estimator.fit(self.X, self.y, self.weight)
                 except DivergenceError as diverged:  # on all rows, though on no fold

@@ -11,6 +11,9 @@ from ._problem import Problem
 _FEW = 128  # features up to which X'X is formed
 _CHUNK = 4096  # rows of a product with X at a time
 _SAMPLE = 20_000  # rows from which the largest eigenvalue is taken where a sample will do
+_SMALL_SAMPLE = 2_000  # the same where the eigenvalue decides little of the rate
+_LITTLE = 0.1  # of R2 / b, up to which it does
+_GROWTH = 0.01  # of an eigenvalue, in one more iteration, that is no longer worth it
 _BLOCK = 64  # random directions of a search that may read X twice only
 
 
@@ -90,35 +93,47 @@ class Scale:
         return high / low if low > 1e-15 * high else np.inf
 
 
-def eigenvalues(problem: Problem, threads: int = 1, few_passes: bool = False) -> tuple[float, float]:
+def eigenvalues(
+    problem: Problem, threads: int = 1, few_passes: bool = False, beside: float = 0.0
+) -> tuple[float, float]:
     """Largest and, for few features, smallest eigenvalue of X'X / n.
 
-    `few_passes`: at the cost of reading X twice at most.
+    `few_passes`: at the cost of reading X twice at most. `beside` is what the largest is added to
+    afterwards: beside a large number it need not be known well.
     """
     if problem.standard is None and problem.d <= _FEW:
         values = problem.spectrum()
         return float(values[-1]), float(values[0])
-    return (_largest_by_blocks(problem) if few_passes else _largest_by_powers(problem, threads)), np.nan
+    found = _largest_by_blocks(problem) if few_passes else _largest_by_lanczos(problem, threads, beside)
+    return found, np.nan
 
 
-def _largest_by_powers(problem: Problem, threads: int, iterations: int = 20) -> float:
-    """Power iterations: close, at a pass over X for each."""
+def _largest_by_lanczos(problem: Problem, threads: int, beside: float = 0.0, iterations: int = 12) -> float:
+    """Lanczos' method from a random direction, at a pass over X for each iteration.
+
+    The largest eigenvalue on the directions seen so far grows towards that of X'X / n; it ends where the
+    growth is a hundredth of it or less, on random and on real data after 4 to 8 passes.
+    """
     squared = problem.with_squared_loss()
-    v = squared.zeros()
-    v[:, 0] = np.random.RandomState(0).standard_normal(len(v))
+    start = squared.zeros()
+    start[:, 0] = np.random.RandomState(0).standard_normal(len(start))
     if not problem.fit_intercept:
-        v[-1] = 0
-    value = 0.0
-    for _ in range(iterations):
-        norm = float(np.linalg.norm(v))
-        if norm == 0 or not np.isfinite(norm):
-            return value
-        v /= norm
-        v = squared.loss_gradient(v, threads)
-        grown = float(np.linalg.norm(v))
-        if grown <= value * (1 + 1e-4):
+        start[-1] = 0
+    basis, products, value = [start / np.linalg.norm(start)], [], 0.0
+    for _ in range(min(iterations, problem.d + problem.fit_intercept)):
+        products.append(squared.loss_gradient(basis[-1], threads)[:, 0].astype(float))
+        Q = np.column_stack([direction[:, 0] for direction in basis]).astype(float)
+        grown = float(np.linalg.eigvalsh(Q.T @ np.column_stack(products))[-1])
+        if not np.isfinite(grown):
+            return np.inf
+        rest = products[-1] - Q @ (Q.T @ products[-1])
+        rest -= Q @ (Q.T @ rest)
+        length = float(np.linalg.norm(rest))
+        enough = grown - value <= _GROWTH * (grown + beside) and len(basis) > 1
+        if enough or not length > 1e-6 * grown:
             return max(value, grown)
         value = grown
+        basis.append((rest / length)[:, None].astype(problem.dtype))
     return value
 
 
@@ -171,7 +186,7 @@ def scale_of(problem: Problem, batch_size: int, threads: int = 1, few_passes: bo
     largest, smallest = 0.0, np.nan
     if batch_size > 1:
         unit = problem.total_weight / problem.n  # updates divide by rows, not by weights
-        values = eigenvalues(_sample(problem, batch_size), threads, few_passes)
+        values = _eigenvalues_for(problem, batch_size, row / batch_size / unit, threads, few_passes)
         largest, smallest = (unit * value for value in values)
     curvature = problem.curvature()
     mean, penalty = first / problem.n, _penalty(problem)
@@ -228,11 +243,28 @@ def _penalty(problem: Problem) -> float:
     return problem.penalty.l2 * float(np.max(problem.standard.scale**-2.0, initial=0.0))
 
 
-def _sample(problem: Problem, batch_size: int) -> Problem:
-    """The problem on a sample of its rows, where updates see few of very many."""
-    if batch_size * 4 > problem.n or problem.n <= 2 * _SAMPLE:
+def _eigenvalues_for(
+    problem: Problem, batch_size: int, noise: float, threads: int, few_passes: bool
+) -> tuple[float, float]:
+    """Largest and smallest eigenvalue, from a sample of the rows where updates see few of very many.
+
+    The rate depends on the largest eigenvalue plus the `noise` R2 / b of single rows. Beside a large R2 / b
+    few rows are enough: they give too large an eigenvalue, which lowers the rate by some percent at most.
+    """
+    if batch_size * 4 > problem.n:
+        return eigenvalues(problem, threads, few_passes)
+    if problem.d > _FEW and problem.n > 2 * _SMALL_SAMPLE and not few_passes:
+        found = eigenvalues(_sample(problem, _SMALL_SAMPLE), threads, beside=noise)
+        if found[0] <= _LITTLE * noise:
+            return found
+    return eigenvalues(_sample(problem, _SAMPLE), threads, few_passes, beside=noise)
+
+
+def _sample(problem: Problem, rows: int) -> Problem:
+    """The problem on about so many of its rows, evenly spaced."""
+    if problem.n <= 2 * rows:
         return problem
-    return problem.part(np.linspace(0, problem.n - 1, _SAMPLE).astype(np.intp))
+    return problem.part(np.linspace(0, problem.n - 1, rows).astype(np.intp))
 
 
 def sharpness(problem: Problem, theta: np.ndarray, batch_size: int, iterations: int = 12) -> float:

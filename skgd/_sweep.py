@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from ._callbacks import quiet
+from ._callbacks import clone_unwatched
 from ._core import core
 from ._descent import Descent
 from ._epochs import EpochPlan, Stretch, run_epochs
@@ -57,7 +57,8 @@ def sweep(estimator, X, y, sample_weight=None, rates=None, epochs: int | None = 
             f"{type(estimator).__name__} has no learning_rate to find: give a GDRegressor, GDClassifier, "
             f"GDMLPRegressor or GDMLPClassifier, or a Pipeline that ends with one."
         )
-    model = quiet(estimator).set_params(early_stopping=False, tol=None, warm_start=False, record_path=False)
+    model = clone_unwatched(estimator)
+    model.set_params(early_stopping=False, tol=None, warm_start=False, record_path=False)
     if isinstance(model.standardize, str):  # "auto" leaves the features as they are under a given rate
         model.set_params(standardize=False)
     problem = model._objective_of(X, y, sample_weight)

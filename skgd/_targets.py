@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
+from ._core import core
 from .losses import Loss
 
 __all__ = ["Classes", "Labels", "Numbers", "OutputUnits", "Targets", "Task", "class_codes", "classes_of"]
+
+_FEW_OBJECTS = 256  # that labels are looked for by identity among
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,10 @@ class Classes(Task):
         return Targets(codes, weight, 1 if len(self.classes) == 2 else len(self.classes), True)
 
     def predict(self, raw, loss):
-        index = (raw[:, 0] > 0).astype(np.intp) if raw.shape[1] == 1 else raw.argmax(axis=1)
+        if raw.shape[1] == 1:
+            return self.classes[(raw[:, 0] > 0).view(np.int8)]
+        index = np.empty(len(raw), dtype=np.int64)
+        core.largest(np.ascontiguousarray(raw), index)
         return self.classes[index]
 
     def score(self, y, raw, loss, weight=None):
@@ -208,7 +214,8 @@ def classes_of(y) -> np.ndarray:
 
 def _strings(y) -> np.ndarray | None:
     """The sorted values of an array of str objects, which takes less time by a table than by sorting all."""
-    values = set(y.tolist()) if y.ndim == 1 else set()
+    objects, _ = _objects(y)
+    values = set(objects) if y.ndim == 1 else set()
     kinds = {type(value) for value in values}
     if len(kinds) > 1 and str in kinds:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
@@ -229,11 +236,13 @@ def _counted(y) -> np.ndarray | None:
 def class_codes(y, classes, dtype) -> np.ndarray:
     """Positions of y in the sorted classes, as numbers of X's dtype."""
     y = np.asarray(y)
+    found = None
     if y.dtype.kind == classes.dtype.kind == "O":
-        table = {label: code for code, label in enumerate(classes.tolist())}
-        found = np.fromiter((table.get(label, -1) for label in y.tolist()), dtype, len(y))
-        if found.min(initial=0) >= 0:
-            return found
+        found = _codes_of_objects(y, classes, dtype)
+    elif y.dtype.kind in "iu" and classes.dtype.kind in "iu":
+        found = _codes_of_numbers(y, classes, dtype)
+    if found is not None and found.min(initial=0) >= 0:
+        return found
     codes = np.searchsorted(classes, y)
     known = codes < len(classes)
     codes[~known] = 0
@@ -242,3 +251,37 @@ def class_codes(y, classes, dtype) -> np.ndarray:
         unknown = np.unique(np.asarray(y)[~known])
         raise ValueError(f"y contains labels {unknown} that are not among the classes {classes}.")
     return codes.astype(dtype)
+
+
+def _objects(y: np.ndarray) -> tuple[list, np.ndarray | None]:
+    """The objects in an array of them, and which of these each element is; all of them and None where they
+    are many or y is not a vector."""
+    if y.ndim == 1:
+        number = np.empty(len(y), dtype=np.int32)
+        found = core.objects_of(y.__array_interface__["data"][0], y.strides[0], number, _FEW_OBJECTS)
+        if found is not None:
+            return found, number
+    return y.ravel().tolist(), None
+
+
+def _codes_of_objects(y, classes, dtype) -> np.ndarray:
+    """Codes of labels that are objects, -1 of unknown ones."""
+    table = {label: code for code, label in enumerate(classes.tolist())}
+    objects, number = _objects(y)
+    codes = np.fromiter((table.get(label, -1) for label in objects), dtype, len(objects))
+    return codes if number is None else codes[number]
+
+
+def _codes_of_numbers(y, classes, dtype) -> np.ndarray | None:
+    """Codes of whole numbers, -1 of unknown ones, by a table; None where they lie far apart."""
+    low, high = int(classes[0]), int(classes[-1])
+    if high - low > max(len(y), 1024) or not -(2**62) < low <= high < 2**62:
+        return None
+    if len(y) == 0 or int(y.min()) < low or int(y.max()) > high:
+        return None
+    places = y.astype(np.intp) - low
+    if high - low + 1 == len(classes):
+        return places.astype(dtype)
+    table = np.full(high - low + 1, -1, dtype=dtype)
+    table[classes.astype(np.intp) - low] = np.arange(len(classes))
+    return table[places]

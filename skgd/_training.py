@@ -40,6 +40,12 @@ class Fit:
     descent: Descent
     rates: Rates
     stream: bool = False  # partial_fit: one pass over some rows of many
+    check: Callable[[], None] | None = None  # that X is finite, where it is not checked yet
+
+    def check_rows(self, epochs: float) -> None:
+        """Check X where the parameters, after so many epochs, cannot vouch for it."""
+        if self.check is not None and (epochs < 1 or not np.isfinite(self.descent.theta).all()):
+            self.check()
 
     def copy(self) -> Fit:
         """One to end here, while this one goes on."""
@@ -77,8 +83,14 @@ class Record:
     place: float = 0.0  # epochs gone by, with their fraction, when the core was last called
     stop_reason: str = "error"  # until training ends otherwise
     start_loss: float = np.nan
+    start_parameters: np.ndarray | None = None
     best_score: float = -np.inf
     best_parameters: np.ndarray | None = None
+
+    @property
+    def seen(self) -> float:
+        """Epochs gone by at the last check, with their fraction."""
+        return self.history["epoch"][-1] if self.history["epoch"] else 0.0
 
     def stopped(self, reason: str) -> Record:
         """The record of a training that ends here."""
@@ -198,7 +210,9 @@ def _take_reference(fit: Fit, record: Record) -> None:
     """The unit of improvements: the objective at the start, or where fits start, if that is larger."""
     problem, descent, threads = fit.problem, fit.descent, fit.options.threads
     record.start_loss = problem.value(descent.theta, threads)
-    zero = problem.zeros() if fit.rates.given or fit.stream else problem.constant()
+    record.start_parameters = descent.theta.copy()
+    from_zero = fit.rates.given or fit.stream or problem.network is not None
+    zero = problem.zeros() if from_zero else problem.constant()
     at_zero = 0.0 if np.array_equal(descent.theta, zero) else problem.value(zero, threads)
     # the perceptron loss is 0 at 0; its unit is a margin of 1
     descent.reference = max(abs(record.start_loss), abs(at_zero)) or 1.0
@@ -220,6 +234,8 @@ class _Training:
 
     def begin_epoch(self, epoch: int) -> None:
         fit = self.fit
+        if epoch == 1:
+            fit.check_rows(epoch)
         if not fit.stream and fit.options.rows_per_update(fit.problem.n) >= fit.problem.n:
             fit.problem.condense(epoch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -17,6 +18,7 @@ except ImportError:  # scikit-learn < 1.7
     from sklearn.utils._estimator_html_repr import _VisualBlock as VisualBlock
 
 __all__ = [
+    "LateCheck",
     "VisualBlock",
     "check_design",
     "check_matrix",
@@ -33,13 +35,16 @@ __all__ = [
 _DTYPES = (np.float64, np.float32)
 
 
-def check_design(estimator, X, y="no_validation", *, reset: bool, multi_output=True, y_numeric=False):
+def check_design(
+    estimator, X, y="no_validation", *, reset: bool, multi_output=True, y_numeric=False, finite=True
+):
     """X (and y) as validated by scikit-learn, in the layout of the core.
 
     Dense X is C-contiguous float32 or float64, CSR has canonical rows; neither is copied when it is so
-    already.
+    already. With ``finite=False`` an array that needs no other validation may hold infinity and NaN, of
+    which the caller then has to take care.
     """
-    if not reset and _is_plain(estimator, X, y, y_numeric):
+    if not reset and _is_plain(estimator, X, y, y_numeric, finite):
         return X if isinstance(y, str) else (X, y)
     options = {
         "accept_sparse": "csr",
@@ -47,7 +52,7 @@ def check_design(estimator, X, y="no_validation", *, reset: bool, multi_output=T
         "order": "C",
         "accept_large_sparse": True,
         "reset": reset,
-        "ensure_all_finite": not (_is_core_array(X) and core.all_finite(X)),
+        "ensure_all_finite": not (_is_core_array(X) and (not finite or core.all_finite(X))),
     }
     try:
         if isinstance(y, str):
@@ -62,6 +67,37 @@ def check_design(estimator, X, y="no_validation", *, reset: bool, multi_output=T
             f"with OneHotEncoder in a ColumnTransformer."
         ) from error
     return _canonical(X), y
+
+
+class LateCheck:
+    """The check that X is finite, made once something shows that it may not be.
+
+    0 * inf and 0 * nan are nan, so what is not finite in a row reaches the parameters with the first update
+    that sees the row, and the sums of the rows' squares before it. A fit therefore needs no reading of X for
+    this check alone. As a context, it is made where something raises: the error is then scikit-learn's own.
+    """
+
+    def __init__(self, door, X, due: bool):
+        self.door, self.X, self.due = door, X, due and _is_core_array(X)
+
+    def __call__(self) -> None:
+        """Raise scikit-learn's error if X is not finite."""
+        if self.due and not core.all_finite(self.X):
+            check_design(self.door, self.X, reset=False)
+        self.due = False
+
+    def __enter__(self):
+        self.settings = np.errstate(all="ignore") if self.due else nullcontext()
+        self.settings.__enter__()
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        self.settings.__exit__(None, None, None)
+        if isinstance(error, Exception) and self.due:
+            try:
+                self()
+            except ValueError as found:
+                raise found from None
 
 
 def _text_columns(X) -> list[str]:
@@ -90,7 +126,7 @@ def check_matrix(X):
     return _canonical(check_array(X, input_name="X", **options))
 
 
-def _is_plain(estimator, X, y, y_numeric) -> bool:
+def _is_plain(estimator, X, y, y_numeric, finite) -> bool:
     """Whether scikit-learn's validation would pass these arrays through as they are.
 
     It takes longer than an update of one row; what fails here is left to it, messages included.
@@ -100,7 +136,7 @@ def _is_plain(estimator, X, y, y_numeric) -> bool:
         and X.shape[0] > 0
         and X.shape[1] == getattr(estimator, "n_features_in_", None)
         and not hasattr(estimator, "feature_names_in_")
-        and core.all_finite(X)
+        and (not finite or core.all_finite(X))
         and (
             isinstance(y, str)
             or (

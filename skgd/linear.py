@@ -13,12 +13,15 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
 from . import _twins as twins
+from ._core import core
 from ._docs import documented
 from ._estimator import GradientDescent, shaped
 from ._hints import Names
-from ._options import loss_names
+from ._options import loss_names, threads_of
 from ._penalty import PENALTIES
+from ._problem import padded
 from ._tasks import Classification, Regression
+from ._validation import check_design
 from .losses import Loss
 from .optimizers import Optimizer
 from .schedules import Schedule
@@ -94,10 +97,29 @@ class LinearModel(GradientDescent):
             self.coef_ = coef.ravel() if self._fitted_task().coef_is_flat else coef
         return self
 
+    def _raw_scores(self, X):
+        check_is_fitted(self, self._fitted)
+        checked = check_design(self, X, reset=False, finite=sparse.issparse(self.coef_))
+        raw, finite = self._scored(checked)
+        if not finite:  # 0 * inf and 0 * nan are nan: what is not finite in X reaches the scores
+            check_design(self, X, reset=False)
+        return raw
+
     def _raw(self, X):
         """Raw scores (n, K) for validated X."""
+        return self._scored(X)[0]
+
+    def _scored(self, X):
+        """Raw scores (n, K) for validated X, and whether all are finite."""
         coef = self.coef_.reshape(-1, X.shape[1])
-        return safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
+        if sparse.issparse(X) or sparse.issparse(coef) or not coef.dtype == self.intercept_.dtype == X.dtype:
+            raw = safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
+            return raw, raw.dtype not in (np.float32, np.float64) or core.all_finite(
+                np.ascontiguousarray(raw)
+            )
+        raw = np.empty((X.shape[0], len(coef)), dtype=X.dtype)
+        finite = core.linear_scores(X, padded(coef, self.intercept_), raw, threads_of(self.n_jobs))
+        return raw, finite
 
 
 @documented

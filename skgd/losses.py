@@ -8,7 +8,7 @@ implement ``value_and_slope`` in NumPy.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.special import log_expit, log_softmax
 from sklearn.base import BaseEstimator
 
 from ._core import core
@@ -249,6 +249,9 @@ class AbsoluteError(Loss):
     def _curvature(self, y, weight):
         return 1.0 / _spread(y, weight)
 
+    def _constant(self, y, weight):
+        return _median(y.reshape(len(y), -1), weight)
+
 
 class Quantile(Loss):
     r"""Pinball loss (Koenker & Bassett 1978) for the quantile q.
@@ -416,8 +419,12 @@ class LogLoss(_ClassificationLoss):
 
     def probabilities(self, raw):
         if raw.shape[1] == 1:
-            return np.hstack([expit(-raw), expit(raw)])
-        return softmax(raw, axis=1)
+            out = np.empty((len(raw), 2), dtype=raw.dtype)
+            core.logistic(np.ascontiguousarray(raw[:, 0]), out)
+            return out
+        out = np.array(raw, order="C")
+        core.softmax(out)
+        return out
 
     def log_probabilities(self, raw):
         if raw.shape[1] == 1:

@@ -318,7 +318,8 @@ class Outcome:
     @property
     def gap(self):
         """What is left of F(0) - F*, as a share of it."""
-        room = max(self.start - self.lowest, LEAST * abs(self.start))
+        least = LEAST * abs(self.start) if not self.problem.perceptron else 1e-3 * abs(self.lowest)
+        room = max(self.start - self.lowest, least)
         return (self.end - self.lowest) / room if room > 0 else float(self.end > self.lowest)
 
     @property
@@ -338,8 +339,6 @@ class Outcome:
     @property
     def far(self):
         """Whether a linear model is far from the minimum; a perceptron, above the best constant."""
-        if self.problem.perceptron:
-            return self.end > self.lowest + LEAST * abs(self.lowest)
         return self.gap > GAP
 
     @property

@@ -5,20 +5,9 @@ import _reference as reference
 import numpy as np
 import pytest
 
-KNOWN = {
-    13,
-    15,
-    18,
-    19,
-    36,
-    38,
-}  # seeds of fits that end far from the minimum without a warning, to be mended
-
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a_fit_ends_at_the_minimum_or_warns(seed, request):
-    if seed in KNOWN:
-        request.applymarker(pytest.mark.xfail(reason="bug: a silent bad model", strict=False))
+def test_a_fit_ends_at_the_minimum_or_warns(seed):
     outcome = problems.outcome(problems.random_problem(seed))
     assert outcome.violation is None, outcome
 

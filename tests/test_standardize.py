@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDClassifier, GDMLPRegressor, GDRegressor, GDRegressorCV
-from skgd._coordinates import asks_for_units, sampled_moments, standard_of
+from skgd._coordinates import asks_for_units, standard_of
 from skgd._descent import Descent
 from skgd._design import design_of
 from skgd._diagnosis import remaining_gain
@@ -180,19 +180,19 @@ def test_auto_asks_the_features(X, expected, storage):
     """The same of dense and sparse rows, of weights and repeated rows, and of rows in any order."""
     weight = np.arange(len(X)) % 3
     for rows, weights in ((X, None), (X[::-1], None), (X, weight), (np.repeat(X, weight, axis=0), None)):
-        assert asks_for_units(sampled_moments(design_of(storage(rows)), weights), True) is expected
+        assert asks_for_units(design_of(storage(rows)).sampled_moments(weights), True) is expected
 
 
 def test_rows_of_weight_zero_are_not_asked():
     X = np.r_[GAUSSIAN, 1e6 * GAUSSIAN]
     weight = np.r_[np.ones(400), np.zeros(400)]
-    assert not asks_for_units(sampled_moments(design_of(X), weight), True)
-    assert asks_for_units(sampled_moments(design_of(X)), True)
+    assert not asks_for_units(design_of(X).sampled_moments(weight), True)
+    assert asks_for_units(design_of(X).sampled_moments(), True)
 
 
 def test_without_an_intercept_only_sizes_beside_each_other_count():
-    assert not asks_for_units(sampled_moments(design_of(GAUSSIAN * 1000 + 5000)), False)
-    assert asks_for_units(sampled_moments(design_of(GAUSSIAN * [1, 1, 1, 30])), False)
+    assert not asks_for_units(design_of(GAUSSIAN * 1000 + 5000).sampled_moments(), False)
+    assert asks_for_units(design_of(GAUSSIAN * [1, 1, 1, 30]).sampled_moments(), False)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

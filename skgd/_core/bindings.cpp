@@ -17,6 +17,7 @@
 #include <numeric>
 
 #include "engine.hpp"
+#include "predict.hpp"
 #include "shuffle.hpp"
 
 namespace nb = nanobind;
@@ -337,6 +338,34 @@ Plan plan_of(int64_t n, Optional<Order*> order, Span span, const Steps& steps) {
   return plan;
 }
 
+// Which of few objects each element of an array is, by identity: labels are mostly the same few objects again and again.
+// Gives the objects in the order in which they appear, or None where there are more than `most`.
+nb::object objects_of(uintptr_t address, int64_t stride, Vector<int32_t> found, size_t most) {
+  constexpr size_t places = 1024;  // of a table with open addressing
+  std::array<PyObject*, places> keys{};
+  std::array<int32_t, places> numbers{};
+  nb::list objects;
+  PyObject* last = nullptr;
+  int32_t number = 0;
+  for (int64_t i = 0; i < int64_t(found.size()); ++i) {
+    PyObject* object;
+    std::memcpy(&object, reinterpret_cast<const void*>(address + i * stride), sizeof object);
+    if (!object) object = Py_None;  // how NumPy may store it
+    if (object != last) {
+      size_t at = (uintptr_t(object) >> 4) * 0x9e3779b97f4a7c15ull >> 54;
+      while (keys[at] && keys[at] != object) at = (at + 1) % places;
+      if (!keys[at]) {
+        if (nb::len(objects) >= std::min(most, places / 2)) return nb::none();
+        keys[at] = object, numbers[at] = int32_t(nb::len(objects));
+        objects.append(nb::handle(object));
+      }
+      last = object, number = numbers[at];
+    }
+    found.data()[i] = number;
+  }
+  return objects;
+}
+
 template <class T> void bind(nb::module_& m, const char* problem, const char* descent) {
   using P = BoundProblem<T>;
   using D = BoundDescent<T>;
@@ -430,6 +459,48 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       },
       "x"_a.noconvert());
   m.def(
+      "linear_scores",
+      [](Matrix<const T> X, Matrix<const T> theta, Matrix<T> z, int threads) {
+        const Dense<T> design{X.data(), int64_t(X.shape(0)), int64_t(X.shape(1))};
+        const int64_t outputs = int64_t(z.shape(1)), columns = int64_t(theta.shape(1));
+        check_size("theta", int64_t(theta.size()), (design.d + 1) * columns);
+        check_size("z", int64_t(z.size()), design.n * outputs);
+        if (outputs > columns || (columns > 1 && columns % lanes<T>)) refuse("Columns of theta are whole vectors.");
+        Guard guard;
+        {
+          nb::gil_scoped_release release;
+          linear_scores(design, theta.data(), outputs, columns, z.data(), threads, guard.control);
+        }
+        guard.rethrow();
+        return all_finite(z.data(), int64_t(z.size()));
+      },
+      "X"_a.noconvert(), "theta"_a.noconvert(), "z"_a.noconvert(), "threads"_a,
+      "z (n, K) gets the scores of the rows of X under theta (d + 1, columns); gives whether all are finite.");
+  m.def(
+      "softmax",
+      [](Matrix<T> z) {
+        nb::gil_scoped_release release;
+        softmax_rows(z.data(), int64_t(z.shape(0)), int64_t(z.shape(1)));
+      },
+      "z"_a.noconvert(), "Raw scores become the probabilities of classes, in place.");
+  m.def(
+      "logistic",
+      [](Vector<const T> z, Matrix<T> probabilities) {
+        check_size("probabilities", int64_t(probabilities.size()), 2 * int64_t(z.size()));
+        nb::gil_scoped_release release;
+        logistic_rows(z.data(), int64_t(z.size()), probabilities.data());
+      },
+      "z"_a.noconvert(), "probabilities"_a.noconvert(), "Those of two classes, from the raw score of the second.");
+  m.def(
+      "largest",
+      [](Matrix<const T> z, Vector<int64_t> found) {
+        check_size("found", int64_t(found.size()), int64_t(z.shape(0)));
+        if (z.shape(1) == 0) refuse("Rows without scores have no largest one.");
+        nb::gil_scoped_release release;
+        largest_of_rows(z.data(), int64_t(z.shape(0)), int64_t(z.shape(1)), found.data());
+      },
+      "z"_a.noconvert(), "found"_a, "The first of the largest scores of each row.");
+  m.def(
       "value_and_slope",
       [](std::pair<std::string, double> loss, Matrix<const T> y, Matrix<T> z, Vector<T> values, bool codes) {
         const Loss core = make_loss(loss.first, loss.second);
@@ -471,6 +542,8 @@ NB_MODULE(SKGD_MODULE, m) {
       .def_prop_ro("values", [](Order& o) {
         return nb::ndarray<nb::numpy, int32_t>(o.values().data(), {o.values().size()}, nb::find(o));
       });
+  m.def("objects_of", &objects_of, "address"_a, "stride"_a, "found"_a, "most"_a,
+        "found (n,) gets the number of each object of an array in the list of different ones, which is given back.");
   m.def(
       "use_blas",
       [](nb::object single, nb::object wide) {

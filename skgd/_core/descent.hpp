@@ -110,13 +110,11 @@ template <class T> class Accumulator {
   }
 
   double operator()(const T* theta, Rows rows, T* gradient, Control& control) {
-    constexpr int64_t pieces = 16;
-    const int64_t size = problem_.parameters(), chunk = chunk_rows();
-    if (rows.count <= chunk || (sizeof(T) == 8 && rows.count < pieces * 4096)) {
+    const int64_t size = problem_.parameters(), chunk = chunk_rows(), segments = segments_of(rows.count);
+    if (segments == 1 && (rows.count <= chunk || sizeof(T) == 8)) {
       if (gradient) std::fill_n(gradient, size, T(0));
       return models_[0]->loss_and_gradient(theta, rows, gradient);
     }
-    const int64_t segments = rows.count < pieces * 4096 ? 1 : pieces;
     const int workers = int(std::min<int64_t>(threads_, segments));
     while (int(models_.size()) < workers) {
       models_.push_back(make_model(problem_));
@@ -166,6 +164,15 @@ template <class T> class Accumulator {
   uint64_t seed_ = 0;
   int64_t work_;  // per row, in multiplications
   std::vector<double> sums_, total_;
+
+  // Into how many segments rows are cut: from about 100 microseconds of work on, which are worth another thread, for
+  // linear models on dense rows, and where sums over so many rows should be sums of sums.
+  int64_t segments_of(int64_t rows) const {
+    constexpr int64_t pieces = 16, worth_a_thread = 1 << 18, least = 64;
+    const bool dense = problem_.layers.size() == 1 && std::holds_alternative<Dense<T>>(problem_.design);
+    const bool worth = rows >= pieces * least && rows * work_ * problem_.columns() >= worth_a_thread;
+    return rows >= pieces * 4096 || (dense && worth) ? pieces : 1;
+  }
 
   int64_t chunk_rows() const {
     return std::clamp<int64_t>((1 << 22) / work_, std::max<int64_t>(64, models_[0]->block_rows()), 4096);

@@ -3,6 +3,7 @@
 
 #include "fused.hpp"
 #include "lazy.hpp"
+#include "objective.hpp"
 
 namespace skgd {
 
@@ -38,6 +39,7 @@ ColumnSums run_columns(const Problem<T>& problem, Descent<T>& descent, const Pla
 
 template <class T>
 double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control) {
+  if (!gradient && objective_pass_applies(problem)) return objective_pass(problem, theta, threads, control);
   const bool zero = std::all_of(theta, theta + problem.parameters(), [](T w) { return w == 0; });
   return Accumulator<T>(problem, threads)(zero && !gradient ? nullptr : theta, {nullptr, 0, problem.n()}, gradient,
                                           control);

@@ -8,8 +8,7 @@ template <class T> inline T magnitude(T w) { return w < 0 ? -w : w; }
 
 // Soft threshold, the proximal operator of threshold * |w|: exact zeros.
 template <class T> inline T soft(T w, T threshold) {
-  const T up = w - threshold, down = w + threshold;
-  return up > 0 ? up : (down < 0 ? down : T(0));
+  return w - (w > threshold ? threshold : (w < -threshold ? -threshold : w));
 }
 
 // The flow of dw/ds = -(l1 sign(w) + l2 w) over a time `step`:

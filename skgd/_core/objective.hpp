@@ -1,0 +1,167 @@
+// The objective over all rows without its gradient, for linear models of one column on dense rows: scores and values of
+// the loss at about the speed of reading X once.
+#pragma once
+#include <cmath>
+#include <vector>
+
+#include "blocks.hpp"
+#include "parallel.hpp"
+#include "problem.hpp"
+
+namespace skgd {
+
+// Scores of dense rows in their natural order under one column of weights.
+template <class T> class RowScores {
+ public:
+  RowScores(const Dense<T>& design, const T* theta)
+      : design_(design), d_(design.d), w_(theta, theta + design.d), intercept_(theta[design.d]),
+        constant_(std::all_of(w_.begin(), w_.end(), [](T w) { return w == 0; })) {
+    if (design.buffered())  // (x - center) . w with w in units of the features
+      for (int64_t j = 0; j < d_; ++j) w_[j] *= design.inverse_scale[j];
+  }
+
+  // z (count): the scores of rows begin .. begin + count - 1. With weights that are all zero no row is read.
+  void operator()(int64_t begin, int64_t count, T* z) const {
+    const T* x = design_.data + begin * d_;
+    if (constant_)
+      std::fill_n(z, count, T(0));
+    else if (design_.buffered())
+      by_rows(x, count, z, [&](const T* row) { return dot_centered(row, design_.center, w_.data(), d_); });
+    else if (d_ >= lanes<T> && d_ * int64_t(sizeof(T)) <= short_row)
+      by_fours(x, count, z);
+    else
+      by_rows(x, count, z, [&](const T* row) { return dot(row, w_.data(), d_); });
+    for (int64_t i = 0; i < count; ++i) z[i] += intercept_;
+  }
+
+ private:
+  // Short rows are read four at once, as summing up one of them takes as long as reading it; and memory is asked for
+  // rows to come. Long rows load fastest one by one, with what the processor prefetches by itself.
+  static constexpr int64_t short_row = 256, ahead_bytes = 2048;
+  const Dense<T>& design_;
+  int64_t d_;
+  Buffer<T> w_;
+  T intercept_;
+  bool constant_;
+  PaddedRow<T> row_{d_};
+
+  template <class Dot> void by_rows(const T* x, int64_t count, T* z, const Dot& dot_of) const {
+    for (int64_t i = 0; i < count; ++i) z[i] = dot_of(x + i * d_);
+  }
+
+  void by_fours(const T* x, int64_t count, T* z) const {
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+      const T *rows[4], *ahead[4];
+      for (int r = 0; r < 4; ++r) rows[r] = x + (i + r) * d_, ahead[r] = rows[r] + ahead_bytes / int64_t(sizeof(T));
+      dot4(rows, ahead, w_.data(), row_, z + i);
+    }
+    for (; i < count; ++i) z[i] = dot(x + i * d_, w_.data(), d_);
+  }
+
+  static T dot_centered(const T* x, const T* center, const T* w, int64_t d) {
+    using V = vec<T>;
+    constexpr int L = lanes<T>;
+    V a = {}, b = {};
+    int64_t j = 0;
+    for (; j + 2 * L <= d; j += 2 * L) {
+      a += (load<V>(x + j) - load<V>(center + j)) * load<V>(w + j);
+      b += (load<V>(x + j + L) - load<V>(center + j + L)) * load<V>(w + j + L);
+    }
+    for (; j + L <= d; j += L) a += (load<V>(x + j) - load<V>(center + j)) * load<V>(w + j);
+    T z = sum<T>(a + b);
+    for (; j < d; ++j) z += (x[j] - center[j]) * w[j];
+    return z;
+  }
+};
+
+// Sum of weight * value of the loss over `count` rows.
+template <class T, class L> double sum_of_values(const L& loss, const T* y, const T* z, const T* weight, int64_t count) {
+  constexpr int64_t width = 64;
+  double total = 0;
+  for (int64_t start = 0; start < count; start += width) {
+    const int64_t m = std::min(width, count - start);
+    T value[width], slope;
+    for (int64_t i = 0; i < m; ++i) value[i] = loss(y[start + i], z[start + i], slope);
+    if (weight)
+      for (int64_t i = 0; i < m; ++i) value[i] *= weight[start + i];
+    double part[4] = {};
+    for (int64_t i = 0; i < m; ++i) part[i & 3] += double(value[i]);
+    total += (part[0] + part[1]) + (part[2] + part[3]);
+  }
+  return total;
+}
+
+// The same without weights where the value is a simple term plus log(1 + e), 0 <= e <= 1: the factors 1 + e of many
+// rows are multiplied before one logarithm is taken.
+template <class T, class L> double sum_by_factors(const L& loss, const T* y, const T* z, int64_t count) {
+  constexpr int64_t width = 64, groups = 8;  // the product of 512 factors is at most 2^512
+  constexpr int parts = 8;
+  double total = 0, product = 1;
+  int64_t begin = 0, group = 0;
+  for (; begin + width <= count; begin += width) {
+    T e[width], rest[parts] = {}, factor[parts], slope;
+    std::fill_n(factor, parts, T(1));
+    for (int64_t i = 0; i < width; i += parts)
+      for (int p = 0; p < parts; ++p) {
+        const int64_t at = begin + i + p;
+        rest[p] += loss.without_log(y[at], z[at], slope, e[i + p]);
+        factor[p] *= T(1) + e[i + p];
+      }
+    double of_group = 1;
+    for (int p = 0; p < parts; ++p) total += double(rest[p]), of_group *= double(factor[p]);
+    if (of_group < 1.01) {  // log(1 + e) of small e would lose digits
+      for (int64_t i = 0; i < width; ++i) total += double(log1p_(e[i]));
+      continue;
+    }
+    product *= of_group;
+    if (++group % groups == 0) total += std::log(product), product = 1;
+  }
+  return total + std::log(product) + sum_of_values(loss, y + begin, z + begin, static_cast<const T*>(nullptr), count - begin);
+}
+
+template <class T, class L> double sum_of_losses(const L& loss, const T* y, const T* z, const T* weight, int64_t count) {
+  if constexpr (requires(T v, T& out) { loss.without_log(v, v, out, out); })
+    if (!weight) return sum_by_factors(loss, y, z, count);
+  return sum_of_values(loss, y, z, weight, count);
+}
+
+// Whether ObjectivePass serves a problem: else the general loop has to.
+template <class T> bool objective_pass_applies(const Problem<T>& problem) {
+  const bool elementwise = std::visit([](auto& loss) { return Elementwise<std::decay_t<decltype(loss)>, T>; }, problem.loss);
+  return elementwise && problem.layers.size() == 1 && problem.columns() == 1 &&
+         std::holds_alternative<Dense<T>>(problem.design);
+}
+
+// Sum of weight * loss over all rows. Rows are cut into fixed chunks whose sums are added in order, so the result does
+// not depend on the number of threads.
+template <class T> double objective_pass(const Problem<T>& problem, const T* theta, int threads, Control& control) {
+  constexpr int64_t chunk = 4096, part = 512, worth_a_thread = 1 << 17;  // rows, rows, elements
+  const int64_t n = problem.n(), d = problem.d(), chunks = (n + chunk - 1) / chunk;
+  const RowScores<T> scores(std::get<Dense<T>>(problem.design), theta);
+  const Targets<T>& targets = problem.targets;
+  std::vector<double> sums(chunks);
+  std::atomic<bool> stop{false};
+  auto sum = [&](int worker, int64_t c) {
+    T z[part];
+    const int64_t end = std::min(n, (c + 1) * chunk);
+    for (int64_t begin = c * chunk; begin < end && !stop; begin += part) {
+      const int64_t count = std::min(part, end - begin);
+      scores(begin, count, z);
+      const T* weight = targets.weight ? targets.weight + begin : nullptr;
+      std::visit(
+          [&](auto& loss) {
+            if constexpr (Elementwise<std::decay_t<decltype(loss)>, T>)
+              sums[c] += sum_of_losses(loss, targets.y + begin, z, weight, count);
+          },
+          problem.loss);
+      if (worker == 0 && control.done(count * d)) stop = true;
+    }
+  };
+  parallel_for(chunks, int(std::clamp<int64_t>(n * d / worth_a_thread, 1, std::max(1, threads))), sum);
+  double total = 0;
+  for (double each : sums) total += each;
+  return total;
+}
+
+}  // namespace skgd

@@ -1,0 +1,101 @@
+// Predictions of linear models: raw scores of dense rows, and what becomes of them.
+#pragma once
+#include <algorithm>
+
+#include "gemm.hpp"
+#include "objective.hpp"
+
+namespace skgd {
+
+// z (n, outputs) = X W + b for W (d, columns) and b (columns), padded to whole vectors as theta is. Rows are scored one
+// by one or in tiles whose sums have the same order, so the result does not depend on the number of threads.
+template <class T>
+void linear_scores(const Dense<T>& X, const T* theta, int64_t outputs, int64_t columns, T* z, int threads,
+                   Control& control) {
+  constexpr int64_t chunk = 4080, tile_rows = 48, worth_a_thread = 1 << 17;  // rows, rows, elements
+  const int64_t n = X.n, d = X.d;
+  std::atomic<bool> stop{false};
+  auto one_column = [&](int64_t begin, int64_t end) { RowScores<T>(X, theta)(begin, end - begin, z + begin); };
+  auto many_columns = [&](int64_t begin, int64_t end) {
+    Buffer<T> block(tile_rows * columns);
+    for (int64_t i = begin; i < end; i += tile_rows) {
+      const int64_t m = std::min(tile_rows, end - i);
+      affine(X.data + i * d, d, theta, theta + d * columns, m, d, columns, block.data());
+      for (int64_t r = 0; r < m; ++r) std::copy_n(block.data() + r * columns, outputs, z + (i + r) * outputs);
+    }
+  };
+  auto score = [&](int worker, int64_t c) {
+    const int64_t begin = c * chunk, end = std::min(n, begin + chunk);
+    if (stop) return;
+    columns == 1 ? one_column(begin, end) : many_columns(begin, end);
+    if (worker == 0 && control.done((end - begin) * d * columns)) stop = true;
+  };
+  const int64_t workers = std::clamp<int64_t>(n * d * columns / worth_a_thread, 1, std::max(1, threads));
+  parallel_for((n + chunk - 1) / chunk, int(workers), score);
+}
+
+// The sums of `count` rows of a matrix, each with a chain of additions of its own so that none waits for the others.
+template <class T> void sums_of_rows(const T* z, int64_t count, int64_t columns, T* sums) {
+  constexpr int together = 8;
+  int64_t i = 0;
+  for (; i + together <= count; i += together) {
+    T total[together] = {};
+    for (int64_t k = 0; k < columns; ++k)
+      for (int r = 0; r < together; ++r) total[r] += z[(i + r) * columns + k];
+    std::copy_n(total, together, sums + i);
+  }
+  for (; i < count; ++i) {
+    sums[i] = 0;
+    for (int64_t k = 0; k < columns; ++k) sums[i] += z[i * columns + k];
+  }
+}
+
+// Raw scores (n, columns) become the probabilities of classes, in place: exp(z_k) over the sum of them. The largest
+// score of a row is subtracted first unless all scores are small.
+template <class T> void softmax_rows(T* z, int64_t n, int64_t columns) {
+  constexpr int64_t rows = 64;
+  constexpr T small = 30;
+  for (int64_t begin = 0; begin < n; begin += rows) {
+    const int64_t m = std::min(rows, n - begin), size = m * columns;
+    T* __restrict block = z + begin * columns;
+    T sums[rows];
+    int outside = 0;
+    for (int64_t i = 0; i < size; ++i) outside |= !(block[i] <= small) | !(block[i] >= -small);
+    for (int64_t i = 0; outside && i < m; ++i) {
+      T* row = block + i * columns;
+      const T highest = *std::max_element(row, row + columns);
+      for (int64_t k = 0; k < columns; ++k) row[k] -= highest;
+    }
+    for (int64_t i = 0; i < size; ++i) block[i] = exp_(block[i]);
+    sums_of_rows(block, m, columns, sums);
+    for (int64_t i = 0; i < m; ++i) {
+      const T scale = T(1) / sums[i];
+      for (int64_t k = 0; k < columns; ++k) block[i * columns + k] *= scale;
+    }
+  }
+}
+
+// Probabilities (n, 2) of two classes from the raw scores (n,) of the second: 1 / (1 + exp(z)), 1 / (1 + exp(-z)).
+template <class T> void logistic_rows(const T* z, int64_t n, T* probabilities) {
+  for (int64_t i = 0; i < n; ++i) {
+    const T e = exp_(z[i] < 0 ? z[i] : -z[i]), likelier = T(1) / (T(1) + e), other = e / (T(1) + e);
+    probabilities[2 * i] = z[i] < 0 ? likelier : other;
+    probabilities[2 * i + 1] = z[i] < 0 ? other : likelier;
+  }
+}
+
+// The first of the largest scores of each row.
+template <class T> void largest_of_rows(const T* z, int64_t n, int64_t columns, int64_t* found) {
+  for (int64_t i = 0; i < n; ++i) {
+    const T* row = z + i * columns;
+    T highest = row[0];
+    int64_t at = 0;
+    for (int64_t k = 1; k < columns; ++k) {
+      at = row[k] > highest ? k : at;
+      highest = row[k] > highest ? row[k] : highest;
+    }
+    found[i] = at;
+  }
+}
+
+}  // namespace skgd
