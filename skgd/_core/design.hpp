@@ -120,6 +120,9 @@ struct Rows {
     rows.order = order ? order + start : nullptr, rows.first = first + start, rows.count = length;
     return rows;
   }
+  // The row that is at work soon after row i, or -1: what was prefetched a window ago may have left the second-level
+  // cache since.
+  int64_t row_soon(int64_t i) const { return blocks && i + 8 < count ? int64_t(order[i + 8]) : -1; }
   // The row to prefetch while row i is at work, or -1. (Behind the one shorter block it is a few rows
   // off, which costs nothing.)
   int64_t row_to_prefetch(int64_t i) const {

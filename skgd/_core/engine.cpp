@@ -20,7 +20,14 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
   if (implicit_per_sample_applies(problem, plan, optimizer))
     return PerSample<T, SquaredError, true>(problem, descent, plan, std::get<SquaredError>(problem.loss)).run(control);
   if (lazy_applies(problem, descent, plan, optimizer)) return lazy_updates(problem, descent, plan, optimizer, control);
-  return std::visit([&](const auto& rule) { return dense_updates(problem, descent, plan, rule, control); }, optimizer);
+  const bool by_rows = PerSampleRule<T>::applies(problem, descent, plan);
+  return std::visit(
+      [&](const auto& rule) {
+        if constexpr (!requires { rule.implicit; })
+          if (by_rows) return PerSampleRule<T>(problem, descent, plan).run(rule, control);
+        return dense_updates(problem, descent, plan, rule, control);
+      },
+      optimizer);
 }
 
 template <class T>

@@ -1,7 +1,7 @@
-// A fresh order of the rows for every epoch. Rows are grouped in blocks of about a page of memory (of eight rows
-// where rows are long); the blocks are permuted, then the rows within windows that fit the second-level cache. Data
-// that fit a window are permuted fully; larger ones are read a page at a time, and each window mixes blocks from
-// everywhere.
+// A fresh order of the rows for every epoch. Rows are grouped in blocks of up to 64 rows and 32 KB (of float64), long
+// rows by eight; the blocks are permuted, then the rows within windows of at least 64 blocks, of long rows 8. Data that
+// fit a window are permuted fully; larger ones are read from memory a block at a time, which is much faster than row by
+// row, and each window mixes blocks from everywhere.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -25,10 +25,10 @@ class Order {
  public:
   Order(int64_t n, int64_t d) : order_(n) {
     const int64_t row = 8 * std::max<int64_t>(1, d);  // bytes of a row of float64, so that float32 has the same order
-    const int64_t block_bytes = row < long_row ? page : 8 * row;
-    while (block_bits_ < 6 && (row << (block_bits_ + 1)) <= block_bytes) ++block_bits_;
+    const bool is_long = row > long_row;
+    while (block_bits_ < (is_long ? 3 : 6) && (is_long || (row << (block_bits_ + 1)) <= block_bytes)) ++block_bits_;
     const int64_t block = int64_t(1) << block_bits_;
-    window_ = std::max(window_bytes / row / block, int64_t(8)) * block;
+    window_ = (is_long ? 8 : std::max<int64_t>(64, window_bytes / row / block)) * block;
     blocks_.resize((n + block - 1) / block);
   }
 
@@ -49,7 +49,7 @@ class Order {
   std::vector<int32_t>& values() { return order_; }
 
  private:
-  static constexpr int64_t page = 4096, long_row = 2048, window_bytes = 256 << 10;
+  static constexpr int64_t long_row = 4096, block_bytes = 32 << 10, window_bytes = 512 << 10;
   std::vector<int32_t> order_, blocks_;
   int block_bits_ = 0;
   int64_t window_;
