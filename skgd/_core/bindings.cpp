@@ -339,8 +339,8 @@ Plan plan_of(const Rows& all, Optional<Order*> order, Span span, const Steps& st
   return plan;
 }
 
-// Which of few objects each element of an array is, by identity: labels are mostly the same few objects again and again.
-// Gives the objects in the order in which they appear, or None where there are more than `most`.
+// Which of few objects each element of an array is, by identity: labels are mostly the same few objects again and
+// again. Gives the objects in the order in which they appear, or None where there are more than `most`.
 nb::object objects_of(uintptr_t address, int64_t stride, Vector<int32_t> found, size_t most) {
   constexpr size_t places = 1024;  // of a table with open addressing
   std::array<PyObject*, places> keys{};

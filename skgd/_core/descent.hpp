@@ -214,7 +214,8 @@ template <class T, class Rule>
 bool updates_in_parts(const Rule&, const Model<T>& model, const Problem<T>& problem, const Plan& plan, int64_t u) {
   if constexpr (requires { Rule::implicit; }) return false;
   const int64_t rows = plan.batch(u).count;
-  return u + 1 < plan.updates() && plan.max_gradient_norm == 0 && rows < problem.rows().count && model.gives_parts(rows);
+  return u + 1 < plan.updates() && plan.max_gradient_norm == 0 && rows < problem.rows().count &&
+         model.gives_parts(rows);
 }
 
 template <class T, class Rule>

@@ -78,7 +78,8 @@ template <class T> class RowScores {
 };
 
 // Sum of weight * value of the loss over `count` rows.
-template <class T, class L> double sum_of_values(const L& loss, const T* y, const T* z, const T* weight, int64_t count) {
+template <class T, class L>
+double sum_of_values(const L& loss, const T* y, const T* z, const T* weight, int64_t count) {
   constexpr int64_t width = 64;
   double total = 0;
   for (int64_t start = 0; start < count; start += width) {
@@ -119,10 +120,12 @@ template <class T, class L> double sum_by_factors(const L& loss, const T* y, con
     product *= of_group;
     if (++group % groups == 0) total += std::log(product), product = 1;
   }
-  return total + std::log(product) + sum_of_values(loss, y + begin, z + begin, static_cast<const T*>(nullptr), count - begin);
+  return total + std::log(product) +
+         sum_of_values(loss, y + begin, z + begin, static_cast<const T*>(nullptr), count - begin);
 }
 
-template <class T, class L> double sum_of_losses(const L& loss, const T* y, const T* z, const T* weight, int64_t count) {
+template <class T, class L>
+double sum_of_losses(const L& loss, const T* y, const T* z, const T* weight, int64_t count) {
   if constexpr (requires(T v, T& out) { loss.without_log(v, v, out, out); })
     if (!weight) return sum_by_factors(loss, y, z, count);
   return sum_of_values(loss, y, z, weight, count);
@@ -130,7 +133,8 @@ template <class T, class L> double sum_of_losses(const L& loss, const T* y, cons
 
 // Whether ObjectivePass serves a problem: else the general loop has to.
 template <class T> bool objective_pass_applies(const Problem<T>& problem) {
-  const bool elementwise = std::visit([](auto& loss) { return Elementwise<std::decay_t<decltype(loss)>, T>; }, problem.loss);
+  const bool elementwise =
+      std::visit([](auto& loss) { return Elementwise<std::decay_t<decltype(loss)>, T>; }, problem.loss);
   return elementwise && problem.layers.size() == 1 && problem.columns() == 1 &&
          std::holds_alternative<Dense<T>>(problem.design);
 }
