@@ -127,7 +127,10 @@ class Design:
             found = found + moments_of(rows, None if weight is None else weight[part], self._moments_in)
         return found
 
-    _rows_at_a_time = 1 << 14
+    @property
+    def _rows_at_a_time(self) -> int:
+        """Rows that moments are taken from at a time."""
+        return 1 << 14
 
     def mean_squares(self, weight: np.ndarray | None = None) -> np.ndarray:
         """Weighted mean square of each feature (d,); one each in standardised coordinates."""

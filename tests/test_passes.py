@@ -15,6 +15,7 @@ from sklearn.utils import check_array
 
 from skgd import GDClassifier, GDMLPClassifier, GDMLPRegressor, GDRegressor
 from skgd._core import core
+from skgd._fitting import split_rows
 from skgd._options import options_of
 from skgd._problem import padded
 from skgd._step_size import _largest_by_lanczos, scale_of
@@ -307,8 +308,7 @@ def test_equal_labels_may_be_different_objects():
 
 def held_out_by(model, X, y):
     """The rows that early_stopping trains on and holds out."""
-    options = options_of(model)
-    kept, _ = model._split(options, model._task_of(y), X, y, None)
+    kept, _ = split_rows(options_of(model), model._task_of(y), X, y, None)
     return kept, np.setdiff1d(np.arange(len(y)), kept)
 
 
