@@ -41,16 +41,29 @@ class Standard:
 class Design:
     """Rows of X, (n, d) of float32 or float64, which are neither copied nor owned.
 
-    With a ``standard`` the descent sees (x - center) / scale, computed on the fly.
+    With a ``standard`` the descent sees (x - center) / scale, computed on the fly. With ``kept`` these are
+    some of the rows of X only.
     """
 
     is_sparse = False
 
-    def __init__(self, X, standard: Standard | None = None, sampled: dict | None = None):
+    def __init__(
+        self,
+        X,
+        standard: Standard | None = None,
+        sampled: dict | None = None,
+        kept: np.ndarray | None = None,
+    ):
         self.X, self.standard = X, standard
-        self.n, self.d = X.shape
+        self.kept = kept  # (n,) int32, rising: the rows of X that are these; None: all
+        self.n: int = X.shape[0] if kept is None else len(kept)
+        self.d: int = X.shape[1]
         self.dtype = X.dtype
         self._sampled = {} if sampled is None else sampled  # moments of a sample, by the identity of weights
+
+    def __len__(self) -> int:
+        """Rows of X, those among them that are not kept too."""
+        return self.X.shape[0]
 
     def take(self, index) -> Design:
         """Some rows, by numbers or a slice."""
@@ -58,13 +71,13 @@ class Design:
 
     def standardized(self, standard: Standard | None) -> Design:
         """The same rows in other coordinates."""
-        return type(self)(self.X, standard, self._sampled)
+        return type(self)(self.X, standard, self._sampled, self.kept)
 
     def blocks(self, size: int) -> Iterator[tuple[slice, Any]]:
         """Slices and the rows in them as they are in X."""
         for start in range(0, self.n, size):
             part = slice(start, start + size)
-            yield part, self.X[part]
+            yield part, self._rows(part)
 
     def dense_blocks(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
         """Slices and the rows in them, dense, in the coordinates of the descent."""
@@ -138,7 +151,7 @@ class Design:
     _moments_in = staticmethod(dense_moments)
 
     def _rows(self, index):
-        return self.X[index]
+        return self.X[index if self.kept is None else self.kept[index]]
 
     def _dense(self, rows) -> np.ndarray:
         return rows
@@ -156,11 +169,11 @@ class DenseDesign(Design):
         return max(64, (1 << 16) // max(1, self.d))
 
     def _rows(self, index):
-        return np.ascontiguousarray(self.X[index])
+        return np.ascontiguousarray(super()._rows(index))
 
     def _sum_of_squares(self, weight):
         if weight is None:
-            return np.einsum("ij,ij->j", self.X, self.X, dtype=float)
+            return sum(np.einsum("ij,ij->j", rows, rows, dtype=float) for _, rows in self.blocks(4096))
         return sum(weight[part].astype(float) @ np.square(rows) for part, rows in self.blocks(4096))
 
 
@@ -174,18 +187,19 @@ class CsrDesign(Design):
         return self.X.data, self.X.indices, self.X.indptr, self.d
 
     def _values(self):
-        yield self.X.data
+        yield self._rows(slice(None)).data
 
     def _dense(self, rows):
         return rows.toarray()
 
     def _sum_of_squares(self, weight):
-        squares = self.X.multiply(self.X)
+        X = self._rows(slice(None))
+        squares = X.multiply(X)
         if weight is None:
             return np.asarray(squares.sum(axis=0), dtype=float).ravel()
         return np.asarray(squares.T @ weight.astype(float), dtype=float).ravel()
 
 
-def design_of(X, standard: Standard | None = None) -> Design:
-    """The Design of validated rows."""
-    return (CsrDesign if sparse.issparse(X) else DenseDesign)(X, standard)
+def design_of(X, kept: np.ndarray | None = None) -> Design:
+    """The Design of validated rows, or of some of them."""
+    return (CsrDesign if sparse.issparse(X) else DenseDesign)(X, kept=kept)

@@ -157,7 +157,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             If a given ``learning_rate`` is too high for the data.
         """
         options = options_of(self)
-        late = self._may_check_late(options, X_val is not None)
+        late = self._may_check_late(options, X_val is not None or y_val is not None)
         rows = self._training_rows(options, X, y, sample_weight, (X_val, y_val), late)
         with rows.check:
             units = Units.of_fit(options, rows.design, rows.targets)
@@ -182,8 +182,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         """Whether the updates of a fit can tell whether X is finite: of a perceptron a unit that is at zero
         hides it; and nobody shall see parameters before the check."""
         watched = bool(self.verbose) or has_callbacks(self)
-        apart = validates or options.stopping.early_stopping
-        return options.objective.network is None and not watched and not apart
+        return options.objective.network is None and not watched and not validates
 
     def _training_rows(
         self, options: Options, X, y, sample_weight, validation=(None, None), late: bool = False
@@ -203,10 +202,11 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             task.check_held_out(held_out[1])
         elif options.stopping.early_stopping:
             kept, held_out = split_rows(options, task, X, y, weight)
-            X, targets = X[kept], targets.rows(kept)
+            targets = targets.rows(kept)
+            check.now_for(held_out[0])
             shown = (given, X, y, weight, kept)
         return TrainingRows(
-            design_of(X), targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown, check
+            design_of(X, kept), targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown, check
         )
 
     def _objective_of(self, X, y, sample_weight=None) -> Problem:

@@ -51,7 +51,7 @@ def split_rows(options: Options, task: Task, X, y, weight):
             f"{options.stopping.validation_fraction} of {len(y)} rows is {len(held)}. Increase "
             f"validation_fraction, or give fit X_val and y_val."
         )
-    kept.sort()  # rows stay in their order
+    kept = np.sort(kept).astype(np.int32)  # rows stay in their order, and are numbered as in the core
     if weight is None:
         return kept, (X[held], y[held], None)
     for part, what in ((kept, "train on"), (held, "validate with")):

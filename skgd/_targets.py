@@ -45,6 +45,18 @@ class Targets:
         weight = None if self.weight is None else np.ascontiguousarray(self.weight[index])
         return replace(self, y=np.ascontiguousarray(self.y[index]), weight=weight)
 
+    def core_arrays(self, kept: np.ndarray | None, n: int) -> tuple:
+        """y, weights, columns and codes as the core takes them: for n rows of which these are the kept."""
+
+        def spread(part):
+            if kept is None or part is None:
+                return part
+            whole = np.zeros((n, *part.shape[1:]), dtype=part.dtype)
+            whole[kept] = part
+            return whole
+
+        return spread(self.y), spread(self.weight), self.columns, self.codes
+
     def with_weight(self, weight: np.ndarray | None) -> Targets:
         return replace(self, weight=weight)
 

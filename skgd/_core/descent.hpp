@@ -214,7 +214,8 @@ template <class T, class Rule>
 bool updates_in_parts(const Rule&, const Model<T>& model, const Problem<T>& problem, const Plan& plan, int64_t u) {
   if constexpr (requires { Rule::implicit; }) return false;
   const int64_t rows = plan.batch(u).count;
-  return u + 1 < plan.updates() && plan.max_gradient_norm == 0 && rows < problem.n() && model.gives_parts(rows);
+  return u + 1 < plan.updates() && plan.max_gradient_norm == 0 && rows < problem.rows().count &&
+         model.gives_parts(rows);
 }
 
 template <class T, class Rule>
@@ -232,7 +233,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
     plan.rates_of(u, rates);
     theta.scale = T(1) / T(batch.count);
     double loss;
-    const bool condensed = !problem.moments.empty() && batch.count == problem.n();
+    const bool condensed = !problem.moments.empty() && batch.count == problem.rows().count;
     if (updates_in_parts(rule, accumulate.model(), problem, plan, u)) {
       const int64_t upper = problem.layers[0].intercepts();
       std::fill(gradient.begin() + upper, gradient.end(), T(0));
@@ -254,7 +255,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
                             [&](int64_t i, double g) { descent.gradient[i] = T(g); });
       }
       make_implicit(rule, problem, batch, theta, gradient.data());
-      if (batch.count == problem.n()) restart(rule, theta, problem);
+      if (batch.count == problem.rows().count) restart(rule, theta, problem);
       update(rule, descent.t, theta, problem);
     }
     descent.average.add(descent.theta, size, descent.t);

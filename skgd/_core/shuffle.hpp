@@ -32,6 +32,9 @@ class Order {
     blocks_.resize((n + block - 1) / block);
   }
 
+  // Orders of these rows of X, in place of the first n.
+  void of_rows(const int32_t* numbers) { numbers_.assign(numbers, numbers + order_.size()); }
+
   void shuffle(uint64_t& state) {
     const int64_t n = int64_t(order_.size()), block = int64_t(1) << block_bits_;
     std::iota(blocks_.begin(), blocks_.end(), 0);
@@ -41,16 +44,19 @@ class Order {
       for (int64_t i = b * block; i < std::min(n, (b + 1) * block); ++i) order_[filled++] = int32_t(i);
     for (int64_t start = 0; start < n; start += window_)
       fisher_yates(order_.data() + start, std::min(window_, n - start), state);
+    if (!numbers_.empty())
+      for (int32_t& row : order_) row = numbers_[row];
   }
 
   Rows rows(int64_t first, int64_t count) const {
-    return {order_.data() + first, first, count, blocks_.data(), block_bits_, window_, int64_t(order_.size())};
+    const int32_t* numbers = numbers_.empty() ? nullptr : numbers_.data();
+    return {order_.data() + first, first, count, blocks_.data(), block_bits_, window_, int64_t(order_.size()), numbers};
   }
   std::vector<int32_t>& values() { return order_; }
 
  private:
   static constexpr int64_t long_row = 4096, block_bytes = 32 << 10, window_bytes = 512 << 10;
-  std::vector<int32_t> order_, blocks_;
+  std::vector<int32_t> order_, blocks_, numbers_;
   int block_bits_ = 0;
   int64_t window_;
 };
