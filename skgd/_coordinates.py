@@ -23,6 +23,7 @@ __all__ = [
 
 _ENOUGH = 32  # rows of a stream before they do
 _APART = 3.0  # size of a feature, over or under one, from which its unit matters
+_ALMOST_EMPTY = 64  # features over the non-zeros of a row, from which a stream of such rows keeps its units
 _FAR = 1.5  # mean over standard deviation from which a feature lies far from zero
 
 
@@ -39,6 +40,18 @@ def asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
         return bool(sizes.max() > _APART**2 * sizes.min())
     far = np.abs(moments.mean[varies]) > _FAR * deviations[varies]
     return bool(sizes.max() > _APART or sizes.min() < 1 / _APART or far.any())
+
+
+def _stream_asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
+    """The same of a stream, whose updates cost all features once it is standardised.
+
+    Rows that are almost empty, such as hashed words, keep their units unless a feature that most of them
+    have is large.
+    """
+    if _ALMOST_EMPTY * moments.filled.sum() > moments.weight * len(moments.filled):
+        return asks_for_units(moments, fit_intercept)
+    usual = moments.filled > moments.weight / 2
+    return bool((moments.sizes()[usual] > _APART**2).any())
 
 
 def standard_of(moments: Moments, fit_intercept: bool, softening: float = 0.0, dtype=np.float64) -> Standard:
@@ -96,7 +109,7 @@ class Units:
             )
         choice: bool | None = self.standardize
         if choice is None and moments.rows >= _ENOUGH:
-            choice = asks_for_units(moments, objective.fit_intercept)
+            choice = _stream_asks_for_units(moments, objective.fit_intercept)
         if choice is False:
             return Units(False, outputs=outputs, of_y=self.of_y)
         return Units(choice, moments, curvature, outputs, self.of_y)
@@ -150,7 +163,9 @@ def to_standardized(descent: Descent, problem: Problem) -> Descent:
 
 
 def to_original(descent: Descent, problem: Problem) -> Descent:
-    """A copy of the descent in the coordinates of X and y."""
+    """A copy of the descent in the coordinates of X and y; a lazy one, which has no others, as it is."""
+    if descent.lazy is not None:
+        return descent
     descent = descent.copy()
     problem.unstandardize(descent.theta)
     if descent.average is not None:

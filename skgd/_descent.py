@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
 from ._network import blocks
 from ._options import CoreRule, Options
-from ._problem import DESCENTS, Problem
+from ._penalty import Penalty
+from ._problem import DESCENTS, STREAMS, Problem, penalty_problem
 
-__all__ = ["Descent"]
+__all__ = ["Descent", "Undo"]
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """What a descent on a stream of sparse rows owes to its arrays, so that a call costs non-zeros only.
+
+    ``stream`` is an object of the core, and cannot be pickled: what leaves the estimator is settled first.
+    """
+
+    stream: Any
+    rule: CoreRule
+    penalty: Penalty
+    fit_intercept: bool
+
+
+@dataclass(frozen=True)
+class Undo:
+    """The way back from the updates of a call, where a copy of the descent would cost all its features."""
+
+    t: int
+    average_start: int
 
 
 @dataclass
@@ -39,6 +62,7 @@ class Descent:
     drops: int = 0  # plateaus of the adaptive schedule
     reference: float | None = None  # the objective that an exploding one is compared with
     stream: dict = field(default_factory=dict)  # running statistics of partial_fit
+    lazy: Lazy | None = None  # what the arrays are owed; None: they are what they say
 
     @classmethod
     def begin(cls, options: Options, problem: Problem, rule: CoreRule) -> Descent:
@@ -59,7 +83,7 @@ class Descent:
         )
 
     def state(self) -> dict:
-        """All of it as arrays, numbers and plain containers."""
+        """All of it as arrays, numbers and plain containers, once it is settled."""
         return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "gradient"}
 
     def fits(self, options: Options, problem: Problem, rule: CoreRule) -> bool:
@@ -82,10 +106,73 @@ class Descent:
         fresh.stream = dict(self.stream)
         fresh.slots = tuple(slot.copy() for slot in self.slots)
         fresh.average = None if self.average is None else self.average.copy()
+        if self.lazy is not None:
+            fresh._settle()
         return fresh
 
-    def restore(self, other: Descent) -> None:
+    def _settle(self) -> None:
+        """Make copies of arrays what they say."""
+        lazy, self.lazy = self.lazy, None
+        assert lazy is not None
+        d, width = self.widths
+        problem = penalty_problem(d, width, self.theta.dtype, lazy.penalty, lazy.fit_intercept)
+        lazy.stream.settled(problem.core, self.bind(), lazy.rule.core_spec())
+
+    def become_lazy(self, problem: Problem, rule: CoreRule, batch_size: int) -> None:
+        """From now on owe to the arrays what rows do not touch, where that can be; the arrays are its own."""
+        dtype = problem.dtype.char
+        if len(self.layers) == 1 and STREAMS[dtype].applies(
+            problem.core, self.bind(), rule.core_spec(), batch_size
+        ):
+            self.lazy = Lazy(STREAMS[dtype](), rule, problem.penalty, problem.fit_intercept)
+
+    def stays_lazy(self, problem: Problem, rule: CoreRule, batch_size: int) -> bool:
+        """Whether it can owe what the next rows do not touch as well."""
+        lazy = self.lazy
+        return (
+            lazy is not None
+            and (lazy.rule, lazy.penalty, lazy.fit_intercept)
+            == (rule, problem.penalty, problem.fit_intercept)
+            and lazy.stream.applies(problem.core, self.bind(), rule.core_spec(), batch_size)
+        )
+
+    def shared(self) -> Descent:
+        """The same arrays with counters and statistics of its own."""
+        fresh = Descent(**self.__dict__)
+        fresh.random, fresh.stream = self.random.copy(), dict(self.stream)
+        return fresh
+
+    def open(self, problem: Problem) -> None:
+        """Before the updates of a call to a stream, which undo() takes back."""
+        if self.lazy is not None:
+            self.lazy.stream.open(problem.core, self.bind(), self.lazy.rule.core_spec())
+
+    def undo(self) -> None:
+        """Take back what changed in the arrays since then."""
+        if self.lazy is not None:
+            self.lazy.stream.undo(self.bind())
+
+    def close(self) -> None:
+        """Keep what changed."""
+        if self.lazy is not None:
+            self.lazy.stream.close()
+
+    def checkpoint(self) -> Descent | Undo:
+        """What restore() takes to go back to here; of a lazy descent, to where its call began."""
+        return self.copy() if self.lazy is None else Undo(self.t, self.average_start)
+
+    def is_finite(self) -> bool:
+        """Whether all parameters are finite; of a stream those that its rows touch."""
+        if self.lazy is not None:
+            return self.lazy.stream.finite(self.bind())
+        return bool(np.isfinite(self.theta).all())
+
+    def restore(self, other: Descent | Undo) -> None:
         """Go back to a copy taken earlier (the generator moves on)."""
+        if isinstance(other, Undo):
+            self.undo()
+            self.t, self.average_start = other.t, other.average_start
+            return
         self.theta[:] = other.theta
         for slot, saved in zip(self.slots, other.slots, strict=True):
             slot[:] = saved
@@ -130,8 +217,9 @@ class Descent:
         """The core's view of the arrays."""
         weighting = (self.average_start, self.average_power)
         counters = (self.t, int(self.random[0]))
+        stream = None if self.lazy is None else self.lazy.stream
         return DESCENTS[self.theta.dtype.char](
-            self.theta, self.slots, self.average, weighting, self.gradient, counters
+            self.theta, self.slots, self.average, weighting, self.gradient, counters, stream
         )
 
     @property
@@ -148,7 +236,7 @@ class Descent:
 
     @property
     def parameters(self) -> np.ndarray:
-        """What the descent has to offer: the mean of the iterates once there is one.
+        """What the descent has to offer, once it is settled: the mean of the iterates once there is one.
 
         A mean has no exact zeros; under an l1 penalty it gets those of the current iterate.
         """
@@ -160,7 +248,18 @@ class Descent:
         else:
             assert self.average is not None
             last, mean = self.theta, self.average
+        return self._offered(last, mean)
+
+    def _offered(self, last: np.ndarray, mean: np.ndarray) -> np.ndarray:
         return np.where(last == 0, last, mean) if self.l1 else mean
+
+    @property
+    def intercepts(self) -> np.ndarray:
+        """Those of the parameters; of a lazy descent too, to which weights alone are owed."""
+        last, width = self.theta[-1], self.widths[-1]
+        if self.averages and self.average is not None:
+            last = self._offered(last, self.average[-1])
+        return last[:width].copy()
 
     def forget_units(self) -> None:
         """Forget what a stream has told of rates in coordinates that are left, and the optimizer's state."""

@@ -10,9 +10,9 @@ import numpy as np
 from ._core import core
 from ._options import Options
 
-__all__ = ["EpochPlan", "Stretch", "Trainee", "run_epochs"]
+__all__ = ["MOST_UPDATES", "EpochPlan", "Stretch", "Trainee", "run_epochs"]
 
-_MOST_UPDATES = 1 << 16  # of a stretch
+MOST_UPDATES = 1 << 16  # of a stretch
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class EpochPlan:
     check_every: int  # updates
     max_iter: int  # epochs
     shuffle: bool
-    most_updates: int = _MOST_UPDATES  # of a stretch
+    most_updates: int = MOST_UPDATES  # of a stretch
     kept: np.ndarray | None = None  # the rows of X that are visited; None: all
 
     @classmethod

@@ -31,8 +31,6 @@ from .losses import Loss, loss_from_spec, loss_spec
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
 
-_CURVE_LENGTH = 10_000  # entries of loss_curve_ that a stream keeps
-
 
 def _has_partial_fit(estimator):
     if estimator.solver == "batch":
@@ -238,7 +236,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
     def _previous(self, task: Task) -> Descent | None:
         """The descent of the last fit, in the coordinates of X."""
         state = getattr(self, "_descent", None)
-        return None if state is None else Descent(**state)
+        return None if state is None else Descent(**state).copy()
 
     def _watchers(self, fit: Fit, rows: TrainingRows) -> list:
         """Those who asked to be told how the fit goes."""
@@ -300,8 +298,12 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
     def _state_of(self, fit: Fit, task: Task) -> dict:
         """Parameters, what predictions need beside them, and what continues the fit."""
         descent, problem = fit.descent, fit.problem
+        if descent.lazy is None:
+            parameters = self._unpack(descent.parameters, problem)
+        else:
+            parameters = None, descent.intercepts  # weights are settled when they are read
         return {
-            **self._model_of(task, problem, *self._unpack(descent.parameters, problem)),
+            **self._model_of(task, problem, *parameters),
             "_descent": to_original(descent, problem).state(),
             "n_updates_": descent.t,
             "learning_rate_": descent.rate,
@@ -322,56 +324,6 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             if not (name.endswith("_") or name in ("_model", "_descent", "_units"))
         }
         self.__dict__ = {**kept, **found}
-
-    # -- partial_fit ------------------------------------------------------------------------------
-
-    def _partial_fit(self, X, y, sample_weight, classes=None):
-        options = options_of(self)
-        if options.stopping.early_stopping:
-            raise ValueError(
-                "early_stopping=True is not supported by partial_fit, which cannot hold out rows."
-            )
-        first = not hasattr(self, "_descent")
-        door = door_of(self) if first else self
-        X, y = check_design(door, X, y, reset=first, y_numeric=self._task == "regression")
-        weight = check_weights(sample_weight, X)
-        task = self._task_of(y, classes)
-        targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
-        previous = None if first else Descent(**self._descent)
-        known = self._known_units(options)
-        design = design_of(X)
-        units = known.after(design, targets, options.objective)
-        if previous is not None and units.standardize and known.standardize is None:
-            previous.forget_units()
-        design, targets = self._in_units(units, options, design, targets)
-        fit = begin_fit(options, design, targets, previous, stream=True)
-        record = train(fit)
-        self._become(
-            {
-                **{name: value for name, value in vars(self).items() if name.endswith("_")},
-                **(schema_of(door) if first else {}),
-                **self._state_of(fit, task),
-                **self._streamed(fit, record),
-                "_units": units.state(),
-            }
-        )
-        if record.stop_reason == "interrupted":
-            raise KeyboardInterrupt
-        return self
-
-    def _known_units(self, options: Options) -> Units:
-        """What a stream has told of the units of the features before the next rows."""
-        state = getattr(self, "_units", None)
-        fresh = Units(options.standardize, of_y=options.standardize_outputs)
-        known = fresh if state is None else Units.from_state(state)
-        changed = options.standardize is not None and options.standardize != known.standardize
-        return fresh if changed else known
-
-    def _streamed(self, fit: Fit, record: Record) -> dict:
-        """What a stream tells of itself: its last rows' objectives."""
-        curve = np.append(getattr(self, "loss_curve_", ()), record.history["loss"])[-_CURVE_LENGTH:]
-        loss = curve[-1] if len(curve) else np.nan
-        return {"n_iter_": fit.descent.epochs, "loss_curve_": curve, "loss_": loss}
 
     # -- the fitted model -------------------------------------------------------------------------
 

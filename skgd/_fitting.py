@@ -12,6 +12,7 @@ from sklearn.base import clone
 from ._coordinates import to_standardized
 from ._descent import Descent
 from ._design import Design
+from ._epochs import MOST_UPDATES
 from ._options import CoreRule, Options
 from ._problem import Problem
 from ._rate_choice import choose_rates
@@ -110,10 +111,22 @@ def _in_small_units(optimizer: Optimizer, targets: Targets) -> Optimizer:
 
 
 def _descent_of(options, problem, rule, previous, stream) -> Descent:
+    if not (stream and problem.design.is_sparse and options.updates_per_epoch(problem.n) <= MOST_UPDATES):
+        return _settled_descent_of(options, problem, rule, previous, stream)
+    size, fits = options.batch_size, previous is not None and previous.fits(options, problem, rule)
+    if fits and previous.stays_lazy(problem, rule, size):
+        return previous.shared()
+    descent = _settled_descent_of(options, problem, rule, previous, stream)
+    descent.become_lazy(problem, rule, size)
+    return descent
+
+
+def _settled_descent_of(options, problem, rule, previous, stream) -> Descent:
     if previous is not None and previous.fits(options, problem, rule):
         return to_standardized(previous.copy(), problem)
     if previous is not None:
-        return to_standardized(previous.continued_as(Descent.begin(options, problem, rule)), problem)
+        settled = previous if previous.lazy is None else previous.copy()
+        return to_standardized(settled.continued_as(Descent.begin(options, problem, rule)), problem)
     # so that an offset of y changes nothing; the first rows of a stream tell little of the others
     at_constant = options.learning_rate is None and not stream
     return initial_descent(options, problem, rule, at_constant)

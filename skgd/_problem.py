@@ -6,20 +6,31 @@ from collections import deque
 from functools import cache, cached_property
 
 import numpy as np
+from scipy import sparse
 
 from ._core import core
-from ._design import Design
+from ._design import Design, design_of
 from ._network import Network, blocks
 from ._options import Objective
-from ._penalty import NoPenalty
+from ._penalty import NoPenalty, Penalty
 from ._targets import OutputUnits, Targets
 from .losses import SquaredError
 
-__all__ = ["DESCENTS", "Problem", "aligned_zeros", "padded", "scoring_problem", "second_moments"]
+__all__ = [
+    "DESCENTS",
+    "STREAMS",
+    "Problem",
+    "aligned_zeros",
+    "padded",
+    "penalty_problem",
+    "scoring_problem",
+    "second_moments",
+]
 
 _PROBLEMS = {"f": core.Problem32, "d": core.Problem64}
 _REMEMBERED = 4  # parameters whose objective is remembered
 DESCENTS = {"f": core.Descent32, "d": core.Descent64}
+STREAMS = {"f": core.Stream32, "d": core.Stream64}
 
 
 @cache
@@ -69,6 +80,13 @@ def scoring_problem(
     """A problem for the raw scores of its rows alone: their targets are zero."""
     targets = Targets(np.zeros((design.n, columns), dtype=design.dtype), None, columns, False, units)
     return Problem(design, targets, Objective(SquaredError(), NoPenalty(), True, network))
+
+
+def penalty_problem(d: int, columns: int, dtype, penalty: Penalty, fit_intercept: bool) -> Problem:
+    """A linear problem without rows: what is owed of a penalty can be settled with it."""
+    design = design_of(sparse.csr_array((0, d), dtype=dtype))
+    targets = Targets(np.zeros((0, columns), dtype=dtype), None, columns, False)
+    return Problem(design, targets, Objective(SquaredError(), penalty, fit_intercept))
 
 
 class Problem:

@@ -175,7 +175,7 @@ class GuardedRates(Rates):
 
     def begin(self, descent):
         super().begin(descent)
-        self.saved = self.good = self.origin = descent.copy()
+        self.saved = self.good = self.origin = descent.checkpoint()
         self.retries = self.in_a_row = 0
         self.lowest, self.factor = self.reference, 1.0
         self.speed = 0.0  # |v|^2 where the objective was lowest
@@ -187,11 +187,11 @@ class GuardedRates(Rates):
         return rates
 
     def accept(self, descent, objective):
-        fine = objective <= self._limit() and np.isfinite(objective) and np.isfinite(descent.theta).all()
+        fine = objective <= self._limit() and np.isfinite(objective) and descent.is_finite()
         if fine or (self.retries >= _MOST_RETRIES and np.isfinite(objective)):
             if objective <= self.lowest:
                 self._keep(objective)
-            self.saved, self.in_a_row, self.latest = descent.copy(), 0, objective
+            self.saved, self.in_a_row, self.latest = descent.checkpoint(), 0, objective
             return True
         if self.retries >= _MOST_RETRIES:
             raise self.exploded(self.base)

@@ -11,12 +11,13 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from ._estimator import partial_fit_available
+from ._streaming import Streaming
 from ._targets import Classes, Labels, Numbers, Targets, Task, classes_of
 from ._validation import class_weights, dense, refuse_sparse
 from .losses import LOSSES
 
 
-class Regression(RegressorMixin):
+class Regression(Streaming, RegressorMixin):
     """Targets are numbers."""
 
     _task = "regression"
@@ -86,7 +87,7 @@ def _loss_has_probabilities(estimator):
     return True
 
 
-class Classification(ClassifierMixin):
+class Classification(Streaming, ClassifierMixin):
     """Targets are labels of any kind."""
 
     _task = "classification"

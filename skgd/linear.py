@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _twins as twins
 from ._core import core
+from ._descent import Descent
 from ._docs import documented
 from ._estimator import GradientDescent, shaped
 from ._hints import Names
@@ -57,8 +58,29 @@ class LinearModel(GradientDescent):
 
     @staticmethod
     def _attributes(weights, intercepts, task):
+        if weights is None:  # of a stream: see __getattr__
+            return {"intercept_": intercepts}
         coef = weights.ravel() if task.coef_is_flat else weights
         return {"coef_": coef, "intercept_": intercepts}
+
+    def __getattr__(self, name: str):
+        """``coef_`` of a stream of sparse rows, when it is read: a call to partial_fit leaves it out."""
+        state = vars(self).get("_descent") if name == "coef_" else None
+        if state is None or state["lazy"] is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        descent = Descent(**state).copy()
+        weights = np.ascontiguousarray(descent.parameters[:-1, : descent.widths[-1]].T)
+        self.coef_ = self._attributes(weights, self.intercept_, self._fitted_task())["coef_"]
+        return self.coef_
+
+    def __getstate__(self):
+        """What a pickle or a copy holds: arrays and plain values, nothing compiled and nothing owed."""
+        state = super().__getstate__()
+        descent = state.get("_descent")
+        if descent is None or descent["lazy"] is None:
+            return state
+        settled = Descent(**descent).copy().state()
+        return {**state, "_descent": settled, "coef_": self.coef_}
 
     @staticmethod
     def _flatten(weights, intercepts):

@@ -21,7 +21,7 @@ STOREYS = (  # from the ground up
     {"_coordinates", "_rate_choice"},
     {"_training"},
     {"_callbacks", "_diagnosis", "_fitting", "_progress"},
-    {"_columns", "_estimator", "_landscape", "_sweep"},
+    {"_columns", "_estimator", "_landscape", "_streaming", "_sweep"},
     {"_selection", "_tasks", "_twins", "display"},
     {"learning_rate", "linear", "mlp"},
     {"search"},

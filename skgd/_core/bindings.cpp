@@ -295,7 +295,8 @@ template <class T> struct BoundDescent {
   int64_t size;  // of theta, and of each array that belongs to it
   std::vector<nb::object> kept;
   BoundDescent(nb::object theta, nb::tuple slots, nb::object average, std::pair<int64_t, double> weighting,
-               nb::object gradient, std::pair<int64_t, uint64_t> counters) {
+               nb::object gradient, std::pair<int64_t, uint64_t> counters, LazyStream<T>* stream) {
+    core.stream = stream;
     size = int64_t(nb::cast<Array<T>>(theta, false).size());
     core.theta = pointer(theta);
     core.gradient = pointer(gradient);
@@ -367,6 +368,42 @@ nb::object objects_of(uintptr_t address, int64_t stride, Vector<int32_t> found, 
   return objects;
 }
 
+// A stream that keeps what it owes; its functions take the problem whose rows or penalty are meant.
+template <class T> void bind_stream(nb::module_& m, const char* name) {
+  using S = LazyStream<T>;
+  using P = BoundProblem<T>;
+  using D = BoundDescent<T>;
+  nb::class_<S>(m, name)
+      .def(nb::init<>())
+      .def_static(
+          "applies",
+          [](P& p, D& d, const Rule& rule, int64_t batch_size) {
+            return stream_applies(p.core, d.core, batch_size, optimizer_of(rule));
+          },
+          "problem"_a, "descent"_a, "rule"_a, "batch_size"_a)
+      .def(
+          "open",
+          [](S& s, P& p, D& d, const Rule& rule) {
+            check_size("theta", d.size, p.core.parameters());
+            stream_open(p.core, d.core, optimizer_of(rule), s);
+          },
+          "problem"_a, "descent"_a, "rule"_a, "Before the runs of a call.")
+      .def(
+          "undo", [](S& s, D& d) { s.journal.undo(d.core, s.state); }, "descent"_a, "Takes back what they did.")
+      .def("close", [](S& s) { s.journal = {}; })
+      .def(
+          "settled",
+          [](const S& s, P& p, D& d, const Rule& rule) {
+            check_size("theta", d.size, p.core.parameters());
+            S copy{s.state, {}};
+            stream_settle(p.core, d.core, optimizer_of(rule), copy);
+          },
+          "problem"_a, "descent"_a, "rule"_a, "Makes copies of the arrays what they say; the stream stays as it is.")
+      .def(
+          "finite", [](const S& s, D& d) { return s.journal.finite(d.core); }, "descent"_a,
+          "Whether the weights are finite that the rows of the call touch.");
+}
+
 template <class T> void bind(nb::module_& m, const char* problem, const char* descent) {
   using P = BoundProblem<T>;
   using D = BoundDescent<T>;
@@ -436,8 +473,9 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
           "theta"_a, "gradient"_a.none() = nb::none(), "threads"_a = 1, "Sum of weight * loss over all rows.");
   nb::class_<D>(m, descent)
       .def(nb::init<nb::object, nb::tuple, nb::object, std::pair<int64_t, double>, nb::object,
-                    std::pair<int64_t, uint64_t>>(),
-           "theta"_a, "slots"_a, "average"_a.none(), "weighting"_a, "gradient"_a.none(), "counters"_a)
+                    std::pair<int64_t, uint64_t>, LazyStream<T>*>(),
+           "theta"_a, "slots"_a, "average"_a.none(), "weighting"_a, "gradient"_a.none(), "counters"_a,
+           "stream"_a.none() = nb::none(), nb::keep_alive<1, 8>())
       .def_prop_ro("t", [](D& d) { return d.core.t; });
   m.def(
       "run",
@@ -538,6 +576,8 @@ NB_MODULE(SKGD_MODULE, m) {
   m.attr("penalties") = ByName<PenaltyKind>::names();
   m.attr("optimizers") = ByName<Optimizer>::names();
   m.attr("activations") = ByName<Activation>::names();
+  bind_stream<float>(m, "Stream32");
+  bind_stream<double>(m, "Stream64");
   bind<float>(m, "Problem32", "Descent32");
   bind<double>(m, "Problem64", "Descent64");
   nb::class_<Order>(m, "Order")

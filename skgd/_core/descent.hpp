@@ -33,14 +33,17 @@ template <class T> struct Average {
   }
 };
 
+template <class T> struct LazyStream;  // lazy_state.hpp
+
 // The arrays belong to the caller; each has problem.parameters() elements. theta and the slots of the rule are updated.
 template <class T> struct Descent {
   T* theta;
   Slots<T> slots;
   Average<T> average;
-  int64_t t = 0;              // updates made
-  T* gradient = nullptr;      // gets the gradient (l2 included) at the last update of a run; null: not wanted
-  uint64_t dropout_seed = 0;  // together with t
+  int64_t t = 0;                    // updates made
+  T* gradient = nullptr;            // gets the gradient (l2 included) at the last update of a run; null: not wanted
+  uint64_t dropout_seed = 0;        // together with t
+  LazyStream<T>* stream = nullptr;  // keeps from run to run what is owed to the arrays; null: nothing is owed
 };
 
 // An epoch of n rows is cut into batches of sizes that differ by one at most: batch u of `batches` begins at row
@@ -92,13 +95,23 @@ template <class T> double weight_of(const Problem<T>& problem, Rows rows) {
   return total;
 }
 
+// Numbers in a row of X, on average.
+template <class T> int64_t row_length(const Problem<T>& problem) {
+  return std::visit(
+      [](const auto& x) -> int64_t {
+        if constexpr (requires { x.indptr; }) return x.n == 0 ? 0 : int64_t(x.indptr[x.n]) / x.n + 1;
+        return x.d;
+      },
+      problem.design);
+}
+
 // Sum of weight * loss over many rows and its gradient, accumulated in double. Rows are cut into fixed
 // segments whose sums are added in order, so the result does not depend on the number of threads.
 template <class T> class Accumulator {
  public:
   Accumulator(const Problem<T>& problem, int threads)
       : problem_(problem), threads_(std::max(1, threads)),
-        work_(std::max<int64_t>(1, problem.layers.size() > 1 ? problem.parameters() : problem.d())) {
+        work_(std::max<int64_t>(1, problem.layers.size() > 1 ? problem.parameters() : row_length(problem))) {
     models_.push_back(make_model(problem));
   }
 
@@ -174,8 +187,12 @@ template <class T> class Accumulator {
     return rows >= pieces * 4096 || (dense && worth) ? pieces : 1;
   }
 
+  // Rows whose gradients are added in T. Of sparse rows so many that filling and adding the sum costs no more than
+  // they do: a feature then gets eight terms on average.
   int64_t chunk_rows() const {
-    return std::clamp<int64_t>((1 << 22) / work_, std::max<int64_t>(64, models_[0]->block_rows()), 4096);
+    const int64_t rows = (1 << 22) / work_, least = std::max<int64_t>(64, models_[0]->block_rows());
+    const int64_t to_fill = problem_.layers.size() > 1 ? 0 : std::min<int64_t>(1 << 16, 8 * problem_.d() / work_);
+    return std::max(to_fill, std::clamp<int64_t>(rows, least, 4096));
   }
 };
 

@@ -20,6 +20,7 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
   if (implicit_per_sample_applies(problem, plan, optimizer))
     return PerSample<T, SquaredError, true>(problem, descent, plan, std::get<SquaredError>(problem.loss)).run(control);
   if (lazy_applies(problem, descent, plan, optimizer)) return lazy_updates(problem, descent, plan, optimizer, control);
+  if (descent.stream) throw std::invalid_argument("These updates need arrays to which nothing is owed.");
   const bool by_rows = PerSampleRule<T>::applies(problem, descent, plan);
   return std::visit(
       [&](const auto& rule) {
@@ -81,7 +82,35 @@ template <class T> std::array<double, 3> row_moments(const Problem<T>& problem) 
   return {first, second, largest};
 }
 
+template <class T>
+bool stream_applies(const Problem<T>& problem, const Descent<T>& descent, int64_t batch_size,
+                    const Optimizer& optimizer) {
+  const int64_t n = problem.n();
+  if (n == 0 || !problem.penalty.strength.uniform()) return false;
+  const Plan plan{{nullptr, 0, n}, {n, (n + batch_size - 1) / batch_size, 0}, nullptr};
+  return lazy_applies(problem, descent, plan, optimizer);
+}
+
+template <class T>
+void stream_open(const Problem<T>& problem, Descent<T>& descent, const Optimizer& optimizer, LazyStream<T>& stream) {
+  stream.journal = {};
+  with_lazy(problem, descent, optimizer, stream.state, [](auto& lazy) { lazy.prepare(); });
+  std::visit(
+      [&](const auto& x) {
+        if constexpr (requires { x.indptr; }) stream.journal.open(x, problem.columns(), descent, stream.state);
+      },
+      problem.design);
+}
+
+template <class T>
+void stream_settle(const Problem<T>& problem, Descent<T>& descent, const Optimizer& optimizer, LazyStream<T>& stream) {
+  with_lazy(problem, descent, optimizer, stream.state, [](auto& lazy) { lazy.settle(); });
+}
+
 using T = SKGD_ELEMENT;
+template bool stream_applies<T>(const Problem<T>&, const Descent<T>&, int64_t, const Optimizer&);
+template void stream_open<T>(const Problem<T>&, Descent<T>&, const Optimizer&, LazyStream<T>&);
+template void stream_settle<T>(const Problem<T>&, Descent<T>&, const Optimizer&, LazyStream<T>&);
 template Outcome run<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
 template ColumnSums run_columns<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
 template double evaluate<T>(const Problem<T>&, const T*, T*, int, Control&);

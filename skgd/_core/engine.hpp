@@ -4,6 +4,7 @@
 
 #include "columns.hpp"
 #include "descent.hpp"
+#include "lazy_state.hpp"
 
 namespace skgd {
 
@@ -16,6 +17,20 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
 template <class T>
 ColumnSums run_columns(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
                        Control& control);
+
+// A stream keeps what lazy updates owe from call to call (lazy.hpp). Whether it can, for such rows and updates of so
+// many of them:
+template <class T>
+bool stream_applies(const Problem<T>& problem, const Descent<T>& descent, int64_t batch_size,
+                    const Optimizer& optimizer);
+
+// Before the runs of a call: the state is ready for them, and the journal knows what they will touch.
+template <class T>
+void stream_open(const Problem<T>& problem, Descent<T>& descent, const Optimizer& optimizer, LazyStream<T>& stream);
+
+// Makes the arrays of the descent what they say; of the problem only columns and penalty matter.
+template <class T>
+void stream_settle(const Problem<T>& problem, Descent<T>& descent, const Optimizer& optimizer, LazyStream<T>& stream);
 
 // Sum over all rows of weight * loss; fills `gradient` with the gradient of that sum unless it is null.
 template <class T>

@@ -2,11 +2,15 @@
 //
 // Plain rule: weights are kept as w = scale * v, so that the l2 penalty is one product for all features; the l1 penalty
 // of untouched features adds up, in units of v, and is applied when they are next read. Adagrad: its penalty is a flow
-// over time, which adds up likewise. FTRL: its weights follow from its state at any time. The mean of the iterates is
-// kept as sum_t share_t w_t = A v + u, so a step on v costs one more step on u (Xu 2011, Towards optimal one pass large
-// scale learning with averaged stochastic gradient descent).
+// over time, which adds up likewise. FTRL: its weights follow from its state at any time. The mean of the iterates of
+// the plain rule is kept as sum_t share_t w_t = A v + u, so a step on v costs one more step on u (Xu 2011, Towards
+// optimal one pass large scale learning with averaged stochastic gradient descent). Under Adagrad and FTRL u is the sum
+// up to the last update that touched the feature; what a weight was since then follows from its penalty (history.hpp).
+//
+// What is owed is a LazyState. A fit settles it at the end of each run: theta, slots and mean are then plain arrays. A
+// stream keeps it from run to run (lazy_state.hpp), so that a call costs the non-zeros of its rows.
 #pragma once
-#include "descent.hpp"
+#include "lazy_state.hpp"
 
 namespace skgd {
 
@@ -14,10 +18,10 @@ template <class T>
 bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Plan& plan, const Optimizer& optimizer) {
   const bool plain = std::holds_alternative<Plain>(optimizer) || std::holds_alternative<Cumulative>(optimizer);
   const bool adaptive = std::holds_alternative<Adagrad>(optimizer) || std::holds_alternative<Ftrl>(optimizer);
-  if (!plain && !(adaptive && plan.largest_batch() == 1)) return false;
+  if (!plain && !adaptive) return false;
   if (problem.layers.size() > 1 || plan.max_gradient_norm > 0) return false;
   if (descent.gradient) return false;  // none is formed here
-  if (descent.average.values && (!problem.penalty.smooth() || adaptive)) return false;
+  if (descent.average.values && (plain ? !problem.penalty.smooth() : plan.rate_columns > 1)) return false;
   // one scale serves all features
   if (plain && problem.penalty.l2() > 0 && !problem.penalty.strength.uniform()) return false;
   const double row = std::visit(
@@ -35,45 +39,45 @@ bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Pl
 template <class T, class I, class Rule, class P> class Lazy {
   static constexpr bool adagrad = std::is_same_v<Rule, Adagrad>, ftrl = std::is_same_v<Rule, Ftrl>;
   static constexpr bool cumulative = std::is_same_v<Rule, Cumulative>, adaptive = adagrad || ftrl;
+  static constexpr bool penalised = !std::is_same_v<P, NoPenalty<T>>;
 
  public:
-  Lazy(const Problem<T>& problem, Descent<T>& descent, const Rule& rule, const P& penalty)
+  Lazy(const Problem<T>& problem, Descent<T>& descent, const Rule& rule, const P& penalty, LazyState<T>& state)
       : problem_(problem), x_(std::get<Csr<T, I>>(problem.design)), descent_(descent), rule_(rule), penalty_(penalty),
         strength_(problem.penalty.strength), K_(problem.columns()), d_(x_.d), l1_(problem.penalty.l1()),
-        l2_(problem.penalty.l2()), scale_(K_, 1.0), owed_(K_, 0.0), sum_(K_, 0.0) {
-    if (!cumulative && (l1_ > 0 || (adaptive && l2_ > 0))) applied_.assign(d_ * K_, 0.0);
-    if (cumulative) continue_cumulative();
+        l2_(problem.penalty.l2()), state_(state), now_(state.small) {
     prefetches_weights_ = d_ * K_ * int64_t(sizeof(T)) > (24 << 10);
-    if (descent.average.values) u_.assign(d_ * K_, T(0));
-    share_ = descent.t > descent.average.start ? 1 : 0;
-    first_update_ = double(descent.t);
   }
 
+  // One run, after which nothing is owed.
   Outcome run(const Plan& plan, Control& control) {
-    const int64_t updates = plan.updates(), m = plan.largest_batch();
-    Buffer<T> z(m * K_), mean_step(m * K_), rates(K_);
-    TargetBuffer<T> targets;
-    Outcome outcome;
-    for (int64_t u = 0; u < updates && !control.stop; ++u) {
-      const Rows batch = plan.batch(u);
-      if (u == updates - 1) {
-        apply_all_penalties();
-        report(problem_, descent_.theta, batch, outcome);
-      }
-      for (int64_t i = 0; i < batch.count; ++i) prefetch_ahead(plan.rows, batch.first - plan.rows.first + i);
-      int64_t touched = forward(batch, z.data());
-      const Block<T> block = targets.block(problem_, batch, z.data());
-      const double loss = std::visit([&](auto& l) { return slopes_of(l, block); }, problem_.loss);
-      if (control.stop) break;
-      plan.rates_of(u, rates);
-      step(batch, z.data(), mean_step.data(), rates);
-      ++descent_.t, ++outcome.updates;
-      outcome.loss += loss, outcome.weight += weight_of(problem_, batch);
-      control.done(touched * K_);
-    }
+    begin();
+    const Outcome outcome = updates(plan, control);
+    settle();
+    return outcome;
+  }
+
+  // One run of a stream, at the cost of its non-zeros.
+  Outcome run_on(const Plan& plan, Control& control, Journal<T>& journal) {
+    keeps_ = true, journal_ = &journal;
+    return updates(plan, control);
+  }
+
+  // Before the runs of a call to a stream: settles what has become too much to be carried on.
+  void prepare() {
+    keeps_ = true;
+    const bool small = state_.active && *std::min_element(now_.scale.begin(), now_.scale.end()) < 1e-6;
+    const bool long_ago = now_.touched > 4.0 * double(d_ * K_) || state_.history.size() > (1 << 16);
+    if (state_.active && (small || long_ago)) settle();
+    if (!state_.active) begin();
+  }
+
+  // Makes theta, slots and mean what they say.
+  void settle() {
+    if (!state_.active) return;
     apply_all_penalties();
     finish_average();
-    return outcome;
+    state_ = LazyState<T>();
   }
 
  private:
@@ -85,21 +89,97 @@ template <class T, class I, class Rule, class P> class Lazy {
   const Strength<T>& strength_;
   int64_t K_, d_;
   double l1_, l2_;
-  std::vector<double> scale_;    // (K,)
-  std::vector<double> owed_;     // (K,) the penalty of all updates, as the rule measures it, for a strength of 1
-  std::vector<double> applied_;  // (d, K) what of it each weight has got; empty where there is nothing to apply
-  std::vector<double> sum_;      // (K,) A above
-  Buffer<T> u_, step_ = Buffer<T>(K_);
+  LazyState<T>& state_;
+  typename LazyState<T>::Small& now_;
+  Buffer<T> step_ = Buffer<T>(K_);
   bool prefetches_weights_;  // the weights do not fit the first-level cache
-  double first_update_;      // number of the update from which owed_ counts
-  double share_;             // total weight of the mean so far, in units in which it was 1 before this run
+  bool keeps_ = false;       // nothing is settled, and norms of the weights are kept up to date
+  Journal<T>* journal_ = nullptr;
+  std::vector<int64_t> touched_;  // the features of a batch
 
   T* v(int64_t j) const { return descent_.theta + j * K_; }
   T* intercept() const { return v(d_); }
+  bool averages() const { return !state_.u.empty(); }
+  bool owes() const { return cumulative || !state_.applied.empty() || !state_.counted.empty(); }
 
   P penalty_of(int64_t j) const { return strength_.at(penalty_, j); }
   // How strong the l1 penalty of feature j is compared with that of all.
   double l1_factor(int64_t j) const { return strength_.uniform() ? 1.0 : strength_.feature[j] * strength_.scale[j]; }
+
+  void begin() {
+    state_ = LazyState<T>();
+    now_.scale.assign(K_, 1.0), now_.owed.assign(K_, 0.0), now_.sum.assign(K_, 0.0);
+    if (!cumulative && (l1_ > 0 || (adaptive && l2_ > 0))) state_.applied.assign(d_ * K_, 0.0);
+    if (cumulative) continue_cumulative();
+    if (descent_.average.values) {
+      state_.u.assign(d_ * K_, T(0));
+      if (adaptive) state_.counted.assign(d_, 0);
+    }
+    now_.share = descent_.t > descent_.average.start ? 1 : 0;
+    now_.first_update = double(descent_.t);
+    if (keeps_) measure();
+    state_.active = true;
+  }
+
+  // The norms of the weights, which a stream then keeps up to date.
+  void measure() {
+    now_.l1_norms.assign(K_, 0.0), now_.squares.assign(K_, 0.0);
+    for (int64_t j = 0; j < d_; ++j)
+      for (int64_t k = 0; k < K_; ++k) changed(k, 0, v(j)[k]);
+  }
+
+  // Weight k of a feature is `after` now.
+  void changed(int64_t k, T before, T after) {
+    if (before == after) return;
+    const double from = double(magnitude(before)), to = double(magnitude(after));
+    now_.l1_norms[k] += to - from;
+    now_.squares[k] += (to - from) * (to + from);
+  }
+
+  // The penalty of the weights. What an untouched weight owes of l1, or under an adaptive rule, is not off it yet.
+  double penalty_value() const {
+    double total = 0;
+    for (int64_t k = 0; k < K_; ++k) {
+      const double scale = now_.scale[k];
+      total += l1_ * scale * now_.l1_norms[k] + l2_ / 2 * scale * scale * now_.squares[k];
+    }
+    return total;
+  }
+
+  Outcome updates(const Plan& plan, Control& control) {
+    const int64_t updates = plan.updates(), m = plan.largest_batch();
+    Buffer<T> z(m * K_), mean_step(m * K_), rates(K_);
+    TargetBuffer<T> targets;
+    Outcome outcome;
+    for (int64_t u = 0; u < updates && !control.stop; ++u) {
+      const Rows batch = plan.batch(u);
+      if (u == updates - 1) report_before(batch, outcome);
+      for (int64_t i = 0; i < batch.count; ++i) prefetch_ahead(plan.rows, batch.first - plan.rows.first + i);
+      const int64_t touched = forward(batch, z.data());
+      const Block<T> block = targets.block(problem_, batch, z.data());
+      const double loss = std::visit([&](auto& l) { return slopes_of(l, block); }, problem_.loss);
+      if (control.stop) break;
+      plan.rates_of(u, rates);
+      step(batch, z.data(), mean_step.data(), rates);
+      ++descent_.t, ++outcome.updates;
+      outcome.loss += loss, outcome.weight += weight_of(problem_, batch);
+      now_.touched += double(touched * K_);
+      control.done(touched * K_);
+    }
+    return outcome;
+  }
+
+  // A stream keeps no gradients: their norm is not formed. What untouched weights owe is applied before the report
+  // where that costs little beside the rows.
+  void report_before(Rows batch, Outcome& outcome) {
+    if (keeps_) {
+      if (owes() && d_ <= 16 * int64_t(x_.indptr[x_.n])) apply_to_all();
+      outcome.penalty = penalty_value();
+      return;
+    }
+    apply_all_penalties();
+    report(problem_, descent_.theta, batch, outcome);
+  }
 
   // Reads what the l1 penalty has amounted to so far from the feature on which it is strongest.
   void continue_cumulative() {
@@ -107,7 +187,8 @@ template <class T, class I, class Rule, class P> class Lazy {
     for (int64_t j = 0; j < d_ && !strength_.uniform(); ++j)
       if (l1_factor(j) > l1_factor(strongest)) strongest = j;
     if (d_ == 0 || l1_factor(strongest) == 0) return;
-    for (int64_t k = 0; k < K_; ++k) owed_[k] = double(descent_.slots.first[strongest * K_ + k]) / l1_factor(strongest);
+    for (int64_t k = 0; k < K_; ++k)
+      now_.owed[k] = double(descent_.slots.first[strongest * K_ + k]) / l1_factor(strongest);
   }
 
   // Prefetches the non-zeros of rows to come, and the weights of the next row.
@@ -118,25 +199,32 @@ template <class T, class I, class Rule, class P> class Lazy {
     for (int64_t p = begin; p < end; ++p) prefetch(v(x_.indices[p]), K_ * int64_t(sizeof(T)));
   }
 
-  // Applies to the weights of feature j the penalties of the updates that did not touch it.
+  // Applies to the weights of feature j the penalties of the updates that did not touch it, and adds what the weights
+  // were meanwhile to their mean.
   void apply_penalty(int64_t j) {
     if constexpr (cumulative) {
       const double factor = l1_factor(j);
       T* received = descent_.slots.second + j * K_;
-      for (int64_t k = 0; k < K_; ++k) v(j)[k] = clip_cumulative(v(j)[k], T(factor * owed_[k]), received[k]);
-    } else {
-      if (applied_.empty()) return;
-      const P penalty = penalty_of(j);
       for (int64_t k = 0; k < K_; ++k) {
-        double& applied = applied_[j * K_ + k];
-        const double before = applied;
-        const T due = T(owed_[k] - applied);
-        applied = owed_[k];
+        const T before = v(j)[k];
+        v(j)[k] = clip_cumulative(before, T(factor * now_.owed[k]), received[k]);
+        if (keeps_) changed(k, before, v(j)[k]);
+      }
+    } else {
+      const P penalty = penalty_of(j);
+      if constexpr (adaptive) add_past(j, penalty);
+      if (state_.applied.empty()) return;
+      for (int64_t k = 0; k < K_; ++k) {
+        double& applied = state_.applied[j * K_ + k];
+        const double begin = applied;
+        const T due = T(now_.owed[k] - applied);
+        applied = now_.owed[k];
         if (due == 0) continue;
         const int64_t i = j * K_ + k;
         T& w = descent_.theta[i];
+        const T before = w;
         if constexpr (ftrl) {
-          const double from = first_update_ + before, to = first_update_ + applied;
+          const double from = now_.first_update + begin, to = now_.first_update + applied;
           Ftrl::advance(i, descent_.theta, T(0), descent_.slots, from, to, penalty);
         } else if constexpr (adagrad) {
           const T squares = descent_.slots.first[i];
@@ -144,20 +232,65 @@ template <class T, class I, class Rule, class P> class Lazy {
         } else {
           w = penalty.prox(w, due);
         }
+        if (keeps_) changed(k, before, w);
       }
+    }
+  }
+
+  // Adds to u what the weights of feature j were after the updates since it was last touched.
+  void add_past(int64_t j, const P& penalty) {
+    if (state_.counted.empty()) return;
+    const int64_t from = state_.counted[j], to = state_.history.size();
+    if (from == to) return;
+    state_.counted[j] = to;
+    for (int64_t k = 0; k < K_; ++k) {
+      const int64_t i = j * K_ + k;
+      const T w = descent_.theta[i];
+      if (w == 0) continue;
+      if constexpr (penalised) {
+        state_.u[i] += T(past(i, k, from, to, penalty));
+      } else {
+        state_.u[i] += T(double(w) * (state_.history.total(to) - state_.history.total(from)));
+      }
+    }
+  }
+
+  // Sum over past updates of their weight in the mean times the weight i after them.
+  double past(int64_t i, int64_t, int64_t from, int64_t to, const P& penalty) const {
+    const double w = double(descent_.theta[i]), applied = state_.applied[i], l1 = double(penalty.l1),
+                 l2 = double(penalty.l2);
+    const auto exact = penalty.template as<double>();
+    Shape shape;
+    if constexpr (ftrl) {
+      const double step = double(descent_.slots.third[i]), start = now_.first_update;
+      if (!(step > 0)) return w * (state_.history.total(to) - state_.history.total(from));
+      const double target = w + step * (start + applied) * exact.slope(w) - step * double(descent_.slots.second[i]);
+      if (l1 > 0) shape.zero = std::abs(target) / (step * l1) - start;
+      if (l2 > 0) shape.reach = (start + 1 / (l2 * step)) / 10, shape.growth = 0.1;
+      return state_.history.sum(from, to, shape, [&](double time) {
+        const double updates = step * (start + time);
+        return exact.prox_smooth(exact.prox(target, updates), updates);
+      });
+    } else {
+      const double squares = double(descent_.slots.first[i]);
+      const double step = squares > 0 ? 1 / (std::sqrt(squares) + rule_.epsilon) : 0;
+      if (l2 * step > 0) shape.reach = 0.5 / (l2 * step);
+      if (l1 * step > 0)
+        shape.zero = applied + (l2 > 0 ? std::log1p(std::abs(w) * l2 / l1) / l2 : std::abs(w) / l1) / step;
+      return state_.history.sum(from, to, shape, [&](double time) { return exact.flow(w, step * (time - applied)); });
     }
   }
 
   int64_t forward(Rows batch, T* z) {
     int64_t touched = 0;
-    const bool owes = cumulative || !applied_.empty();
+    const bool owes = this->owes();
     for (int64_t i = 0; i < batch.count; ++i) {
       T* zi = z + i * K_;
       const int64_t begin = x_.begin(batch[i]), count = x_.count(batch[i]);
       if (owes)
         for (int64_t p = begin; p < begin + count; ++p) apply_penalty(x_.indices[p]);
       sparse_dot(x_.data + begin, x_.indices + begin, count, descent_.theta, K_, zi);
-      for (int64_t k = 0; k < K_; ++k) zi[k] = T(scale_[k]) * zi[k] + intercept()[k];
+      for (int64_t k = 0; k < K_; ++k) zi[k] = T(now_.scale[k]) * zi[k] + intercept()[k];
       touched += count;
     }
     return touched;
@@ -178,26 +311,34 @@ template <class T, class I, class Rule, class P> class Lazy {
       }
     }
     if constexpr (adaptive) {
-      adaptive_step(batch[0], z, rates);
+      if (batch.count == 1)
+        step_of_row(batch[0], z, rates);
+      else
+        step_of_batch(batch, z, mean, rates);
+      for (int64_t k = 0; k < K_; ++k) now_.owed[k] += ftrl ? 1.0 : double(rates[k]);
+      if (averages()) add_to_average(t);
       return;
     }
     double smallest = 1;
-    for (int64_t k = 0; k < K_; ++k) smallest = std::min(smallest, scale_[k] *= 1 - double(rates[k]) * l2_);
-    if (smallest < 1e-6) apply_all_penalties();
-    for (int64_t k = 0; k < K_; ++k) step_[k] = -mean * T(double(rates[k]) / scale_[k]);
+    for (int64_t k = 0; k < K_; ++k) smallest = std::min(smallest, now_.scale[k] *= 1 - double(rates[k]) * l2_);
+    if (smallest < (keeps_ ? 1e-12 : 1e-6)) apply_to_all();  // before v could overflow
+    for (int64_t k = 0; k < K_; ++k) step_[k] = -mean * T(double(rates[k]) / now_.scale[k]);
     for (int64_t i = 0; i < batch.count; ++i)
       for (int64_t k = 0; k < K_; ++k) {
         T& c = z[i * K_ + k];
         c *= step_[k];
-        if (!u_.empty()) mean_step[i * K_ + k] = T(-sum_[k]) * c;
+        if (averages()) mean_step[i * K_ + k] = T(-now_.sum[k]) * c;
       }
-    scatter(batch, z, descent_.theta);
-    if (!u_.empty()) {
+    if (keeps_)
+      scatter_and_measure(batch, z);
+    else
+      scatter(batch, z, descent_.theta);
+    if (averages()) {
       add_to_average(t);
-      scatter(batch, mean_step, u_.data());
+      scatter(batch, mean_step, state_.u.data());
     }
     if (l1_ > 0)  // the penalty of a weight is multiplied by its l1 already
-      for (int64_t k = 0; k < K_; ++k) owed_[k] += double(rates[k]) * (cumulative ? l1_ : 1.0) / scale_[k];
+      for (int64_t k = 0; k < K_; ++k) now_.owed[k] += double(rates[k]) * (cumulative ? l1_ : 1.0) / now_.scale[k];
   }
 
   void scatter(Rows batch, const T* c, T* into) const {
@@ -207,88 +348,155 @@ template <class T, class I, class Rule, class P> class Lazy {
     }
   }
 
-  // One row, whose features are up to date; the penalties of this update are applied when features are next read.
-  void adaptive_step(int64_t row, const T* slopes, const Buffer<T>& rates) {
-    for (I p = x_.indptr[row]; p < x_.indptr[row + 1]; ++p)
-      for (int64_t k = 0; k < K_; ++k) {
-        const int64_t i = int64_t(x_.indices[p]) * K_ + k;
-        const T g = x_.data[p] * slopes[k];
-        if constexpr (ftrl) {
-          const double now = first_update_ + owed_[k];
-          rule_.accumulate(i, g, descent_.slots, rates[k]);
-          Ftrl::advance(i, descent_.theta, g, descent_.slots, now, now, penalty_of(x_.indices[p]));
-        } else {
-          rule_.update(i, descent_.theta, g, descent_.slots, rates[k], NoPenalty<T>());
+  void scatter_and_measure(Rows batch, const T* c) {
+    for (int64_t i = 0; i < batch.count; ++i)
+      for (int64_t p = x_.begin(batch[i]), end = p + x_.count(batch[i]); p < end; ++p) {
+        T* w = v(x_.indices[p]);
+        for (int64_t k = 0; k < K_; ++k) {
+          const T before = w[k];
+          w[k] += x_.data[p] * c[i * K_ + k];
+          changed(k, before, w[k]);
         }
       }
-    for (int64_t k = 0; k < K_; ++k) owed_[k] += ftrl ? 1.0 : double(rates[k]);
+  }
+
+  // One weight, which is up to date; the penalties of this update are applied when it is next read.
+  [[gnu::always_inline]] void update_weight(int64_t i, int64_t k, T g, T rate, const P& penalty) {
+    const T before = descent_.theta[i];
+    if constexpr (ftrl) {
+      const double now = now_.first_update + now_.owed[k];
+      rule_.accumulate(i, g, descent_.slots, rate);
+      Ftrl::advance(i, descent_.theta, g, descent_.slots, now, now, penalty);
+    } else {
+      rule_.update(i, descent_.theta, g, descent_.slots, rate, NoPenalty<T>());
+    }
+    if (keeps_) changed(k, before, descent_.theta[i]);
+  }
+
+  void step_of_row(int64_t row, const T* slopes, const Buffer<T>& rates) {
+    if constexpr (adaptive)
+      for (int64_t p = x_.begin(row), end = p + x_.count(row); p < end; ++p) {
+        const int64_t j = x_.indices[p];
+        const P penalty = penalty_of(j);
+        for (int64_t k = 0; k < K_; ++k) update_weight(j * K_ + k, k, x_.data[p] * slopes[k], rates[k], penalty);
+      }
+  }
+
+  void step_of_batch(Rows batch, const T* slopes, T mean, const Buffer<T>& rates) {
+    if constexpr (adaptive) {
+      if (state_.gradient.empty()) state_.gradient.assign(d_ * K_, T(0)), state_.is_touched.assign(d_, 0);
+      touched_.clear();
+      for (int64_t i = 0; i < batch.count; ++i) {
+        const int64_t begin = x_.begin(batch[i]), count = x_.count(batch[i]);
+        for (int64_t p = begin; p < begin + count; ++p) {
+          const int64_t j = x_.indices[p];
+          if (!state_.is_touched[j]) touched_.push_back(j), state_.is_touched[j] = 1;
+        }
+        sparse_add(x_.data + begin, x_.indices + begin, count, slopes + i * K_, state_.gradient.data(), K_);
+      }
+      for (int64_t j : touched_) {
+        const P penalty = penalty_of(j);
+        T* g = state_.gradient.data() + j * K_;
+        for (int64_t k = 0; k < K_; ++k) {
+          update_weight(j * K_ + k, k, mean * g[k], rates[k], penalty);
+          g[k] = 0;
+        }
+        state_.is_touched[j] = 0;
+      }
+    }
   }
 
   // Brings every feature up to date, and the scale to 1.
   void apply_all_penalties() {
-    for (int64_t i = 0; i < int64_t(u_.size()); ++i) u_[i] += T(sum_[i % K_]) * descent_.theta[i];
-    std::fill(sum_.begin(), sum_.end(), 0.0);
-    const bool owes = cumulative || !applied_.empty();
+    if constexpr (!adaptive) {
+      for (int64_t i = 0; i < int64_t(state_.u.size()); ++i) state_.u[i] += T(now_.sum[i % K_]) * descent_.theta[i];
+      std::fill(now_.sum.begin(), now_.sum.end(), 0.0);
+    }
+    const bool owes = this->owes();
     for (int64_t j = 0; j < d_; ++j) {
       if (owes) apply_penalty(j);
+      if constexpr (adaptive) continue;
       for (int64_t k = 0; k < K_; ++k) {
-        v(j)[k] *= T(scale_[k]);
+        v(j)[k] *= T(now_.scale[k]);
         if constexpr (cumulative) {
-          descent_.slots.first[j * K_ + k] = T(l1_factor(j) * owed_[k] * scale_[k]);
-          descent_.slots.second[j * K_ + k] *= T(scale_[k]);
+          descent_.slots.first[j * K_ + k] = T(l1_factor(j) * now_.owed[k] * now_.scale[k]);
+          descent_.slots.second[j * K_ + k] *= T(now_.scale[k]);
         }
       }
     }
-    std::fill(applied_.begin(), applied_.end(), 0.0);
-    if (ftrl) first_update_ = double(descent_.t);
-    for (int64_t k = 0; k < K_; ++k) owed_[k] = cumulative ? owed_[k] * scale_[k] : 0;
-    std::fill(scale_.begin(), scale_.end(), 1.0);
+    if constexpr (adaptive) return;
+    std::fill(state_.applied.begin(), state_.applied.end(), 0.0);
+    for (int64_t k = 0; k < K_; ++k) now_.owed[k] = cumulative ? now_.owed[k] * now_.scale[k] : 0;
+    std::fill(now_.scale.begin(), now_.scale.end(), 1.0);
+  }
+
+  // The same in the midst of a run.
+  void apply_to_all() {
+    if (journal_) journal_->before_all_change(descent_, state_);
+    apply_all_penalties();
+    if (keeps_) measure();
   }
 
   void add_to_average(int64_t t) {
     const Average<T>& average = descent_.average;
     const double gamma = average.share(t);
     if (gamma == 0) return;
-    if (gamma == 1) {  // the mean starts here
-      std::fill(sum_.begin(), sum_.end(), 0.0);
-      std::fill(u_.begin(), u_.end(), T(0));
-      share_ = 0;
-    }
-    const double weight = gamma == 1 ? 1 : gamma / (1 - gamma) * share_;
-    share_ += weight;
+    if (gamma == 1) start_average();
+    const double weight = gamma == 1 ? 1 : gamma / (1 - gamma) * now_.share;
+    now_.share += weight;
+    if constexpr (adaptive) state_.history.add(now_.owed[0], weight);
     for (int64_t k = 0; k < K_; ++k) {
-      sum_[k] += weight * scale_[k];
+      if constexpr (!adaptive) now_.sum[k] += weight * now_.scale[k];
       T& b = average.values[d_ * K_ + k];
       b += T(gamma) * (intercept()[k] - b);
     }
-    started_ = started_ || gamma == 1;
   }
 
-  bool started_ = false;  // the mean started in this run, so what was there before does not count
+  void start_average() {
+    if (journal_) journal_->before_all_change(descent_, state_);
+    std::fill(now_.sum.begin(), now_.sum.end(), 0.0);
+    std::fill(state_.u.begin(), state_.u.end(), T(0));
+    std::fill(state_.counted.begin(), state_.counted.end(), 0);
+    state_.history = History();
+    now_.share = 0, now_.started = true;
+  }
 
   void finish_average() {
-    if (u_.empty() || share_ == 0) return;
+    if (!averages() || now_.share == 0) return;
     T* mean = descent_.average.values;
-    const T before = started_ ? T(0) : T(1), inverse = T(1 / share_);
-    for (int64_t i = 0; i < int64_t(u_.size()); ++i) mean[i] = (before * mean[i] + u_[i]) * inverse;
+    const T before = now_.started ? T(0) : T(1), inverse = T(1 / now_.share);
+    for (int64_t i = 0; i < int64_t(state_.u.size()); ++i) mean[i] = (before * mean[i] + state_.u[i]) * inverse;
   }
 };
+
+// Calls f with the Lazy of a problem on CSR rows.
+template <class T, class F>
+decltype(auto) with_lazy(const Problem<T>& problem, Descent<T>& descent, const Optimizer& optimizer,
+                         LazyState<T>& state, F f) {
+  auto of_rule = [&]<class I, class Rule>(const Csr<T, I>&, const Rule& rule) {
+    return problem.penalty.visit([&](auto p) {
+      Lazy<T, I, Rule, decltype(p)> lazy(problem, descent, rule, p, state);
+      return f(lazy);
+    });
+  };
+  auto of_rows = [&](const auto& csr) {
+    if (auto* rule = std::get_if<Adagrad>(&optimizer)) return of_rule(csr, *rule);
+    if (auto* rule = std::get_if<Ftrl>(&optimizer)) return of_rule(csr, *rule);
+    if (auto* rule = std::get_if<Cumulative>(&optimizer)) return of_rule(csr, *rule);
+    return of_rule(csr, Plain{});
+  };
+  if (auto* csr = std::get_if<Csr<T, int32_t>>(&problem.design)) return of_rows(*csr);
+  return of_rows(std::get<Csr<T, int64_t>>(problem.design));
+}
 
 template <class T>
 Outcome lazy_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
                      Control& control) {
-  auto run = [&]<class I, class Rule>(const Csr<T, I>&, const Rule& rule) {
-    return problem.penalty.visit(
-        [&](auto p) { return Lazy<T, I, Rule, decltype(p)>(problem, descent, rule, p).run(plan, control); });
-  };
-  auto with = [&](const auto& csr) {
-    if (auto* rule = std::get_if<Adagrad>(&optimizer)) return run(csr, *rule);
-    if (auto* rule = std::get_if<Ftrl>(&optimizer)) return run(csr, *rule);
-    if (auto* rule = std::get_if<Cumulative>(&optimizer)) return run(csr, *rule);
-    return run(csr, Plain{});
-  };
-  if (auto* csr = std::get_if<Csr<T, int32_t>>(&problem.design)) return with(*csr);
-  return with(std::get<Csr<T, int64_t>>(problem.design));
+  LazyState<T> own;
+  LazyStream<T>* stream = descent.stream;
+  return with_lazy(problem, descent, optimizer, stream ? stream->state : own, [&](auto& lazy) {
+    return stream ? lazy.run_on(plan, control, stream->journal) : lazy.run(plan, control);
+  });
 }
 
 }  // namespace skgd

@@ -1,0 +1,135 @@
+// What lazy.hpp owes to the arrays of a descent, and how the runs of a call are undone.
+#pragma once
+#include <optional>
+
+#include "descent.hpp"
+#include "history.hpp"
+
+namespace skgd {
+
+template <class T> struct LazyState {
+  // Numbers for each column, and others that do not grow with the features.
+  struct Small {
+    std::vector<double> scale;     // (K,) w = scale v
+    std::vector<double> owed;      // (K,) the penalty of all updates, as the rule measures it, for a strength of 1
+    std::vector<double> sum;       // (K,) A of the mean
+    std::vector<double> l1_norms;  // (K,) of v, where a report needs them
+    std::vector<double> squares;   // (K,) |v|^2, likewise
+    double first_update = 0;       // number of the update from which owed counts
+    double share = 0;              // total weight of the mean so far, in units in which it was 1 when this began
+    bool started = false;          // the mean started since then, so what was there before does not count
+    double touched = 0;            // weights visited since then
+  };
+  bool active = false;  // else theta, slots and mean are what they say
+  Small small;
+  std::vector<double> applied;      // (d, K) what each weight has got of what is owed; empty: there is nothing to get
+  Buffer<T> u;                      // (d, K) of the mean
+  History history;                  // of the mean under an adaptive rule
+  std::vector<int64_t> counted;     // (d,) how many of its updates u holds
+  Buffer<T> gradient;               // (d, K) of a batch under an adaptive rule; zero between batches
+  std::vector<uint8_t> is_touched;  // (d,) whether it has a part of the gradient, likewise
+};
+
+// The journal of a call: what the features that its rows touch were before it. undo() brings that back, at the cost of
+// these features. What changes all features (a scale that has become small, a mean that starts) is announced to
+// before_all_change(), which copies all of them.
+template <class T> class Journal {
+ public:
+  template <class I> void open(const Csr<T, I>& x, int64_t K, const Descent<T>& descent, LazyState<T>& state) {
+    d_ = x.d, K_ = K, open_ = true;
+    all_.reset();
+    features_.assign(x.indices, x.indices + x.indptr[x.n]);
+    small_ = state.small, updates_ = state.history.size();
+    values_.clear(), applied_.clear(), counted_.clear();
+    for (const Array& array : arrays(descent, state)) {
+      for (int64_t j : features_) append(values_, array.values + j * K);
+      if (array.has_intercepts) append(values_, array.values + d_ * K);
+    }
+    if (descent.average.values) append(values_, descent.average.values + d_ * K);
+    for (int64_t j : features_) {
+      if (!state.applied.empty()) append(applied_, state.applied.data() + j * K);
+      if (!state.counted.empty()) counted_.push_back(state.counted[j]);
+    }
+  }
+
+  void before_all_change(const Descent<T>& descent, LazyState<T>& state) {
+    if (!open_ || all_) return;
+    all_.emplace();
+    for (const Array& array : arrays(descent, state)) all_->arrays.emplace_back(array.values, array.values + d_ * K_);
+    all_->applied = state.applied, all_->counted = state.counted, all_->history = state.history;
+  }
+
+  void undo(const Descent<T>& descent, LazyState<T>& state) const {
+    if (!open_) return;
+    if (all_) {
+      auto copy = all_->arrays.begin();
+      for (const Array& array : arrays(descent, state)) std::copy(copy->begin(), copy->end(), array.values), ++copy;
+      state.applied = all_->applied, state.counted = all_->counted, state.history = all_->history;
+    }
+    state.history.truncate(updates_);
+    state.small = small_;
+    const T* from = values_.data();
+    for (const Array& array : arrays(descent, state)) {
+      for (int64_t j : features_) from = take(from, array.values + j * K_);
+      if (array.has_intercepts) from = take(from, array.values + d_ * K_);
+    }
+    if (descent.average.values) take(from, descent.average.values + d_ * K_);
+    const double* applied = applied_.data();
+    for (int64_t j : features_)
+      if (!state.applied.empty()) applied = take(applied, state.applied.data() + j * K_);
+    for (size_t p = 0; p < counted_.size(); ++p) state.counted[features_[p]] = counted_[p];
+  }
+
+  // Whether the weights of these features, and the intercepts, are finite.
+  bool finite(const Descent<T>& descent) const {
+    T zero = 0;  // 0 * infinity and 0 * nan are nan
+    auto look = [&](int64_t j) {
+      for (int64_t k = 0; k < K_; ++k) zero += T(0) * descent.theta[j * K_ + k];
+    };
+    for (int64_t j : features_) look(j);
+    look(d_);
+    return zero == 0;
+  }
+
+ private:
+  struct Array {
+    T* values;  // (d, K), with the intercepts (d + 1, K)
+    bool has_intercepts;
+  };
+  struct All {
+    std::vector<Buffer<T>> arrays;
+    std::vector<double> applied;
+    std::vector<int64_t> counted;
+    History history;
+  };
+
+  static std::vector<Array> arrays(const Descent<T>& descent, LazyState<T>& state) {
+    std::vector<Array> found{{descent.theta, true}};
+    for (T* slot : {descent.slots.first, descent.slots.second, descent.slots.third})
+      if (slot) found.push_back({slot, true});
+    if (!state.u.empty()) found.push_back({state.u.data(), false});
+    return found;
+  }
+  template <class V, class E> void append(V& into, const E* from) const { into.insert(into.end(), from, from + K_); }
+  template <class E> const E* take(const E* from, E* into) const {
+    std::copy_n(from, K_, into);
+    return from + K_;
+  }
+
+  bool open_ = false;
+  int64_t d_ = 0, K_ = 0, updates_ = 0;
+  std::vector<int64_t> features_;  // one for each non-zero of the rows
+  Buffer<T> values_;               // their values in each array, in that order
+  std::vector<double> applied_;
+  std::vector<int64_t> counted_;
+  typename LazyState<T>::Small small_;
+  std::optional<All> all_;
+};
+
+// The state of a stream, and the journal of its present call.
+template <class T> struct LazyStream {
+  LazyState<T> state;
+  Journal<T> journal;
+};
+
+}  // namespace skgd

@@ -1,0 +1,79 @@
+"""partial_fit: one pass over some more rows, from where the last call ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._coordinates import Units
+from ._descent import Descent
+from ._design import design_of
+from ._fitting import begin_fit
+from ._options import Options, options_of
+from ._training import Fit, Record, train
+from ._validation import check_design, check_weights, door_of, schema_of
+
+__all__ = ["Streaming"]
+
+_CURVE_LENGTH = 10_000  # entries of loss_curve_ that are kept
+
+
+class Streaming:
+    """What estimators do with a stream of rows."""
+
+    def _partial_fit(self: Any, X, y, sample_weight, classes=None):
+        options = options_of(self)
+        if options.stopping.early_stopping:
+            raise ValueError(
+                "early_stopping=True is not supported by partial_fit, which cannot hold out rows."
+            )
+        first = not hasattr(self, "_descent")
+        door = door_of(self) if first else self
+        X, y = check_design(door, X, y, reset=first, y_numeric=self._task == "regression")
+        weight = check_weights(sample_weight, X)
+        task = self._task_of(y, classes)
+        targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
+        previous = None if first else Descent(**self._descent)
+        known = self._known_units(options)
+        design = design_of(X)
+        units = known.after(design, targets, options.objective)
+        if previous is not None and units.standardize and known.standardize is None:
+            previous = previous.copy()
+            previous.forget_units()
+        design, targets = self._in_units(units, options, design, targets)
+        fit = begin_fit(options, design, targets, previous, stream=True)
+        fit.descent.open(fit.problem)
+        try:
+            record = train(fit)
+            kept = (name for name in vars(self) if name.endswith("_") and name != self._fitted)
+            self._become(
+                {
+                    **{name: vars(self)[name] for name in kept},
+                    **(schema_of(door) if first else {}),
+                    **self._state_of(fit, task),
+                    **self._streamed(fit, record),
+                    "_units": units.state(),
+                }
+            )
+        except BaseException:
+            fit.descent.undo()
+            raise
+        fit.descent.close()
+        if record.stop_reason == "interrupted":
+            raise KeyboardInterrupt
+        return self
+
+    def _known_units(self, options: Options) -> Units:
+        """What a stream has told of the units of the features before the next rows."""
+        state = getattr(self, "_units", None)
+        fresh = Units(options.standardize, of_y=options.standardize_outputs)
+        known = fresh if state is None else Units.from_state(state)
+        changed = options.standardize is not None and options.standardize != known.standardize
+        return fresh if changed else known
+
+    def _streamed(self, fit: Fit, record: Record) -> dict:
+        """What a stream tells of itself: its last rows' objectives."""
+        curve = np.append(getattr(self, "loss_curve_", ()), record.history["loss"])[-_CURVE_LENGTH:]
+        loss = curve[-1] if len(curve) else np.nan
+        return {"n_iter_": fit.descent.epochs, "loss_curve_": curve, "loss_": loss}
