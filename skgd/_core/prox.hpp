@@ -24,9 +24,8 @@ template <class T> inline T shrink_and_decay(T w, T step, T l1, T l2) {
 // Cumulative l1 penalty (Tsuruoka, Tsujii, Ananiadou 2009): `total` is what each weight should have
 // received so far, `received` (signed) what it has; weights are clipped towards zero by the difference.
 template <class T> inline T clip_cumulative(T w, T total, T& received) {
-  // |received| <= total, so one of the two terms is zero; NaN stays NaN
-  const T up = (w - received) - total, down = (w - received) + total;
-  const T clipped = w == 0 ? w : (up < 0 ? T(0) : up) + (down > 0 ? T(0) : down);
+  const T up = w - (total + received), down = w + (total - received);
+  const T clipped = w > 0 ? (up > 0 ? up : T(0)) : (w < 0 ? (down < 0 ? down : T(0)) : w);
   received += clipped - w;
   return clipped;
 }

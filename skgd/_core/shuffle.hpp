@@ -25,8 +25,9 @@ class Order {
  public:
   Order(int64_t n, int64_t d) : order_(n) {
     const int64_t row = 8 * std::max<int64_t>(1, d);  // bytes of a row of float64, so that float32 has the same order
-    const bool is_long = row > long_row;
-    while (block_bits_ < (is_long ? 3 : 6) && (is_long || (row << (block_bits_ + 1)) <= block_bytes)) ++block_bits_;
+    const bool is_long = row > long_row, is_small = n * row <= small_bytes;
+    const int64_t most = is_long || (is_small && row >= page / 2) ? 8 * row : is_small ? page : block_bytes;
+    while (block_bits_ < 6 && (row << (block_bits_ + 1)) <= most) ++block_bits_;
     const int64_t block = int64_t(1) << block_bits_;
     window_ = (is_long ? 8 : std::max<int64_t>(64, window_bytes / row / block)) * block;
     blocks_.resize((n + block - 1) / block);
@@ -55,7 +56,9 @@ class Order {
   std::vector<int32_t>& values() { return order_; }
 
  private:
+  // Small data are permuted fully; their orders are those of blocks of a page.
   static constexpr int64_t long_row = 4096, block_bytes = 32 << 10, window_bytes = 512 << 10;
+  static constexpr int64_t small_bytes = 256 << 10, page = 4096;
   std::vector<int32_t> order_, blocks_, numbers_;
   int block_bits_ = 0;
   int64_t window_;
