@@ -390,7 +390,7 @@ template <class T> void bind_stream(nb::module_& m, const char* name) {
           "problem"_a, "descent"_a, "rule"_a, "Before the runs of a call.")
       .def(
           "undo", [](S& s, D& d) { s.journal.undo(d.core, s.state); }, "descent"_a, "Takes back what they did.")
-      .def("close", [](S& s) { s.journal = {}; })
+      .def("close", [](S& s) { s.journal.close(); })
       .def(
           "settled",
           [](const S& s, P& p, D& d, const Rule& rule) {

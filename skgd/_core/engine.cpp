@@ -93,7 +93,7 @@ bool stream_applies(const Problem<T>& problem, const Descent<T>& descent, int64_
 
 template <class T>
 void stream_open(const Problem<T>& problem, Descent<T>& descent, const Optimizer& optimizer, LazyStream<T>& stream) {
-  stream.journal = {};
+  stream.journal.close();
   with_lazy(problem, descent, optimizer, stream.state, [](auto& lazy) { lazy.prepare(); });
   std::visit(
       [&](const auto& x) {

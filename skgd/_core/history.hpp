@@ -25,18 +25,34 @@ class History {
  public:
   int64_t size() const { return int64_t(time_.size()); }
   // Total weight of the first `count` updates.
-  double total(int64_t count) const { return count ? total_[count - 1] : 0; }
+  double total(int64_t count) const { return count ? moments_[count - 1][0] : 0; }
+  double time(int64_t update) const { return time_[update]; }
 
   void add(double time, double weight) {
-    const double before = total(size());
-    time_.push_back(time), weight_.push_back(weight), total_.push_back(before + weight);
+    Moments moments = size() ? moments_.back() : Moments{};
+    double power = weight;
+    for (double& moment : moments) moment += power, power *= time;
+    time_.push_back(time), weight_.push_back(weight), moments_.push_back(moments);
     for (int level = 0; size() % (leaf << level) == 0; ++level) add_block(level);
   }
 
   // Forgets all updates but the first `count`.
   void truncate(int64_t count) {
-    time_.resize(count), weight_.resize(count), total_.resize(count);
+    time_.resize(count), weight_.resize(count), moments_.resize(count);
     for (size_t level = 0; level < levels_.size(); ++level) levels_[level].resize(count / (leaf << level));
+  }
+
+  // The sum for a polynomial in (time - origin), lowest coefficient first, at the cost of its terms. Moments are about
+  // time zero, so the terms should not be large there.
+  double sum_of_polynomial(int64_t from, int64_t to, double origin, const std::array<double, 6>& coefficients) const {
+    Moments moments = moments_[to - 1];
+    if (from)
+      for (int k = 0; k < terms; ++k) moments[k] -= moments_[from - 1][k];
+    for (int first = 1; first < terms; ++first)  // shifts the origin: (t - a)^k = t (t - a)^(k-1) - a (t - a)^(k-1)
+      for (int k = terms - 1; k >= first; --k) moments[k] -= origin * moments[k - 1];
+    double total = 0;
+    for (int k = 0; k < terms; ++k) total += coefficients[k] * moments[k];
+    return total;
   }
 
   template <class F> double sum(int64_t from, int64_t to, const Shape& shape, F f) const {
@@ -94,7 +110,11 @@ class History {
     }
   };
 
-  std::vector<double> time_, weight_, total_;
+  static constexpr int terms = 6;
+  using Moments = std::array<double, terms>;  // sums of weight time^k
+
+  std::vector<double> time_, weight_;
+  std::vector<Moments> moments_;  // of all updates up to each
   std::vector<std::vector<Block>> levels_;
 
   static const std::array<double, nodes>& cosines() {

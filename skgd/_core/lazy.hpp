@@ -248,7 +248,7 @@ template <class T, class I, class Rule, class P> class Lazy {
       const T w = descent_.theta[i];
       if (w == 0) continue;
       if constexpr (penalised) {
-        state_.u[i] += T(past(i, k, from, to, penalty));
+        state_.u[i] += T(past(i, from, to, penalty));
       } else {
         state_.u[i] += T(double(w) * (state_.history.total(to) - state_.history.total(from)));
       }
@@ -256,28 +256,41 @@ template <class T, class I, class Rule, class P> class Lazy {
   }
 
   // Sum over past updates of their weight in the mean times the weight i after them.
-  double past(int64_t i, int64_t, int64_t from, int64_t to, const P& penalty) const {
-    const double w = double(descent_.theta[i]), applied = state_.applied[i], l1 = double(penalty.l1),
-                 l2 = double(penalty.l2);
+  double past(int64_t i, int64_t from, int64_t to, const P& penalty) const {
+    const History& history = state_.history;
+    const double w = double(descent_.theta[i]), origin = state_.applied[i], end = history.time(to - 1);
+    const double l1 = double(penalty.l1), l2 = double(penalty.l2);
     const auto exact = penalty.template as<double>();
     Shape shape;
     if constexpr (ftrl) {
       const double step = double(descent_.slots.third[i]), start = now_.first_update;
-      if (!(step > 0)) return w * (state_.history.total(to) - state_.history.total(from));
-      const double target = w + step * (start + applied) * exact.slope(w) - step * double(descent_.slots.second[i]);
-      if (l1 > 0) shape.zero = std::abs(target) / (step * l1) - start;
+      if (!(step > 0)) return w * (history.total(to) - history.total(from));
+      const double target = w + step * (start + origin) * l2 * w - step * double(descent_.slots.second[i]);
+      const double shrink = 1 + l2 * step * (start + origin), a = l2 * step / shrink, b = l1 * step / shrink;
+      if (l1 > 0) shape.zero = std::abs(target) / (l1 * step) - start;
+      if (a * (end - origin) < 3e-3 && a * end < 1 && end < shape.zero) {
+        const double size = std::abs(target) / shrink - b * (start + origin);
+        std::array<double, 6> series{size, -a * size - b};  // (size - b t) / (1 + a t), t since the origin
+        for (int k = 2; k < 6; ++k) series[k] = -a * series[k - 1];
+        return (target < 0 ? -1 : 1) * history.sum_of_polynomial(from, to, origin, series);
+      }
       if (l2 > 0) shape.reach = (start + 1 / (l2 * step)) / 10, shape.growth = 0.1;
-      return state_.history.sum(from, to, shape, [&](double time) {
+      return history.sum(from, to, shape, [&](double time) {
         const double updates = step * (start + time);
         return exact.prox_smooth(exact.prox(target, updates), updates);
       });
     } else {
       const double squares = double(descent_.slots.first[i]);
       const double step = squares > 0 ? 1 / (std::sqrt(squares) + rule_.epsilon) : 0;
-      if (l2 * step > 0) shape.reach = 0.5 / (l2 * step);
-      if (l1 * step > 0)
-        shape.zero = applied + (l2 > 0 ? std::log1p(std::abs(w) * l2 / l1) / l2 : std::abs(w) / l1) / step;
-      return state_.history.sum(from, to, shape, [&](double time) { return exact.flow(w, step * (time - applied)); });
+      const double size = std::abs(w), a = l2 * step, b = l1 * step;
+      if (b > 0) shape.zero = origin + (l2 > 0 ? std::log1p(size * l2 / l1) / a : size / b);
+      if (a * (end - origin) < 1e-2 && a * end < 1 && end < shape.zero) {
+        std::array<double, 6> series{size, -a * size - b};  // (size + b / a) exp(-a t) - b / a, t since the origin
+        for (int k = 2; k < 6; ++k) series[k] = -a / k * series[k - 1];
+        return (w < 0 ? -1 : 1) * history.sum_of_polynomial(from, to, origin, series);
+      }
+      if (a > 0) shape.reach = 0.5 / a;
+      return history.sum(from, to, shape, [&](double time) { return exact.flow(w, step * (time - origin)); });
     }
   }
 

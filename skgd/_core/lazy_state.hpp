@@ -40,16 +40,26 @@ template <class T> class Journal {
     all_.reset();
     features_.assign(x.indices, x.indices + x.indptr[x.n]);
     small_ = state.small, updates_ = state.history.size();
-    values_.clear(), applied_.clear(), counted_.clear();
-    for (const Array& array : arrays(descent, state)) {
-      for (int64_t j : features_) append(values_, array.values + j * K);
-      if (array.has_intercepts) append(values_, array.values + d_ * K);
+    const auto arrays = this->arrays(descent, state);
+    values_.resize((int64_t(arrays.size()) * (int64_t(features_.size()) + 1) + 1) * K);
+    T* to = values_.data();
+    for (const Array& array : arrays) {
+      for (int64_t j : features_) to = save(to, array.values + j * K);
+      if (array.has_intercepts) to = save(to, array.values + d_ * K);
     }
-    if (descent.average.values) append(values_, descent.average.values + d_ * K);
-    for (int64_t j : features_) {
-      if (!state.applied.empty()) append(applied_, state.applied.data() + j * K);
-      if (!state.counted.empty()) counted_.push_back(state.counted[j]);
-    }
+    if (descent.average.values) save(to, descent.average.values + d_ * K);
+    applied_.resize(state.applied.empty() ? 0 : features_.size() * K);
+    double* applied = applied_.data();
+    if (!applied_.empty())
+      for (int64_t j : features_) applied = save(applied, state.applied.data() + j * K);
+    counted_.resize(state.counted.empty() ? 0 : features_.size());
+    for (size_t p = 0; p < counted_.size(); ++p) counted_[p] = state.counted[features_[p]];
+  }
+
+  // What is kept of it is its memory.
+  void close() {
+    open_ = false;
+    all_.reset();
   }
 
   void before_all_change(const Descent<T>& descent, LazyState<T>& state) {
@@ -110,9 +120,12 @@ template <class T> class Journal {
     if (!state.u.empty()) found.push_back({state.u.data(), false});
     return found;
   }
-  template <class V, class E> void append(V& into, const E* from) const { into.insert(into.end(), from, from + K_); }
+  template <class E> E* save(E* to, const E* from) const {
+    for (int64_t k = 0; k < K_; ++k) to[k] = from[k];
+    return to + K_;
+  }
   template <class E> const E* take(const E* from, E* into) const {
-    std::copy_n(from, K_, into);
+    for (int64_t k = 0; k < K_; ++k) into[k] = from[k];
     return from + K_;
   }
 
