@@ -41,16 +41,29 @@ class Standard:
 class Design:
     """Rows of X, (n, d) of float32 or float64, which are neither copied nor owned.
 
-    With a ``standard`` the descent sees (x - center) / scale, computed on the fly.
+    With a ``standard`` the descent sees (x - center) / scale, computed on the fly. With ``kept`` these are
+    some of the rows of X only.
     """
 
     is_sparse = False
 
-    def __init__(self, X, standard: Standard | None = None, sampled: dict | None = None):
+    def __init__(
+        self,
+        X,
+        standard: Standard | None = None,
+        sampled: dict | None = None,
+        kept: np.ndarray | None = None,
+    ):
         self.X, self.standard = X, standard
-        self.n, self.d = X.shape
+        self.kept = kept  # (n,) int32, rising: the rows of X that are these; None: all
+        self.n: int = X.shape[0] if kept is None else len(kept)
+        self.d: int = X.shape[1]
         self.dtype = X.dtype
         self._sampled = {} if sampled is None else sampled  # moments of a sample, by the identity of weights
+
+    def __len__(self) -> int:
+        """Rows of X, those among them that are not kept too."""
+        return self.X.shape[0]
 
     def take(self, index) -> Design:
         """Some rows, by numbers or a slice."""
@@ -58,13 +71,13 @@ class Design:
 
     def standardized(self, standard: Standard | None) -> Design:
         """The same rows in other coordinates."""
-        return type(self)(self.X, standard, self._sampled)
+        return type(self)(self.X, standard, self._sampled, self.kept)
 
     def blocks(self, size: int) -> Iterator[tuple[slice, Any]]:
         """Slices and the rows in them as they are in X."""
         for start in range(0, self.n, size):
             part = slice(start, start + size)
-            yield part, self.X[part]
+            yield part, self._rows(part)
 
     def dense_blocks(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
         """Slices and the rows in them, dense, in the coordinates of the descent."""
@@ -84,11 +97,11 @@ class Design:
             return None
         return self.standard.center.astype(self.dtype), (1.0 / self.standard.scale).astype(self.dtype)
 
-    def moments(self, weight: np.ndarray | None = None, size: int = 1 << 14) -> Moments:
+    def moments(self, weight: np.ndarray | None = None) -> Moments:
         """Weighted moments of the features in X."""
         if self.n <= SAMPLE:
             return self.sampled_moments(weight)
-        return self._moments_of_all(weight, size)
+        return self._moments_of_rows(weight)
 
     def sampled_moments(self, weight: np.ndarray | None = None) -> Moments:
         """The moments of about SAMPLE rows, evenly spaced among those that count; found once and kept."""
@@ -96,21 +109,29 @@ class Design:
         if found is None or known is not weight:
             index = self._sample(weight)
             part = None if weight is None else weight[index]
-            found = self.take(index)._moments_of_all(part, self.n)
+            found = self._moments_of_rows(part, index)
             self._sampled[id(weight)] = weight, found
         return found
 
-    def _sample(self, weight: np.ndarray | None):
+    def _sample(self, weight: np.ndarray | None) -> np.ndarray:
         if self.n <= SAMPLE:
-            return slice(None)
+            return np.arange(self.n)
         index = np.arange(self.n) if weight is None else np.flatnonzero(weight)
         return index[np.linspace(0, len(index) - 1, SAMPLE).astype(np.intp)] if len(index) > SAMPLE else index
 
-    def _moments_of_all(self, weight: np.ndarray | None, size: int) -> Moments:
-        found = Moments.none(self.d)
-        for part, rows in self.blocks(size):
+    def _moments_of_rows(self, weight: np.ndarray | None, index: np.ndarray | None = None) -> Moments:
+        """The moments of all rows or of those of an index; weights are those of the same rows."""
+        found, size = Moments.none(self.d), self._rows_at_a_time
+        for start in range(0, self.n if index is None else len(index), size):
+            part = slice(start, start + size)
+            rows = self._rows(part if index is None else index[part])
             found = found + moments_of(rows, None if weight is None else weight[part], self._moments_in)
         return found
+
+    @property
+    def _rows_at_a_time(self) -> int:
+        """Rows that moments are taken from at a time."""
+        return 1 << 14
 
     def mean_squares(self, weight: np.ndarray | None = None) -> np.ndarray:
         """Weighted mean square of each feature (d,); one each in standardised coordinates."""
@@ -130,7 +151,7 @@ class Design:
     _moments_in = staticmethod(dense_moments)
 
     def _rows(self, index):
-        return self.X[index]
+        return self.X[index if self.kept is None else self.kept[index]]
 
     def _dense(self, rows) -> np.ndarray:
         return rows
@@ -142,12 +163,17 @@ class Design:
 class DenseDesign(Design):
     """A C-contiguous array."""
 
+    @property
+    def _rows_at_a_time(self) -> int:
+        """So many that what is computed from them stays in the second-level cache."""
+        return max(64, (1 << 16) // max(1, self.d))
+
     def _rows(self, index):
-        return np.ascontiguousarray(self.X[index])
+        return np.ascontiguousarray(super()._rows(index))
 
     def _sum_of_squares(self, weight):
         if weight is None:
-            return np.einsum("ij,ij->j", self.X, self.X, dtype=float)
+            return sum(np.einsum("ij,ij->j", rows, rows, dtype=float) for _, rows in self.blocks(4096))
         return sum(weight[part].astype(float) @ np.square(rows) for part, rows in self.blocks(4096))
 
 
@@ -161,18 +187,19 @@ class CsrDesign(Design):
         return self.X.data, self.X.indices, self.X.indptr, self.d
 
     def _values(self):
-        yield self.X.data
+        yield self._rows(slice(None)).data
 
     def _dense(self, rows):
         return rows.toarray()
 
     def _sum_of_squares(self, weight):
-        squares = self.X.multiply(self.X)
+        X = self._rows(slice(None))
+        squares = X.multiply(X)
         if weight is None:
             return np.asarray(squares.sum(axis=0), dtype=float).ravel()
         return np.asarray(squares.T @ weight.astype(float), dtype=float).ravel()
 
 
-def design_of(X, standard: Standard | None = None) -> Design:
-    """The Design of validated rows."""
-    return (CsrDesign if sparse.issparse(X) else DenseDesign)(X, standard)
+def design_of(X, kept: np.ndarray | None = None) -> Design:
+    """The Design of validated rows, or of some of them."""
+    return (CsrDesign if sparse.issparse(X) else DenseDesign)(X, kept=kept)

@@ -26,6 +26,7 @@ class EpochPlan:
     max_iter: int  # epochs
     shuffle: bool
     most_updates: int = MOST_UPDATES  # of a stretch
+    kept: np.ndarray | None = None  # the rows of X that are visited; None: all
 
     @classmethod
     def of(cls, options: Options, n: int, d: int, **changes) -> EpochPlan:
@@ -40,7 +41,12 @@ class EpochPlan:
 
     def order(self):
         """The core's generator of orders, or None where rows stay in theirs."""
-        return core.Order(self.n, self.d) if self.shuffle and self.batches > 1 else None
+        if not self.shuffle or self.batches == 1:
+            return None
+        order = core.Order(self.n, self.d)
+        if self.kept is not None:
+            order.of_rows(self.kept)
+        return order
 
     def stretch(self, epoch: int, first: int, updates: int, order) -> Stretch:
         """Batches `first` to `first + updates` of an epoch, or to its end."""

@@ -20,7 +20,7 @@ from ._descent import Descent
 from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
 from ._diagram import Diagram
-from ._fitting import TrainingRows, begin_fit, end_fit
+from ._fitting import TrainingRows, begin_fit, end_fit, split_rows
 from ._hints import HelpfulParameters, Names
 from ._options import Options, loss_of, options_of
 from ._problem import Problem
@@ -155,7 +155,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             If a given ``learning_rate`` is too high for the data.
         """
         options = options_of(self)
-        late = self._may_check_late(options, X_val is not None)
+        late = self._may_check_late(options, X_val is not None or y_val is not None)
         rows = self._training_rows(options, X, y, sample_weight, (X_val, y_val), late)
         with rows.check:
             units = Units.of_fit(options, rows.design, rows.targets)
@@ -180,8 +180,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         """Whether the updates of a fit can tell whether X is finite: of a perceptron a unit that is at zero
         hides it; and nobody shall see parameters before the check."""
         watched = bool(self.verbose) or has_callbacks(self)
-        apart = validates or options.stopping.early_stopping
-        return options.objective.network is None and not watched and not apart
+        return options.objective.network is None and not watched and not validates
 
     def _training_rows(
         self, options: Options, X, y, sample_weight, validation=(None, None), late: bool = False
@@ -200,36 +199,13 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             held_out = (*check_rows(X_val, y_val, door), None)
             task.check_held_out(held_out[1])
         elif options.stopping.early_stopping:
-            kept, held_out = self._split(options, task, X, y, weight)
-            X, targets = X[kept], targets.rows(kept)
+            kept, held_out = split_rows(options, task, X, y, weight)
+            targets = targets.rows(kept)
+            check.now_for(held_out[0])
             shown = (given, X, y, weight, kept)
         return TrainingRows(
-            design_of(X), targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown, check
+            design_of(X, kept), targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown, check
         )
-
-    def _split(self, options: Options, task: Task, X, y, weight):
-        """Rows to train on, and (X, y, weight) held out; stratified by class."""
-        from sklearn.model_selection import train_test_split  # late: slow to import
-
-        kept, held = train_test_split(
-            np.arange(X.shape[0]),
-            test_size=options.stopping.validation_fraction,
-            random_state=options.seed % 2**32,
-            stratify=task.strata(y),
-        )
-        if len(held) < 2:
-            raise ValueError(
-                f"The validation set is too small: validation_fraction="
-                f"{options.stopping.validation_fraction} of {len(y)} rows is {len(held)}. Increase "
-                f"validation_fraction, or give fit X_val and y_val."
-            )
-        kept.sort()  # rows stay in their order
-        if weight is None:
-            return kept, (X[held], y[held], None)
-        for part, what in ((kept, "train on"), (held, "validate with")):
-            if not weight[part].any():
-                raise ValueError(f"The sample weights of all rows to {what} are zero.")
-        return kept, (X[held], y[held], weight[held])
 
     def _objective_of(self, X, y, sample_weight=None) -> Problem:
         """The problem of a fit to all rows; the estimator stays as it is."""

@@ -21,7 +21,7 @@ from ._training import Fit, Record
 from ._validation import LateCheck
 from .optimizers import Optimizer
 
-__all__ = ["TrainingRows", "begin_fit", "end_fit", "initial_descent"]
+__all__ = ["TrainingRows", "begin_fit", "end_fit", "initial_descent", "split_rows"]
 
 
 class TrainingRows(NamedTuple):
@@ -34,6 +34,31 @@ class TrainingRows(NamedTuple):
     schema: dict  # n_features_in_ and, where X has them, feature_names_in_
     shown: tuple  # (X as given, X, y, weight, kept), for callbacks
     check: LateCheck  # that X is finite, where it is not checked yet
+
+
+def split_rows(options: Options, task: Task, X, y, weight):
+    """Rows to train on, and (X, y, weight) held out; stratified by class."""
+    from sklearn.model_selection import train_test_split  # late: slow to import
+
+    kept, held = train_test_split(
+        np.arange(X.shape[0]),
+        test_size=options.stopping.validation_fraction,
+        random_state=options.seed % 2**32,
+        stratify=task.strata(y),
+    )
+    if len(held) < 2:
+        raise ValueError(
+            f"The validation set is too small: validation_fraction="
+            f"{options.stopping.validation_fraction} of {len(y)} rows is {len(held)}. Increase "
+            f"validation_fraction, or give fit X_val and y_val."
+        )
+    kept = np.sort(kept).astype(np.int32)  # rows stay in their order, and are numbered as in the core
+    if weight is None:
+        return kept, (X[held], y[held], None)
+    for part, what in ((kept, "train on"), (held, "validate with")):
+        if not weight[part].any():
+            raise ValueError(f"The sample weights of all rows to {what} are zero.")
+    return kept, (X[held], y[held], weight[held])
 
 
 def begin_fit(

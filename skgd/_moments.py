@@ -77,7 +77,8 @@ def dense_moments(rows, weight, total):
     deviations = rows - mean
     mean += weight @ deviations / total  # what rounding left of it
     np.square(deviations, out=deviations)
-    return mean, weight @ deviations, weight @ (rows != 0)
+    filled = np.full(rows.shape[1], total) if rows.all() else weight @ (rows != 0)
+    return mean, weight @ deviations, filled
 
 
 def sparse_moments(rows, weight, total):

@@ -110,7 +110,7 @@ class Problem:
         self.core = _PROBLEMS[self.dtype.char](
             design.core_rows(),
             design.core_coordinates(),
-            (targets.y, targets.weight, targets.columns, targets.codes),
+            targets.core_arrays(design.kept, len(design)),
             self.loss._core_spec(targets.columns, targets.codes),
             self.penalty.core_spec(),
             self.fit_intercept,
@@ -118,6 +118,8 @@ class Problem:
             folds,
             None if targets.units is None else targets.units.core_arrays(self.dtype),
         )
+        if design.kept is not None:
+            self.core.keep_rows(design.kept)
         if self.network is not None:
             _lend_blas()
         self._moments: np.ndarray | None = None

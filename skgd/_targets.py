@@ -12,6 +12,8 @@ from .losses import Loss
 
 __all__ = ["Classes", "Labels", "Numbers", "OutputUnits", "Targets", "Task", "class_codes", "classes_of"]
 
+_FEW_OBJECTS = 256  # that labels are looked for by identity among
+
 
 @dataclass(frozen=True)
 class OutputUnits:
@@ -42,6 +44,18 @@ class Targets:
     def rows(self, index) -> Targets:
         weight = None if self.weight is None else np.ascontiguousarray(self.weight[index])
         return replace(self, y=np.ascontiguousarray(self.y[index]), weight=weight)
+
+    def core_arrays(self, kept: np.ndarray | None, n: int) -> tuple:
+        """y, weights, columns and codes as the core takes them: for n rows of which these are the kept."""
+
+        def spread(part):
+            if kept is None or part is None:
+                return part
+            whole = np.zeros((n, *part.shape[1:]), dtype=part.dtype)
+            whole[kept] = part
+            return whole
+
+        return spread(self.y), spread(self.weight), self.columns, self.codes
 
     def with_weight(self, weight: np.ndarray | None) -> Targets:
         return replace(self, weight=weight)
@@ -212,7 +226,8 @@ def classes_of(y) -> np.ndarray:
 
 def _strings(y) -> np.ndarray | None:
     """The sorted values of an array of str objects, which takes less time by a table than by sorting all."""
-    values = set(y.tolist()) if y.ndim == 1 else set()
+    objects, _ = _objects(y)
+    values = set(objects) if y.ndim == 1 else set()
     kinds = {type(value) for value in values}
     if len(kinds) > 1 and str in kinds:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
@@ -233,11 +248,13 @@ def _counted(y) -> np.ndarray | None:
 def class_codes(y, classes, dtype) -> np.ndarray:
     """Positions of y in the sorted classes, as numbers of X's dtype."""
     y = np.asarray(y)
+    found = None
     if y.dtype.kind == classes.dtype.kind == "O":
-        table = {label: code for code, label in enumerate(classes.tolist())}
-        found = np.fromiter((table.get(label, -1) for label in y.tolist()), dtype, len(y))
-        if found.min(initial=0) >= 0:
-            return found
+        found = _codes_of_objects(y, classes, dtype)
+    elif y.dtype.kind in "iu" and classes.dtype.kind in "iu":
+        found = _codes_of_numbers(y, classes, dtype)
+    if found is not None and found.min(initial=0) >= 0:
+        return found
     codes = np.searchsorted(classes, y)
     known = codes < len(classes)
     codes[~known] = 0
@@ -246,3 +263,37 @@ def class_codes(y, classes, dtype) -> np.ndarray:
         unknown = np.unique(np.asarray(y)[~known])
         raise ValueError(f"y contains labels {unknown} that are not among the classes {classes}.")
     return codes.astype(dtype)
+
+
+def _objects(y: np.ndarray) -> tuple[list, np.ndarray | None]:
+    """The objects in an array of them, and which of these each element is; all of them and None where they
+    are many or y is not a vector."""
+    if y.ndim == 1:
+        number = np.empty(len(y), dtype=np.int32)
+        found = core.objects_of(y.__array_interface__["data"][0], y.strides[0], number, _FEW_OBJECTS)
+        if found is not None:
+            return found, number
+    return y.ravel().tolist(), None
+
+
+def _codes_of_objects(y, classes, dtype) -> np.ndarray:
+    """Codes of labels that are objects, -1 of unknown ones."""
+    table = {label: code for code, label in enumerate(classes.tolist())}
+    objects, number = _objects(y)
+    codes = np.fromiter((table.get(label, -1) for label in objects), dtype, len(objects))
+    return codes if number is None else codes[number]
+
+
+def _codes_of_numbers(y, classes, dtype) -> np.ndarray | None:
+    """Codes of whole numbers, -1 of unknown ones, by a table; None where they lie far apart."""
+    low, high = int(classes[0]), int(classes[-1])
+    if high - low > max(len(y), 1024) or not -(2**62) < low <= high < 2**62:
+        return None
+    if len(y) == 0 or int(y.min()) < low or int(y.max()) > high:
+        return None
+    places = y.astype(np.intp) - low
+    if high - low + 1 == len(classes):
+        return places.astype(dtype)
+    table = np.full(high - low + 1, -1, dtype=dtype)
+    table[classes.astype(np.intp) - low] = np.arange(len(classes))
+    return table[places]

@@ -194,7 +194,7 @@ def train(
     try:
         if not fit.stream or fit.descent.reference is None:
             _take_reference(fit, record)
-        plan = EpochPlan.of(fit.options, fit.problem.n, fit.problem.d)
+        plan = EpochPlan.of(fit.options, fit.problem.n, fit.problem.d, kept=fit.problem.design.kept)
         training = _Training(fit, record, score, watchers)
         record.stop_reason = run_epochs(training, plan, fit.descent.random)
     except KeyboardInterrupt:

@@ -86,6 +86,11 @@ class LateCheck:
             check_design(self.door, self.X, reset=False)
         self.due = False
 
+    def now_for(self, rows) -> None:
+        """Make it now if these rows, which no update sees, are not finite."""
+        if self.due and not core.all_finite(rows):
+            self()
+
     def __enter__(self):
         self.settings = np.errstate(all="ignore") if self.due else nullcontext()
         self.settings.__enter__()
@@ -194,13 +199,12 @@ def check_rows(X_val, y_val, estimator):
 def rows_of(schema: dict, given, X, y, weight, kept) -> dict:
     """The rows that a fit trains on, for callbacks: of the X `given`, where names of features are expected.
 
-    X holds the `kept` rows already (None: all are), y and the weights do not; what has to be copied is a
-    function.
+    They are the `kept` ones (None: all are); what has to be copied is a function.
     """
+    X = given if "feature_names_in_" in schema else X
     if kept is not None:
         y, weight = y[kept], None if weight is None else weight[kept]
-    if "feature_names_in_" in schema:
-        X = given if kept is None else partial(_safe_indexing, given, kept)
+        X = partial(_safe_indexing, X, kept)
     return {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
 
 

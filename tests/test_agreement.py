@@ -54,6 +54,33 @@ def test_batches_of_all_rows_are_batch(optimizer, penalty, loss):
     assert_same(larger, whole)
 
 
+def one_epoch_by_hand(X, y, loss, rate, l2):
+    """Weights, intercept and their means after one row after the other, in NumPy."""
+    weights, total = np.zeros(X.shape[1] + 1), np.zeros(X.shape[1] + 1)
+    for x, target in zip(reference.with_ones(X), y, strict=True):
+        z = x @ weights
+        slope = z - target if loss == "squared_error" else 0.5 + 0.5 * np.tanh(z / 2) - target
+        weights = weights - rate * (slope * x + l2 * np.append(weights[:-1], 0))
+        total += weights
+    return weights, total / len(y)
+
+
+@pytest.mark.parametrize("scale", [1, 30], ids=["plain", "far"])  # far: log loss at scores beyond +-40
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("d", [1, 3, 4, 9, 20, 101, 600])
+def test_rows_of_any_length_are_descended_by_hand(d, loss, average, scale):
+    """Short rows, rows that end within a vector, rows longer than a page; more rows than one stretch."""
+    rng = np.random.default_rng(d)
+    X = rng.standard_normal((603, d)) * (scale if loss == "log_loss" else 1)
+    y = (X[:, 0] + rng.standard_normal(603) > 0).astype(float)
+    rate, l2 = 0.3 / d, 0.01
+    settings = {"learning_rate": rate, "alpha": l2, "penalty": "l2", "max_iter": 1, "average": average}
+    model = model_of(loss, solver="sgd", **settings).fit(X, y)
+    wanted = one_epoch_by_hand(X, y, loss, rate, l2)[average]
+    np.testing.assert_allclose(theta(model).ravel(), wanted, rtol=1e-9, atol=1e-10)
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_shuffled_epochs_visit_every_row_once(solver, seed):

@@ -1,19 +1,25 @@
 """How often a fit reads X: the passes that are left, and that they give what they gave."""
 
+import tracemalloc
 import warnings
+from copy import copy
 from itertools import product
 
 import numpy as np
 import pytest
 from _data import SOLVERS, estimator, make, pairs
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse
 from scipy.special import expit, softmax
+from sklearn.base import clone
 from sklearn.utils import check_array
 
-from skgd import GDClassifier, GDRegressor
+from skgd import GDClassifier, GDMLPClassifier, GDMLPRegressor, GDRegressor
 from skgd._core import core
+from skgd._fitting import split_rows
+from skgd._options import options_of
 from skgd._problem import padded
 from skgd._step_size import _largest_by_lanczos, scale_of
+from skgd._targets import class_codes, classes_of
 from skgd.losses import LOSSES
 
 
@@ -262,3 +268,105 @@ def test_scores_and_probabilities_are_those_of_numpy(dtype, K):
         index = np.empty(n, np.int64)
         core.largest(z, index)
         np.testing.assert_array_equal(index, z.argmax(axis=1))
+
+
+NUMBERS = [
+    np.array([3, 5, 9]),
+    np.array([-128, 0, 127], np.int8),
+    np.array([0, 1, 3], np.uint8),
+    np.array([2**40, 2**40 + 1, 2**40 + 7]),
+    np.array([-(2**63), 0, 2**63 - 1]),
+    np.array([0, 2**64 - 1], np.uint64),
+]
+WORDS = [f"label {i}" for i in range(700)]
+NAMES = [np.array(["no", "yes"], object), np.array(WORDS, object)]
+
+
+@pytest.mark.parametrize("classes", NUMBERS + NAMES, ids=lambda c: f"{c.dtype}-{len(c)}")
+def test_codes_are_places_in_the_sorted_classes(classes):
+    rng = np.random.default_rng(0)
+    expected = np.append(rng.permutation(len(classes)), rng.integers(len(classes), size=3000))
+    y = classes[expected]
+    np.testing.assert_array_equal(classes_of(y), np.sort(classes))
+    order = np.argsort(classes)
+    for labels in (y, y[::2], y[::-1], np.array([*map(copy, y)], dtype=y.dtype)):
+        codes = class_codes(labels, classes[order], np.float32)
+        assert codes.dtype == np.float32
+        np.testing.assert_array_equal(classes[order][codes.astype(int)], labels)
+    unknown = y.copy()
+    unknown[7] = classes.max() - 1 if classes.dtype.kind in "iu" else "another"
+    with pytest.raises(ValueError, match="that are not among the classes"):
+        class_codes(unknown, classes[order], float)
+
+
+def test_equal_labels_may_be_different_objects():
+    y = np.array(["".join(letters) for letters in [("a", "b"), ("c", "d")] * 50], dtype=object)
+    assert len({id(label) for label in y}) == 100
+    np.testing.assert_array_equal(classes_of(y), ["ab", "cd"])
+    np.testing.assert_array_equal(class_codes(y, np.array(["ab", "cd"], object), float), [0, 1] * 50)
+
+
+def held_out_by(model, X, y):
+    """The rows that early_stopping trains on and holds out."""
+    kept, _ = split_rows(options_of(model), model._task_of(y), X, y, None)
+    return kept, np.setdiff1d(np.arange(len(y)), kept)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("storage", [np.asarray, csr_matrix])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_early_stopping_is_a_fit_to_the_rows_kept(solver, storage, loss, outputs):
+    X, y = make(loss, n=400, d=9, outputs=outputs)
+    X[np.abs(X) < 0.5] = 0
+    weight = np.random.default_rng(0).random(400)
+    for kind, settings in product(
+        ("linear", "perceptron"),
+        ({}, {"learning_rate": 0.05, "standardize": True}, {"optimizer": "adam", "penalty": "l1"}),
+    ):
+        if kind == "perceptron":
+            settings = {name: value for name, value in settings.items() if name != "penalty"}
+            estimators = {"squared_error": GDMLPRegressor, "log_loss": GDMLPClassifier}
+            model = estimators[loss](loss=loss, hidden_layer_sizes=(5,), solver=solver, **settings)
+            model.set_params(max_iter=6)
+        else:
+            model = estimator(loss, solver=solver, max_iter=6, **settings)
+        model.set_params(early_stopping=True, random_state=3, tol=None)
+        kept, held = held_out_by(model, X, y)
+        weight[held] = 1
+        by_view = clone(model).fit(storage(X), y, sample_weight=weight)
+        validation = {"X_val": storage(X[held]), "y_val": y[held]}
+        by_copy = model.fit(storage(X[kept]), y[kept], sample_weight=weight[kept], **validation)
+        for name, value in vars(by_copy).items():
+            if name in ("coef_", "intercept_", "loss_curve_", "loss_"):
+                np.testing.assert_allclose(getattr(by_view, name), value, rtol=1e-9, atol=1e-12)
+            if name in ("coefs_", "intercepts_"):
+                for a, b in zip(getattr(by_view, name), value, strict=True):
+                    np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, csr_matrix])
+def test_early_stopping_copies_the_rows_held_out_only(storage):
+    X, y = make(n=20_000, d=100)
+    X = storage(X)
+    size = sum(part.nbytes for part in ((X.data, X.indices, X.indptr) if issparse(X) else (X,)))
+    model = GDRegressor(solver="sgd", learning_rate=1e-4, early_stopping=True, max_iter=2)
+    model.fit(X[:100], y[:100])
+    tracemalloc.start()
+    model.fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < (0.6 if issparse(X) else 0.3) * size  # it was 1.26 and 1.2
+
+
+@pytest.mark.parametrize(("n", "d"), [(10_000, 50), (3_000, 100), (1_024, 300)])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_two_threads_give_the_same_bits(n, d, loss, dtype):
+    X, y = make(loss, n=n, d=d, dtype=dtype)
+    shared = {"solver": "batch", "learning_rate": 0.1, "max_iter": 4, "tol": None}
+    one, two, three = (estimator(loss, n_jobs=jobs, **shared).fit(X, y) for jobs in (1, 2, 3))
+    for other in (two, three):
+        np.testing.assert_array_equal(one.coef_, other.coef_)
+        assert one.loss_ == other.loss_
+        np.testing.assert_array_equal(one.predict(X), other.predict(X))

@@ -322,7 +322,8 @@ using Steps = std::tuple<Cut, Matrix<const double>, int, double>;  // and rates,
 
 Optimizer optimizer_of(const Rule& rule) { return make_optimizer(rule.first, rule.second); }
 
-Plan plan_of(int64_t n, Optional<Order*> order, Span span, const Steps& steps) {
+Plan plan_of(const Rows& all, Optional<Order*> order, Span span, const Steps& steps) {
+  const int64_t n = all.count;
   const auto& [cut, rates, threads, max_gradient_norm] = steps;
   const auto& [rows_of_epoch, count, first] = cut;
   if (span.first < 0 || span.second < 0 || span.first + span.second > n) refuse("The span lies outside of the rows.");
@@ -332,11 +333,39 @@ Plan plan_of(int64_t n, Optional<Order*> order, Span span, const Steps& steps) {
   const int64_t updates = batches.count(span.second);
   if (first + updates > count || batches.begin(updates) - batches.begin(0) != span.second)
     refuse("The span ends within a batch.");
-  const Rows rows = order ? (*order)->rows(span.first, span.second) : Rows{nullptr, span.first, span.second};
+  const Rows rows = order ? (*order)->rows(span.first, span.second) : all.part(span.first, span.second);
   const int64_t width = int64_t(rates.shape(1)), given = int64_t(rates.shape(0));
   Plan plan{rows, batches, rates.data(), width, given == 1 ? 0 : width, threads, max_gradient_norm};
   if (given != 1 && given < updates) refuse("One rate, or one for each update, is needed.");
   return plan;
+}
+
+// Which of few objects each element of an array is, by identity: labels are mostly the same few objects again and
+// again. Gives the objects in the order in which they appear, or None where there are more than `most`.
+nb::object objects_of(uintptr_t address, int64_t stride, Vector<int32_t> found, size_t most) {
+  constexpr size_t places = 1024;  // of a table with open addressing
+  std::array<PyObject*, places> keys{};
+  std::array<int32_t, places> numbers{};
+  nb::list objects;
+  PyObject* last = nullptr;
+  int32_t number = 0;
+  for (int64_t i = 0; i < int64_t(found.size()); ++i) {
+    PyObject* object;
+    std::memcpy(&object, reinterpret_cast<const void*>(address + i * stride), sizeof object);
+    if (!object) object = Py_None;  // how NumPy may store it
+    if (object != last) {
+      size_t at = (uintptr_t(object) >> 4) * 0x9e3779b97f4a7c15ull >> 54;
+      while (keys[at] && keys[at] != object) at = (at + 1) % places;
+      if (!keys[at]) {
+        if (nb::len(objects) >= std::min(most, places / 2)) return nb::none();
+        keys[at] = object, numbers[at] = int32_t(nb::len(objects));
+        objects.append(nb::handle(object));
+      }
+      last = object, number = numbers[at];
+    }
+    found.data()[i] = number;
+  }
+  return objects;
 }
 
 // A stream that keeps what it owes; its functions take the problem whose rows or penalty are meant.
@@ -392,6 +421,16 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
             return places;
           },
           "(inputs, width, columns, offset) of each layer in theta.")
+      .def(
+          "keep_rows",
+          [](P& p, nb::object kept) {
+            const auto rows = p.template keep<Vector<const int32_t>>(kept);
+            const int64_t count = int64_t(rows.size());
+            for (int64_t i = 0; i < count; ++i)
+              if (rows.data()[i] < 0 || rows.data()[i] >= p.core.n()) refuse("The rows to keep lie outside of X.");
+            p.core.kept = rows.data(), p.core.kept_count = count;
+          },
+          "kept"_a, "Only these rows of X count from now on.")
       .def("penalty",
            [](P& p, Array<const T> theta) {
              check_size("theta", int64_t(theta.size()), p.core.parameters());
@@ -410,7 +449,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
           "scores",
           [](P& p, Array<const T> theta, Matrix<T> z) {
             check_size("theta", int64_t(theta.size()), p.core.parameters());
-            check_size("z", int64_t(z.size()), p.core.n() * p.core.columns());
+            check_size("z", int64_t(z.size()), p.core.rows().count * p.core.columns());
             p.guarded([&](Control& control) {
               scores(p.core, theta.data(), z.data(), control);
               return true;
@@ -442,7 +481,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       "run",
       [](P& p, D& d, const Rule& rule, Optional<Order*> order, Span span, const Steps& steps) {
         check_size("theta", d.size, p.core.parameters());
-        const auto plan = plan_of(p.core.n(), order, span, steps);
+        const auto plan = plan_of(p.core.rows(), order, span, steps);
         const auto optimizer = optimizer_of(rule);
         const auto o = p.guarded([&](Control& control) { return run(p.core, d.core, plan, optimizer, control); });
         return Numbers{o.loss, o.weight, o.penalty, o.gradient_norm, o.updates};
@@ -453,7 +492,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       "run_columns",
       [](P& p, D& d, const Rule& rule, Optional<Order*> order, Span span, const Steps& steps) {
         check_size("theta", d.size, p.core.parameters());
-        const auto plan = plan_of(p.core.n(), order, span, steps);
+        const auto plan = plan_of(p.core.rows(), order, span, steps);
         const auto optimizer = optimizer_of(rule);
         const auto o =
             p.guarded([&](Control& control) { return run_columns(p.core, d.core, plan, optimizer, control); });
@@ -545,6 +584,13 @@ NB_MODULE(SKGD_MODULE, m) {
       .def(
           "__init__", [](Order* order, int64_t n, int64_t d) { new (order) Order(check_rows(n), d); }, "n"_a, "d"_a)
       .def(
+          "of_rows",
+          [](Order& order, Vector<const int32_t> numbers) {
+            check_size("numbers", int64_t(numbers.size()), int64_t(order.values().size()));
+            order.of_rows(numbers.data());
+          },
+          "numbers"_a, "Orders of these rows of X, in place of the first n.")
+      .def(
           "shuffle",
           [](Order& order, Vector<uint64_t> state) {
             nb::gil_scoped_release release;
@@ -554,6 +600,8 @@ NB_MODULE(SKGD_MODULE, m) {
       .def_prop_ro("values", [](Order& o) {
         return nb::ndarray<nb::numpy, int32_t>(o.values().data(), {o.values().size()}, nb::find(o));
       });
+  m.def("objects_of", &objects_of, "address"_a, "stride"_a, "found"_a, "most"_a,
+        "found (n,) gets the number of each object of an array in the list of different ones, which is given back.");
   m.def(
       "use_blas",
       [](nb::object single, nb::object wide) {

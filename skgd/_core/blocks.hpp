@@ -31,6 +31,20 @@ template <class T> struct PaddedRow {
   }
 };
 
+// The sums of two vectors.
+template <class T> inline std::array<T, 2> sum2(vec<T> a, vec<T> b) {
+  if constexpr (sizeof(T) == 8) {
+    const vec<T> ab = __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
+    const half<T> sums = __builtin_shufflevector(ab, ab, 0, 1) + __builtin_shufflevector(ab, ab, 2, 3);
+    return {sums[0], sums[1]};
+  } else {
+    const vec<T> ab = __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13) +
+                      __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15);
+    const half<T> sums = __builtin_shufflevector(ab, ab, 0, 1, 2, 3) + __builtin_shufflevector(ab, ab, 4, 5, 6, 7);
+    return {sums[0] + sums[2], sums[1] + sums[3]};
+  }
+}
+
 // The sums of four vectors, into out (4).
 template <class T> inline void sum4(vec<T> a, vec<T> b, vec<T> c, vec<T> d, T* out) {
   if constexpr (sizeof(T) == 8) {
@@ -64,7 +78,7 @@ inline void scores_and_gram(const T* const* x, const T* const* ahead, const T* w
   auto add_at = [&](int64_t j) {
     add(load<V>(w + j), load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j));
   };
-  auto prefetch_at = [&](int64_t j) {
+  auto prefetch_at = [&](int64_t j) __attribute__((always_inline)) {  // see prefetch()
     for (int r = 0; r < 4; ++r) __builtin_prefetch(ahead[r] + j, 0, 2);
   };
   const int64_t full = (row.vectors - 1) * L;
@@ -99,6 +113,55 @@ inline void step4(T* to, T keep, const T* from, T share, const T* c, const T* co
   step(full, row.tail(x0), row.tail(x1), row.tail(x2), row.tail(x3));
 }
 
+// Three rows that follow each other, and two to prefetch meanwhile: `far` into the second-level cache or beyond it,
+// `soon` from there.
+template <class T> struct RowsInTurn {
+  const T *before, *now, *next, *far, *soon;
+};
+
+// An update on its way: w <- decay (w - c before), where decay is that of the update to come (1 - rate l2, or, with an
+// array l2_of of padded strengths, 1 - rate l2_of for each feature). The mean of the iterates takes its share of w
+// before the decay.
+template <class T> struct Advance {
+  T c, decay, share, rate;
+  const T* l2_of;
+};
+
+// Makes the update and gives, for the new w, the products next . w and next . now. All arrays are padded but the rows.
+template <bool averaging, bool featured, class T>
+[[gnu::always_inline]] inline std::array<T, 2> advance(T* __restrict w, T* __restrict mean, const RowsInTurn<T>& rows,
+                                                       const Advance<T>& a, const PaddedRow<T>& row) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const V c = a.c - V{}, decay = a.decay - V{}, share = a.share - V{}, rate = a.rate - V{};
+  V score = {}, score_odd = {}, gram = {}, gram_odd = {};
+  auto add = [&](int64_t j, V before, V now, V next, V& scores, V& grams) {
+    V v = load<V>(w + j) - c * before;
+    if constexpr (averaging) store(mean + j, load<V>(mean + j) + share * (v - load<V>(mean + j)));
+    if constexpr (featured)
+      v -= v * (rate * load<V>(a.l2_of + j));
+    else
+      v *= decay;
+    store(w + j, v);
+    scores += v * next, grams += now * next;
+  };
+  const T *before = rows.before, *now = rows.now, *next = rows.next, *far = rows.far, *soon = rows.soon;
+  auto add_at = [&](int64_t j, V& scores, V& grams) {
+    add(j, load<V>(before + j), load<V>(now + j), load<V>(next + j), scores, grams);
+  };
+  auto prefetch_at = [&](int64_t j) __attribute__((always_inline)) {  // see prefetch()
+    __builtin_prefetch(far + j, 0, 2);
+    __builtin_prefetch(soon + j, 0, 2);
+  };
+  const int64_t full = (row.vectors - 1) * L;
+  int64_t j = 0;
+  for (; j + 2 * L <= full; j += 2 * L) prefetch_at(j), add_at(j, score, gram), add_at(j + L, score_odd, gram_odd);
+  prefetch_at(j);
+  if (j < full) add_at(j, score, gram);
+  add(full, row.tail(before), load<V>(now + row.tail_begin), row.tail(next), score_odd, gram_odd);
+  return sum2<T>(score + score_odd, gram + gram_odd);
+}
+
 // Four rows against one w, which is loaded once for all of them; the rows `ahead` are prefetched.
 template <class T>
 inline void dot4(const T* const* x, const T* const* ahead, const T* w, const PaddedRow<T>& row, T* z) {
@@ -108,7 +171,7 @@ inline void dot4(const T* const* x, const T* const* ahead, const T* w, const Pad
   V a0 = {}, a1 = {}, a2 = {}, a3 = {}, b0 = {}, b1 = {}, b2 = {}, b3 = {};
   const int64_t full = (row.vectors - 1) * L;
   int64_t j = 0;
-  auto prefetch_at = [&](int64_t j) {
+  auto prefetch_at = [&](int64_t j) __attribute__((always_inline)) {  // see prefetch()
     for (int r = 0; r < 4; ++r) __builtin_prefetch(ahead[r] + j, 0, 2);
   };
   for (; j + 2 * L <= full; j += 2 * L) {

@@ -1,9 +1,9 @@
 // Descent: rows -> gradient -> update, the loop behind every solver, loss, optimizer and storage.
 //
 // `run` carries a Descent through a plan: an order of rows cut into batches, with one rate (or one rate
-// a column) for each update. Three loops do the same arithmetic: `dense_updates` for everything;
-// `PerSample` (fused.hpp) where a batch is one dense row under the plain or the implicit rule; `lazy_updates`
-// (lazy.hpp) where a batch touches few of many sparse features.
+// a column) for each update. Four loops do the same arithmetic: `dense_updates` for everything;
+// `PerSample` (fused.hpp) where a batch is one dense row under the plain or the implicit rule, `PerSampleRule` under
+// another one; `lazy_updates` (lazy.hpp) where a batch touches few of many sparse features.
 #pragma once
 #include <atomic>
 #include <cmath>
@@ -123,13 +123,11 @@ template <class T> class Accumulator {
   }
 
   double operator()(const T* theta, Rows rows, T* gradient, Control& control) {
-    constexpr int64_t pieces = 16;
-    const int64_t size = problem_.parameters(), chunk = chunk_rows();
-    if (rows.count <= chunk || (sizeof(T) == 8 && rows.count < pieces * 4096)) {
+    const int64_t size = problem_.parameters(), chunk = chunk_rows(), segments = segments_of(rows.count);
+    if (segments == 1 && (rows.count <= chunk || sizeof(T) == 8)) {
       if (gradient) std::fill_n(gradient, size, T(0));
       return models_[0]->loss_and_gradient(theta, rows, gradient);
     }
-    const int64_t segments = rows.count < pieces * 4096 ? 1 : pieces;
     const int workers = int(std::min<int64_t>(threads_, segments));
     while (int(models_.size()) < workers) {
       models_.push_back(make_model(problem_));
@@ -180,6 +178,15 @@ template <class T> class Accumulator {
   int64_t work_;  // per row, in multiplications
   std::vector<double> sums_, total_;
 
+  // Into how many segments rows are cut: from about 100 microseconds of work on, which are worth another thread, for
+  // linear models on dense rows, and where sums over so many rows should be sums of sums.
+  int64_t segments_of(int64_t rows) const {
+    constexpr int64_t pieces = 16, worth_a_thread = 1 << 18, least = 64;
+    const bool dense = problem_.layers.size() == 1 && std::holds_alternative<Dense<T>>(problem_.design);
+    const bool worth = rows >= pieces * least && rows * work_ * problem_.columns() >= worth_a_thread;
+    return rows >= pieces * 4096 || (dense && worth) ? pieces : 1;
+  }
+
   // Rows whose gradients are added in T. Of sparse rows so many that filling and adding the sum costs no more than
   // they do: a feature then gets eight terms on average.
   int64_t chunk_rows() const {
@@ -224,7 +231,8 @@ template <class T, class Rule>
 bool updates_in_parts(const Rule&, const Model<T>& model, const Problem<T>& problem, const Plan& plan, int64_t u) {
   if constexpr (requires { Rule::implicit; }) return false;
   const int64_t rows = plan.batch(u).count;
-  return u + 1 < plan.updates() && plan.max_gradient_norm == 0 && rows < problem.n() && model.gives_parts(rows);
+  return u + 1 < plan.updates() && plan.max_gradient_norm == 0 && rows < problem.rows().count &&
+         model.gives_parts(rows);
 }
 
 template <class T, class Rule>
@@ -242,7 +250,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
     plan.rates_of(u, rates);
     theta.scale = T(1) / T(batch.count);
     double loss;
-    const bool condensed = !problem.moments.empty() && batch.count == problem.n();
+    const bool condensed = !problem.moments.empty() && batch.count == problem.rows().count;
     if (updates_in_parts(rule, accumulate.model(), problem, plan, u)) {
       const int64_t upper = problem.layers[0].intercepts();
       std::fill(gradient.begin() + upper, gradient.end(), T(0));
@@ -264,7 +272,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
                             [&](int64_t i, double g) { descent.gradient[i] = T(g); });
       }
       make_implicit(rule, problem, batch, theta, gradient.data());
-      if (batch.count == problem.n()) restart(rule, theta, problem);
+      if (batch.count == problem.rows().count) restart(rule, theta, problem);
       update(rule, descent.t, theta, problem);
     }
     descent.average.add(descent.theta, size, descent.t);

@@ -113,6 +113,7 @@ struct Rows {
   const int32_t* blocks = nullptr;
   int block_bits = 0;
   int64_t window = 0, n = 0;
+  const int32_t* numbers = nullptr;  // of the rows that blocks are made of, where these are some of X only
 
   int64_t operator[](int64_t i) const { return order ? int64_t(order[i]) : first + i; }
   Rows part(int64_t start, int64_t length) const {
@@ -120,6 +121,9 @@ struct Rows {
     rows.order = order ? order + start : nullptr, rows.first = first + start, rows.count = length;
     return rows;
   }
+  // The row that is at work soon after row i, or -1: what was prefetched a window ago may have left the second-level
+  // cache since.
+  int64_t row_soon(int64_t i) const { return blocks && i + 8 < count ? int64_t(order[i + 8]) : -1; }
   // The row to prefetch while row i is at work, or -1. (Behind the one shorter block it is a few rows
   // off, which costs nothing.)
   int64_t row_to_prefetch(int64_t i) const {
@@ -127,7 +131,7 @@ struct Rows {
     if (!blocks || position >= n) return -1;
     const int64_t row =
         (int64_t(blocks[position >> block_bits]) << block_bits) + (position & ((int64_t(1) << block_bits) - 1));
-    return row < n ? row : -1;
+    return row >= n ? -1 : numbers ? numbers[row] : row;
   }
 };
 

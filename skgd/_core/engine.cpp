@@ -21,7 +21,14 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
     return PerSample<T, SquaredError, true>(problem, descent, plan, std::get<SquaredError>(problem.loss)).run(control);
   if (lazy_applies(problem, descent, plan, optimizer)) return lazy_updates(problem, descent, plan, optimizer, control);
   if (descent.stream) throw std::invalid_argument("These updates need arrays to which nothing is owed.");
-  return std::visit([&](const auto& rule) { return dense_updates(problem, descent, plan, rule, control); }, optimizer);
+  const bool by_rows = PerSampleRule<T>::applies(problem, descent, plan);
+  return std::visit(
+      [&](const auto& rule) {
+        if constexpr (!requires { rule.implicit; })
+          if (by_rows) return PerSampleRule<T>(problem, descent, plan).run(rule, control);
+        return dense_updates(problem, descent, plan, rule, control);
+      },
+      optimizer);
 }
 
 template <class T>
@@ -35,13 +42,12 @@ template <class T>
 double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control) {
   if (!gradient && objective_pass_applies(problem)) return objective_pass(problem, theta, threads, control);
   const bool zero = std::all_of(theta, theta + problem.parameters(), [](T w) { return w == 0; });
-  return Accumulator<T>(problem, threads)(zero && !gradient ? nullptr : theta, {nullptr, 0, problem.n()}, gradient,
-                                          control);
+  return Accumulator<T>(problem, threads)(zero && !gradient ? nullptr : theta, problem.rows(), gradient, control);
 }
 
 template <class T> void scores(const Problem<T>& problem, const T* theta, T* z, Control& control) {
   const auto model = make_model(problem);
-  const Rows all{nullptr, 0, problem.n()};
+  const Rows all = problem.rows();
   const int64_t block_rows = model->block_rows();
   for (int64_t start = 0; start < all.count; start += block_rows) {
     const Rows part = all.part(start, std::min(block_rows, all.count - start));
@@ -53,6 +59,7 @@ template <class T> void scores(const Problem<T>& problem, const T* theta, T* z, 
 template <class T> std::array<double, 3> row_moments(const Problem<T>& problem) {
   double first = 0, second = 0, largest = 0;
   const double one = problem.fit_intercept ? 1 : 0;
+  const Rows all = problem.rows();
   auto add = [&](int64_t i, double squares) {
     const double weight = problem.targets.weight ? double(problem.targets.weight[i]) : 1.0;
     const double s = weight * (squares + one);  // an update of a row of weight 2 is as long as one of sqrt(2) x
@@ -62,13 +69,13 @@ template <class T> std::array<double, 3> row_moments(const Problem<T>& problem) 
       [&](const auto& x) {
         if constexpr (requires { x.buffered(); }) {
           Buffer<T> buffer(x.buffered() ? x.d : 0);
-          for (int64_t i = 0; i < x.n; ++i) {
-            const T* row = x.row(i, buffer.data());
-            add(i, double(dot(row, row, x.d)));
+          for (int64_t r = 0; r < all.count; ++r) {
+            const T* row = x.row(all[r], buffer.data());
+            add(all[r], double(dot(row, row, x.d)));
           }
         } else {
           const double of_offset = x.offset_squares();
-          for (int64_t i = 0; i < x.n; ++i) add(i, x.row_squares(i, of_offset));
+          for (int64_t r = 0; r < all.count; ++r) add(all[r], x.row_squares(all[r], of_offset));
         }
       },
       problem.design);

@@ -1,6 +1,7 @@
 // Losses: each one small struct, value and slope together. y is the target, z the raw score, slope is
 // d value / d z. Classification targets are y in {0, 1}; margins use t = 2y - 1.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <string>
@@ -129,11 +130,31 @@ struct LogLoss {
     const T rest = without_log(y, z, slope, e);
     return rest + log1p_(e);
   }
+  // The slope alone, soon after z is known.
+  template <class T> T quick_slope(T y, T z) const { return centred_logistic(z) + (T(0.5) - y); }
+  // Sum of the values of up to 512 rows whose slopes are known: 1 / (1 + e) is the larger one of s and 1 - s, where
+  // s = slope + y. The logarithms are one of a product.
+  template <class T> double total(const T* __restrict y, const T* __restrict z, const T* slope, int64_t count) const {
+    constexpr int parts = 16;
+    T rest[parts] = {}, product[parts];
+    for (T& p : product) p = 1;
+    int64_t i = 0;
+    auto add = [&](int64_t row, int p) {
+      rest[p] += (z[row] > 0 ? z[row] : T(0)) - y[row] * z[row];
+      product[p] *= T(0.5) + std::fabs(slope[row] - (T(0.5) - y[row]));
+    };
+    for (; i + parts <= count; i += parts)
+      for (int p = 0; p < parts; ++p) add(i + p, p);
+    for (; i < count; ++i) add(i, 0);
+    double sum = 0, whole = 1;
+    for (int p = 0; p < parts; ++p) sum += double(rest[p]), whole *= double(product[p]);
+    return sum - std::log(whole);
+  }
   template <class T> T without_log(T y, T z, T& slope, T& e) const {
     T above, below;
     exp_quotient(-z, above, below);
     e = z < 0 ? below / above : above / below;  // exp(-|z|)
-    slope = below / (above + below) - y;        // 1 / (1 + exp(-z)); no branch between z and slope: rows wait for it
+    slope = below / (above + below) - y;        // 1 / (1 + exp(-z))
     return (z > 0 ? z : T(0)) - y * z;          // softplus(z) = max(z, 0) + log(1 + e)
   }
 };
@@ -197,10 +218,10 @@ struct Softmax {
       T* z = b.z + i * b.stride;
       const int64_t target = static_cast<int64_t>(b.y[i]);
       const T at_target = z[target];
-      T highest = z[0], partition = 0;
+      T highest = z[0];
       for (int64_t k = 1; k < b.columns; ++k) highest = z[k] > highest ? z[k] : highest;
       for (int64_t k = 0; k < b.columns; ++k) z[k] = exp_(z[k] - highest);
-      for (int64_t k = 0; k < b.columns; ++k) partition += z[k];
+      const T partition = skgd::total(z, b.columns);
       const T weight = b.weight ? b.weight[i] : T(1), scale = weight / partition;
       for (int64_t k = 0; k < b.columns; ++k) z[k] *= scale;
       for (int64_t k = b.columns; k < b.stride; ++k) z[k] = 0;
@@ -229,6 +250,17 @@ concept Elementwise = requires(const L& loss, T y, T& slope) {
   { loss(y, y, slope) } -> std::same_as<T>;
 };
 
+// The slope of a single row that others wait for.
+template <class T, class L> inline T slope_of(const L& loss, T y, T z) {
+  if constexpr (requires { loss.quick_slope(y, z); }) {
+    return loss.quick_slope(y, z);
+  } else {
+    T slope;
+    loss(y, z, slope);
+    return slope;
+  }
+}
+
 // Sum over the block of weight * value; weighted slopes replace the raw scores.
 template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
   if constexpr (!Elementwise<L, T>) {
@@ -241,6 +273,14 @@ template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
       const int64_t count = b.m - start < width ? b.m - start : width;
       T* __restrict z = b.z + start;
       const T* __restrict y = b.y + start;
+      if constexpr (requires { loss.total(y, z, value, count); }) {
+        if (!b.weight) {
+          for (int64_t i = 0; i < count; ++i) loss(y[i], z[i], value[i]);
+          total += loss.total(y, z, value, count);
+          std::copy_n(value, count, z);
+          continue;
+        }
+      }
       for (int64_t i = 0; i < count; ++i) {
         T slope;
         value[i] = loss(y[i], z[i], slope);

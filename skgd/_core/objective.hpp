@@ -20,17 +20,17 @@ template <class T> class RowScores {
       for (int64_t j = 0; j < d_; ++j) w_[j] *= design.inverse_scale[j];
   }
 
-  // z (count): the scores of rows begin .. begin + count - 1. With weights that are all zero no row is read.
-  void operator()(int64_t begin, int64_t count, T* z) const {
-    const T* x = design_.data + begin * d_;
+  // z (rows.count): the scores of the rows. With weights that are all zero no row is read.
+  void operator()(Rows rows, T* z) const {
+    const int64_t count = rows.count;
     if (constant_)
       std::fill_n(z, count, T(0));
     else if (design_.buffered())
-      by_rows(x, count, z, [&](const T* row) { return dot_centered(row, design_.center, w_.data(), d_); });
+      by_rows(rows, z, [&](const T* row) { return dot_centered(row, design_.center, w_.data(), d_); });
     else if (d_ >= lanes<T> && d_ * int64_t(sizeof(T)) <= short_row)
-      by_fours(x, count, z);
+      by_fours(rows, z);
     else
-      by_rows(x, count, z, [&](const T* row) { return dot(row, w_.data(), d_); });
+      by_rows(rows, z, [&](const T* row) { return dot(row, w_.data(), d_); });
     for (int64_t i = 0; i < count; ++i) z[i] += intercept_;
   }
 
@@ -45,18 +45,20 @@ template <class T> class RowScores {
   bool constant_;
   PaddedRow<T> row_{d_};
 
-  template <class Dot> void by_rows(const T* x, int64_t count, T* z, const Dot& dot_of) const {
-    for (int64_t i = 0; i < count; ++i) z[i] = dot_of(x + i * d_);
+  const T* row(int64_t i) const { return design_.data + i * d_; }
+
+  template <class Dot> void by_rows(Rows rows, T* z, const Dot& dot_of) const {
+    for (int64_t i = 0; i < rows.count; ++i) z[i] = dot_of(row(rows[i]));
   }
 
-  void by_fours(const T* x, int64_t count, T* z) const {
+  void by_fours(Rows rows, T* z) const {
     int64_t i = 0;
-    for (; i + 4 <= count; i += 4) {
-      const T *rows[4], *ahead[4];
-      for (int r = 0; r < 4; ++r) rows[r] = x + (i + r) * d_, ahead[r] = rows[r] + ahead_bytes / int64_t(sizeof(T));
-      dot4(rows, ahead, w_.data(), row_, z + i);
+    for (; i + 4 <= rows.count; i += 4) {
+      const T *x[4], *ahead[4];
+      for (int r = 0; r < 4; ++r) x[r] = row(rows[i + r]), ahead[r] = x[r] + ahead_bytes / int64_t(sizeof(T));
+      dot4(x, ahead, w_.data(), row_, z + i);
     }
-    for (; i < count; ++i) z[i] = dot(x + i * d_, w_.data(), d_);
+    for (; i < rows.count; ++i) z[i] = dot(row(rows[i]), w_.data(), d_);
   }
 
   static T dot_centered(const T* x, const T* center, const T* w, int64_t d) {
@@ -141,22 +143,24 @@ template <class T> bool objective_pass_applies(const Problem<T>& problem) {
 // not depend on the number of threads.
 template <class T> double objective_pass(const Problem<T>& problem, const T* theta, int threads, Control& control) {
   constexpr int64_t chunk = 4096, part = 512, worth_a_thread = 1 << 17;  // rows, rows, elements
-  const int64_t n = problem.n(), d = problem.d(), chunks = (n + chunk - 1) / chunk;
+  const Rows all = problem.rows();
+  const int64_t n = all.count, d = problem.d(), chunks = (n + chunk - 1) / chunk;
   const RowScores<T> scores(std::get<Dense<T>>(problem.design), theta);
-  const Targets<T>& targets = problem.targets;
   std::vector<double> sums(chunks);
   std::atomic<bool> stop{false};
   auto sum = [&](int worker, int64_t c) {
     T z[part];
+    TargetBuffer<T> targets;
     const int64_t end = std::min(n, (c + 1) * chunk);
     for (int64_t begin = c * chunk; begin < end && !stop; begin += part) {
       const int64_t count = std::min(part, end - begin);
-      scores(begin, count, z);
-      const T* weight = targets.weight ? targets.weight + begin : nullptr;
+      const Rows rows = all.part(begin, count);
+      scores(rows, z);
+      const Block<T> block = targets.block(problem, rows, z);
       std::visit(
           [&](auto& loss) {
             if constexpr (Elementwise<std::decay_t<decltype(loss)>, T>)
-              sums[c] += sum_of_losses(loss, targets.y + begin, z, weight, count);
+              sums[c] += sum_of_losses(loss, block.y, z, block.weight, count);
           },
           problem.loss);
       if (worker == 0 && control.done(count * d)) stop = true;

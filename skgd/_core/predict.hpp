@@ -15,7 +15,9 @@ void linear_scores(const Dense<T>& X, const T* theta, int64_t outputs, int64_t c
   constexpr int64_t chunk = 4080, tile_rows = 48, worth_a_thread = 1 << 17;  // rows, rows, elements
   const int64_t n = X.n, d = X.d;
   std::atomic<bool> stop{false};
-  auto one_column = [&](int64_t begin, int64_t end) { RowScores<T>(X, theta)(begin, end - begin, z + begin); };
+  auto one_column = [&](int64_t begin, int64_t end) {
+    RowScores<T>(X, theta)({nullptr, begin, end - begin}, z + begin);
+  };
   auto many_columns = [&](int64_t begin, int64_t end) {
     Buffer<T> block(tile_rows * columns);
     for (int64_t i = begin; i < end; i += tile_rows) {

@@ -69,6 +69,8 @@ template <class T> struct Problem {
   bool fit_intercept = true;
   Network network;
   OutputUnits<T> outputs;
+  const int32_t* kept = nullptr;  // the rows of X that count, rising; null: all. Targets belong to all rows of X
+  int64_t kept_count = 0;
   std::vector<Layer> layers;     // one: a linear model
   std::vector<Moments> moments;  // of all rows, or of each fold; none where batch descent reads the rows themselves
   mutable std::vector<T> squared_lengths;  // of the rows; empty until an implicit rule asks (implicit.hpp)
@@ -85,9 +87,11 @@ template <class T> struct Problem {
     add(targets.columns, columns());
   }
 
-  int64_t n() const {
+  int64_t n() const {  // of X
     return std::visit([](auto& x) { return x.n; }, design);
   }
+  // The rows that count, in their natural order.
+  Rows rows() const { return kept ? Rows{kept, 0, kept_count} : Rows{nullptr, 0, n()}; }
   int64_t d() const {
     return std::visit([](auto& x) { return x.d; }, design);
   }

@@ -8,6 +8,7 @@
 // or a multiple of lanes<T>, and a row of W takes `columns` elements.
 #pragma once
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <new>
@@ -136,23 +137,35 @@ template <class T> inline T total(const T* c, int64_t count) {
   return (part[0] + part[1]) + (part[2] + part[3]);
 }
 
-// z (columns) <- z + sum_j x_j W_j, for V vectors of columns of the row-major W (d, columns).
+// z (columns) <- z + sum_j x_j W_j, for V vectors of columns of the row-major W (d, columns). Even and odd features are
+// summed apart: a sum waits four cycles for the one before.
 template <int V_, class T> inline void dot_columns_block(const T* x, const T* W, int64_t d, int64_t columns, T* z) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
-  V acc[V_];
-  for (int v = 0; v < V_; ++v) acc[v] = load<V>(z + v * L);
-  for (int64_t j = 0; j < d; ++j) {
-    const V xj = x[j] - V{};
-    for (int v = 0; v < V_; ++v) acc[v] += xj * load<V>(W + j * columns + v * L);
+  V even[V_], odd[V_];
+  for (int v = 0; v < V_; ++v) even[v] = load<V>(z + v * L), odd[v] = V{};
+  int64_t j = 0;
+  for (; j + 2 <= d; j += 2) {
+    const V xe = x[j] - V{}, xo = x[j + 1] - V{};
+    const T* w = W + j * columns;
+    for (int v = 0; v < V_; ++v) even[v] += xe * load<V>(w + v * L), odd[v] += xo * load<V>(w + columns + v * L);
   }
-  for (int v = 0; v < V_; ++v) store(z + v * L, acc[v]);
+  if (j < d)
+    for (int v = 0; v < V_; ++v) even[v] += (x[j] - V{}) * load<V>(W + j * columns + v * L);
+  for (int v = 0; v < V_; ++v) store(z + v * L, even[v] + odd[v]);
 }
 template <class T> inline void dot_columns(const T* x, const T* W, int64_t d, int64_t columns, T* z) {
   constexpr int L = lanes<T>;
   int64_t k = 0;
   for (; k + 4 * L <= columns; k += 4 * L) dot_columns_block<4>(x, W + k, d, columns, z + k);
-  for (; k + L <= columns; k += L) dot_columns_block<1>(x, W + k, d, columns, z + k);
+  switch ((columns - k) / L) {
+    case 3:
+      return dot_columns_block<3>(x, W + k, d, columns, z + k);
+    case 2:
+      return dot_columns_block<2>(x, W + k, d, columns, z + k);
+    case 1:
+      return dot_columns_block<1>(x, W + k, d, columns, z + k);
+  }
 }
 
 // z (columns) = sum_p x_p W[index_p] over the `count` non-zeros of a sparse row.
@@ -335,6 +348,43 @@ template <class T> inline void exp_quotient(T x, T& above, T& below) {
   }
   above = (even + odd) * power;
   below = even - odd;
+}
+
+// Taylor coefficients of 1 / (1 + exp(-x)) - 1/2 at the multiples of 1/16 up to `limit`, where it is 1/2 to rounding.
+template <class T> struct LogisticTable {
+  static constexpr int terms = sizeof(T) == 8 ? 8 : 4, limit = sizeof(T) == 8 ? 40 : 20, per_unit = 16;
+  alignas(64) T at[limit * per_unit + 1][terms];
+
+  LogisticTable() {
+    for (int m = 0; m <= limit * per_unit; ++m) {
+      long double s[terms];  // of s(x) = 1 / (1 + exp(x)), whose slope is s^2 - s
+      s[0] = 1 / (1 + std::exp((long double)(m) / per_unit));
+      for (int k = 0; k + 1 < terms; ++k) {
+        long double slope = -s[k];
+        for (int i = 0; i <= k; ++i) slope += s[i] * s[k - i];
+        s[k + 1] = slope / (k + 1);
+      }
+      for (int k = 0; k < terms; ++k) at[m][k] = T((k == 0 ? 0.5L : 0.0L) - s[k]);
+    }
+  }
+};
+template <class T> inline const LogisticTable<T> logistic_table;
+
+// 1 / (1 + exp(-x)) - 1/2 for a single x that others wait for; error below the rounding of 1. Takes neither exp nor a
+// division, whose latencies add up. Infinities and NaN give NaN.
+template <class T> inline T centred_logistic(T x) {
+  using Table = LogisticTable<T>;
+  using I = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+  constexpr T magic = sizeof(T) == 8 ? T(6755399441055744.0) : T(12582912.0);  // see reduce()
+  T a = std::fabs(x);
+  a = a < T(Table::limit) ? a : T(Table::limit);
+  const T shifted = a * T(Table::per_unit) + magic, r = a - (shifted - magic) * (T(1) / Table::per_unit), r2 = r * r;
+  I bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  const T* c = logistic_table<T>.at[bits & 1023];
+  T value = (c[0] + r * c[1]) + r2 * (c[2] + r * c[3]);
+  if constexpr (Table::terms == 8) value += (r2 * r2) * ((c[4] + r * c[5]) + r2 * (c[6] + r * c[7]));
+  return std::copysign(value, x) + (x - x);
 }
 
 // log(1 + e) for 0 <= e <= 1, as 2 atanh(s), s = e / (2 + e) <= 1/3: an odd series in s.
