@@ -242,9 +242,11 @@ def test_a_few_rows_more_than_whole_batches_do_no_harm(optimizer):
 SCRIPT = """
     import itertools
     import time
+    import signal
     import numpy as np
     import skgd
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     X = np.random.default_rng(0).normal(size=(50_000, 20))
     y = X.sum(axis=1) ** 2
     for solver, check_every in itertools.product(["batch", "minibatch", "sgd"], ["epoch", 10**9]):
