@@ -157,9 +157,13 @@ def remaining_gain(problem, theta, least: float = 0.0, threads: int = 1) -> floa
     elif standard is None:
         moments = problem.design.sampled_moments(problem.targets.weight)
         standard = standard_of(moments, problem.fit_intercept, dtype=problem.dtype)
-    u, gradient, l1 = _at(problem, theta, standard)
-    sample = _sample(problem)
-    step = _newton_step(problem, sample, theta, standard, gradient)
+    u, gradient, l1, l2 = _at(problem, theta, standard)
+    exact = problem.loss._quadratic and problem.knows_second_moments
+    sample = None if exact else problem.sample(_ROWS)
+    if sample is None:
+        step = _exact_step(problem, gradient, l2)
+    else:
+        step = _sampled_step(problem, sample, theta, standard, gradient, l2)
     if problem.targets.codes and problem.targets.columns > 1:  # softmax: classes move against each other
         step *= 2
     promised = max(0.5 * float(np.sum(step * gradient)), 0.0)
@@ -175,20 +179,13 @@ def remaining_gain(problem, theta, least: float = 0.0, threads: int = 1) -> floa
                 return gain
     if problem.loss.smooth and not promised > least / 8:
         return promised
-    lower = _descended(problem, sample, u, standard, l1, least)
+    lower = _descended(problem, sample or problem.sample(_ROWS), u, standard, l1, l2, least)
     return max(here - problem.value(_theta(problem, lower, standard), threads), 0.0)
-
-
-def _sample(problem):
-    """The problem on some 2,000 of its rows."""
-    if problem.n <= _ROWS:
-        return problem
-    return problem.part(np.linspace(0, problem.n - 1, _ROWS).astype(np.intp))
 
 
 def _at(problem, theta, standard):
     """Parameters and gradient of the objective in the coordinates of `standard`, (d + 1, K) in float64;
-    strengths of the l1 penalty (d + 1, 1)."""
+    strengths of the l1 and the l2 penalty (d + 1, 1)."""
     K, penalty = problem.targets.columns, problem.penalty
     u, gradient = (a.astype(float)[:, :K] for a in (theta, problem.loss_gradient(theta)))
     if problem.standard is None:
@@ -196,15 +193,17 @@ def _at(problem, theta, standard):
         u = standard.to_standardized(u)
     strengths = penalty.l1 / standard.scale, penalty.l2 / standard.scale**2
     l1, l2 = (np.append(strength, 0.0)[:, None] for strength in strengths)
-    return u, _with_l1(u, gradient + l2 * u, l1), l1
+    return u, _with_l1(u, gradient + l2 * u, l1), l1, l2
 
 
-def _newton_step(problem, sample, theta, standard, gradient):
+def _exact_step(problem, gradient, l2):
+    """The Newton step (d + 1, K) of squared error from the second moments of all rows."""
+    H = problem.second_moments() / problem.total_weight
+    return np.column_stack([_solution(H, l2, column, 1e-8) for column in gradient.T])
+
+
+def _sampled_step(problem, sample, theta, standard, gradient, l2):
     """The Newton step (d + 1, K) from second derivatives of a sample; of many features one by one."""
-    l2 = np.append(problem.penalty.l2 / standard.scale**2, 0.0)[:, None]
-    if problem.loss._quadratic and problem.knows_second_moments:
-        H = problem.second_moments() / problem.total_weight
-        return np.column_stack([_solution(H, l2, column, 1e-8) for column in gradient.T])
     _, curvatures = _derivatives(sample, sample.scores(theta).astype(float))
     if _is_large(sample, gradient):  # deviations are one in these coordinates
         return gradient / np.maximum(curvatures.sum(axis=0) + l2, np.finfo(float).tiny)
@@ -244,7 +243,7 @@ def _solution(H, l2, gradient, ridge):
     return step
 
 
-def _descended(problem, sample, u, standard, l1, enough: float):
+def _descended(problem, sample, u, standard, l1, l2, enough: float):
     """Parameters u (d + 1, K) after some steps of Newton's method on the sample, up to a gain of `enough`.
 
     Derivatives are differences over a distance, which smooths a loss with kinks. Where a step does not lower
@@ -252,10 +251,7 @@ def _descended(problem, sample, u, standard, l1, enough: float):
     """
     if _is_large(sample, u):
         return u
-    Z, l2 = (
-        _standardized(sample.design, standard),
-        np.append(problem.penalty.l2 / standard.scale**2, 0.0)[:, None],
-    )
+    Z = _standardized(sample.design, standard)
     value, distance, damping = sample.value(_theta(sample, u, standard)), 1.0, 1e-6
     start = value
     for _ in range(_MORE_STEPS):
@@ -344,9 +340,7 @@ def _gained_nothing(problem: Problem, record: Record, loss: float) -> bool:
     curve, start = np.asarray(record.history["loss"]), record.start_loss
     if not len(curve) or not np.max(curve) > start + 0.01 * abs(start):
         return False
-    constant = problem.zeros()
-    if problem.network is not None:
-        constant = problem.constant()
+    constant = problem.zeros() if problem.network is None else problem.constant()
     limit = min(start, problem.value(constant))
     return not loss < limit - 1e-3 * abs(limit)
 

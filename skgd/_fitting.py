@@ -150,7 +150,7 @@ def end_fit(fit: Fit, record: Record) -> float:
     if record.stop_reason == "interrupted" or record.best_parameters is not None:
         return fit.value()
     loss = fit.rates.finish(fit.descent, fit.problem, fit.options.threads, record.stop_reason)
-    if fit.rates.given or fit.stream or not loss > record.start_loss or record.start_parameters is None:
+    if record.start_parameters is None or not loss > record.start_loss:
         return loss
     fit.descent.settle_at(record.start_parameters)  # with an automatic rate no fit ends above its start
     return record.start_loss

@@ -13,7 +13,7 @@ from ._design import Design, design_of
 from ._network import Network, blocks
 from ._options import Objective
 from ._penalty import NoPenalty, Penalty
-from ._targets import OutputUnits, Targets
+from ._targets import OutputUnits, Targets, padded_columns
 from .losses import SquaredError
 
 __all__ = [
@@ -51,8 +51,8 @@ def aligned_zeros(shape, dtype) -> np.ndarray:
 
 def padded(coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
     """Parameters (d + 1, columns) of a linear model as the core takes them, from weights (K, d)."""
-    K, lanes = len(coef), 32 // coef.dtype.itemsize
-    theta = aligned_zeros((coef.shape[1] + 1, 1 if K == 1 else -(-K // lanes) * lanes), coef.dtype)
+    K = len(coef)
+    theta = aligned_zeros((coef.shape[1] + 1, padded_columns(K, coef.dtype)), coef.dtype)
     theta[:-1, :K], theta[-1, :K] = coef.T, intercept
     return theta
 
@@ -229,6 +229,12 @@ class Problem:
     def part(self, index) -> Problem:
         """The problem on some of its rows."""
         return Problem(self.design.take(index), self.targets.rows(index), self.objective)
+
+    def sample(self, rows: int) -> Problem:
+        """The problem on so many of its rows, evenly spaced; itself where it has no more."""
+        if self.n <= rows:
+            return self
+        return self.part(np.linspace(0, self.n - 1, rows).astype(np.intp))
 
     def scores(self, theta: np.ndarray) -> np.ndarray:
         """Raw scores (n, K) of all rows."""

@@ -199,9 +199,7 @@ def _mean_inverse_curvature(problem: Problem, curvature: float, penalty: float) 
     """Mean over eigenvalues of one over the curvature there, from some of the rows; for few features."""
     if problem.d > _FEW:
         return np.inf
-    rows = max(_FEW * 16, 16 * problem.d)
-    if problem.n > 2 * rows:
-        problem = problem.part(np.linspace(0, problem.n - 1, rows).astype(np.intp))
+    problem = _sample(problem, max(_FEW * 16, 16 * problem.d))
     if not problem.total_weight > 0:  # none of these rows counts
         return np.inf
     values = curvature * np.maximum(problem.spectrum(), 0) + penalty
@@ -261,10 +259,8 @@ def _eigenvalues_for(
 
 
 def _sample(problem: Problem, rows: int) -> Problem:
-    """The problem on about so many of its rows, evenly spaced."""
-    if problem.n <= 2 * rows:
-        return problem
-    return problem.part(np.linspace(0, problem.n - 1, rows).astype(np.intp))
+    """The problem on so many of its rows, where it has more than twice as many."""
+    return problem if problem.n <= 2 * rows else problem.sample(rows)
 
 
 def sharpness(problem: Problem, theta: np.ndarray, batch_size: int, iterations: int = 12) -> float:

@@ -10,9 +10,25 @@ from sklearn.utils.multiclass import check_classification_targets
 from ._core import core
 from .losses import Loss
 
-__all__ = ["Classes", "Labels", "Numbers", "OutputUnits", "Targets", "Task", "class_codes", "classes_of"]
+__all__ = [
+    "Classes",
+    "Labels",
+    "Numbers",
+    "OutputUnits",
+    "Targets",
+    "Task",
+    "class_codes",
+    "classes_of",
+    "padded_columns",
+]
 
 _FEW_OBJECTS = 256  # that labels are looked for by identity among
+
+
+def padded_columns(K: int, dtype: np.dtype) -> int:
+    """Columns of the core for K raw scores: whole vectors, but for one."""
+    lanes = 32 // dtype.itemsize
+    return 1 if K == 1 else -(-K // lanes) * lanes
 
 
 @dataclass(frozen=True)
@@ -24,8 +40,8 @@ class OutputUnits:
 
     def core_arrays(self, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
         """Shift and scale as the core takes them: padded to whole vectors as its columns are."""
-        K, lanes = len(self.shift), 32 // dtype.itemsize
-        width = K if K == 1 else -(-K // lanes) * lanes
+        K = len(self.shift)
+        width = padded_columns(K, dtype)
         shift, scale = np.zeros(width, dtype), np.ones(width, dtype)
         shift[:K], scale[:K] = self.shift, self.scale
         return shift, scale

@@ -210,7 +210,8 @@ def _take_reference(fit: Fit, record: Record) -> None:
     """The unit of improvements: the objective at the start, or where fits start, if that is larger."""
     problem, descent, threads = fit.problem, fit.descent, fit.options.threads
     record.start_loss = problem.value(descent.theta, threads)
-    record.start_parameters = descent.theta.copy()
+    if not (fit.rates.given or fit.stream):  # else a fit ends where it ends
+        record.start_parameters = descent.theta.copy()
     from_zero = fit.rates.given or fit.stream or problem.network is not None
     zero = problem.zeros() if from_zero else problem.constant()
     at_zero = 0.0 if np.array_equal(descent.theta, zero) else problem.value(zero, threads)
