@@ -113,6 +113,24 @@ inline void step4(T* to, T keep, const T* from, T share, const T* c, const T* co
   step(full, row.tail(x0), row.tail(x1), row.tail(x2), row.tail(x3));
 }
 
+// mean <- keep mean + share before - sum_r c_r x_r, before <- now, for padded weights and four rows.
+template <class T>
+inline void mean4(T* __restrict mean, T keep, T* __restrict before, T share, const T* __restrict now, const T* c,
+                  const T* const* x, const PaddedRow<T>& row) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+  const V k = keep - V{}, s = share - V{}, c0 = c[0] - V{}, c1 = c[1] - V{}, c2 = c[2] - V{}, c3 = c[3] - V{};
+  auto step = [&](int64_t j, V a, V b, V e, V f) {
+    const V kept = load<V>(mean + j) * k + load<V>(before + j) * s;
+    store(mean + j, (kept - a * c0 - b * c1) - (e * c2 + f * c3));
+    store(before + j, load<V>(now + j));
+  };
+  const int64_t full = (row.vectors - 1) * L;
+  for (int64_t j = 0; j < full; j += L) step(j, load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j));
+  step(full, row.tail(x0), row.tail(x1), row.tail(x2), row.tail(x3));
+}
+
 // Three rows that follow each other, and two to prefetch meanwhile: `far` into the second-level cache or beyond it,
 // `soon` from there.
 template <class T> struct RowsInTurn {

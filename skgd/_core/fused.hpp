@@ -32,6 +32,36 @@ void step_columns(T* W, const T* x, const T* c, const T* rates, T l2_, const T* 
   }
 }
 
+// The mean of the iterates over up to four updates w <- decay w - c x in a row: each iterate is a combination of the w
+// before the first update and of the rows, so the mean is read and written once for all of them.
+template <class T> struct MeanOfFour {
+  int count = 0;
+  T decay[4], c[4], share[4];  // share: of the iterate after the update in the mean
+  const T* x[4];
+
+  void update(T decay_, T step, const T* row, T share_) {
+    decay[count] = decay_, c[count] = step, x[count] = row, share[count] = share_, ++count;
+  }
+  // The mean after these updates is keep mean + mean_w w - sum mean_c x, with the mean and the w before them.
+  struct Combination {
+    T keep = 1, mean_w = 0, mean_c[4];
+  };
+  Combination combination() {
+    for (; count < 4; ++count) decay[count] = 1, c[count] = share[count] = 0, x[count] = x[0];
+    Combination all;
+    T of_row = 0;  // share in the mean of row r times its step: by this and all later iterates
+    SKGD_UNROLL
+    for (int r = 3; r >= 0; --r) {
+      of_row += share[r] * all.keep;
+      all.keep *= T(1) - share[r];
+      all.mean_c[r] = of_row * c[r];
+      of_row *= decay[r];
+    }
+    all.mean_w = of_row;
+    return all;
+  }
+};
+
 // Rows of one column whose losses are summed later, many at once.
 template <class T> struct ScoredRows {
   Buffer<T> z, y, slope, weight;
@@ -53,7 +83,8 @@ template <class T, class L, bool implicit = false> class PerSample {
   PerSample(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const L& loss)
       : problem_(problem), design_(std::get<Dense<T>>(problem.design)), targets_(problem.targets), descent_(descent),
         plan_(plan), loss_(loss), d_(design_.d), K_(problem.columns()), size_(problem.parameters()), w_(descent.theta),
-        l2_(T(problem.penalty.l2())), z_(K_), rates_(K_), packed_(row_.vectors * lanes<T>), mean_(packed_.size()) {
+        l2_(T(problem.penalty.l2())), z_(K_), rates_(K_), packed_(row_.vectors * lanes<T>), mean_(packed_.size()),
+        before_(packed_.size()) {
     if constexpr (implicit) squares_ = squared_lengths(problem);
     for (auto& buffer : buffers_) buffer.resize(copied_ ? packed_.size() : 0);
     if (problem.penalty.strength.uniform()) return;
@@ -85,8 +116,9 @@ template <class T, class L, bool implicit = false> class PerSample {
   }
 
  private:
-  static constexpr int64_t rows_per_check = 256;  // rows between two looks at the stop flag
-  static constexpr int64_t long_row = 4096;       // bytes from which three rows no longer fit the first-level cache
+  static constexpr int64_t rows_per_check = 256;     // rows between two looks at the stop flag
+  static constexpr int64_t long_row = 4096;          // bytes from which three rows no longer fit the first-level cache
+  static constexpr int64_t long_row_of_mean = 2048;  // and six
   const Problem<T>& problem_;
   const Dense<T>& design_;
   const Targets<T>& targets_;
@@ -100,13 +132,15 @@ template <class T, class L, bool implicit = false> class PerSample {
   bool copied_ = design_.buffered() || d_ < lanes<T>;  // whether rows are copied to buffers
   PaddedRow<T> row_{copied_ ? std::max<int64_t>(1, (d_ + lanes<T> - 1) / lanes<T>) * lanes<T> : d_};
   ScoredRows<T> scored_{rows_per_check};
-  Buffer<T> z_, rates_, l2_of_, buffers_[3];
-  Buffer<T> packed_, mean_;  // theta and the mean of the iterates, padded
+  static constexpr int64_t copies = 6;  // rows in use at a time: four that the mean waits for, and two to come
+  Buffer<T> z_, rates_, l2_of_, buffers_[copies];
+  Buffer<T> packed_, mean_, before_;  // theta, the mean of the iterates, and theta before those it waits for; padded
 
   double rows(int64_t begin, int64_t end) {
     if constexpr (Elementwise<L, T>)
       if (K_ == 1) {
-        const bool by_fours = !copied_ && l2_of_.empty() && d_ * int64_t(sizeof(T)) > long_row;
+        const int64_t longest = descent_.average.values ? long_row_of_mean : long_row;
+        const bool by_fours = !copied_ && l2_of_.empty() && d_ * int64_t(sizeof(T)) > longest;
         const int64_t fours = by_fours ? (end - begin) / 4 * 4 : 0;
         return (fours ? rows_by_fours(begin, begin + fours) : 0) + one_column(begin + fours, end);
       }
@@ -140,10 +174,11 @@ template <class T, class L, bool implicit = false> class PerSample {
     return design_.row(plan_.rows[u], buffers_[u & 1].data());
   }
 
-  // Row u as whole vectors: where it lies or, if it is standardised or short, in one of three buffers in turn.
+  // Row u as whole vectors: where it lies or, if it is standardised or short, in one of the buffers in turn. Without
+  // rows that a mean waits for three of them are enough, and stay in the first-level cache.
   const T* padded_row(int64_t u) {
     if (!copied_) return design_.data + plan_.rows[u] * d_;
-    T* buffer = buffers_[u % 3].data();
+    T* buffer = buffers_[u % (descent_.average.values ? copies : 3)].data();
     if (const T* x = design_.row(plan_.rows[u], buffer); x != buffer) std::copy_n(x, d_, buffer);
     return buffer;
   }
@@ -186,8 +221,8 @@ template <class T, class L, bool implicit = false> class PerSample {
     if (averaging) row_.pack(descent_.average.values, mean_.data());
     for (int64_t u = begin; u < end; u += 4) {
       const T *x[4], *ahead[4];
-      T gram[6], z[4], c[4], kept = 1;              // w is now kept w - sum c x
-      T mean_c[4] = {}, mean_kept = 1, mean_w = 0;  // the mean is now mean_kept mean + mean_w w - sum mean_c x
+      T gram[6], z[4], c[4], kept = 1;  // w is now kept w - sum c x
+      MeanOfFour<T> mean;
       for (int r = 0; r < 4; ++r) {
         x[r] = design_.data + plan_.rows[u + r] * d_;
         ahead[r] = row_to_prefetch(u + r, x[r]);
@@ -212,12 +247,14 @@ template <class T, class L, bool implicit = false> class PerSample {
         for (int k = 0; k < r; ++k) c[k] *= decay;
         kept *= decay;
         if (!averaging) continue;
-        const T share = T(descent_.average.share(descent_.t + at)), rest = T(1) - share;
-        mean_kept *= rest, mean_w = rest * mean_w + share * kept;
-        for (int k = 0; k <= r; ++k) mean_c[k] = rest * mean_c[k] + share * c[k];
+        const T share = T(descent_.average.share(descent_.t + at));
+        mean.update(decay, c[r], x[r], share);
         mean_intercept += share * (intercept - mean_intercept);
       }
-      if (averaging) step4<true>(mean_.data(), mean_kept, packed_.data(), mean_w, mean_c, x, row_);
+      if (averaging) {
+        const auto all = mean.combination();
+        step4<true>(mean_.data(), all.keep, packed_.data(), all.mean_w, all.mean_c, x, row_);
+      }
       step4<false>(packed_.data(), kept, packed_.data(), T(0), c, x, row_);
     }
     row_.unpack(packed_.data(), w_);
@@ -234,10 +271,20 @@ template <class T, class L, bool implicit = false> class PerSample {
     return l2_of_.empty() ? rows_in_turn<false, false>(begin, end) : rows_in_turn<false, true>(begin, end);
   }
 
+  // Lets the mean take the updates that it waited for; the next ones start from w as it is.
+  void add_to_mean(MeanOfFour<T>& waiting) {
+    if (waiting.count == 0) return before_.assign(packed_.begin(), packed_.end());
+    const auto all = waiting.combination();
+    mean4(mean_.data(), all.keep, before_.data(), all.mean_w, packed_.data(), all.mean_c, waiting.x, row_);
+    waiting.count = 0;
+  }
+
   // While the slope of row u is found, which needs its score, the update before is made and row u + 1 is multiplied by
   // the w of row u and by row u. The score of row u + 1 under the next w = decay w - c x follows from these two
-  // products, so from row to row there is a slope to wait for, but not a sum over features.
+  // products, so from row to row there is a slope to wait for, but not a sum over features. The mean of the iterates
+  // follows four updates at a time, unless each feature has a decay of its own.
   template <bool averaging, bool featured> double rows_in_turn(int64_t begin, int64_t end) {
+    constexpr bool at_once = averaging && featured, waits = averaging && !featured;
     const T one = T(problem_.fit_intercept);
     T intercept = w_[d_], mean_intercept = averaging ? descent_.average.values[d_] : T(0);
     T *w = packed_.data(), *mean = mean_.data();
@@ -246,6 +293,7 @@ template <class T, class L, bool implicit = false> class PerSample {
     const T* x = padded_row(begin);
     RowsInTurn<T> turn{x, x, x, x, x};
     Advance<T> pending{0, 1, 0, 0, l2_of_.data()};
+    MeanOfFour<T> waiting;
     T z = dot(x, w_, d_) + intercept;
     for (int64_t u = begin; u < end; ++u) {
       const int64_t i = plan_.rows[u], at = u - begin;
@@ -258,22 +306,29 @@ template <class T, class L, bool implicit = false> class PerSample {
       const T c = implicit ? decay * whole : whole;
       pending.decay = decay;
       if constexpr (featured) pending.rate = T(plan_.rate(u));
-      const std::array<T, 2> products = advance<averaging, featured>(w, mean, turn, pending, row_);
+      const std::array<T, 2> products = advance<at_once, featured>(w, mean, turn, pending, row_);
       z = (products[0] + intercept) - (implicit ? c * products[1] + whole * one : whole * (products[1] + one));
       intercept -= whole * one;
-      turn.before = turn.now, turn.now = turn.next, pending.c = c;
       if constexpr (averaging) {
         pending.share = T(descent_.average.share(descent_.t + at));
         mean_intercept += pending.share * (intercept - mean_intercept);
       }
+      if constexpr (waits) {
+        const bool first = at % 4 == 0;  // of four updates; w has decayed for it
+        if (first) add_to_mean(waiting);
+        waiting.update(first ? T(1) : decay, c, turn.now, pending.share);
+      }
+      turn.before = turn.now, turn.now = turn.next, pending.c = c;
     }
+    if constexpr (waits) add_to_mean(waiting);
     unpack(w, w_);
     decay_and_step(w_, T(1), pending.c, turn.before, d_);
     w_[d_] = intercept;
     if (averaging) {
       T* values = descent_.average.values;
       unpack(mean, values);
-      for (int64_t j = 0; j < d_; ++j) values[j] += pending.share * (w_[j] - values[j]);
+      if constexpr (at_once)
+        for (int64_t j = 0; j < d_; ++j) values[j] += pending.share * (w_[j] - values[j]);
       values[d_] = mean_intercept;
     }
     descent_.t += end - begin;
