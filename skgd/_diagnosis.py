@@ -219,10 +219,11 @@ def _is_large(sample, gradient) -> bool:
 
 def _solved(Z, curvatures, l2, gradient, ridge):
     """Newton's step for each column from rows Z (n, d + 1) and curvatures (n, K)."""
-    steps = []
-    for curvature, column in zip(curvatures.T, gradient.T, strict=True):
-        H = (Z * curvature[:, None]).T @ Z
-        steps.append(_solution(H, l2, column, ridge))
+    steps, rounding = [], ridge > 1e-3  # single precision is enough
+    Z = Z.astype(np.float32) if rounding else Z
+    for curvature, column in zip(np.sqrt(curvatures).T, gradient.T, strict=True):
+        rows = Z * curvature.astype(Z.dtype)[:, None]
+        steps.append(_solution((rows.T @ rows).astype(float), l2, column, ridge))
     return np.column_stack(steps)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from functools import cache
-from inspect import signature
 
 from sklearn.utils._param_validation import InvalidParameterError, StrOptions
+
+from ._parameters import Memo, names_of, parameter_key
 
 __all__ = ["HelpfulParameters", "Names"]
 
@@ -72,6 +72,9 @@ _PARAMETERS = {
 }
 
 
+_VALID = Memo()  # parameters that were validated before
+
+
 class Names(StrOptions):
     """Strings that a parameter takes, told in alphabetical order."""
 
@@ -87,23 +90,23 @@ class HelpfulParameters:
         return super().__new__(cls)
 
     def _validate_params(self):
+        key = parameter_key(self)
+        if key is not None and key in _VALID:
+            return
         try:
             super()._validate_params()  # type: ignore[misc]  # of BaseEstimator
         except InvalidParameterError as error:
             raise InvalidParameterError(f"{error}{_hint_for(self)}") from None
+        if key is not None:
+            _VALID.remember(key, True)
 
 
 def _check_parameter_names(kind: type, given: dict) -> None:
     """Raise TypeError, as Python would, for a parameter that there is not; say what to write instead."""
-    known = _parameters_of(kind)
+    known = names_of(kind)
     for name in given:
         if name not in known:
             raise TypeError(f"{kind.__name__} has no parameter {name!r}.{_other_parameter(name, known)}")
-
-
-@cache
-def _parameters_of(kind: type) -> list[str]:
-    return list(signature(kind).parameters)
 
 
 def _other_parameter(name: str, known: list[str]) -> str:

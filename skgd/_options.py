@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ._network import Network, network_of
+from ._parameters import Memo, parameter_key
 from ._penalty import PENALTIES, Penalty
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS, Optimizer
@@ -135,8 +136,22 @@ class Options:
         return replace(self, stopping=replace(self.stopping, **changes))
 
 
+_RESOLVED = Memo()  # options of parameters that came before
+
+
 def options_of(estimator) -> Options:
     """The options of an estimator, the types of whose parameters scikit-learn has validated."""
+    key = parameter_key(estimator)
+    known = None if key is None else _RESOLVED.get(key)
+    if known is None:
+        options = _resolved(estimator)
+        return options if key is None else _RESOLVED.remember(key, options)
+    if isinstance(estimator.random_state, numbers.Integral):
+        return known
+    return replace(known, seed=_seed(estimator.random_state))
+
+
+def _resolved(estimator) -> Options:
     network = network_of(estimator) if hasattr(estimator, "hidden_layer_sizes") else None
     loss = loss_of(estimator)
     rate = getattr(estimator, "learning_rate", "auto")  # a search has none

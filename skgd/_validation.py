@@ -44,7 +44,7 @@ def check_design(
     already. With ``finite=False`` an array that needs no other validation may hold infinity and NaN, of
     which the caller then has to take care.
     """
-    if not reset and _is_plain(estimator, X, y, y_numeric, finite):
+    if _is_plain(X, y, y_numeric, finite) and _has_features_of(estimator, X, reset):
         return X if isinstance(y, str) else (X, y)
     options = {
         "accept_sparse": "csr",
@@ -131,16 +131,14 @@ def check_matrix(X):
     return _canonical(check_array(X, input_name="X", **options))
 
 
-def _is_plain(estimator, X, y, y_numeric, finite) -> bool:
+def _is_plain(X, y, y_numeric, finite) -> bool:
     """Whether scikit-learn's validation would pass these arrays through as they are.
 
     It takes longer than an update of one row; what fails here is left to it, messages included.
     """
     return (
         _is_core_array(X)
-        and X.shape[0] > 0
-        and X.shape[1] == getattr(estimator, "n_features_in_", None)
-        and not hasattr(estimator, "feature_names_in_")
+        and X.size > 0
         and (not finite or core.all_finite(X))
         and (
             isinstance(y, str)
@@ -155,6 +153,16 @@ def _is_plain(estimator, X, y, y_numeric, finite) -> bool:
             )
         )
     )
+
+
+def _has_features_of(estimator, X, reset: bool) -> bool:
+    """Whether these unnamed features are those of the estimator; with `reset` they are from now on."""
+    if reset:
+        estimator.n_features_in_ = X.shape[1]
+        vars(estimator).pop("feature_names_in_", None)
+        return True
+    known = getattr(estimator, "n_features_in_", None)
+    return X.shape[1] == known and not hasattr(estimator, "feature_names_in_")
 
 
 def _is_core_array(X) -> bool:

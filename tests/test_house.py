@@ -12,7 +12,7 @@ import skgd
 PACKAGE = Path(skgd.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (  # from the ground up
-    {"_core"},
+    {"_core", "_parameters"},
     {"_docs", "_hints", "_moments", "_penalty", "exceptions", "losses", "optimizers", "schedules"},
     {"_design", "_network", "_rates", "_targets", "_validation"},
     {"_batch_rates", "_diagram", "_network_rates", "_options"},

@@ -132,15 +132,34 @@ def test_an_interrupt_at_any_call_leaves_a_whole_model(solver, record_path, monk
 def test_options_are_resolved_once():
     X, y = make()
     model = GDRegressor("huber", optimizer="adam", schedule="cosine", max_iter=5, tol=None)
+    skgd._options._RESOLVED.clear()
     profile = Profile()
     profile.runcall(model.fit, X, y)
     calls = {name: count for (_, _, name), (count, *_) in Stats(profile).stats.items()}
     assert calls["options_of"] == calls["loss_of"] == calls["_optimizer_of"] == calls["_schedule_of"] == 1
     ranges = calls["_check_range"]
     profile = Profile()
-    profile.runcall(skgd._options.options_of, model)
+    profile.runcall(skgd._options._resolved, model)
     calls = {name: count for (_, _, name), (count, *_) in Stats(profile).stats.items()}
     assert ranges == calls["_check_range"]
+
+
+def test_options_of_equal_parameters_are_resolved_once():
+    model, same = GDRegressor(alpha=0.37), GDRegressor(alpha=0.37)
+    first, again = skgd._options.options_of(model), skgd._options.options_of(same)
+    assert first.objective is again.objective
+    assert first.seed != again.seed  # random_state=None
+    other = skgd._options.options_of(same.set_params(alpha=1))
+    assert other.objective.penalty.alpha == 1
+    whole = skgd._options.options_of(GDRegressor(max_iter=1, random_state=3))
+    with pytest.raises(ValueError, match="'max_iter'"):  # 1.0 is equal to 1, but no integer
+        GDRegressor(max_iter=1.0, random_state=3).fit([[1.0], [2.0]], [1.0, 2.0])
+    assert whole.seed == 3
+    rule = skgd.optimizers.Momentum(beta=0.5)
+    model = GDRegressor(optimizer=rule)
+    assert skgd._options.options_of(model).optimizer.beta == 0.5
+    rule.beta = 0.25  # an object may change
+    assert skgd._options.options_of(model).optimizer.beta == 0.25
 
 
 # ---------------------------------------------------------------- early stopping
