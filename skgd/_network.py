@@ -18,6 +18,8 @@ ACTIVATIONS = {
     "elu": (6.0, False),
     "gelu": (6.0, False),
     "silu": (6.0, False),
+    "selu": (3.0, False),  # variance one over the fan-in (LeCun et al. 1998), as its scale asks for
+    "mish": (6.0, False),
     "softplus": (6.0, False),
 }
 

@@ -92,6 +92,32 @@ struct Silu {
   }
 };
 
+struct Selu {  // scaled so that means 0 and variances 1 are kept from layer to layer (Klambauer et al. 2017)
+  static constexpr std::string_view name = "selu";
+  static constexpr int parameters = 0;
+  template <class T> T operator()(T z, T& slope) const {
+    constexpr T scale = T(1.0507009873554804934), alpha = T(1.6732632423543772848);
+    const T e = scale * alpha * exp_(z < 0 ? z : T(0));
+    slope = z > 0 ? scale : e;
+    return z > 0 ? scale * z : e - scale * alpha;
+  }
+};
+
+struct Mish {  // z tanh(log(1 + e^z)) (Misra 2020)
+  static constexpr std::string_view name = "mish";
+  static constexpr int parameters = 0;
+  template <class T> T operator()(T z, T& slope) const {
+    const T e = exp_(z < 0 ? z : -z);  // exp(-|z|); below, all is divided by e^(2 z) where z > 0
+    // tanh(log(1 + e^z)) = n / (n + 2) with n = e^z (e^z + 2)
+    const T n = z < 0 ? e * (e + T(2)) : T(1) + T(2) * e;
+    const T rest = z < 0 ? T(2) : T(2) * e * e;
+    const T share = n / (n + rest), other = rest / (n + rest);
+    const T logistic = (z < 0 ? e : T(1)) / (T(1) + e);
+    slope = share + z * logistic * other * (T(1) + share);  // 1 - share^2 = other (1 + share)
+    return z * share;
+  }
+};
+
 struct Softplus {
   static constexpr std::string_view name = "softplus";
   static constexpr int parameters = 0;
@@ -102,7 +128,7 @@ struct Softplus {
   }
 };
 
-using Activation = std::variant<Identity, Relu, LeakyRelu, Logistic, Tanh, Elu, Gelu, Silu, Softplus>;
+using Activation = std::variant<Identity, Relu, LeakyRelu, Logistic, Tanh, Elu, Gelu, Silu, Selu, Mish, Softplus>;
 
 inline Activation make_activation(const std::string& name) { return ByName<Activation>::make("activation", name, {}); }
 

@@ -1,0 +1,132 @@
+"""A Table: the columns of a data frame or an array, numbers and categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import check_array
+
+__all__ = ["Table", "table_of"]
+
+_NUMBERS = ("int", "uint", "float", "bool", "decimal", "double")  # dtypes of pandas, polars and pyarrow
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns by position."""
+
+    names: list
+    named: bool  # whether the names are the user's
+    columns: list[Any]  # (n,) each
+    categorical: np.ndarray  # (d,) bool
+
+    def numbers(self) -> np.ndarray:
+        """(n, columns that are numbers) in float64, NaN where they are missing."""
+        found = [_numbers(self.columns[j], self.names[j]) for j in np.flatnonzero(~self.categorical)]
+        values = np.column_stack(found) if found else np.empty((self.n, 0))
+        if np.isinf(values).any():
+            raise ValueError("Input X contains infinity or a value too large for dtype('float64').")
+        return values
+
+    def categories(self) -> np.ndarray:
+        """(n, columns that are categories) of objects, None where they are missing."""
+        found = [_categories(self.columns[j]) for j in np.flatnonzero(self.categorical)]
+        return np.column_stack(found) if found else np.empty((self.n, 0), dtype=object)
+
+    @property
+    def n(self) -> int:
+        return len(self.columns[0])
+
+
+def table_of(X, categorical, names=None) -> Table:
+    """The columns of X, a data frame or array-like. `categorical` says which are categories ("from_dtype",
+    names, indices or a mask); `names` are those that were seen before, by which columns are found."""
+    if sparse.issparse(X):
+        raise TypeError("A table must be dense: a data frame or an array. Sparse data is not encoded.")
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        given, named = list(X.columns), all(isinstance(name, str) for name in X.columns)
+        if names is not None and named and given != list(names):
+            raise ValueError(_other_names(given, list(names)))
+        columns = [X[name] for name in given]
+    else:
+        X = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=1)
+        named, columns = False, list(X.T)
+        given = [f"x{j}" for j in range(len(columns))]
+    n = len(columns[0]) if columns else 0
+    if not n:
+        raise ValueError(
+            f"Found a table of {n} sample(s) and {len(columns)} feature(s); one of each is required."
+        )
+    if isinstance(categorical, str) and isinstance(X, np.ndarray):
+        categorical = _from_dtype(categorical, [np.dtype(float)] * len(given))
+    return Table(given, named, columns, _mask(categorical, given, columns))
+
+
+def _other_names(given: list, names: list) -> str:
+    text = "The feature names should match those that were passed during fit."
+    missing = [name for name in names if name not in given]
+    unseen = [name for name in given if name not in names]
+    if missing:
+        text += f"\nFeature names seen at fit time, yet now missing: {missing}"
+    if unseen:
+        text += f"\nFeature names unseen at fit time: {unseen}"
+    return (
+        text if missing or unseen else text + "\nFeature names must be in the same order as they were in fit."
+    )
+
+
+def _mask(categorical, names: list, columns: list) -> np.ndarray:
+    """Which columns are categories."""
+    if isinstance(categorical, str):
+        return _from_dtype(categorical, [column.dtype for column in columns])
+    chosen = np.asarray(categorical)
+    if chosen.dtype == bool:
+        if chosen.shape != (len(names),):
+            raise ValueError(
+                f"categorical_features is a mask of shape {chosen.shape} for {len(names)} columns."
+            )
+        return chosen
+    known = {name: j for j, name in enumerate(names)}
+    try:
+        places = [known[one] if isinstance(one, str) else range(len(names))[one] for one in chosen.tolist()]
+    except (KeyError, IndexError):
+        raise ValueError(
+            f"categorical_features={categorical!r} names columns that X does not have."
+        ) from None
+    mask = np.zeros(len(names), dtype=bool)
+    mask[places] = True
+    return mask
+
+
+def _from_dtype(asked: str, dtypes: list) -> np.ndarray:
+    if asked != "from_dtype":
+        raise ValueError(f'categorical_features={asked!r} must be "from_dtype", or names, indices or a mask.')
+    return np.array([not _is_number(dtype) for dtype in dtypes], dtype=bool)
+
+
+def _is_number(dtype) -> bool:
+    return str(dtype).lower().startswith(_NUMBERS)
+
+
+def _numbers(column, name) -> np.ndarray:
+    try:
+        if hasattr(column, "isna"):  # pandas, whose own missing values become NaN
+            return column.to_numpy(dtype=float, na_value=np.nan)
+        return np.asarray(column, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Column {name!r} of X holds what is no number: name it in categorical_features, or give it a "
+            f"category dtype. {error}"
+        ) from error
+
+
+def _categories(column) -> np.ndarray:
+    values = np.empty(len(column), dtype=object)
+    values[:] = column.to_list() if hasattr(column, "to_list") else column.tolist()
+    values[[value is not None and value != value for value in values]] = None  # NaN
+    if len({type(value) for value in values if value is not None}) > 1:
+        values = np.array([None if value is None else str(value) for value in values], dtype=object)
+    return values

@@ -1,0 +1,506 @@
+"""Encodings of the columns of a table, for perceptrons and for linear models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+
+from ._table import table_of
+
+__all__ = ["PiecewiseLinearEncoder", "SmoothClipScaler", "TableEncoder"]
+
+_ROWS = 4096  # that are encoded at a time
+_LIMIT = 3.0  # of the smooth clip in TableEncoder
+
+
+def _validated(transformer, X, reset: bool) -> np.ndarray:
+    """Dense floating-point numbers, NaN among them."""
+    return validate_data(
+        transformer, X, dtype=(np.float64, np.float32), ensure_all_finite="allow-nan", reset=reset
+    )
+
+
+def _spread(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Median and interquartile range of the columns, without NaN; where that range is zero half the whole
+    range, and one for constants."""
+    with np.errstate(all="ignore"):
+        columns = [column[~np.isnan(column)] for column in X.T]
+    columns = [column if len(column) else np.zeros(1, X.dtype) for column in columns]
+    quartiles = np.array([np.quantile(column, (0.25, 0.5, 0.75)) for column in columns]).reshape(-1, 3)
+    half = np.array([np.ptp(column) / 2 for column in columns])
+    scale = quartiles[:, 2] - quartiles[:, 0]
+    scale = np.where(scale > 0, scale, half)
+    return quartiles[:, 1], np.where(scale > 0, scale, 1.0)
+
+
+def _smooth_clip(z: np.ndarray, limit: float) -> np.ndarray:
+    return z / np.sqrt(1 + (z / limit) ** 2)
+
+
+class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Scale features by their quartiles and clip them smoothly.
+
+    A value x of a feature with the median m and the quartiles q1 and q3 becomes
+
+    .. math:: \\frac{z}{\\sqrt{1 + (z / c)^2}}, \\quad z = \\frac{x - m}{q_3 - q_1},
+
+    which is about z near the median and tends to the limit c far from it (Holzmueller, Grinsztajn &
+    Steinwart 2024). Where the quartiles are equal, half the range of the feature stands for their
+    distance. Outliers keep their order, and none is farther than c from zero.
+
+    Parameters
+    ----------
+    limit : float, default=3.0
+        The limit c, in units of the interquartile range.
+
+    Attributes
+    ----------
+    center_ : ndarray of shape (n_features,)
+        Medians, in the units of the features.
+    scale_ : ndarray of shape (n_features,)
+        Interquartile ranges, or what stands for them, in the units of the features; 1 for constants.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where X has them.
+
+    See Also
+    --------
+    TableEncoder : The same, with bins, categories and missing values, for whole tables.
+    sklearn.preprocessing.RobustScaler : Without the clip.
+
+    Notes
+    -----
+    NaN stay NaN, and do not count in the quartiles.
+
+    References
+    ----------
+    Holzmueller, Grinsztajn & Steinwart (2024). Better by default: strong pre-tuned MLPs and boosted trees
+    on tabular data. NeurIPS 37.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.preprocessing import SmoothClipScaler
+    >>> X = np.array([[1.0], [2.0], [3.0], [4.0], [1000.0]])
+    >>> SmoothClipScaler().fit_transform(X).round(2)
+    array([[-0.95],
+           [-0.49],
+           [ 0.  ],
+           [ 0.49],
+           [ 3.  ]])
+    """
+
+    _parameter_constraints: dict = {"limit": [Interval(Real, 0, None, closed="neither")]}
+
+    def __init__(self, *, limit: float = 3.0):
+        self.limit = limit
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None) -> Self:
+        """Find the quartiles of the features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to find them from; NaN are left out.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : object
+            The fitted scaler.
+        """
+        self.center_, self.scale_ = _spread(_validated(self, X, True))
+        return self
+
+    def transform(self, X) -> np.ndarray:
+        """Scale and clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to transform.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_features)
+            float32 for float32 X, else float64.
+        """
+        check_is_fitted(self)
+        X = _validated(self, X, False)
+        z = (X - self.center_.astype(X.dtype)) / self.scale_.astype(X.dtype)
+        return _smooth_clip(z, X.dtype.type(self.limit))
+
+    def inverse_transform(self, X) -> np.ndarray:
+        """The values before scaling and clipping.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Transformed rows, each value between -limit and limit.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Rows in the units of the features.
+        """
+        check_is_fitted(self)
+        Z = _validated(self, X, False)
+        with np.errstate(divide="ignore"):
+            z = Z / np.sqrt(np.maximum(1 - (Z / Z.dtype.type(self.limit)) ** 2, 0))
+        return z * self.scale_.astype(Z.dtype) + self.center_.astype(Z.dtype)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _edges(column: np.ndarray, n_bins: int) -> np.ndarray:
+    """Ends of the bins of a feature, rising: quantiles that differ."""
+    column = column[~np.isnan(column)]
+    if not len(column):
+        return np.array([0.0, 1.0])
+    edges = np.unique(np.quantile(column, np.linspace(0, 1, n_bins + 1)).astype(float))
+    return edges if len(edges) > 1 else np.array([edges[0], edges[0] + max(1.0, abs(edges[0]))])
+
+
+def _in_bins(column: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
+    """Shares of the bins that lie below each value, into out (n, bins); zero for NaN."""
+    shares = (column[:, None] - edges[:-1].astype(column.dtype)) / np.diff(edges).astype(column.dtype)
+    np.clip(np.nan_to_num(shares, copy=False, nan=0.0), 0, 1, out=out)
+
+
+class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
+    """Encode each feature by the shares of its quantile bins that lie below the value.
+
+    With the ends b_0 < ... < b_k of the bins of a feature, a value x becomes
+
+    .. math:: e_t = \\min\\left(1, \\max\\left(0, \\frac{x - b_{t-1}}{b_t - b_{t-1}}\\right)\\right),
+              \\quad t = 1, ..., k
+
+    (Gorishniy, Rubachev & Babenko 2022): ones below the bin of x, its share in that bin, zeros above. A
+    linear model of the encoding is a continuous, piecewise linear function of each feature; a network
+    finds sharp changes along a feature without many units.
+
+    Parameters
+    ----------
+    n_bins : int, default=16
+        Bins of a feature at most; fewer where quantiles are equal.
+    sparse_output : bool, default=False
+        Whether to give a CSR array.
+
+    Attributes
+    ----------
+    edges_ : list of ndarray
+        Ends of the bins of each feature, in its units.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where X has them.
+
+    See Also
+    --------
+    TableEncoder : The same beside the features themselves, with categories and missing values.
+    sklearn.preprocessing.SplineTransformer : Smooth functions of each feature.
+
+    Notes
+    -----
+    NaN become zeros in all bins, as do values below all those seen in fit.
+
+    References
+    ----------
+    Gorishniy, Rubachev & Babenko (2022). On embeddings for numerical features in tabular deep learning.
+    NeurIPS 35.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.preprocessing import PiecewiseLinearEncoder
+    >>> X = np.array([[0.0], [1.0], [2.0], [3.0], [4.0]])
+    >>> PiecewiseLinearEncoder(n_bins=2).fit_transform(X)
+    array([[0. , 0. ],
+           [0.5, 0. ],
+           [1. , 0. ],
+           [1. , 0.5],
+           [1. , 1. ]])
+    """
+
+    _parameter_constraints: dict = {
+        "n_bins": [Interval(Integral, 1, None, closed="left")],
+        "sparse_output": ["boolean"],
+    }
+
+    def __init__(self, n_bins: int = 16, *, sparse_output: bool = False):
+        self.n_bins = n_bins
+        self.sparse_output = sparse_output
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None) -> Self:
+        """Find the bins.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to find them from; NaN are left out.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : object
+            The fitted encoder.
+        """
+        self.edges_ = [_edges(column, self.n_bins) for column in _validated(self, X, True).T]
+        return self
+
+    def transform(self, X) -> np.ndarray | sparse.csr_array:
+        """Encode.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to encode.
+
+        Returns
+        -------
+        Z : ndarray or CSR array of shape (n_samples, n_bins_of_all_features)
+            float32 for float32 X, else float64.
+        """
+        check_is_fitted(self)
+        X = _validated(self, X, False)
+        if self.sparse_output:
+            return _csr(map(self._encoded, _pieces(X)))
+        return self._encoded(X)
+
+    def _encoded(self, X: np.ndarray) -> np.ndarray:
+        return _binned(X, self.edges_)
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Names of the columns: name of the feature, and number of the bin.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the features, where X had none.
+
+        Returns
+        -------
+        names : ndarray of str
+            Names such as "x0_bin3".
+        """
+        check_is_fitted(self)
+        return np.array(_bin_names(_check_feature_names_in(self, input_features), self.edges_), dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _pieces(X) -> Iterator:
+    return (X[start : start + _ROWS] for start in range(0, len(X), _ROWS))
+
+
+def _csr(pieces: Iterator[np.ndarray]) -> sparse.csr_array:
+    """Dense pieces one after the other; no more than one of them is there at a time."""
+    return sparse.csr_array(sparse.vstack([sparse.csr_array(piece) for piece in pieces], format="csr"))
+
+
+def _binned(X: np.ndarray, edges: list) -> np.ndarray:
+    ends = np.cumsum([0, *(len(each) - 1 for each in edges)])
+    out = np.empty((len(X), ends[-1]), dtype=X.dtype)
+    for j, each in enumerate(edges):
+        _in_bins(X[:, j], each, out[:, ends[j] : ends[j + 1]])
+    return out
+
+
+def _bin_names(names, edges) -> list[str]:
+    return [f"{name}_bin{t}" for name, each in zip(names, edges, strict=True) for t in range(len(each) - 1)]
+
+
+class TableEncoder(TransformerMixin, BaseEstimator):
+    """Encode the columns of a table, numbers and categories, for perceptrons and linear models.
+
+    Numbers are scaled by their quartiles and clipped smoothly (:class:`SmoothClipScaler`); beside them
+    stand the shares of their quantile bins (:class:`PiecewiseLinearEncoder`) where there are at least two.
+    Missing numbers become zeros, with a column that says so. Each category gets a column of zeros and
+    ones: the weights of a first layer for it are an embedding that is learnt. Categories that are rare
+    share a column, which unknown ones use too (without rare ones, unknown ones are all zeros); missing ones
+    are a category.
+
+    Parameters
+    ----------
+    n_bins : int, default=16
+        Bins of a number at most; 0 for none.
+    categorical_features : "from_dtype" or array-like, default="from_dtype"
+        Which columns are categories: those of a data frame whose dtype is neither a number nor bool (none
+        of an array), or the given names, indices or mask.
+    min_frequency : int, default=10
+        Rows that a category needs for a column of its own.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of columns of the table.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where the table has them.
+    center_, scale_ : ndarray
+        Median and interquartile range of each number, in its units.
+    edges_ : list of ndarray
+        Ends of the bins of each number, in its units; one bin where there are none.
+    categories_ : list of ndarray
+        Categories of each categorical column.
+
+    See Also
+    --------
+    skgd.GDMLPClassifier : Uses it with ``encoding="table"``.
+    sklearn.compose.ColumnTransformer : Other encodings, column by column.
+
+    Notes
+    -----
+    The result is a CSR array of float32. On average half of the bins of a number are not zero.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skgd.preprocessing import TableEncoder
+    >>> table = pd.DataFrame({"size": [1.0, 2.0, None, 4.0], "colour": ["red", "blue", "red", "red"]})
+    >>> encoder = TableEncoder(n_bins=2, min_frequency=1).fit(table)
+    >>> encoder.get_feature_names_out().tolist()
+    ['size', 'size_missing', 'size_bin0', 'size_bin1', 'colour_blue', 'colour_red']
+    >>> encoder.transform(table).toarray().round(2)
+    array([[-0.65,  0.  ,  0.  ,  0.  ,  0.  ,  1.  ],
+           [ 0.  ,  0.  ,  1.  ,  0.  ,  1.  ,  0.  ],
+           [ 0.  ,  1.  ,  0.  ,  0.  ,  0.  ,  1.  ],
+           [ 1.22,  0.  ,  1.  ,  1.  ,  0.  ,  1.  ]], dtype=float32)
+    """
+
+    _parameter_constraints: dict = {
+        "n_bins": [Interval(Integral, 0, None, closed="left")],
+        "categorical_features": ["array-like", str],
+        "min_frequency": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, n_bins: int = 16, *, categorical_features="from_dtype", min_frequency: int = 10):
+        self.n_bins = n_bins
+        self.categorical_features = categorical_features
+        self.min_frequency = min_frequency
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None) -> Self:
+        """Learn medians, quartiles, bins and categories.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            Numbers, NaN or None where they are missing, and categories.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : object
+            The fitted encoder.
+        """
+        table = table_of(X, self.categorical_features)
+        self.n_features_in_ = len(table.names)
+        vars(self).pop("feature_names_in_", None)
+        if table.named:
+            self.feature_names_in_ = np.array(table.names, dtype=object)
+        self._categorical = table.categorical
+        numbers, categories = table.numbers(), table.categories()
+        self.center_, self.scale_ = _spread(numbers)
+        self._missing = np.isnan(numbers).any(axis=0)
+        self.edges_ = [_edges(column, max(1, self.n_bins)) for column in numbers.T]
+        self._one_hot = None
+        if categories.shape[1]:
+            frequency = min(self.min_frequency, max(1, len(categories)))
+            self._one_hot = OneHotEncoder(
+                min_frequency=frequency, handle_unknown="infrequent_if_exist", dtype=np.float32
+            ).fit(categories)
+        self.categories_ = [] if self._one_hot is None else self._one_hot.categories_
+        return self
+
+    @property
+    def _binned_numbers(self) -> np.ndarray:
+        """Which numbers have bins."""
+        return np.flatnonzero([self.n_bins > 1 and len(edges) > 2 for edges in self.edges_])
+
+    def transform(self, X) -> sparse.csr_array:
+        """Encode.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            The same columns as in fit.
+
+        Returns
+        -------
+        Z : CSR array of shape (n_samples, n_columns)
+            float32.
+        """
+        check_is_fitted(self)
+        table = table_of(X, self._categorical, getattr(self, "feature_names_in_", None))
+        if len(table.names) != self.n_features_in_:
+            raise ValueError(
+                f"X has {len(table.names)} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input."
+            )
+        encoded = _csr(map(self._numbers_encoded, _pieces(table.numbers())))
+        if self._one_hot is None:
+            return encoded
+        return sparse.csr_array(
+            sparse.hstack([encoded, self._one_hot.transform(table.categories())], format="csr")
+        )
+
+    def _numbers_encoded(self, numbers: np.ndarray) -> np.ndarray:
+        """Clipped numbers, what is missing, and bins (n, columns), float32."""
+        missing = np.isnan(numbers)
+        known = np.where(missing, self.center_, numbers)
+        clipped = _smooth_clip((known - self.center_) / self.scale_, _LIMIT)
+        binned = self._binned_numbers
+        seen = np.where(missing & self._missing, np.nan, known)[:, binned]  # what was never missing has bins
+        bins = _binned(seen, [self.edges_[j] for j in binned])
+        return np.hstack([clipped, missing[:, self._missing], bins]).astype(np.float32)
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Names of the columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of the table, where it had none.
+
+        Returns
+        -------
+        names : ndarray of str
+            Names such as "size", "size_missing", "size_bin3" and "colour_red".
+        """
+        check_is_fitted(self)
+        given = np.asarray(_check_feature_names_in(self, input_features), dtype=object)
+        numbers, categories = given[~self._categorical], given[self._categorical]
+        names = [*numbers, *(f"{name}_missing" for name in numbers[self._missing])]
+        names += _bin_names(numbers[self._binned_numbers], [self.edges_[j] for j in self._binned_numbers])
+        if self._one_hot is not None:
+            names += list(self._one_hot.get_feature_names_out(categories))
+        return np.array(names, dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
