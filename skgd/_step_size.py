@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._problem import Problem
+from ._validation import check_largest
 
 _FEW = 128  # features up to which X'X is formed
 _CHUNK = 4096  # rows of a product with X at a time
@@ -177,10 +178,7 @@ def scale_of(problem: Problem, batch_size: int, threads: int = 1, few_passes: bo
     """The Scale of a problem for updates of `batch_size` rows; `few_passes`: in three passes over X."""
     first, second, longest = problem.core.row_moments()
     if not np.isfinite(first):
-        raise ValueError(
-            "X is too large: the squares of its values overflow. Divide the features by constants, or use "
-            "StandardScaler."
-        )
+        check_largest(problem.design.X)
     row = second / first if first > 0 else 0.0
     row = min(row, longest)  # which bounds it, where the fourth powers overflow
     largest, smallest = 0.0, np.nan
