@@ -57,7 +57,7 @@ class Scale:
 
     def largest_stable(self, batch_size: int) -> float:
         """2 / (c [(1 - 1/b) lambda_max + R2 / b] + alpha); all rows (b = n) meet lambda_max alone."""
-        b = np.inf if batch_size >= self.n else float(batch_size)
+        b = np.inf if batch_size >= max(self.n, 2) else float(batch_size)  # one row alone: R2 is lambda_max
         data = self.curvature * ((1 - 1 / b) * self.largest + self.row / b)
         return 2.0 / max(data + self.penalty, np.finfo(float).tiny)
 
