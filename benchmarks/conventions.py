@@ -22,7 +22,9 @@ def main():
     first = int(given.first or 0)
     count = int(given.count or (50 if given.quick else len(settings)))
     chosen, faults = settings[first : first + count], 0
-    for setting in chosen:
+    for number, setting in enumerate(chosen):
+        if number % 100 == 0:
+            print(f"setting {first + number}", file=sys.stderr, flush=True)
         found = failures(estimator_of(setting, max_iter=200))
         unexpected = {check: error for check, error in found.items() if check not in allowed(setting)}
         faults += bool(unexpected)

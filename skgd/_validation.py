@@ -195,12 +195,14 @@ def _is_core_array(X) -> bool:
 def _canonical(X):
     if not sparse.issparse(X):
         return X if X.flags.c_contiguous else np.ascontiguousarray(X)
+    wide = np.promote_types(X.indptr.dtype, X.indices.dtype)
+    indices, indptr = (np.ascontiguousarray(part, dtype=wide) for part in (X.indices, X.indptr))
+    core.check_csr(indices, indptr, len(X.data), X.shape[1])
+    if X.indptr.dtype != X.indices.dtype:
+        X = type(X)((X.data, indices, indptr), shape=X.shape)
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
-    if X.indptr.dtype != X.indices.dtype:
-        wide = np.promote_types(X.indptr.dtype, X.indices.dtype)
-        X = type(X)((X.data, X.indices.astype(wide), X.indptr.astype(wide)), shape=X.shape)
     return X
 
 
