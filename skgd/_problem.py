@@ -262,8 +262,8 @@ class Problem:
         """The error of an objective, or of gradients, that overflow."""
         y, (X, _) = np.max(np.abs(self.targets.y), initial=0.0), largest_value(self.design.X)
         return ValueError(
-            f"The objective or its gradient overflows {self.dtype}: the largest absolute values are {y:.3g} in "
-            f"y and {X:.3g} in X. Divide them by constants before fitting."
+            f"The objective or its gradient overflows {self.dtype}: the largest absolute values are "
+            f"{y:.3g} in y and {X:.3g} in X. Divide them by constants before fitting."
         )
 
     def loss_gradient(self, theta: np.ndarray, threads: int = 1) -> np.ndarray:

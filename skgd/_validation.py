@@ -111,14 +111,13 @@ class RowsCheck:
 
 def check_largest(X) -> None:
     """Raise where the squares of X overflow, in its precision or in sums over all rows."""
-    value, column = largest_value(X)
-    room = min(
-        float(np.finfo(X.dtype).max) / X.shape[1], float(np.finfo(float).max) / max(1, X.shape[0] * X.shape[1])
-    )
-    if value > room**0.5:
+    (n, d), (value, column) = X.shape, largest_value(X)
+    of_row, of_all = float(np.finfo(X.dtype).max) / max(1, d), float(np.finfo(float).max) / max(1, n * d)
+    if value > min(of_row, of_all) ** 0.5:
         raise ValueError(
             f"X is too large: the squares of its values overflow {X.dtype}. The largest absolute value is "
-            f"{value:.3g}, in column {column}. Scale the features first (MinMaxScaler), or leave out such rows."
+            f"{value:.3g}, in column {column}. Scale the features first (MinMaxScaler), or leave out the rows "
+            f"that hold such values."
         )
 
 

@@ -267,7 +267,8 @@ class GDClassifier(Classification, LinearModel):
         "perceptron", or an object from :mod:`skgd.losses`.
     {parameters}
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with the sample weights.
+        Weights of the classes, multiplied with the sample weights, also in the scores of rows that
+        ``early_stopping`` holds out.
 
     Attributes
     ----------

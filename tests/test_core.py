@@ -74,7 +74,8 @@ def test_fit_refuses_csr_indices_out_of_range(solver, index):
 def test_predictions_refuse_csr_indices_out_of_range(kind, index):
     X, y = make("log_loss", n=40)
     model = kind(max_iter=2, tol=None, learning_rate=0.01).fit(csr(X), y)
-    methods = [getattr(model, name) for name in ("predict", "decision_function", "predict_proba") if hasattr(model, name)]
+    names = ("predict", "decision_function", "predict_proba")
+    methods = [getattr(model, name) for name in names if hasattr(model, name)]
     for column in (5, 10**6, -1):
         broken = csr(X, index)
         broken.indices[0] = column

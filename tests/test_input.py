@@ -224,13 +224,14 @@ def test_features_whose_squares_overflow_are_an_error(size, kind, solver, rate):
     X[:, 1] *= size
     X[7, 1] = -size
     model = kind(solver=solver, learning_rate=rate, max_iter=20)
+    classes = {} if model._task == "regression" else {"classes": [0, 1]}
     for storage in (np.asarray, sparse.csr_array):
         largest = re.escape(f"overflow float64. The largest absolute value is {size:.3g}, in column 1. Scale")
         with pytest.raises(ValueError, match=f"X is too large: .*{largest}"):
             model.fit(storage(X), y)
         if solver != "batch" and rate == "auto":
             with pytest.raises(ValueError, match="X is too large"):
-                model.partial_fit(storage(X), y, **({"classes": [0, 1]} if model._task != "regression" else {}))
+                model.partial_fit(storage(X), y, **classes)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
@@ -242,7 +243,7 @@ def test_single_precision_serves_features_whose_squares_overflow_it_in_other_uni
     X[:, 1] *= size
     single = X.astype(np.float32)
     params = {"solver": solver, "max_iter": 20, "tol": None, "random_state": 0}
-    with pytest.raises(ValueError, match="X is too large: .* overflow float32"):
+    with pytest.raises(ValueError, match=r"X is too large: .* overflow float32"):
         kind(standardize=False, **params).fit(single, y)
     expected = kind(**params).fit(X, y).loss_
     assert kind(**params).fit(single, y).loss_ == pytest.approx(expected, rel=1e-3)
