@@ -3,8 +3,9 @@
 The suite runs a pairwise cover of these settings (tests/test_conventions.py). This is the complete product,
 in a random order of its own: --first and --count cut pieces from it. Failures that the counterpart in
 scikit-learn has under the same setting are allowed (tests/_conventions.py). A setting that fails after 50
-epochs is checked again with 200. The two checks of sparse containers, a quarter of the time, are made once
-for each estimator, solver and optimizer.
+epochs is checked again with 200. Checks of containers, dtypes and shapes, half of the time, are made once for
+each estimator, solver, optimizer and early_stopping: what they look at comes before penalty, coordinates and
+averages.
 """
 
 import _bench  # isort: skip
@@ -18,7 +19,27 @@ import numpy as np
 from _conventions import allowed, complete, estimator_of, name_of
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-CONTAINERS = {"check_estimator_sparse_matrix", "check_estimator_sparse_array"}
+INPUT = {
+    "check_estimator_sparse_matrix",
+    "check_estimator_sparse_array",
+    "check_estimator_sparse_tag",
+    "check_estimators_dtypes",
+    "check_classifier_data_not_an_array",
+    "check_regressor_data_not_an_array",
+    "check_dtype_object",
+    "check_estimators_nan_inf",
+    "check_f_contiguous_array_estimator",
+    "check_readonly_memmap_input",
+    "check_sample_weights_pandas_series",
+    "check_sample_weights_not_an_array",
+    "check_sample_weights_list",
+    "check_sample_weights_shape",
+    "check_positive_only_tag_during_fit",
+    "check_n_features_in",
+    "check_n_features_in_after_fitting",
+    "check_fit2d_predict1d",
+    "check_set_params",
+}
 
 
 def failures(setting, max_iter, skipped):
@@ -42,8 +63,8 @@ def faults_of(settings, first):
     for number, setting in enumerate(settings):
         if number % 100 == 0:
             print(f"setting {first + number}", file=sys.stderr, flush=True)
-        group = setting["kind"], setting["solver"], setting["optimizer"]
-        skipped = CONTAINERS if group in met else set()
+        group = tuple(setting[name] for name in ("kind", "solver", "optimizer", "early_stopping"))
+        skipped = INPUT if group in met else set()
         met.add(group)
         found = failures(setting, 50, skipped) and failures(setting, 200, skipped)
         for check, error in found.items():

@@ -116,8 +116,8 @@ def check_largest(X) -> None:
     if value > min(of_row, of_all) ** 0.5:
         raise ValueError(
             f"X is too large: the squares of its values overflow {X.dtype}. The largest absolute value is "
-            f"{value:.3g}, in column {column}. Scale the features first (MinMaxScaler), or leave out the rows "
-            f"that hold such values."
+            f"{value:.3g}, in column {column}. Scale the features first (MinMaxScaler), or leave out "
+            f"the rows that hold such values."
         )
 
 
