@@ -12,6 +12,7 @@ from ._moments import Moments, on_grid
 from ._options import Objective, Options
 from ._problem import Problem
 from ._targets import OutputUnits, Targets
+from ._validation import check_largest
 
 __all__ = [
     "Units",
@@ -103,10 +104,7 @@ class Units:
         if self.moments is not None:
             moments, curvature = self.moments + moments, self.curvature + curvature
         if not np.isfinite(moments.squares).all():
-            raise ValueError(
-                "X is too large: the squares of its values overflow. Divide the features by constants, or "
-                "use a RobustScaler."
-            )
+            check_largest(design.X)
         choice: bool | None = self.standardize
         if choice is None and moments.rows >= _ENOUGH:
             choice = _stream_asks_for_units(moments, objective.fit_intercept)

@@ -161,6 +161,10 @@ class Descent:
         """What restore() takes to go back to here; of a lazy descent, to where its call began."""
         return self.copy() if self.lazy is None else Undo(self.t, self.average_start)
 
+    def state_is_finite(self) -> bool:
+        """Whether parameters and the state of the optimizer are; a stream of sparse rows does not look."""
+        return self.lazy is not None or all(np.isfinite(part).all() for part in (self.theta, *self.slots))
+
     def is_finite(self) -> bool:
         """Whether all parameters are finite; of a stream those that its rows touch."""
         if self.lazy is not None:

@@ -140,14 +140,6 @@ class Design:
         total = self.n if weight is None else weight.sum(dtype=float)
         return self._sum_of_squares(weight) / total
 
-    def largest(self) -> float:
-        """The largest absolute value in X."""
-        return float(max((abs(rows).max(initial=0.0) for rows in self._values()), default=0.0))
-
-    def _values(self) -> Iterator[np.ndarray]:
-        """The values of X that are not zero, or all, in blocks."""
-        return (rows for _, rows in self.blocks(4096))
-
     _moments_in = staticmethod(dense_moments)
 
     def _rows(self, index):
@@ -185,9 +177,6 @@ class CsrDesign(Design):
 
     def core_rows(self):
         return self.X.data, self.X.indices, self.X.indptr, self.d
-
-    def _values(self):
-        yield self._rows(slice(None)).data
 
     def _dense(self, rows):
         return rows.toarray()

@@ -19,6 +19,7 @@ _STEPS = (1.0, 0.5, 0.25, 0.1)  # lengths of the step that are tried
 _MORE_STEPS = 16  # of Newton's method, where one does not tell
 
 
+@np.errstate(all="ignore")
 def convergence_warnings(fit: Fit, record: Record, loss: float) -> list[str]:
     """Texts of the ConvergenceWarnings that are due; `loss` is the objective at the end."""
     problem, stopping = fit.problem, fit.options.stopping

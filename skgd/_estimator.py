@@ -26,7 +26,7 @@ from ._options import Options, loss_of, options_of
 from ._problem import Problem
 from ._targets import Targets, Task
 from ._training import Fit, Record, Watcher, train
-from ._validation import LateCheck, check_design, check_rows, check_weights, door_of, rows_of, schema_of
+from ._validation import RowsCheck, check_design, check_rows, check_weights, door_of, rows_of, schema_of
 from .losses import Loss, loss_from_spec, loss_spec
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
@@ -189,7 +189,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         given, kept, held_out, door = X, None, None, door_of(self)
         regression = self._task == "regression"
         X, y = check_design(door, X, y, reset=True, y_numeric=regression, finite=not late)
-        check = LateCheck(door, X, late)
+        check = RowsCheck(door, X, late)
         weight = check_weights(sample_weight, X)
         task = self._task_of(y)
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
@@ -199,7 +199,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             held_out = (*check_rows(X_val, y_val, door), None)
             task.check_held_out(held_out[1])
         elif options.stopping.early_stopping:
-            kept, held_out = split_rows(options, task, X, y, weight)
+            kept, held_out = split_rows(options, task, X, y, targets.weight)
             targets = targets.rows(kept)
             check.now_for(held_out[0])
             shown = (given, X, y, weight, kept)

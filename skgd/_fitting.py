@@ -18,7 +18,7 @@ from ._problem import Problem
 from ._rate_choice import choose_rates
 from ._targets import Targets, Task
 from ._training import Fit, Record
-from ._validation import LateCheck
+from ._validation import RowsCheck, check_largest
 from .optimizers import Optimizer
 
 __all__ = ["TrainingRows", "begin_fit", "end_fit", "initial_descent", "split_rows"]
@@ -33,7 +33,7 @@ class TrainingRows(NamedTuple):
     held_out: tuple | None  # (X, y, weight) of the validation set
     schema: dict  # n_features_in_ and, where X has them, feature_names_in_
     shown: tuple  # (X as given, X, y, weight, kept), for callbacks
-    check: LateCheck  # that X is finite, where it is not checked yet
+    check: RowsCheck  # of X, where something shows that it is needed
 
 
 def split_rows(options: Options, task: Task, X, y, weight):
@@ -68,10 +68,12 @@ def begin_fit(
     previous: Descent | None = None,  # to continue, in the coordinates of X
     start: Callable[[Problem, np.ndarray], None] | None = None,  # fills theta, for X, with where to start
     stream: bool = False,
-    check: LateCheck | None = None,  # that X is finite
+    check: RowsCheck | None = None,  # of X
 ) -> Fit:
     """Problem, descent and rates of a fit to these rows."""
     problem = Problem(design, targets, options.objective)
+    if problem.network is not None and design.standard is None:
+        check_largest(design.X)  # of a perceptron no update has to show it
     _check_squares(options.optimizer, targets)
     optimizer = _in_small_units(options.optimizer, targets)
     options = options if optimizer is options.optimizer else replace(options, optimizer=optimizer)

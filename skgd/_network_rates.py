@@ -26,6 +26,10 @@ class PerceptronRates(AutoRates):
         self.first = descent.t
         self.at_lowest = descent.parameters.copy()
 
+    def _limit(self):
+        """Above the start, which predicts about the best constant, units die of too long steps."""
+        return super()._limit() if self.stream else min(super()._limit(), 1.02 * self.reference)
+
     def __call__(self, t, count):
         rates = super().__call__(t, count)
         if self.updates is not None:

@@ -14,6 +14,7 @@ from ._network import Network, blocks
 from ._options import Objective
 from ._penalty import NoPenalty, Penalty
 from ._targets import OutputUnits, Targets, padded_columns
+from ._validation import largest_value
 from .losses import SquaredError
 
 __all__ = [
@@ -256,6 +257,14 @@ class Problem:
         if _REMEMBERED * theta.size <= self.n:  # else comparing costs about what a pass over X does
             self._values.append((theta.copy(), value))
         return value
+
+    def overflow(self) -> ValueError:
+        """The error of an objective, or of gradients, that overflow."""
+        y, (X, _) = np.max(np.abs(self.targets.y), initial=0.0), largest_value(self.design.X)
+        return ValueError(
+            f"The objective or its gradient overflows {self.dtype}: the largest absolute values are "
+            f"{y:.3g} in y and {X:.3g} in X. Divide them by constants before fitting."
+        )
 
     def loss_gradient(self, theta: np.ndarray, threads: int = 1) -> np.ndarray:
         """Gradient of the weighted mean loss, without the penalty."""

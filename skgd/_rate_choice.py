@@ -138,11 +138,7 @@ def _divergence_error(problem: Problem, descent: Descent, options: Options) -> C
 
     def exploded(rate):
         if options.learning_rate is None or not np.isfinite(problem.value(problem.zeros())):
-            y, X = np.max(np.abs(problem.targets.y), initial=0.0), problem.design.largest()
-            return ValueError(
-                f"The objective or its gradient overflows {problem.dtype}: the largest absolute values are "
-                f"{y:.3g} in y and {X:.3g} in X. Divide them by constants before fitting."
-            )
+            return problem.overflow()
         if start is not None:
             descent.theta[:] = start
         stable = largest_stable(problem, descent, options.rows_per_update(problem.n))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._problem import Problem
+from ._validation import check_largest
 
 _FEW = 128  # features up to which X'X is formed
 _CHUNK = 4096  # rows of a product with X at a time
@@ -56,7 +57,7 @@ class Scale:
 
     def largest_stable(self, batch_size: int) -> float:
         """2 / (c [(1 - 1/b) lambda_max + R2 / b] + alpha); all rows (b = n) meet lambda_max alone."""
-        b = np.inf if batch_size >= self.n else float(batch_size)
+        b = np.inf if batch_size >= max(self.n, 2) else float(batch_size)  # one row alone: R2 is lambda_max
         data = self.curvature * ((1 - 1 / b) * self.largest + self.row / b)
         return 2.0 / max(data + self.penalty, np.finfo(float).tiny)
 
@@ -177,10 +178,7 @@ def scale_of(problem: Problem, batch_size: int, threads: int = 1, few_passes: bo
     """The Scale of a problem for updates of `batch_size` rows; `few_passes`: in three passes over X."""
     first, second, longest = problem.core.row_moments()
     if not np.isfinite(first):
-        raise ValueError(
-            "X is too large: the squares of its values overflow. Divide the features by constants, or use "
-            "StandardScaler."
-        )
+        check_largest(problem.design.X)
     row = second / first if first > 0 else 0.0
     row = min(row, longest)  # which bounds it, where the fourth powers overflow
     largest, smallest = 0.0, np.nan

@@ -12,7 +12,7 @@ from ._design import design_of
 from ._fitting import begin_fit
 from ._options import Options, options_of
 from ._training import Fit, Record, train
-from ._validation import check_design, check_weights, door_of, schema_of
+from ._validation import RowsCheck, check_design, check_weights, door_of, schema_of
 
 __all__ = ["Streaming"]
 
@@ -37,29 +37,32 @@ class Streaming:
         previous = None if first else Descent(**self._descent)
         known = self._known_units(options)
         design = design_of(X)
-        units = known.after(design, targets, options.objective)
-        if previous is not None and units.standardize and known.standardize is None:
-            previous = previous.copy()
-            previous.forget_units()
-        design, targets = self._in_units(units, options, design, targets)
-        fit = begin_fit(options, design, targets, previous, stream=True)
-        fit.descent.open(fit.problem)
-        try:
-            record = train(fit)
-            kept = (name for name in vars(self) if name.endswith("_") and name != self._fitted)
-            self._become(
-                {
-                    **{name: vars(self)[name] for name in kept},
-                    **(schema_of(door) if first else {}),
-                    **self._state_of(fit, task),
-                    **self._streamed(fit, record),
-                    "_units": units.state(),
-                }
-            )
-        except BaseException:
-            fit.descent.undo()
-            raise
-        fit.descent.close()
+        check = RowsCheck(door, X, due=False)
+        with check:
+            units = known.after(design, targets, options.objective)
+            if previous is not None and units.standardize and known.standardize is None:
+                previous = previous.copy()
+                previous.forget_units()
+            design, targets = self._in_units(units, options, design, targets)
+            fit = begin_fit(options, design, targets, previous, stream=True, check=check)
+            fit.descent.open(fit.problem)
+            try:
+                record = train(fit)
+                fit.check_rows(1)
+                kept = (name for name in vars(self) if name.endswith("_") and name != self._fitted)
+                self._become(
+                    {
+                        **{name: vars(self)[name] for name in kept},
+                        **(schema_of(door) if first else {}),
+                        **self._state_of(fit, task),
+                        **self._streamed(fit, record),
+                        "_units": units.state(),
+                    }
+                )
+            except BaseException:
+                fit.descent.undo()
+                raise
+            fit.descent.close()
         if record.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return self

@@ -99,7 +99,7 @@ def _grid(options: Options, problem: Problem, count=40) -> np.ndarray:
 
 def _fits_columns(options: Options, problem: Problem) -> bool:
     """Whether columns of one linear model are the models of the rates: nothing may tie columns together."""
-    coupled = problem.targets.codes and problem.targets.columns > 1 and problem.loss.name == "log_loss"
+    coupled = problem.targets.codes and problem.targets.columns > 1 and problem.loss._ties_classes
     in_python = callable(problem.loss._core_spec(problem.targets.columns, problem.targets.codes))
     reacts = getattr(schedule_for(options, problem.n, 1.0), "reacting", None) is not None
     return not (problem.network or coupled or in_python or reacts or options.optimizer.restarts)

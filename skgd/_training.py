@@ -40,12 +40,15 @@ class Fit:
     descent: Descent
     rates: Rates
     stream: bool = False  # partial_fit: one pass over some rows of many
-    check: Callable[[], None] | None = None  # that X is finite, where it is not checked yet
+    check: Callable[[], None] | None = None  # of X, where something shows that it is needed
 
     def check_rows(self, epochs: float) -> None:
-        """Check X where the parameters, after so many epochs, cannot vouch for it."""
-        if self.check is not None and (epochs < 1 or not np.isfinite(self.descent.theta).all()):
+        """Check X where parameters and optimizer state, after so many epochs, cannot vouch for it."""
+        finite = self.descent.state_is_finite()
+        if self.check is not None and (epochs < 1 or not finite):
             self.check()
+        if not finite and np.isfinite(self.descent.theta).all():
+            raise self.problem.overflow()
 
     def copy(self) -> Fit:
         """One to end here, while this one goes on."""

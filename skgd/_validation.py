@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -18,15 +17,17 @@ except ImportError:  # scikit-learn < 1.7
     from sklearn.utils._estimator_html_repr import _VisualBlock as VisualBlock
 
 __all__ = [
-    "LateCheck",
+    "RowsCheck",
     "VisualBlock",
     "check_design",
+    "check_largest",
     "check_matrix",
     "check_rows",
     "check_weights",
     "class_weights",
     "dense",
     "door_of",
+    "largest_value",
     "refuse_sparse",
     "rows_of",
     "schema_of",
@@ -55,9 +56,10 @@ def check_design(
         "ensure_all_finite": not (_is_core_array(X) and (not finite or core.all_finite(X))),
     }
     try:
-        if isinstance(y, str):
-            return _canonical(validate_data(estimator, X, **options))
-        X, y = validate_data(estimator, X, y, multi_output=multi_output, y_numeric=y_numeric, **options)
+        with np.errstate(over="ignore", invalid="ignore"):  # sums that tell whether X is finite
+            if isinstance(y, str):
+                return _canonical(validate_data(estimator, X, **options))
+            X, y = validate_data(estimator, X, y, multi_output=multi_output, y_numeric=y_numeric, **options)
     except ValueError as error:
         columns = _text_columns(X)
         if "could not convert" not in str(error) or not columns:
@@ -69,40 +71,68 @@ def check_design(
     return _canonical(X), y
 
 
-class LateCheck:
-    """The check that X is finite, made once something shows that it may not be.
+class RowsCheck:
+    """The checks of X that are made once something shows that they are needed.
 
-    0 * inf and 0 * nan are nan, so what is not finite in a row reaches the parameters with the first update
-    that sees the row, and the sums of the rows' squares before it. A fit therefore needs no reading of X for
-    this check alone. As a context, it is made where something raises: the error is then scikit-learn's own.
+    Whether X is finite, where that is still ``due``: 0 * inf and 0 * nan are nan, so what is not finite in a
+    row reaches the parameters with the first update that sees the row, and the sums of the rows' squares
+    before it. A fit therefore needs no reading of X for this check alone. And whether the squares of X
+    overflow. As a context, both are made where something raises: these errors name the cause.
     """
 
     def __init__(self, door, X, due: bool):
         self.door, self.X, self.due = door, X, due and _is_core_array(X)
 
     def __call__(self) -> None:
-        """Raise scikit-learn's error if X is not finite."""
+        """Raise scikit-learn's error if X is not finite, and an error if its squares overflow."""
         if self.due and not core.all_finite(self.X):
             check_design(self.door, self.X, reset=False)
         self.due = False
+        check_largest(self.X)
 
     def now_for(self, rows) -> None:
-        """Make it now if these rows, which no update sees, are not finite."""
+        """Make them now if these rows, which no update sees, are not finite."""
         if self.due and not core.all_finite(rows):
             self()
 
     def __enter__(self):
-        self.settings = np.errstate(all="ignore") if self.due else nullcontext()
+        self.settings = np.errstate(all="ignore")
         self.settings.__enter__()
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
         self.settings.__exit__(None, None, None)
-        if isinstance(error, Exception) and self.due:
+        if isinstance(error, Exception):
             try:
                 self()
             except ValueError as found:
                 raise found from None
+
+
+def check_largest(X) -> None:
+    """Raise where the squares of X overflow, in its precision or in sums over all rows."""
+    (n, d), (value, column) = X.shape, largest_value(X)
+    of_row, of_all = float(np.finfo(X.dtype).max) / max(1, d), float(np.finfo(float).max) / max(1, n * d)
+    if value > min(of_row, of_all) ** 0.5:
+        raise ValueError(
+            f"X is too large: the squares of its values overflow {X.dtype}. The largest absolute value is "
+            f"{value:.3g}, in column {column}. Scale the features first (MinMaxScaler), or leave out "
+            f"the rows that hold such values."
+        )
+
+
+def largest_value(X) -> tuple[float, int]:
+    """The largest absolute value in X, dense or CSR, and its column."""
+    if sparse.issparse(X):
+        if not X.nnz:
+            return 0.0, 0
+        at = np.argmax(np.abs(X.data))
+        return float(abs(X.data[at])), int(X.indices[at])
+    if not X.size:
+        return 0.0, 0
+    largest = np.maximum(X.max(axis=0), -X.min(axis=0))
+    column = int(np.argmax(largest))
+    return float(largest[column]), column
 
 
 def _text_columns(X) -> list[str]:
@@ -172,12 +202,14 @@ def _is_core_array(X) -> bool:
 def _canonical(X):
     if not sparse.issparse(X):
         return X if X.flags.c_contiguous else np.ascontiguousarray(X)
+    wide = np.promote_types(X.indptr.dtype, X.indices.dtype)
+    indices, indptr = (np.ascontiguousarray(part, dtype=wide) for part in (X.indices, X.indptr))
+    core.check_csr(indices, indptr, len(X.data), X.shape[1])
+    if X.indptr.dtype != X.indices.dtype:
+        X = type(X)((X.data, indices, indptr), shape=X.shape)
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
-    if X.indptr.dtype != X.indices.dtype:
-        wide = np.promote_types(X.indptr.dtype, X.indices.dtype)
-        X = type(X)((X.data, X.indices.astype(wide), X.indptr.astype(wide)), shape=X.shape)
     return X
 
 

@@ -114,14 +114,14 @@ class LinearModel(GradientDescent):
             The fitted estimator.
         """
         check_is_fitted(self, self._fitted)
-        if sparse.issparse(self.coef_):
+        if not isinstance(self.coef_, np.ndarray):
             coef = self.coef_.toarray()
             self.coef_ = coef.ravel() if self._fitted_task().coef_is_flat else coef
         return self
 
     def _raw_scores(self, X):
         check_is_fitted(self, self._fitted)
-        checked = check_design(self, X, reset=False, finite=sparse.issparse(self.coef_))
+        checked = check_design(self, X, reset=False, finite=not isinstance(self.coef_, np.ndarray))
         raw, finite = self._scored(checked)
         if not finite:  # 0 * inf and 0 * nan are nan: what is not finite in X reaches the scores
             check_design(self, X, reset=False)
@@ -134,7 +134,8 @@ class LinearModel(GradientDescent):
     def _scored(self, X):
         """Raw scores (n, K) for validated X, and whether all are finite."""
         coef = self.coef_.reshape(-1, X.shape[1])
-        if sparse.issparse(X) or sparse.issparse(coef) or not coef.dtype == self.intercept_.dtype == X.dtype:
+        dense = isinstance(X, np.ndarray) and isinstance(coef, np.ndarray)
+        if not (dense and coef.dtype == self.intercept_.dtype == X.dtype):
             raw = safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
             return raw, raw.dtype not in (np.float32, np.float64) or core.all_finite(
                 np.ascontiguousarray(raw)
@@ -266,7 +267,8 @@ class GDClassifier(Classification, LinearModel):
         "perceptron", or an object from :mod:`skgd.losses`.
     {parameters}
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with the sample weights.
+        Weights of the classes, multiplied with the sample weights, also in the scores of rows that
+        ``early_stopping`` holds out.
 
     Attributes
     ----------

@@ -72,6 +72,7 @@ class Loss(BaseEstimator):
     bounded_slope = False
     has_probabilities = False
     log_link = False
+    _ties_classes = False  # whether the slopes of several classes depend on each other
     _ranges: dict[str, tuple] = {}  # of parameters: least, most, and whether the least is allowed
     least_at_zero = False  # the objective is lowest at zero parameters
 
@@ -198,16 +199,26 @@ def _spread(y, weight):
     return float(np.average(deviation, weights=weight)) or 1.0
 
 
-def _median(y, weight):
-    """Median of each column: of all that split the weights into halves, the middle."""
-    if weight is None:
-        return np.median(y, axis=0)
+def _quantile(y, weight, share=0.5):
+    """Quantile of each column of y (n, K): of all that split the weights so, the middle."""
+    weight = np.ones(len(y)) if weight is None else weight
     order = np.argsort(y, axis=0)
     below = np.cumsum(weight[order], axis=0, dtype=float)
-    bounds = below[-1] / 2 * np.array([[1 - 1e-9], [1 + 1e-9]])  # half, but for rounding
+    bounds = share * below[-1] * np.array([[1 - 1e-9], [1 + 1e-9]])  # but for rounding
     places = [np.minimum((below <= bound).sum(axis=0), len(y) - 1) for bound in bounds]
     low, high = (np.take_along_axis(y, order[place, range(y.shape[1])][None], axis=0)[0] for place in places)
     return (low + high) / 2
+
+
+def _median(y, weight):
+    """Median of each column of y (n, K)."""
+    return np.median(y, axis=0) if weight is None else _quantile(y, weight)
+
+
+def _centre(y, weight, curvature):
+    """The mean, or the median where most residuals lie on the straight parts of a loss."""
+    y = y.reshape(len(y), -1)
+    return np.average(y, axis=0, weights=weight) if curvature == 1 else _median(y, weight)
 
 
 class SquaredError(Loss):
@@ -237,6 +248,9 @@ class Huber(Loss):
 
     def _curvature(self, y, weight):
         return min(1.0, self.epsilon / _spread(y, weight))
+
+    def _constant(self, y, weight):
+        return _centre(y, weight, self._curvature(y, weight))
 
 
 class AbsoluteError(Loss):
@@ -275,6 +289,9 @@ class Quantile(Loss):
     def _curvature(self, y, weight):
         return max(self.quantile, 1 - self.quantile) / _spread(y, weight)
 
+    def _constant(self, y, weight):
+        return _quantile(y.reshape(len(y), -1), weight, self.quantile)
+
 
 class LogCosh(Loss):
     r"""Log-cosh loss, :math:`\log\cosh(z - y)`: quadratic for small residuals, linear for large ones."""
@@ -284,6 +301,9 @@ class LogCosh(Loss):
 
     def _curvature(self, y, weight):
         return min(1.0, 1.0 / _spread(y, weight))
+
+    def _constant(self, y, weight):
+        return _centre(y, weight, self._curvature(y, weight))
 
 
 class EpsilonInsensitive(Loss):
@@ -305,6 +325,9 @@ class EpsilonInsensitive(Loss):
 
     def _curvature(self, y, weight):
         return 1.0 / _spread(y, weight)
+
+    def _constant(self, y, weight):
+        return _median(y.reshape(len(y), -1), weight)
 
 
 class SquaredEpsilonInsensitive(Loss):
@@ -410,6 +433,7 @@ class LogLoss(_ClassificationLoss):
     name = "log_loss"
     bounded_slope = True
     has_probabilities = True
+    _ties_classes = True
 
     def _struct(self, n_columns, codes):
         return ("softmax" if codes and n_columns > 1 else "log_loss"), 0.0

@@ -3,6 +3,7 @@
 import _reference as reference
 import numpy as np
 import pytest
+from _data import csr, pairs
 from scipy import sparse
 from scipy.special import expit
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_blobs
@@ -108,6 +109,17 @@ def test_rates_do_not_fall_for_ever_where_the_last_iterate_is_worse_than_the_mea
     model.fit(X[:50], y[:50])
     assert model.loss_ < 0.1
     assert model.history_["learning_rate"].min() > 1e-3 * model.history_["learning_rate"].max()
+
+
+@pytest.mark.parametrize("storage", [np.asarray, csr])
+@pytest.mark.parametrize(("optimizer", "solver"), pairs())
+def test_the_rate_of_one_row_is_that_of_its_length(optimizer, solver, storage):
+    """The largest eigenvalue of X'X is the squared length of the row, whatever the solver."""
+    X = np.random.default_rng(0).uniform(size=(1, 10))
+    model = GDRegressor(solver=solver, optimizer=optimizer, penalty=None, standardize=False)
+    assert model.fit(storage(X), [1.0]).predict(X) == pytest.approx([1.0])
+    if optimizer == "plain":
+        assert model.learning_rate_ == pytest.approx(1 / (1 + np.sum(X**2)), rel=1e-6)
 
 
 def test_no_slope_is_no_infinite_rate():

@@ -10,7 +10,6 @@ from _conventions import (
     failures,
     name_of,
     parts_of,
-    to_be_mended,
 )
 
 SETTINGS = cover()
@@ -19,11 +18,7 @@ SETTINGS = cover()
 @pytest.mark.parametrize("setting", SETTINGS, ids=name_of)
 def test_conventions_of_scikit_learn(setting):
     found, may_fail = failures(estimator_of(setting)), allowed(setting)
-    found = {check: error for check, error in found.items() if check not in may_fail}
-    known = to_be_mended(setting)
-    assert not {check: error for check, error in found.items() if check not in known}
-    if found:
-        pytest.xfail("bug: " + "; ".join(sorted({known[check] for check in found})))
+    assert not {check: error for check, error in found.items() if check not in may_fail}
 
 
 def test_the_settings_cover_what_is_possible():

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from _data import SOLVERS, csr, estimator, make
+from _data import KINDS, SOLVERS, csr, estimator, make
 from scipy import sparse
 
 import skgd
@@ -69,12 +69,22 @@ def test_fit_refuses_csr_indices_out_of_range(solver, index):
         estimator(solver=solver, learning_rate=0.01).fit(X, y)
 
 
-def test_a_perceptron_refuses_to_predict_csr_indices_out_of_range():
-    X, y = make(n=40)
-    model = skgd.GDMLPRegressor(max_iter=2, tol=None, learning_rate=0.01).fit(csr(X), y)
-    broken = csr(X)
-    broken.indices[0] = 5
-    with pytest.raises(ValueError, match="indices"):
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("kind", KINDS)
+def test_predictions_refuse_csr_indices_out_of_range(kind, index):
+    X, y = make("log_loss", n=40)
+    model = kind(max_iter=2, tol=None, learning_rate=0.01).fit(csr(X), y)
+    names = ("predict", "decision_function", "predict_proba")
+    methods = [getattr(model, name) for name in names if hasattr(model, name)]
+    for column in (5, 10**6, -1):
+        broken = csr(X, index)
+        broken.indices[0] = column
+        for method in (*methods, lambda X: model.score(X, y)):
+            with pytest.raises(ValueError, match=r"column indices outside of 0 \.\. 4"):
+                method(broken)
+    broken = csr(X, index)
+    broken.indptr[3] += 10**6
+    with pytest.raises(ValueError, match="must never decrease"):
         model.predict(broken)
 
 

@@ -1,10 +1,12 @@
 """Input: data frames, feature names, and clear words about what is wrong."""
 
+import re
 import warnings
 
 import numpy as np
 import pytest
-from _data import SOLVERS, csr, make, theta
+from _data import KINDS, SOLVERS, csr, make, theta
+from scipy import sparse
 
 from skgd import GDClassifier, GDRegressor, losses, optimizers, schedules
 
@@ -210,6 +212,48 @@ def test_one_row_and_one_feature(kind, solver):
 def test_features_of_enormous_size_raise_nothing_internal(solver):
     X, y = np.random.default_rng(0).standard_normal((50, 3)) * 1e100, np.arange(50.0)
     assert np.isfinite(GDRegressor(solver=solver, max_iter=3).fit(X, y).coef_).all()
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("rate", ["auto", 1e-3])
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [1e160, 1e300, 1e308])
+def test_features_whose_squares_overflow_are_an_error(size, kind, solver, rate):
+    X, y = np.random.default_rng(0).uniform(-1, 1, (50, 3)), np.arange(50) % 2
+    X[:, 1] *= size
+    X[7, 1] = -size
+    model = kind(solver=solver, learning_rate=rate, max_iter=20)
+    classes = {} if model._task == "regression" else {"classes": [0, 1]}
+    for storage in (np.asarray, sparse.csr_array):
+        largest = re.escape(f"overflow float64. The largest absolute value is {size:.3g}, in column 1. Scale")
+        with pytest.raises(ValueError, match=f"X is too large: .*{largest}"):
+            model.fit(storage(X), y)
+        if solver != "batch" and rate == "auto":
+            with pytest.raises(ValueError, match="X is too large"):
+                model.partial_fit(storage(X), y, **classes)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [1e20, 1e38])
+def test_single_precision_serves_features_whose_squares_overflow_it_in_other_units_only(size, kind, solver):
+    X, y = np.random.default_rng(0).uniform(-1, 1, (50, 3)), np.arange(50) % 2
+    X[:, 1] *= size
+    single = X.astype(np.float32)
+    params = {"solver": solver, "max_iter": 20, "tol": None, "random_state": 0}
+    with pytest.raises(ValueError, match=r"X is too large: .* overflow float32"):
+        kind(standardize=False, **params).fit(single, y)
+    expected = kind(**params).fit(X, y).loss_
+    assert kind(**params).fit(single, y).loss_ == pytest.approx(expected, rel=1e-3)
+
+
+def test_gradients_that_overflow_the_state_of_a_rule_are_an_error():
+    X, y = make()
+    model = GDRegressor(optimizer="adam", learning_rate=0.1, solver="batch", standardize=False, max_iter=2)
+    with pytest.raises(ValueError, match=r"overflows float64: the largest absolute values are .* in y"):
+        model.fit(X * 1e100, y * 1e75)
 
 
 # ---------------------------------------------------------------- what to write instead

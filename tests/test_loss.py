@@ -230,3 +230,28 @@ def test_an_error_in_a_written_loss_reaches_the_user(solver):
     X, y = make()
     with pytest.raises(ZeroDivisionError, match="my own mistake"):
         estimator(solver=solver, learning_rate=0.05).set_params(loss=Broken()).fit(X, y)
+
+
+# ---------------------------------------------------------------- where fits start
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("scale", [1e-2, 1.0, 50.0])
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        *(("quantile", {"quantile": share}) for share in (0.2, 0.5, 0.9)),
+        *((name, {}) for name in ("absolute_error", "huber", "log_cosh", "squared_error")),
+    ],
+)
+def test_fits_start_at_about_the_best_constant(name, params, scale, weighted):
+    rng = np.random.default_rng(0)
+    y = scale * (rng.standard_t(2, size=101) + 2)  # heavy tails
+    weight = rng.integers(0, 4, 101).astype(float) if weighted else None
+    loss = losses.LOSSES[name](**params)
+
+    def objective(constant):
+        return np.average(loss.value_and_slope(y, np.full((101, 1), constant))[0], weights=weight)
+
+    best = min(map(objective, np.linspace(*np.quantile(y, [0.01, 0.99]), 2001)))
+    assert objective(float(loss._constant(y, weight)[0])) < 1.01 * best

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from _data import SOLVERS, covering, csr, make, pairs, thin
 from scipy import sparse
+from sklearn.datasets import make_blobs
 
 from skgd import GDClassifier, GDMLPClassifier, GDMLPRegressor, GDRegressor, losses
 
@@ -463,3 +464,12 @@ def test_an_automatic_fit_ends_where_it_was_lowest(optimizer):
     X, y = make(n=200, seed=3)
     model = mlp(learning_rate="auto", optimizer=optimizer, max_iter=60, tol=1e-6, average="auto").fit(X, y)
     assert model.loss_ <= model.loss_curve_.min()
+
+
+@pytest.mark.parametrize("optimizer", ["plain", "momentum"])
+def test_an_automatic_rate_under_which_units_die_is_lowered(optimizer):
+    X, y = make_blobs(300, random_state=0)
+    params = {"solver": "sgd", "optimizer": optimizer, "hidden_layer_sizes": (5,), "random_state": 2}
+    model = GDMLPClassifier(**params).fit(X, y)
+    assert model.history_["learning_rate"][-1] < 0.51 * model.history_["learning_rate"][0]
+    assert model.loss_ < np.log(3) / 2

@@ -78,6 +78,7 @@ int64_t check_rows(int64_t n) {
 
 // One pass over the index arrays of a CSR matrix: what it lets through is never read or written out of bounds.
 template <class I> void check_csr(const I* indices, const I* indptr, int64_t n, int64_t stored, int64_t d) {
+  if (n < 0) refuse("The index pointer (indptr) of the CSR matrix X must have one element more than X has rows.");
   if (indptr[0] != 0) refuse("The index pointer (indptr) of the CSR matrix X must start with 0.");
   bool falls = false;
   for (int64_t i = 0; i < n; ++i) falls |= indptr[i + 1] < indptr[i];
@@ -156,7 +157,6 @@ template <class T> struct BoundProblem {
     auto indices = keep<Vector<const I>>(parts[1]);
     auto indptr = keep<Vector<const I>>(parts[2]);
     const int64_t n = int64_t(indptr.shape(0)) - 1, d = nb::cast<int64_t>(parts[3]);
-    if (n < 0) refuse("The index pointer (indptr) of the CSR matrix X must have one element more than X has rows.");
     check_csr(indices.data(), indptr.data(), n, int64_t(std::min(data.shape(0), indices.shape(0))), d);
     return {data.data(), indices.data(), indptr.data(), n, d};
   }
@@ -570,12 +570,25 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
 
 }  // namespace
 
+template <class I> void bind_check_csr(nb::module_& m) {
+  m.def(
+      "check_csr",
+      [](Vector<const I> indices, Vector<const I> indptr, int64_t stored, int64_t d) {
+        stored = std::min(stored, int64_t(indices.size()));
+        check_csr(indices.data(), indptr.data(), int64_t(indptr.size()) - 1, stored, d);
+      },
+      "indices"_a.noconvert(), "indptr"_a.noconvert(), "stored"_a, "d"_a,
+      "Refuse index arrays of a CSR matrix that point outside of it.");
+}
+
 NB_MODULE(SKGD_MODULE, m) {
   m.doc() = "Compiled core of skgd.";
   m.attr("losses") = ByName<Loss>::names();
   m.attr("penalties") = ByName<PenaltyKind>::names();
   m.attr("optimizers") = ByName<Optimizer>::names();
   m.attr("activations") = ByName<Activation>::names();
+  bind_check_csr<int32_t>(m);
+  bind_check_csr<int64_t>(m);
   bind_stream<float>(m, "Stream32");
   bind_stream<double>(m, "Stream64");
   bind<float>(m, "Problem32", "Descent32");
