@@ -15,9 +15,9 @@ from ._options import Options
 from ._penalty import Penalty
 from ._quadratic import CentredMoments
 
-__all__ = ["MOST_FEATURES", "Minimum", "Path", "goes_by_path", "minima_of", "minimisers"]
+__all__ = ["Minimum", "Path", "goes_by_path", "minima_of", "minimisers"]
 
-MOST_FEATURES = 2000
+_MOST_FEATURES = 2000
 _TOLERANCE = 1e-9  # of coordinate descent, in standard deviations of y
 _ALIKE = 1e3  # largest over smallest size of the features, up to which one eigendecomposition serves
 _FEW = 8  # alphas up to which a Cholesky factor for each costs less
@@ -28,7 +28,7 @@ def goes_by_path(options: Options, design: Design) -> bool:
     return (
         options.objective.loss._quadratic
         and options.learning_rate is None
-        and design.d <= MOST_FEATURES
+        and design.d <= _MOST_FEATURES
         and options.stopping.waits
         and not options.stopping.early_stopping
         and not options.optimizer.decays

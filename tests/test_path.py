@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from _data import csr
 from sklearn.datasets import make_regression
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LassoCV, LinearRegression, Ridge, RidgeCV, enet_path
 from sklearn.model_selection import KFold, RepeatedKFold, ShuffleSplit, TimeSeriesSplit
 
@@ -369,4 +368,3 @@ def test_the_model_is_an_ordinary_fit():
     assert found.stop_reason_ == "tol" and found.n_iter_ == alone.n_iter_
     peer = Lasso(found.alpha_, tol=1e-12).fit(X, y)
     np.testing.assert_allclose(found.coef_, peer.coef_, atol=1e-2)
-    assert ConvergenceWarning
