@@ -120,17 +120,23 @@ def _lasso(moments: CentredMoments, strengths: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _ridge(moments: CentredMoments, l2: np.ndarray) -> np.ndarray:
-    """Weights (m, K, d) for strengths (m,) of the l2 norm; of least norm where they are not unique."""
+    """Weights (m, K, d) for strengths (m,) of the l2 norm."""
+    found = np.empty((len(l2), *moments.products.T.shape))
     variances = np.diag(moments.gram)
     sizes = np.sqrt(variances[variances > 0])
-    if len(l2) > _FEW and sizes.max(initial=0) <= _ALIKE * sizes.min(initial=np.inf):
-        return _by_spectrum(moments.gram, moments.products, l2)
-    return np.array([_by_cholesky(moments, strength) for strength in l2.tolist()]).reshape(
-        len(l2), *moments.products.T.shape
-    )
+    alike = sizes.max(initial=0) <= _ALIKE * sizes.min(initial=np.inf)
+    if np.any(l2 == 0):
+        found[l2 == 0] = _least_squares(moments)
+    if np.count_nonzero(l2) > _FEW and alike:
+        found[l2 > 0] = _by_spectrum(moments.gram, moments.products, l2[l2 > 0])
+        return found
+    for k in np.flatnonzero(l2):
+        found[k] = _by_cholesky(moments, float(l2[k]))
+    return found
 
 
 def _by_spectrum(gram: np.ndarray, products: np.ndarray, l2: np.ndarray) -> np.ndarray:
+    """Weights (m, K, d) without the directions in which the features do not vary."""
     values, vectors = np.linalg.eigh(gram)
     there = values > len(values) * np.finfo(float).eps * values[-1]
     vectors, rotated = vectors[:, there], vectors[:, there].T @ products
@@ -138,13 +144,21 @@ def _by_spectrum(gram: np.ndarray, products: np.ndarray, l2: np.ndarray) -> np.n
     return shrunk @ vectors.T
 
 
-def _by_cholesky(moments: CentredMoments, l2: float) -> np.ndarray:
-    """Weights (K, d), from equations in units in which every feature has size one."""
-    size = np.sqrt(np.diag(moments.gram) + l2)
+def _in_units(moments: CentredMoments, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gram matrix and products of features divided by their sizes."""
+    return moments.gram / size / size[:, None], moments.products / size[:, None]
+
+
+def _least_squares(moments: CentredMoments) -> np.ndarray:
+    """Weights (K, d) without a penalty: of least norm in standardised features where they are not unique."""
+    size = np.sqrt(np.diag(moments.gram))
     size[size == 0] = 1.0
-    gram = moments.gram / size / size[:, None]
-    products = moments.products / size[:, None]
-    if l2 == 0:
-        return _by_spectrum(gram, products, np.zeros(1))[0] / size
-    gram[np.diag_indices_from(gram)] += l2 / size**2
+    return _by_spectrum(*_in_units(moments, size), np.zeros(1))[0] / size
+
+
+def _by_cholesky(moments: CentredMoments, l2: float) -> np.ndarray:
+    """Weights (K, d), from equations in units in which the diagonal is one."""
+    size = np.sqrt(np.diag(moments.gram) + l2)
+    gram, products = _in_units(moments, size)
+    gram[np.diag_indices_from(gram)] = 1.0
     return cho_solve(cho_factor(gram, check_finite=False), products, check_finite=False).T / size

@@ -116,7 +116,7 @@ class CentredMoments:
     @property
     def is_finite(self) -> bool:
         """Whether no sum has overflown."""
-        return bool(np.isfinite(self.gram).all() and np.isfinite(self.products).all())
+        return all(np.isfinite(part).all() for part in (self.gram, self.products, self.squares))
 
 
 def _about_the_means(design: Design, targets: Targets) -> np.ndarray:

@@ -153,10 +153,10 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
 
     With ``learning_rates="auto"`` and ``loss="squared_error"`` the search is one over ``alphas``. With up to
     2000 features the model of each alpha and fold is then the exact minimum of the objective, near which
-    the descent of every solver ends. The minima of a fold are found from X'X: by coordinate descent from
-    alpha to alpha where the penalty has an l1 part, by linear equations otherwise. Only the refit on all
-    rows is made by descent. ``tol=None``, ``early_stopping`` and "adamw" ask for models that are no
-    minima; there each candidate is fitted by descent.
+    the descent of every solver ends. The minima of a fold are found from X'X, whatever ``max_iter``: by
+    coordinate descent from alpha to alpha where the penalty has an l1 part, by linear equations
+    otherwise. Only the refit on all rows is made by descent. ``tol=None``, ``early_stopping`` and "adamw"
+    ask for models that are no minima; there each candidate is fitted by descent.
 
     The following are fitted one by one, on ``n_jobs`` threads: more than two classes, several outputs,
     sparse X, ``standardize``, ``early_stopping``, ``average``, losses written in Python, and the
