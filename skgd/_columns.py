@@ -11,7 +11,8 @@ from ._design import Design
 from ._epochs import EpochPlan, Stretch, run_epochs
 from ._options import CoreRule, Options
 from ._penalty import NoPenalty
-from ._problem import Problem, aligned_zeros, second_moments
+from ._problem import Problem, aligned_zeros
+from ._quadratic import sums_of_folds
 from ._rates import Rates
 from ._targets import Targets
 from ._training import LossWindow, PlateauRule
@@ -142,32 +143,11 @@ def goes_by_moments(options: Options, design: Design) -> bool:
     return options.objective.loss._quadratic and all_rows and design.d <= 2000
 
 
-def _part(n: int, *rows) -> bool:
-    """Whether these hold each of n rows once (a splitter may repeat rows)."""
-    return bool((np.bincount(np.concatenate(rows), minlength=n) == 1).all())
-
-
-def moments_of_folds(shared: SharedProblem) -> list[np.ndarray]:
-    """Second moments of the rows that each fold trains on, under weights of mean one: those of all rows less
-    those held out, where these are the rest."""
+def _moments_of_folds(shared: SharedProblem) -> list[np.ndarray]:
+    """Second moments of the rows that each fold trains on, under weights of mean one."""
     n, targets = shared.design.n, shared.targets.with_weight(shared.sample_weight)
-    whole = Problem(shared.design, targets, shared.problems[0].objective)
-
-    complements = [_part(n, *fold) for fold in shared.folds]
-    held_out = [
-        second_moments(whole.part(test)) if rest else None
-        for (_, test), rest in zip(shared.folds, complements, strict=True)
-    ]
-    parts = [held for held in held_out if held is not None]
-    everything = np.zeros(0)
-    if parts:  # each row once, if the folds part them
-        parted = all(complements) and _part(n, *(test for _, test in shared.folds))
-        everything = np.sum(parts, axis=0) if parted else second_moments(whole)
-    found = []
-    for (train, _), held in zip(shared.folds, held_out, strict=True):
-        total = second_moments(whole.part(train)) if held is None else everything - held
-        found.append(total * (n / total[-2, -2]))
-    return found
+    found = sums_of_folds(shared.design, targets, shared.folds)
+    return [sums * (n / sums[-2, -2]) for sums in found]
 
 
 def descend(shared: SharedProblem, candidates: list[CandidateFit], random: np.ndarray) -> None:
@@ -177,7 +157,7 @@ def descend(shared: SharedProblem, candidates: list[CandidateFit], random: np.nd
     for candidate in candidates:
         candidate.begin(options, at_zero[candidate.fold], design.n)
     live = sorted((each for each in candidates if not each.diverged), key=lambda each: each.fold)
-    moments = moments_of_folds(shared) if goes_by_moments(options, design) else []
+    moments = _moments_of_folds(shared) if goes_by_moments(options, design) else []
     with np.errstate(over="ignore", invalid="ignore"):  # of columns that diverge
         if live:
             columns = Columns(shared, live, moments)

@@ -155,17 +155,19 @@ max_grad_norm : float or None, default=None
     Gradients of the loss with a larger norm are clipped to this norm (Pascanu et al. 2013)."""
 
 SEARCH = """\
-learning_rates : int or array-like of floats, default=10
+learning_rates : int, array-like of floats or "auto", default=10
     The rates to try, or their number. A number means rates a factor of two apart, up to the largest
     stable rate of the data (adaptive optimizers: up to twice the rate that "auto" would choose); if all
-    of these diverge, lower rates are tried.
+    of these diverge, lower rates are tried. "auto": the automatic rate in every fit, so that the search
+    is one over ``alphas``.
 alphas : array-like of floats, default=None
     Strengths of the penalty to try; None means ``alpha`` only.
 cv : int, cross-validation generator or iterable, default=None
     Folds, as in scikit-learn: None means five, stratified by class in classification.
 scoring : str, callable or None, default=None
     Name of a scorer or a callable, as in scikit-learn; None means R2 or accuracy. Sample weights are
-    passed to scorers that accept them."""
+    passed to scorers that accept them. "neg_mean_squared_error" chooses as LassoCV does, which can differ
+    from the choice by R2 where the variance of y differs between the folds."""
 
 FOUND = """\
 alpha_ : float

@@ -13,6 +13,7 @@ from ._design import Design, design_of
 from ._network import Network, blocks
 from ._options import Objective
 from ._penalty import NoPenalty, Penalty
+from ._quadratic import sums_of_products
 from ._targets import OutputUnits, Targets, padded_columns
 from ._validation import largest_value
 from .losses import SquaredError
@@ -25,7 +26,6 @@ __all__ = [
     "padded",
     "penalty_problem",
     "scoring_problem",
-    "second_moments",
 ]
 
 _PROBLEMS = {"f": core.Problem32, "d": core.Problem64}
@@ -56,23 +56,6 @@ def padded(coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
     theta = aligned_zeros((coef.shape[1] + 1, padded_columns(K, coef.dtype)), coef.dtype)
     theta[:-1, :K], theta[-1, :K] = coef.T, intercept
     return theta
-
-
-def second_moments(problem: Problem, chunk: int = 4096) -> np.ndarray:
-    """Weighted sum of z z', z = (x, 1) or, for squared error, (x, 1, y); float64."""
-    targets, d = problem.targets, problem.d
-    outputs = targets.columns if problem.loss._quadratic else 0
-    z = np.ones((min(chunk, problem.n), d + 1 + outputs))
-    total = np.zeros((z.shape[1], z.shape[1]))
-    for part, rows in problem.design.dense_blocks(chunk):
-        z = z[: len(rows)]
-        z[:, :d], z[:, d] = rows, 1
-        if outputs:
-            z[:, d + 1 :] = targets.y[part].reshape(len(rows), -1)
-        if targets.weight is not None:
-            z *= np.sqrt(targets.weight[part, None], dtype=float)
-        total += z.T @ z
-    return total
 
 
 def scoring_problem(
@@ -292,7 +275,7 @@ class Problem:
     def _all_moments(self) -> np.ndarray:
         """Those of y too, for squared error."""
         if self._moments is None:
-            self._moments = second_moments(self)
+            self._moments = sums_of_products(self.design, self.targets, self.loss._quadratic)
         return self._moments
 
     def spectrum(self) -> np.ndarray:

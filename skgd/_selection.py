@@ -15,10 +15,12 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from ._callbacks import with_callbacks_of
 from ._columns import CandidateFit, Diverged, SharedProblem, can_share_pass, descend
 from ._coordinates import asks_for_units
-from ._design import design_of
+from ._design import Design, design_of
 from ._fitting import initial_descent
-from ._options import options_of
+from ._options import options_of, threads_of
+from ._path import Minimum, goes_by_path, minima_of
 from ._problem import Problem
+from ._quadratic import moments_of_folds
 from ._rate_choice import base_rate, choose_rates
 from ._targets import of_mean_one
 from ._validation import check_design, check_weights, door_of, schema_of
@@ -60,8 +62,9 @@ class Candidates:
         self.loss = self.options.objective.loss
         self.task = self.template._task_of(self.y)
         self.targets = self._encoded(self.weight)
-        self._settle_units()
-        self.design = self.template._problem_of(self.options, design_of(self.X), self.targets).design
+        design = design_of(self.X)
+        self._settle_units(design)
+        self.design = self.template._problem_of(self.options, design, self.targets).design
         alphas = [search.alpha] if search.alphas is None else _positive(search.alphas, "alphas", zero=True)
         rates = self._rates(max(alphas))
         self.params = [(float(alpha), rate) for alpha in alphas for rate in rates]
@@ -69,10 +72,10 @@ class Candidates:
         self.folds = [_rows(fold, len(self.y)) for fold in cv.split(self.X, self.y, groups)]
         self.in_fold = [self._weights_of(train) for train, _ in self.folds]
 
-    def _settle_units(self) -> None:
+    def _settle_units(self, design: Design) -> None:
         """Whether all candidates standardise: one answer for all rates and folds."""
         if isinstance(self.standardize, str):
-            sample = design_of(self.X).sampled_moments(self.targets.weight)
+            sample = design.sampled_moments(self.targets.weight)
             self.standardize = asks_for_units(sample, self.options.objective.fit_intercept)
             self.template.set_params(standardize=self.standardize)
             self.options = options_of(self.template)
@@ -117,7 +120,9 @@ class Candidates:
     # -- fits -------------------------------------------------------------------------------------
 
     def fitted(self) -> list[list]:
-        """For each candidate and fold the fitted estimator, or None where it diverged."""
+        """For each candidate and fold the fitted model, or None where it diverged."""
+        if goes_by_path(self.options, self.design) and (minima := self._minima()):
+            return minima
         shares = not self.automatic and can_share_pass(self.options, self.design, self.targets)
         return self._fit_together() if shares else self._fit_apart()
 
@@ -138,6 +143,17 @@ class Candidates:
         fits = [delayed(self._fit)(*params, fold) for params in self.params for fold in folds]
         found = Parallel(n_jobs=self.search.n_jobs, prefer="threads")(fits)
         return [found[c : c + len(folds)] for c in range(0, len(found), len(folds))]
+
+    def _minima(self) -> list[list[Minimum]] | None:
+        """The minima that the fits would end near, from second moments; None where these overflow."""
+        objective, design = self.options.objective, self.design.standardized(None)
+        with np.errstate(over="ignore", invalid="ignore"):
+            moments = moments_of_folds(design, self.targets, self.folds, objective.fit_intercept)
+        if not all(fold.is_finite for fold in moments):
+            return None
+        alphas = [alpha for alpha, _ in self.params]
+        flat, threads = self.task.coef_is_flat, threads_of(self.search.n_jobs)
+        return minima_of(moments, alphas, objective.penalty, self.X.dtype, flat, threads)
 
     def _fit_together(self):
         shared = SharedProblem(
@@ -163,12 +179,27 @@ class Candidates:
 
     def _fitted_as(self, candidate: CandidateFit, shared: SharedProblem):
         """An estimator with the parameters of a column."""
-        estimator = self._new(learning_rate=candidate.rate, alpha=candidate.alpha)
         problem = shared.problems[candidate.fold]
-        weights = estimator._unpack(candidate.parameters, problem)
+        weights = self.template._unpack(candidate.parameters, problem)
+        params = {"learning_rate": candidate.rate, "alpha": candidate.alpha}
+        return self._model(params, problem, weights, candidate.epochs)
+
+    def _model(self, params: dict, problem: Problem, weights: tuple, epochs: int):
+        """An estimator with given parameters of the model."""
+        estimator = self._new(**params)
         model = estimator._model_of(self.task, problem, *weights)
-        estimator._become({**model, "n_features_in_": problem.d, "n_iter_": candidate.epochs})
+        estimator._become({**model, "n_features_in_": problem.d, "n_iter_": epochs})
         return estimator
+
+    def _estimator_of(self, minimum: Minimum):
+        """For scorers, which see an estimator."""
+        weights = np.atleast_2d(minimum.coef_), minimum.intercept_
+        params = {"alpha": minimum.alpha, "learning_rate": "auto"}
+        return self._model(params, self._problem, weights, minimum.n_iter_)
+
+    @cached_property
+    def _problem(self) -> Problem:
+        return Problem(self.design, self.targets, self.options.objective)
 
     # -- scores -----------------------------------------------------------------------------------
 
@@ -187,24 +218,29 @@ class Candidates:
 
     def _score(self, models, test, weight) -> list[float] | np.ndarray:
         X, y = self.X[test], self.y[test]
-        if self.search.scoring is not None:
+        scoring, one_output = self.search.scoring, models[0].coef_.size == X.shape[1]
+        known = ("r2", "neg_mean_squared_error") if one_output and not is_classifier(self.search) else ()
+        if scoring is not None and scoring not in known:
             return [self._by_scorer(model, X, y, weight) for model in models]
-        first = models[0]
-        if first.coef_.size != X.shape[1]:
+        if not one_output:
             return [self.task.score(y, model._raw(X), self.loss, weight) for model in models]
         coef = np.column_stack([model.coef_.ravel() for model in models])
         raw = X @ coef + np.concatenate([model.intercept_ for model in models])
         if is_classifier(self.search):
             right = (raw > 0) == (y == self.task.classes[1])[:, None]
             return np.average(right, axis=0, weights=weight)
-        from sklearn.metrics import r2_score  # late: slow to import
+        from sklearn.metrics import mean_squared_error, r2_score  # late: slow to import
 
         predictions = self.loss.inverse_link(raw)
+        y = np.broadcast_to(y.reshape(-1, 1), predictions.shape)
         each = {"sample_weight": weight, "multioutput": "raw_values"}
-        return r2_score(np.broadcast_to(y.reshape(-1, 1), predictions.shape), predictions, **each)
+        if scoring == "neg_mean_squared_error":
+            return -mean_squared_error(y, predictions, **each)
+        return r2_score(y, predictions, **each)
 
     def _by_scorer(self, model, X, y, weight) -> float:
         weighted = {} if weight is None or not self._scorer_takes_weights else {"sample_weight": weight}
+        model = self._estimator_of(model) if isinstance(model, Minimum) else model
         return self._scorer(model, X, y, **weighted)
 
     @cached_property

@@ -151,6 +151,13 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
     NaN, with a ``FitFailedWarning`` if the rate was given. Batch descent on squared error with up to
     2000 features uses X'X of each fold instead of its rows.
 
+    With ``learning_rates="auto"`` and ``loss="squared_error"`` the search is one over ``alphas``. With up to
+    2000 features the model of each alpha and fold is then the exact minimum of the objective, near which
+    the descent of every solver ends. The minima of a fold are found from X'X, whatever ``max_iter``: by
+    coordinate descent from alpha to alpha where the penalty has an l1 part, by linear equations
+    otherwise. Only the refit on all rows is made by descent. ``tol=None``, ``early_stopping`` and "adamw"
+    ask for models that are no minima; there each candidate is fitted by descent.
+
     The following are fitted one by one, on ``n_jobs`` threads: more than two classes, several outputs,
     sparse X, ``standardize``, ``early_stopping``, ``average``, losses written in Python, and the
     optimizers "implicit", "schedule_free", "barzilai_borwein" and, for batch descent, "nesterov".
@@ -178,6 +185,7 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
     GDRegressor : The same model with given parameters.
     sklearn.model_selection.GridSearchCV : Search over any parameters, with separate fits.
     sklearn.linear_model.RidgeCV : Ridge regression with cross-validation of alpha.
+    sklearn.linear_model.LassoCV : The lasso with cross-validation of alpha.
 
     Examples
     --------
@@ -190,6 +198,13 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
     (20,)
     >>> round(search.best_score_, 1)
     0.5
+
+    A search over alphas alone:
+
+    >>> alphas = [0.01, 0.1, 1.0, 10.0]
+    >>> search = GDRegressorCV(learning_rates="auto", alphas=alphas, penalty="l1", random_state=0)
+    >>> search.fit(scale(X), y).alpha_
+    0.1
     """
 
     _kind = GDRegressor

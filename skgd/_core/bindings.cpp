@@ -17,6 +17,7 @@
 #include <numeric>
 
 #include "engine.hpp"
+#include "path.hpp"
 #include "predict.hpp"
 #include "shuffle.hpp"
 
@@ -568,6 +569,24 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       "Raw scores in z become slopes; values gets the loss of each row.");
 }
 
+void path_of(Matrix<const double> gram, Vector<const double> products, double tolerance, Matrix<const double> strengths,
+             Matrix<double> weights, Vector<int64_t> sweeps) {
+  const int64_t d = int64_t(products.size()), m = int64_t(sweeps.size());
+  check_size("gram", int64_t(gram.size()), d * d);
+  check_size("strengths", int64_t(strengths.size()), 2 * m);
+  check_size("weights", int64_t(weights.size()), m * d);
+  Guard guard;
+  {
+    nb::gil_scoped_release release;
+    QuadraticPath path(gram.data(), products.data(), d, tolerance, guard.control);
+    for (int64_t i = 0; i < m && !guard.control.stop; ++i) {
+      const double* strength = strengths.data() + 2 * i;
+      sweeps.data()[i] = path.minimise(strength[0], strength[1], weights.data() + i * d);
+    }
+  }
+  guard.rethrow();
+}
+
 }  // namespace
 
 template <class I> void bind_check_csr(nb::module_& m) {
@@ -615,6 +634,9 @@ NB_MODULE(SKGD_MODULE, m) {
       });
   m.def("objects_of", &objects_of, "address"_a, "stride"_a, "found"_a, "most"_a,
         "found (n,) gets the number of each object of an array in the list of different ones, which is given back.");
+  m.def("quadratic_path", &path_of, "gram"_a.noconvert(), "products"_a.noconvert(), "tolerance"_a,
+        "strengths"_a.noconvert(), "weights"_a.noconvert(), "sweeps"_a.noconvert(),
+        "weights (m, d) gets the minima for strengths (m, 2) of the l1 and the l2 norm, one after another.");
   m.def(
       "use_blas",
       [](nb::object single, nb::object wide) {
