@@ -6,7 +6,6 @@ import time
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
-from inspect import signature
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -20,6 +19,7 @@ from ._fitting import initial_descent
 from ._options import options_of
 from ._problem import Problem
 from ._rate_choice import base_rate, choose_rates
+from ._scoring import Scorer
 from ._targets import of_mean_one
 from ._validation import check_design, check_weights, door_of, schema_of
 from .exceptions import DivergenceError
@@ -47,7 +47,7 @@ class Candidates:
         from sklearn.model_selection import check_cv  # late: slow to import
 
         regression, door = search._task == "regression", door_of(search)
-        self.search = search
+        self.search, self.groups = search, groups
         self.X, self.y = check_design(door, X, y, reset=True, y_numeric=regression)
         self.schema = schema_of(door)
         self.weight = check_weights(sample_weight, self.X)
@@ -126,7 +126,7 @@ class Candidates:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 return self._new(alpha=alpha, learning_rate=rate, n_jobs=None, verbose=0).fit(
-                    self.X, self.y, self.in_fold[fold]
+                    self.X, self.y, self.in_fold[fold], groups=self.groups
                 )
         except DivergenceError:
             return None
@@ -188,7 +188,7 @@ class Candidates:
     def _score(self, models, test, weight) -> list[float] | np.ndarray:
         X, y = self.X[test], self.y[test]
         if self.search.scoring is not None:
-            return [self._by_scorer(model, X, y, weight) for model in models]
+            return [self._scorer(model, X, y, weight) for model in models]
         first = models[0]
         if first.coef_.size != X.shape[1]:
             return [self.task.score(y, model._raw(X), self.loss, weight) for model in models]
@@ -203,20 +203,9 @@ class Candidates:
         each = {"sample_weight": weight, "multioutput": "raw_values"}
         return r2_score(np.broadcast_to(y.reshape(-1, 1), predictions.shape), predictions, **each)
 
-    def _by_scorer(self, model, X, y, weight) -> float:
-        weighted = {} if weight is None or not self._scorer_takes_weights else {"sample_weight": weight}
-        return self._scorer(model, X, y, **weighted)
-
     @cached_property
-    def _scorer(self):
-        from sklearn.metrics import check_scoring  # late: slow to import
-
-        return check_scoring(self._new(), self.search.scoring)
-
-    @cached_property
-    def _scorer_takes_weights(self) -> bool:
-        function = getattr(self._scorer, "_score_func", self._scorer)
-        return "sample_weight" in signature(function).parameters
+    def _scorer(self) -> Scorer:
+        return Scorer.of(self._new(), self.search.scoring)
 
     # -- the choice -------------------------------------------------------------------------------
 
@@ -237,7 +226,7 @@ class Candidates:
                 alpha, rate = self.params[index]
                 estimator = with_callbacks_of(self._new(alpha=alpha, learning_rate=rate), self.search)
                 try:
-                    estimator.fit(self.X, self.y, self.weight)
+                    estimator.fit(self.X, self.y, self.weight, groups=self.groups)
                 except DivergenceError as diverged:  # on all rows, though on no fold
                     error = diverged
                     continue
