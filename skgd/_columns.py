@@ -71,7 +71,7 @@ class CandidateFit:
         """After a check: whether neither divergence nor the stopping rule ends this column."""
         if self.diverged or not self.watched:
             return not self.diverged
-        self.plateau_rule.update(self.objective, np.nan)
+        self.plateau_rule.update(self.objective)
         self.rates.observe(self, self.plateau_rule.waits, self.objective)
         if self.plateau_rule.plateau and not self.rates.on_plateau(self, self.plateau_rule):
             self.stop_reason = "tol"
@@ -133,6 +133,7 @@ def can_share_pass(options: Options, design: Design, targets: Targets) -> bool:
         and not (long_float32 and not goes_by_moments(options, design))
         and options.averaging is None
         and not options.stopping.early_stopping
+        and options.stopping.max_time is None
         and options.standardize is False
     )
 

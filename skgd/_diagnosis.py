@@ -26,7 +26,7 @@ def convergence_warnings(fit: Fit, record: Record, loss: float) -> list[str]:
     text = _too_high_a_rate(fit, record, loss) if fit.rates.given else ""
     if text:
         return [text]
-    if stopping.tol is None or record.stop_reason == "callback":  # stopped on purpose
+    if stopping.tol is None or record.stop_reason in ("callback", "max_time"):  # stopped on purpose
         return []
     units = _units(problem)
     if record.stop_reason == "max_iter":

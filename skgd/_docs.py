@@ -22,8 +22,8 @@ learning_rate : float or "auto", default="auto"
     adapted further.
 schedule : str, skgd.schedules.Schedule or callable, default="constant"
     Factor of ``learning_rate`` as a function of the update number: "constant", "invscaling",
-    "optimal", "adaptive", "exponential", "step", "polynomial", "cosine", "one_cycle", an object from
-    :mod:`skgd.schedules`, or any callable that takes an array of update numbers.
+    "optimal", "adaptive", "exponential", "step", "multi_step", "polynomial", "cosine", "one_cycle", an
+    object from :mod:`skgd.schedules`, or any callable that takes an array of update numbers.
 optimizer : str or skgd.optimizers.Optimizer, default="plain"
     Update rule: "plain", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam",
     "amsgrad", "nadam", "adamw", "ftrl", "schedule_free", "barzilai_borwein" (batch only), "implicit"
@@ -53,21 +53,32 @@ standardize : bool or "auto", default="auto"
     with ``learning_rate="auto"`` standardise y in the same way, and undo it in the last layer.
 max_iter : int, default=1000
     Maximum number of epochs.
+max_time : float or None, default=None
+    Maximum time of the training in seconds (not counting the preparation of the data): once it is over, the
+    updates under way end with a check, and training stops.
 tol : float or None, default=1e-4
     Stop after ``n_iter_no_change`` consecutive checks that did not improve the best objective by ``tol``
     times the objective at the start (or at zero parameters, if that is larger). With
     ``learning_rate="auto"`` the first such plateau changes the rates, and a later one ends the fit.
-    With ``early_stopping``, the score has to improve by ``tol``. None runs all epochs.
+    With ``early_stopping`` it is the loss of the validation set that has to improve by as much, or, if
+    ``scoring`` is given, the score by ``tol``. None runs all epochs.
 n_iter_no_change : int, default=5
     Number of checks to wait for an improvement.
 check_every : "epoch" or int, default="epoch"
     Number of updates between two checks of the stopping rules. The last epoch always ends with a check.
 early_stopping : bool, default=False
-    Stop when the score of a validation set, instead of the objective, no longer improves; the best
-    parameters are restored.
-validation_fraction : float in (0, 1), default=0.1
-    Fraction of the rows held out for ``early_stopping`` (stratified by class), unless ``fit`` is given
-    ``X_val`` and ``y_val``.
+    Stop when the loss of a validation set (or its score, with ``scoring``), instead of the objective, no
+    longer improves; the best parameters are restored.
+validation_fraction : float in (0, 1), splitter or list, default=0.1
+    Fraction of the rows held out for ``early_stopping`` (stratified by class; whole groups if ``fit`` gets
+    ``groups``), unless ``fit`` is given ``X_val`` and ``y_val``. Or which rows: a splitter of scikit-learn
+    such as GroupShuffleSplit or TimeSeriesSplit, of which the last split is used, or a list of one pair
+    (rows to train on, rows held out).
+scoring : str, callable, list, dict or None, default=None
+    Scores of the validation set, recorded in ``history_``: the name of a scorer, a callable
+    ``scorer(estimator, X, y)``, a list of names, or a dict of names and scorers. ``early_stopping`` then goes
+    by the first; higher is better. None records R2 or accuracy, and stops by the loss. Sample weights are
+    passed to scorers that accept them.
 average : bool, int or "auto", default="auto"
     Return the mean of the iterates, from the start (True) or from the given update on (int, counted
     from 0). "auto": with ``learning_rate="auto"`` and a stochastic solver, a mean in which the k-th
@@ -114,14 +125,16 @@ loss_curve_ : ndarray of shape (n_checks,)
     before the row was used for an update, plus the penalty. For batch, exactly F at the parameters
     before the update. If ``fit`` averages iterates, exactly F at their mean.
 validation_scores_ : ndarray of shape (n_checks,) or None
-    R2 or accuracy on the validation set at each check.
+    The first score of ``scoring``, by default R2 or accuracy, on the validation set at each check.
 best_validation_score_ : float or None
-    The highest validation score, with ``early_stopping``.
-stop_reason_ : {"tol", "early_stopping", "max_iter", "callback", "interrupted"}
+    With ``early_stopping`` this score at the parameters restored: the highest with ``scoring``, else the one
+    where the validation loss is lowest.
+stop_reason_ : {"tol", "early_stopping", "max_iter", "max_time", "callback", "interrupted"}
     Why training stopped.
 history_ : dict of ndarrays of shape (n_checks,)
-    epoch, update, loss, validation_score, learning_rate, gradient_norm (of the last update) and
-    seconds at each check.
+    epoch, update, loss, validation_loss (the weighted mean loss on the validation set, without the penalty),
+    validation_score, learning_rate, gradient_norm (of the last update) and seconds at each check; with
+    several scorers also validation_<name> of each.
 path_ : ndarray of shape (n_checks + 1, n_parameters)
     Parameters at the start and at each check (flattened ``coef_``, then the intercepts), with
     ``record_path``."""
@@ -165,9 +178,10 @@ alphas : array-like of floats, default=None
 cv : int, cross-validation generator or iterable, default=None
     Folds, as in scikit-learn: None means five, stratified by class in classification.
 scoring : str, callable or None, default=None
-    Name of a scorer or a callable, as in scikit-learn; None means R2 or accuracy. Sample weights are
-    passed to scorers that accept them. "neg_mean_squared_error" chooses as LassoCV does, which can differ
-    from the choice by R2 where the variance of y differs between the folds."""
+    Name of a scorer or a callable, as in scikit-learn, that candidates are compared by; None means R2 or
+    accuracy. Sample weights are passed to scorers that accept them. "neg_mean_squared_error" chooses as
+    LassoCV does, which can differ from the choice by R2 where the variance of y differs between the folds.
+    ``early_stopping`` goes by the loss."""
 
 FOUND = """\
 alpha_ : float
@@ -206,7 +220,9 @@ def documented(cls):
     """
     given = inspect.signature(cls.__init__).parameters
     already = set(re.findall(r"(?m)^ *(\w+) : ", cls.__doc__))
-    described = NETWORK if "{network}" in cls.__doc__ else ""
+    described = (NETWORK if "{network}" in cls.__doc__ else "") + (
+        SEARCH if "{search}" in cls.__doc__ else ""
+    )
     kept = []
     for entry in re.split(r"\n(?=\w)", PARAMETERS):
         name, head, text = re.findall(r"(\w+)( :[^\n]*)(.*)", entry, re.DOTALL)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,6 +28,7 @@ class EpochPlan:
     shuffle: bool
     most_updates: int = MOST_UPDATES  # of a stretch
     kept: np.ndarray | None = None  # the rows of X that are visited; None: all
+    deadline: float = np.inf  # on the clock of time.perf_counter: when to check once more and stop
 
     @classmethod
     def of(cls, options: Options, n: int, d: int, **changes) -> EpochPlan:
@@ -120,9 +122,10 @@ def run_epochs(trainee: Trainee, plan: EpochPlan, random: np.ndarray) -> str:
             batch += stretch.updates
             since_check = since_check + stretch.updates if accepted else 0
             last = stretch.ends_epoch and epoch + 1 == plan.max_iter
-            if accepted and (since_check >= plan.check_every or last):
+            over = time.perf_counter() >= plan.deadline
+            if accepted and (since_check >= plan.check_every or last or over):
                 since_check = 0
                 reason = trainee.check(stretch)
-                if reason is not None:
-                    return reason
+                if reason is not None or (over and not last):
+                    return reason or "max_time"
     return "max_iter"

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,16 +20,20 @@ from ._descent import Descent
 from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
 from ._diagram import Diagram
-from ._fitting import TrainingRows, begin_fit, end_fit, split_rows
+from ._fitting import TrainingRows, begin_fit, end_fit, split_off
+from ._held_out import HeldOut, Validation
 from ._hints import HelpfulParameters, Names
 from ._options import Options, loss_of, options_of
 from ._problem import Problem
+from ._scoring import Scorer, scorers_of
 from ._targets import Targets, Task
 from ._training import Fit, Record, Watcher, train
 from ._validation import RowsCheck, check_design, check_rows, check_weights, door_of, rows_of, schema_of
 from .losses import Loss, loss_from_spec, loss_spec
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
+
+_SPLITTER = HasMethods(["split", "get_n_splits"])
 
 
 def _has_partial_fit(estimator):
@@ -58,11 +62,13 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         "fit_intercept": ["boolean"],
         "standardize": ["boolean", Names({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "check_every": [Names({"epoch"}), Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), _SPLITTER, list, tuple],
+        "scoring": [str, callable, list, tuple, dict, None],
         "average": ["boolean", Names({"auto"}), Interval(Integral, 0, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
@@ -85,6 +91,13 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
     def _encode(self, task: Task, y, weight, dtype, loss: Loss) -> Targets:
         """Targets of the core."""
         return task.encode(y, weight, dtype, loss)
+
+    def _encode_held_out(
+        self, task: Task, rows: tuple, trained: tuple, targets: Targets, loss: Loss
+    ) -> Targets:
+        """Targets of held-out rows (y, weight), where `targets` and (y, weight) are of those trained on."""
+        y, weight = rows
+        return task.encode(y, weight, targets.y.dtype, loss)
 
     # -- what a model adds ------------------------------------------------------------------------
 
@@ -124,7 +137,16 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X, y, sample_weight=None, coef_init=None, intercept_init=None, X_val=None, y_val=None
+        self,
+        X,
+        y,
+        sample_weight=None,
+        coef_init=None,
+        intercept_init=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        groups=None,
     ) -> Self:
         """Fit the model.
 
@@ -141,8 +163,13 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         intercept_init : ndarray, shape of ``intercept_``, default=None
             Where to start; zero by default.
         X_val, y_val : array-likes, default=None
-            A validation set of your own: it is scored at every check, and used by
-            ``early_stopping`` in place of a held-out part of X.
+            A validation set of your own: loss and scores of it are recorded at every check, and used
+            by ``early_stopping`` in place of a held-out part of X.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of the rows of ``X_val`` in loss and scores.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of the rows: ``early_stopping`` holds out whole groups, or as the splitter in
+            ``validation_fraction`` says.
 
         Returns
         -------
@@ -154,9 +181,10 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         DivergenceError
             If a given ``learning_rate`` is too high for the data.
         """
-        options = options_of(self)
-        late = self._may_check_late(options, X_val is not None or y_val is not None)
-        rows = self._training_rows(options, X, y, sample_weight, (X_val, y_val), late)
+        options, scorers = options_of(self), scorers_of(self, self.scoring)
+        validation = (X_val, y_val, sample_weight_val)
+        late = self._may_check_late(options, any(part is not None for part in validation))
+        rows = self._training_rows(options, X, y, sample_weight, validation, groups, late)
         with rows.check:
             units = Units.of_fit(options, rows.design, rows.targets)
             design, targets = self._in_units(units, options, rows.design, rows.targets)
@@ -164,7 +192,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             start = self._start(options, coef_init, intercept_init)
             fit = begin_fit(options, design, targets, previous, start, check=rows.check)
             watchers = self._watchers(fit, rows)
-            record = train(fit, self._scorer(fit.problem, rows), watchers)
+            record = train(fit, self._validation(fit.problem, rows, scorers), watchers)
             fit.check_rows(record.seen)
             found = self._outcome(fit, record, rows)
         self._become({**found, "_units": units.state()})
@@ -183,26 +211,28 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         return options.objective.network is None and not watched and not validates
 
     def _training_rows(
-        self, options: Options, X, y, sample_weight, validation=(None, None), late: bool = False
+        self, options: Options, X, y, sample_weight, validation=(None,), groups=None, late: bool = False
     ) -> TrainingRows:
         """Validated rows and targets, and those held out; `late`: whether X is finite is checked later."""
-        given, kept, held_out, door = X, None, None, door_of(self)
+        given, held_out, door = X, None, door_of(self)
         regression = self._task == "regression"
         X, y = check_design(door, X, y, reset=True, y_numeric=regression, finite=not late)
         check = RowsCheck(door, X, late)
         weight = check_weights(sample_weight, X)
         task = self._task_of(y)
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
-        shown = (given, X, y, weight, kept)
+        kept: np.ndarray | None = None
         if any(part is not None for part in validation):
-            X_val, y_val = validation
-            held_out = (*check_rows(X_val, y_val, door), None)
-            task.check_held_out(held_out[1])
+            X_val, y_val, weight_val = check_rows(validation, door)
+            y_val = task.held_out(y_val, targets)
+            found = self._encode_held_out(
+                task, (y_val, weight_val), (y, weight), targets, options.objective.loss
+            )
+            held_out = HeldOut(X_val, y_val, weight_val, found)
         elif options.stopping.early_stopping:
-            kept, held_out = split_rows(options, task, X, y, targets.weight)
-            targets = targets.rows(kept)
-            check.now_for(held_out[0])
-            shown = (given, X, y, weight, kept)
+            kept, held_out = split_off(options, X, y, targets, weight, groups)
+            targets = targets.kept(kept)
+        shown = (given, X, y, weight, kept)
         return TrainingRows(
             design_of(X, kept), targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown, check
         )
@@ -258,14 +288,18 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             watchers.append(Tasks(self, (name, -(-updates // checks)), shown, fitted))
         return watchers
 
-    @staticmethod
-    def _scorer(problem: Problem, rows: TrainingRows) -> Callable | None:
-        """Validation score of parameters of the problem."""
+    def _validation(self, problem: Problem, rows: TrainingRows, scorers: list[Scorer]) -> Validation | None:
+        """What is measured on the rows held out."""
         if rows.held_out is None:
             return None
-        X, y, weight = rows.held_out
-        held_out = problem.scorer_of(design_of(X.astype(problem.dtype, copy=False)))
-        return lambda theta: rows.task.score(y, held_out.scores(theta), problem.loss, weight)
+
+        def model_at(theta):
+            weights = self._unpack(theta.copy(), problem)
+            model = door_of(self)
+            model._become({"n_features_in_": problem.d, **self._model_of(rows.task, problem, *weights)})
+            return model
+
+        return Validation(problem, rows.task, rows.held_out, scorers, model_at, rows.check)
 
     # -- what a fit leaves ------------------------------------------------------------------------
 

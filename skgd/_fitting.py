@@ -7,21 +7,24 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import clone
 
 from ._coordinates import to_standardized
 from ._descent import Descent
 from ._design import Design
 from ._epochs import MOST_UPDATES
+from ._held_out import HeldOut
 from ._options import CoreRule, Options
 from ._problem import Problem
 from ._rate_choice import choose_rates
+from ._splits import split_rows
 from ._targets import Targets, Task
 from ._training import Fit, Record
 from ._validation import RowsCheck, check_largest
 from .optimizers import Optimizer
 
-__all__ = ["TrainingRows", "begin_fit", "end_fit", "initial_descent", "split_rows"]
+__all__ = ["TrainingRows", "begin_fit", "end_fit", "initial_descent", "split_off"]
 
 
 class TrainingRows(NamedTuple):
@@ -30,35 +33,22 @@ class TrainingRows(NamedTuple):
     design: Design  # those trained on
     targets: Targets
     task: Task
-    held_out: tuple | None  # (X, y, weight) of the validation set
+    held_out: HeldOut | None  # the validation set
     schema: dict  # n_features_in_ and, where X has them, feature_names_in_
     shown: tuple  # (X as given, X, y, weight, kept), for callbacks
     check: RowsCheck  # of X, where something shows that it is needed
 
 
-def split_rows(options: Options, task: Task, X, y, weight):
-    """Rows to train on, and (X, y, weight) held out; stratified by class."""
-    from sklearn.model_selection import train_test_split  # late: slow to import
-
-    kept, held = train_test_split(
-        np.arange(X.shape[0]),
-        test_size=options.stopping.validation_fraction,
-        random_state=options.seed % 2**32,
-        stratify=task.strata(y),
-    )
-    if len(held) < 2:
-        raise ValueError(
-            f"The validation set is too small: validation_fraction="
-            f"{options.stopping.validation_fraction} of {len(y)} rows is {len(held)}. Increase "
-            f"validation_fraction, or give fit X_val and y_val."
-        )
-    kept = np.sort(kept).astype(np.int32)  # rows stay in their order, and are numbered as in the core
-    if weight is None:
-        return kept, (X[held], y[held], None)
+def split_off(options: Options, X, y, targets: Targets, weight, groups=None) -> tuple[np.ndarray, HeldOut]:
+    """Rows to train on, by number, and those held out; of classes the shares are kept."""
+    codes = targets.y if targets.codes else None
+    kept, held = split_rows(options.stopping.validation_fraction, options.seed, X, y, codes, groups)
     for part, what in ((kept, "train on"), (held, "validate with")):
-        if not weight[part].any():
+        if targets.weight is not None and not targets.weight[part].any():
             raise ValueError(f"The sample weights of all rows to {what} are zero.")
-    return kept, (X[held], y[held], weight[held])
+    rows = X[held] if sparse.issparse(X) else X.take(held, axis=0)
+    labels = np.ravel(y)[held] if targets.codes else y[held]
+    return kept, HeldOut(rows, labels, None if weight is None else weight[held], targets.rows(held))
 
 
 def begin_fit(
@@ -85,7 +75,9 @@ def begin_fit(
         descent.theta[:] = problem.standardize(theta)
     rates = choose_rates(problem, descent, options, stream)
     if stream:  # one pass, whatever it brings
-        stopping = replace(options.stopping, max_iter=1, tol=None, check_every=None, early_stopping=False)
+        stopping = replace(
+            options.stopping, max_iter=1, tol=None, check_every=None, early_stopping=False, max_time=None
+        )
         options = replace(options, stopping=stopping, record_path=False)
     return Fit(options, problem, rule, descent, rates, stream, check)
 

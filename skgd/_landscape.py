@@ -137,7 +137,7 @@ def _optimum(estimator, problem, X, y, sample_weight):
         solver="batch", optimizer="plain", learning_rate="auto", schedule="constant", average="auto"
     )
     descent.set_params(standardize=True, max_iter=5000, tol=1e-12, n_iter_no_change=20, check_every="epoch")
-    descent.set_params(early_stopping=False, warm_start=False, record_path=True)
+    descent.set_params(early_stopping=False, max_time=None, warm_start=False, record_path=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return descent.fit(X, y, sample_weight=sample_weight).path_[-1].astype(float)

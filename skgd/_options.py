@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -53,7 +54,15 @@ class Stopping:
     n_iter_no_change: int
     check_every: int | None  # updates between two checks; None: an epoch
     early_stopping: bool
-    validation_fraction: float
+    validation_fraction: Any  # a number, or what says which rows
+    by_score: bool = False  # early stopping goes by a score, not by the loss
+    max_time: float | None = None  # seconds
+
+    def cost(self, objective: float, measured: dict[str, float]) -> float:
+        """What is to become small, of the objective and of what is measured on held-out rows."""
+        if not self.early_stopping:
+            return objective
+        return -measured["validation_score"] if self.by_score else measured["validation_loss"]
 
     @property
     def waits(self) -> bool:
@@ -182,7 +191,9 @@ def _resolved(estimator) -> Options:
             n_iter_no_change=estimator.n_iter_no_change,
             check_every=None if estimator.check_every == "epoch" else int(estimator.check_every),
             early_stopping=bool(estimator.early_stopping),
-            validation_fraction=float(estimator.validation_fraction),
+            validation_fraction=estimator.validation_fraction,
+            by_score=bool(estimator.early_stopping) and estimator.scoring is not None,
+            max_time=estimator.max_time,
         ),
         standardize=_standardize_of(estimator.standardize, learning_rate),
         shuffle=bool(estimator.shuffle),
@@ -293,6 +304,8 @@ def _schedule_of(estimator) -> Schedule | Callable:
 def _check_schedule(schedule) -> None:
     for name, limits in _SCHEDULE_RANGES.items():
         _check_range(schedule, name, *limits)
+    if isinstance(schedule, Schedule):
+        schedule._check()
     if not isinstance(schedule, Warmup):
         return
     if isinstance(schedule.then, str) and schedule.then not in SCHEDULES:

@@ -21,7 +21,7 @@ def names_of(kind: type) -> list[str]:
 
 
 def parameter_key(estimator) -> tuple | None:
-    """Class, types and values of the parameters, to look up by; None where one is an object that can change."""
+    """Class, types and values of the parameters, to look up by; None where one is an object."""
     parameters = vars(estimator)
     try:
         values = tuple(parameters[name] for name in names_of(type(estimator)))

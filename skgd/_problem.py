@@ -226,10 +226,16 @@ class Problem:
         self.core.scores(theta, z)
         return z[:, : self.targets.columns]
 
-    def scorer_of(self, design: Design) -> Problem:
-        """The same model on other rows, in the same coordinates, for their raw scores."""
-        columns, units = self.targets.columns, self.targets.units
-        return scoring_problem(design.standardized(self.standard), columns, self.network, units)
+    def on(self, design: Design, targets: Targets) -> Problem:
+        """The same model and loss on other rows, in the same coordinates, without the penalty."""
+        objective = Objective(self.loss, NoPenalty(), self.fit_intercept, self.network)
+        return Problem(design.standardized(self.standard), targets.in_units(self.targets.units), objective)
+
+    @property
+    def has_cheap_value(self) -> bool:
+        """Whether its value, found at the speed of reading X, is cheaper than losses of known raw scores."""
+        slow_loss = not self.loss._quadratic
+        return slow_loss and self.network is None and self.targets.columns == 1 and not self.design.is_sparse
 
     def value(self, theta: np.ndarray, threads: int = 1) -> float:
         """F(theta): weighted mean loss plus penalty; of the last few parameters it is remembered."""

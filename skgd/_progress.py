@@ -16,7 +16,7 @@ from ._training import Watcher
 
 __all__ = ["progress_of"]
 
-_WIDE = 115  # terminals with at least this many columns get full labels and a longer bar
+_WIDE = 140  # terminals with at least this many columns get full labels and a longer bar
 _INCOMPLETE = ("error", "interrupted")  # stop reasons that leave the bar where it was
 
 
@@ -81,10 +81,11 @@ class Log(Watcher):
     def _show(self, history, epoch: float, end: str, share: float, last: bool = False) -> None:
         facts = []
         if history["epoch"]:
-            score = history["validation_score"][-1]
             facts.append(f"loss {history['loss'][-1]:.6g}")
-            if not math.isnan(score):
-                facts.append(f"validation score {score:.4g}")
+            for what, digits in (("loss", 6), ("score", 4)):
+                value = history[f"validation_{what}"][-1]
+                if not math.isnan(value):
+                    facts.append(f"validation {what} {value:.{digits}g}")
             facts.append(f"learning rate {self._rate(history['learning_rate'][-1], last)}")
         whole = str(self.max_iter)
         epoch_of = f"epoch {format(round(epoch, 2), '.9g').rjust(len(whole))}/{whole}"
@@ -109,7 +110,8 @@ class Terminal(Log):
         columns = _columns() - 1  # a line of full width would wrap
         bar = 20
         if columns < _WIDE:
-            bar, facts = 8, re.sub("validation |learning |up to ", "", facts)
+            bar, facts = 8, facts.replace("validation loss", "val. loss")
+            facts = re.sub("validation |learning |up to ", "", facts)
         line = f"{epoch} [{('#' * round(share * bar)).ljust(bar, '-')}] {facts}".rstrip()
         if len(line) > columns:
             line = f"{epoch}  {facts}"

@@ -6,7 +6,6 @@ import time
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
-from inspect import signature
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -22,6 +21,7 @@ from ._path import Minimum, goes_by_path, minima_of
 from ._problem import Problem
 from ._quadratic import moments_of_folds
 from ._rate_choice import base_rate, choose_rates
+from ._scoring import Scorer
 from ._targets import of_mean_one
 from ._validation import check_design, check_weights, door_of, schema_of
 from .exceptions import DivergenceError
@@ -49,7 +49,7 @@ class Candidates:
         from sklearn.model_selection import check_cv  # late: slow to import
 
         regression, door = search._task == "regression", door_of(search)
-        self.search = search
+        self.search, self.groups = search, groups
         self.X, self.y = check_design(door, X, y, reset=True, y_numeric=regression)
         self.schema = schema_of(door)
         self.weight = check_weights(sample_weight, self.X)
@@ -131,7 +131,7 @@ class Candidates:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 return self._new(alpha=alpha, learning_rate=rate, n_jobs=None, verbose=0).fit(
-                    self.X, self.y, self.in_fold[fold]
+                    self.X, self.y, self.in_fold[fold], groups=self.groups
                 )
         except DivergenceError:
             return None
@@ -239,20 +239,12 @@ class Candidates:
         return r2_score(y, predictions, **each)
 
     def _by_scorer(self, model, X, y, weight) -> float:
-        weighted = {} if weight is None or not self._scorer_takes_weights else {"sample_weight": weight}
         model = self._estimator_of(model) if isinstance(model, Minimum) else model
-        return self._scorer(model, X, y, **weighted)
+        return self._scorer(model, X, y, weight)
 
     @cached_property
-    def _scorer(self):
-        from sklearn.metrics import check_scoring  # late: slow to import
-
-        return check_scoring(self._new(), self.search.scoring)
-
-    @cached_property
-    def _scorer_takes_weights(self) -> bool:
-        function = getattr(self._scorer, "_score_func", self._scorer)
-        return "sample_weight" in signature(function).parameters
+    def _scorer(self) -> Scorer:
+        return Scorer.of(self._new(), self.search.scoring)
 
     # -- the choice -------------------------------------------------------------------------------
 
@@ -273,7 +265,7 @@ class Candidates:
                 alpha, rate = self.params[index]
                 estimator = with_callbacks_of(self._new(alpha=alpha, learning_rate=rate), self.search)
                 try:
-                    estimator.fit(self.X, self.y, self.weight)
+                    estimator.fit(self.X, self.y, self.weight, groups=self.groups)
                 except DivergenceError as diverged:  # on all rows, though on no fold
                     error = diverged
                     continue

@@ -58,7 +58,7 @@ def sweep(estimator, X, y, sample_weight=None, rates=None, epochs: int | None = 
             f"GDMLPRegressor or GDMLPClassifier, or a Pipeline that ends with one."
         )
     model = clone_unwatched(estimator)
-    model.set_params(early_stopping=False, tol=None, warm_start=False, record_path=False)
+    model.set_params(early_stopping=False, max_time=None, tol=None, warm_start=False, record_path=False)
     if isinstance(model.standardize, str):  # "auto" leaves the features as they are under a given rate
         model.set_params(standardize=False)
     problem = model._objective_of(X, y, sample_weight)

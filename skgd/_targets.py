@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
 
 from ._core import core
+from ._scoring import accuracy, r2
 from .losses import Loss
 
 __all__ = [
@@ -56,10 +58,15 @@ class Targets:
     columns: int  # outputs, or columns of raw scores
     codes: bool
     units: OutputUnits | None = None
+    of_all: np.ndarray | None = None  # y of all rows of X, where these are the kept ones
+
+    def kept(self, index) -> Targets:
+        """Those of the rows of X that are kept."""
+        return replace(self.rows(index), of_all=self.y)
 
     def rows(self, index) -> Targets:
         weight = None if self.weight is None else np.ascontiguousarray(self.weight[index])
-        return replace(self, y=np.ascontiguousarray(self.y[index]), weight=weight)
+        return replace(self, y=np.ascontiguousarray(self.y[index]), weight=weight, of_all=None)
 
     def core_arrays(self, kept: np.ndarray | None, n: int) -> tuple:
         """y, weights, columns and codes as the core takes them: for n rows of which these are the kept."""
@@ -71,7 +78,8 @@ class Targets:
             whole[kept] = part
             return whole
 
-        return spread(self.y), spread(self.weight), self.columns, self.codes
+        y = spread(self.y) if self.of_all is None else self.of_all
+        return y, spread(self.weight), self.columns, self.codes
 
     def with_weight(self, weight: np.ndarray | None) -> Targets:
         return replace(self, weight=weight)
@@ -122,12 +130,13 @@ class Task:
         """R2 or accuracy."""
         raise NotImplementedError
 
-    def check_held_out(self, y) -> None:
-        """Raise where y holds what cannot be predicted."""
+    def score_encoded(self, y, raw: np.ndarray, loss: Loss, weight=None) -> float:
+        """The same, of y as the core takes it."""
+        return self.score(y, raw, loss, weight)
 
-    def strata(self, y):
-        """What a split into training and validation rows keeps the shares of, or None."""
-        return None
+    def held_out(self, y, targets: Targets) -> np.ndarray:
+        """A y of held-out rows in the shape of that of these targets; raises where it cannot be predicted."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -153,9 +162,15 @@ class Numbers(Task):
         return out.ravel() if self.flat else out
 
     def score(self, y, raw, loss, weight=None):
-        from sklearn.metrics import r2_score  # late: slow to import
+        return r2(y, loss.inverse_link(raw), weight)
 
-        return r2_score(y, self.predict(raw, loss), sample_weight=weight)
+    def held_out(self, y, targets):
+        y, outputs = np.asarray(y), targets.columns
+        if y.size != len(y) * outputs or y.ndim > 2:
+            raise ValueError(
+                f"y_val has shape {y.shape}, but the y that is trained on has {outputs} outputs."
+            )
+        return y.reshape(len(y), *targets.y.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -172,16 +187,22 @@ class Classes(Task):
         return Targets(codes, weight, 1 if len(self.classes) == 2 else len(self.classes), True)
 
     def predict(self, raw, loss):
+        return self.classes[self._chosen(raw)]
+
+    @staticmethod
+    def _chosen(raw) -> np.ndarray:
+        """Codes of the classes with the largest raw scores."""
         if raw.shape[1] == 1:
-            return self.classes[(raw[:, 0] > 0).view(np.int8)]
+            return (raw[:, 0] > 0).view(np.int8)
         index = np.empty(len(raw), dtype=np.int64)
         core.largest(np.ascontiguousarray(raw), index)
-        return self.classes[index]
+        return index
 
     def score(self, y, raw, loss, weight=None):
-        from sklearn.metrics import accuracy_score  # late: slow to import
+        return self.score_encoded(class_codes(y, self.classes, float), raw, loss, weight)
 
-        return accuracy_score(y, self.predict(raw, loss), sample_weight=weight)
+    def score_encoded(self, y, raw, loss, weight=None):
+        return accuracy(self._chosen(raw) == y, weight)
 
     def probabilities(self, raw, loss):
         return loss.probabilities(raw)
@@ -189,11 +210,10 @@ class Classes(Task):
     def log_probabilities(self, raw, loss):
         return loss.log_probabilities(raw)
 
-    def check_held_out(self, y):
-        class_codes(np.asarray(y), self.classes, float)
-
-    def strata(self, y):
-        return np.ravel(y)
+    def held_out(self, y, targets):
+        y = column_or_1d(y)
+        class_codes(y, self.classes, float)
+        return y
 
 
 @dataclass(frozen=True)
@@ -219,12 +239,16 @@ class Labels(Classes):
     def _by_label(probabilities, raw):
         return np.hstack([probabilities(raw[:, k : k + 1])[:, 1:] for k in range(raw.shape[1])])
 
-    def check_held_out(self, y):
+    def score(self, y, raw, loss, weight=None):
+        return self.score_encoded(y, raw, loss, weight)
+
+    def score_encoded(self, y, raw, loss, weight=None):
+        return accuracy(((raw > 0) == y).all(axis=1), weight)
+
+    def held_out(self, y, targets):
         if np.shape(y)[1:] != (len(self.classes),):
             raise ValueError(f"y_val has shape {np.shape(y)}, but there are {len(self.classes)} labels.")
-
-    def strata(self, y):
-        return None
+        return np.asarray(y)
 
 
 def classes_of(y) -> np.ndarray:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import column_or_1d
 from ._estimator import partial_fit_available
 from ._streaming import Streaming
 from ._targets import Classes, Labels, Numbers, Targets, Task, classes_of
-from ._validation import class_weights, dense, refuse_sparse
+from ._validation import class_weights, dense, refuse_sparse, times_class_weights, weights_of_classes
 from .losses import LOSSES
 
 
@@ -225,6 +225,14 @@ class Classification(Streaming, ClassifierMixin):
         targets = task.encode(y, weight, dtype, loss)
         found = class_weights(self.class_weight, task.classes, y, targets.y, weight, dtype)
         return targets.with_weight(found)
+
+    def _encode_held_out(self, task, rows, trained, targets, loss) -> Targets:
+        found = super()._encode_held_out(task, rows, trained, targets, loss)
+        if self.class_weight is None:
+            return found
+        y, weight = trained
+        per_class = weights_of_classes(self.class_weight, task.classes, y, targets.y, weight)
+        return found.with_weight(times_class_weights(per_class, found.y, found.weight, targets.y.dtype))
 
     def _previous(self, task):
         previous = super()._previous(task)

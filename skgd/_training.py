@@ -13,6 +13,7 @@ import numpy as np
 from ._core import core
 from ._descent import Descent
 from ._epochs import EpochPlan, Stretch, run_epochs
+from ._held_out import Validation
 from ._options import CoreRule, Options, Stopping
 from ._problem import Problem
 from ._rates import Rates
@@ -23,6 +24,7 @@ COLUMNS = (
     "epoch",
     "update",
     "loss",
+    "validation_loss",
     "validation_score",
     "learning_rate",
     "gradient_norm",
@@ -87,7 +89,8 @@ class Record:
     stop_reason: str = "error"  # until training ends otherwise
     start_loss: float = np.nan
     start_parameters: np.ndarray | None = None
-    best_score: float = -np.inf
+    best_cost: float = np.inf  # of what early stopping goes by
+    best_score: float = -np.inf  # where that was lowest
     best_parameters: np.ndarray | None = None
 
     @property
@@ -155,20 +158,19 @@ class LossWindow:
 class PlateauRule:
     """The stopping rule: `n_iter_no_change` checks in a row without an improvement end training.
 
-    Objectives and negative validation scores are costs; a check improves when it lies more than `margin`
-    below the last one that did.
+    Objectives, validation losses and negative validation scores are costs; a check improves when it lies
+    more than `margin` below the last one that did: `tol` for scores, `tol` times the reference for others.
     """
 
     def __init__(self, stopping: Stopping, reference: float):
         self.stopping = stopping
         tol = stopping.tol or 0.0
-        self.margin = tol if stopping.early_stopping else tol * reference
+        self.margin = tol if stopping.by_score else tol * reference
         self.best = np.inf
         self.waits = 0  # checks since the last improvement
         self.plateaus = 0  # plateaus since then after which training went on
 
-    def update(self, loss: float, score: float) -> None:
-        cost = -score if self.stopping.early_stopping else loss
+    def update(self, cost: float) -> None:
         if cost < self.best - self.margin:
             self.best, self.waits, self.plateaus = cost, 0, 0
         else:
@@ -186,7 +188,7 @@ class PlateauRule:
 
 def train(
     fit: Fit,
-    score: Callable[[np.ndarray], float] | None = None,  # validation score of parameters
+    validation: Validation | None = None,  # what is measured on held-out rows
     watchers: Sequence[Watcher] = (),
 ) -> Record:
     """Carry the descent through at most `max_iter` epochs; KeyboardInterrupt leaves it consistent.
@@ -194,11 +196,14 @@ def train(
     A stream (partial_fit) takes the objective of its first rows as what later ones are held against.
     """
     record = Record()
+    record.history |= {name: [] for name in (validation.columns if validation else ())}
     try:
         if not fit.stream or fit.descent.reference is None:
             _take_reference(fit, record)
-        plan = EpochPlan.of(fit.options, fit.problem.n, fit.problem.d, kept=fit.problem.design.kept)
-        training = _Training(fit, record, score, watchers)
+        training = _Training(fit, record, validation, watchers)
+        kept, limit = fit.problem.design.kept, fit.options.stopping.max_time
+        deadline = np.inf if limit is None else training.began + limit
+        plan = EpochPlan.of(fit.options, fit.problem.n, fit.problem.d, kept=kept, deadline=deadline)
         record.stop_reason = run_epochs(training, plan, fit.descent.random)
     except KeyboardInterrupt:
         record.stop_reason = "interrupted"
@@ -225,8 +230,8 @@ def _take_reference(fit: Fit, record: Record) -> None:
 class _Training:
     """One fit, as the epoch loop carries it."""
 
-    def __init__(self, fit: Fit, record: Record, score, watchers):
-        self.fit, self.record, self.score, self.watchers = fit, record, score, watchers
+    def __init__(self, fit: Fit, record: Record, validation: Validation | None, watchers):
+        self.fit, self.record, self.validation, self.watchers = fit, record, validation, watchers
         self.window, self.began = LossWindow(fit.problem.n), time.perf_counter()
         self.plateau_rule = PlateauRule(fit.options.stopping, fit.descent.reference or 1.0)
         fit.rates.begin(fit.descent)
@@ -274,12 +279,16 @@ class _Training:
         record, descent, rates = self.record, self.fit.descent, self.fit.rates
         if descent.averages and not self.fit.stream:
             self.objective = self.fit.value()
-        score = self.score(descent.parameters) if self.score else np.nan
-        self.add_row(stretch, score)
+        measured = {"validation_loss": np.nan, "validation_score": np.nan}
+        if self.validation is not None:
+            measured |= self.validation(descent.parameters)
+        cost = self.fit.options.stopping.cost(self.objective, measured)
+        self.add_row(stretch, measured)
+        self.keep_the_best(cost, measured["validation_score"])
         stops = [watcher.check(record, descent) for watcher in self.watchers]
         if any(stops):
             return "callback"
-        self.plateau_rule.update(self.objective, score)
+        self.plateau_rule.update(cost)
         rates.observe(descent, self.plateau_rule.waits, self.objective)
         if not self.plateau_rule.plateau:
             return None
@@ -288,17 +297,21 @@ class _Training:
             return None
         return "early_stopping" if self.fit.options.stopping.early_stopping else "tol"
 
-    def add_row(self, stretch: Stretch, score: float) -> None:
+    def add_row(self, stretch: Stretch, measured: dict[str, float]) -> None:
         record, descent = self.record, self.fit.descent
         record.add(
             epoch=stretch.ends,
             update=descent.t,
             loss=self.objective,
-            validation_score=score,
+            **measured,
             learning_rate=self.fit.rates.last,
             gradient_norm=self.gradient_norm,
             seconds=time.perf_counter() - self.began,
         )
         self.record_path()
-        if self.fit.options.stopping.early_stopping and score > record.best_score:
-            record.best_score, record.best_parameters = score, descent.parameters.copy()
+
+    def keep_the_best(self, cost: float, score: float) -> None:
+        record = self.record
+        if self.fit.options.stopping.early_stopping and cost < record.best_cost:
+            record.best_cost, record.best_score = cost, score
+            record.best_parameters = self.fit.descent.parameters.copy()

@@ -31,6 +31,8 @@ __all__ = [
     "refuse_sparse",
     "rows_of",
     "schema_of",
+    "times_class_weights",
+    "weights_of_classes",
 ]
 
 _DTYPES = (np.float64, np.float32)
@@ -89,11 +91,6 @@ class RowsCheck:
             check_design(self.door, self.X, reset=False)
         self.due = False
         check_largest(self.X)
-
-    def now_for(self, rows) -> None:
-        """Make them now if these rows, which no update sees, are not finite."""
-        if self.due and not core.all_finite(rows):
-            self()
 
     def __enter__(self):
         self.settings = np.errstate(all="ignore")
@@ -223,17 +220,22 @@ def dense(y) -> np.ndarray:
     return y.toarray() if sparse.issparse(y) else y
 
 
-def check_rows(X_val, y_val, estimator):
-    """A validation set of the user's own."""
+def check_rows(validation, estimator):
+    """A validation set of the user's own: X, y and weights."""
+    X_val, y_val, weight_val = validation
     if X_val is None or y_val is None:
-        raise ValueError("X_val and y_val belong together: give both or neither.")
+        raise ValueError(
+            "X_val and y_val belong together: give both or neither."
+            if weight_val is None
+            else "sample_weight_val needs X_val and y_val, whose rows it is for."
+        )
     X_val = check_design(estimator, X_val, reset=False)
     y_val = check_array(y_val, ensure_2d=False, dtype=None)
     if len(y_val) != X_val.shape[0]:
         raise ValueError(
             f"X_val and y_val have inconsistent numbers of samples: {X_val.shape[0]} and {len(y_val)}."
         )
-    return X_val, y_val
+    return X_val, y_val, check_weights(weight_val, X_val, "sample_weight_val")
 
 
 def rows_of(schema: dict, given, X, y, weight, kept) -> dict:
@@ -248,15 +250,15 @@ def rows_of(schema: dict, given, X, y, weight, kept) -> dict:
     return {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
 
 
-def check_weights(sample_weight, X):
+def check_weights(sample_weight, X, name="sample_weight"):
     """Sample weights of X's dtype, non-negative, or None."""
     if sample_weight is None:
         return None
     weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
     if np.any(weight < 0):
-        raise ValueError("Negative values in sample_weight: weights must be non-negative.")
+        raise ValueError(f"Negative values in {name}: weights must be non-negative.")
     if not np.any(weight):
-        raise ValueError("All values of sample_weight are zero: at least one must be positive.")
+        raise ValueError(f"All values of {name} are zero: at least one must be positive.")
     return weight
 
 
@@ -264,12 +266,22 @@ def class_weights(class_weight, classes, y, codes, sample_weight, dtype):
     """Sample weights multiplied by those of their classes, or None where all are one."""
     if class_weight is None:
         return sample_weight
+    return times_class_weights(
+        weights_of_classes(class_weight, classes, y, codes, sample_weight), codes, sample_weight, dtype
+    )
+
+
+def weights_of_classes(class_weight, classes, y, codes, sample_weight) -> np.ndarray:
+    """The weight of each class in these rows."""
     options = {} if sample_weight is None else {"sample_weight": sample_weight}
     try:
         per_class = compute_class_weight(class_weight, classes=classes, y=y, **options)
     except TypeError:  # scikit-learn < 1.7 takes no sample_weight
         per_class = _class_weight_before_1_7(class_weight, classes, y, codes, sample_weight)
-    per_class = np.where(np.isfinite(per_class), per_class, 0.0)  # a class whose rows all have weight zero
+    return np.where(np.isfinite(per_class), per_class, 0.0)  # a class whose rows all have weight zero
+
+
+def times_class_weights(per_class, codes, sample_weight, dtype) -> np.ndarray:
     weight = per_class[codes.astype(np.intp)]
     return (weight if sample_weight is None else weight * sample_weight).astype(dtype)
 

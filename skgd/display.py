@@ -84,9 +84,11 @@ def _log_scale(ax, values) -> None:
 
 
 class LossCurveDisplay:
-    """The objective during training, and the validation score if there is one.
+    """The objective during training, and loss and score on a validation set if there is one.
 
-    Use :meth:`from_estimator` or :meth:`from_estimators`.
+    Use :meth:`from_estimator` or :meth:`from_estimators`. Solid lines are objectives of the rows trained on,
+    with the penalty; dashed lines of the same colour validation losses, without it; dotted lines validation
+    scores, on an axis of their own.
 
     Parameters
     ----------
@@ -95,11 +97,13 @@ class LossCurveDisplay:
     losses : list of ndarray
         The objective at the checks.
     validation_scores : list of ndarray or None
-        Validation scores at the checks; None for an estimator without scores.
+        Validation scores at the checks; None for an estimator whose scores are not drawn.
     names : list of str
         Names of the estimators in the legend.
     x_label : str, default="epoch"
         Label of the horizontal axis.
+    validation_losses : list of ndarray or None, default=None
+        Validation losses at the checks; None for an estimator without a validation set, or for all.
 
     Attributes
     ----------
@@ -107,8 +111,8 @@ class LossCurveDisplay:
         The axes and the figure of the losses.
     validation_ax_ : matplotlib Axes or None
         The axes of the validation scores, with their own scale on the right.
-    lines_, validation_lines_ : list of matplotlib Line2D
-        One line per estimator; one per estimator with scores.
+    lines_, validation_loss_lines_, validation_lines_ : list of matplotlib Line2D
+        One line per estimator; one per estimator with a validation set; one per estimator with scores.
 
     Examples
     --------
@@ -122,12 +126,15 @@ class LossCurveDisplay:
     ["solver='batch'", "solver='minibatch'", "solver='sgd'"]
     """
 
-    def __init__(self, x, losses, validation_scores, names, x_label: str = "epoch"):
+    def __init__(self, x, losses, validation_scores, names, x_label: str = "epoch", validation_losses=None):
         self.x, self.losses, self.validation_scores = x, losses, validation_scores
         self.names, self.x_label = names, x_label
+        self.validation_losses = [None] * len(losses) if validation_losses is None else validation_losses
 
     @classmethod
-    def from_estimator(cls, estimator, *, x: str = "epoch", name: str | None = None, ax=None):
+    def from_estimator(
+        cls, estimator, *, x: str = "epoch", name: str | None = None, scores: bool = False, ax=None
+    ):
         """Draw the loss curve of one fitted estimator.
 
         Parameters
@@ -138,6 +145,8 @@ class LossCurveDisplay:
             Quantity on the horizontal axis.
         name : str, default=None
             Name in the legend; by default the name of the class.
+        scores : bool, default=False
+            Whether to draw the validation scores too, on an axis of their own.
         ax : matplotlib Axes, default=None
             Axes to draw on; by default new axes.
 
@@ -146,10 +155,11 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             The display, already drawn.
         """
-        return cls.from_estimators([estimator], x=x, names=None if name is None else [name], ax=ax)
+        names = None if name is None else [name]
+        return cls.from_estimators([estimator], x=x, names=names, scores=scores, ax=ax)
 
     @classmethod
-    def from_estimators(cls, estimators, *, x: str = "epoch", names=None, ax=None):
+    def from_estimators(cls, estimators, *, x: str = "epoch", names=None, scores: bool = False, ax=None):
         """Draw the loss curves of several fitted estimators.
 
         Parameters
@@ -160,6 +170,8 @@ class LossCurveDisplay:
             Quantity on the horizontal axis; use rows or seconds for a fair comparison of solvers.
         names : list of str, default=None
             Names in the legend; by default made from the parameters that differ.
+        scores : bool, default=False
+            Whether to draw the validation scores too, on an axis of their own.
         ax : matplotlib Axes, default=None
             Axes to draw on; by default new axes.
 
@@ -178,10 +190,13 @@ class LossCurveDisplay:
             history["epoch"] * estimator._model["rows"] if x == "rows" else history[x]
             for estimator, history in zip(estimators, histories, strict=True)
         ]
-        scores = [history["validation_score"] for history in histories]
-        scores = [score if np.isfinite(score).any() else None for score in scores]
         losses = [history["loss"] for history in histories]
-        return cls(places, losses, scores, names, _X_LABELS[x]).plot(ax)
+        held_out, scored = (
+            [history[name] if np.isfinite(history[name]).any() else None for history in histories]
+            for name in ("validation_loss", "validation_score")
+        )
+        scored = scored if scores else [None] * len(scored)
+        return cls(places, losses, scored, names, _X_LABELS[x], held_out).plot(ax)
 
     def plot(self, ax=None):
         """Draw the loss curves.
@@ -198,30 +213,50 @@ class LossCurveDisplay:
         """
         self.ax_ = ax = _axes(ax)
         self.figure_ = ax.figure
-        self.lines_, self.validation_lines_, self.validation_ax_ = [], [], None
-        if any(score is not None for score in self.validation_scores):
-            self.validation_ax_ = ax.twinx()
-            self.validation_ax_.set_ylabel("validation score (dashed)")
-        curves = zip(self.x, self.losses, self.validation_scores, self.names, strict=True)
-        for i, (x, loss, score, name) in enumerate(curves):
-            style = {"color": _COLORS[i % len(_COLORS)], "marker": "o" if len(x) == 1 else None}
-            self.lines_ += ax.plot(x, loss, label=name, **style)
-            if score is not None and self.validation_ax_ is not None:
-                label = f"{name}, validation"
-                self.validation_lines_ += self.validation_ax_.plot(x, score, "--", label=label, **style)
+        self.lines_: list = []
+        self.validation_loss_lines_: list = []
+        self.validation_lines_: list = []
+        scored = any(score is not None for score in self.validation_scores)
+        held_out = any(loss is not None for loss in self.validation_losses)
+        self.validation_ax_ = ax.twinx() if scored else None
+        alone = len(self.names) == 1 and (held_out or scored)
+        for i, name in enumerate(self.names):
+            self._plot_one(i, "" if alone else name)
+        self._scale()
+        ax.set_xlabel(self.x_label)
+        ax.set_ylabel("objective, validation loss (dashed)" if held_out else "objective")
+        lines, title = self.lines_, None
+        if alone:
+            lines, title = lines + self.validation_loss_lines_ + self.validation_lines_, self.names[0]
+        if self.validation_ax_ is None:
+            ax.legend(handles=lines, title=title)
+        else:  # on the upper axes, so that no lines are drawn over it
+            self.validation_ax_.set_ylabel("validation score (dotted)")
+            self.validation_ax_.legend(handles=lines, title=title, loc="center right")
+        return self
+
+    def _plot_one(self, i: int, name: str) -> None:
+        """The lines of one estimator; of the only one without its name."""
+        x = self.x[i]
+        style = {"color": _COLORS[i % len(_COLORS)], "marker": "o" if len(x) == 1 else None}
+        self.lines_ += self.ax_.plot(x, self.losses[i], label=name or "objective", **style)
+        for values, what, dashes, ax, lines in (
+            (self.validation_losses[i], "validation loss", "--", self.ax_, self.validation_loss_lines_),
+            (self.validation_scores[i], "validation score", ":", self.validation_ax_, self.validation_lines_),
+        ):
+            if values is not None and ax is not None:
+                lines += ax.plot(x, values, dashes, label=f"{name}, {what}" if name else what, **style)
+
+    def _scale(self) -> None:
+        """Log scales where curves differ by factors."""
+        ax = self.ax_
         if _spans([[x[-1]] for x in self.x], 20):  # curves of very different lengths
             ax.set_xscale("log")
         elif self.x_label != "seconds" and ax.get_xscale() == "linear":
             ax.xaxis.get_major_locator().set_params(integer=True)
-        if _spans(self.losses, 5):
-            _log_scale(ax, self.losses)
-        ax.set_xlabel(self.x_label)
-        ax.set_ylabel("objective")
-        if self.validation_ax_ is None:
-            ax.legend()
-        else:  # on the upper axes, so that no lines are drawn over it
-            self.validation_ax_.legend(handles=self.lines_, loc="center right")
-        return self
+        drawn = [values for values in (*self.losses, *self.validation_losses) if values is not None]
+        if _spans(drawn, 5):
+            _log_scale(ax, drawn)
 
 
 class LearningRateDisplay:

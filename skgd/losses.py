@@ -116,6 +116,11 @@ class Loss(BaseEstimator):
         """Whether this is half the squared error, a function of the second moments of the data."""
         return self.name == "squared_error" and type(self).value_and_slope is Loss.value_and_slope
 
+    def _values(self, y, raw) -> np.ndarray:
+        """Loss (m,) of rows, whoever wrote it."""
+        written = type(self).value_and_slope is not Loss.value_and_slope
+        return self._checked(y.copy(), raw)[0] if written else self.value_and_slope(y, raw)[0]
+
     def _core_spec(self, n_columns: int, codes: bool):
         """The loss as the core takes it: (name, parameter), or a callable."""
         written = type(self).value_and_slope is not Loss.value_and_slope

@@ -19,6 +19,7 @@ __all__ = [
     "Cosine",
     "Exponential",
     "InvScaling",
+    "MultiStep",
     "OneCycle",
     "Optimal",
     "Polynomial",
@@ -53,6 +54,9 @@ class Schedule(BaseEstimator):
 
     def __call__(self, t: np.ndarray) -> np.ndarray:
         raise NotImplementedError
+
+    def _check(self) -> None:
+        """Raise where parameters are not what they can be, beyond the ranges of single numbers."""
 
     @property
     def reacting(self) -> Adaptive | None:
@@ -293,6 +297,49 @@ class Step(Schedule):
         return self.factor ** np.floor(periods + 1e-9)  # robust to rounding errors
 
 
+class MultiStep(Schedule):
+    """Drops at given epochs: factor^k once k of the ``milestones`` are reached.
+
+    Parameters
+    ----------
+    milestones : sequence of float or None, default=None
+        Epochs of the drops, in ascending order; None means one half and three quarters of ``max_iter``
+        (as in He et al. 2016).
+    factor : float in (0, 1), default=0.1
+        Factor applied at each drop.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.schedules import MultiStep, ScheduleContext
+    >>> schedule = MultiStep([2, 3], factor=0.5).bind(ScheduleContext(updates_per_epoch=2))
+    >>> schedule(np.arange(8)).tolist()
+    [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+    """
+
+    name = "multi_step"
+
+    def __init__(self, milestones=None, factor: float = 0.1):
+        self.milestones = milestones
+        self.factor = factor
+
+    def _check(self):
+        if self.milestones is None:
+            return
+        epochs = np.asarray(self.milestones)
+        numbers = epochs.ndim == 1 and epochs.size > 0 and epochs.dtype.kind in "iuf"
+        if not numbers or not np.isfinite(epochs).all() or epochs[0] < 0 or (np.diff(epochs) <= 0).any():
+            raise ValueError(
+                f"milestones={self.milestones!r} of MultiStep must be epochs from 0 on, in ascending order."
+            )
+
+    def __call__(self, t):
+        half = self.context.max_iter / 2
+        epochs = np.asarray([half, 1.5 * half] if self.milestones is None else self.milestones, dtype=float)
+        places = np.asarray(t, dtype=float) + 1e-9  # robust to rounding errors
+        return self.factor ** np.searchsorted(epochs * self.context.updates_per_epoch, places, side="right")
+
+
 class OneCycle(_Ending):
     """Increase from ``start`` to 1, then decrease to ``final``, along half cosines (Smith & Topin 2019).
 
@@ -407,6 +454,7 @@ SCHEDULES = {
         Adaptive,
         Exponential,
         Step,
+        MultiStep,
         Polynomial,
         Cosine,
         OneCycle,

@@ -228,11 +228,12 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
         max_iter: int = 1000,
+        max_time: float | None = None,
         tol: float | None = 1e-4,
         n_iter_no_change: int = 5,
         check_every: int | str = "epoch",
         early_stopping: bool = False,
-        validation_fraction: float = 0.1,
+        validation_fraction: float | object = 0.1,
         average: bool | int | str = "auto",
         shuffle: bool = True,
         random_state: int | np.random.RandomState | None = None,
@@ -255,6 +256,7 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter
+        self.max_time = max_time
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.check_every = check_every
@@ -351,11 +353,12 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
         max_iter: int = 1000,
+        max_time: float | None = None,
         tol: float | None = 1e-4,
         n_iter_no_change: int = 5,
         check_every: int | str = "epoch",
         early_stopping: bool = False,
-        validation_fraction: float = 0.1,
+        validation_fraction: float | object = 0.1,
         average: bool | int | str = "auto",
         shuffle: bool = True,
         random_state: int | np.random.RandomState | None = None,
@@ -379,6 +382,7 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter
+        self.max_time = max_time
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
         self.check_every = check_every

@@ -203,7 +203,7 @@ def test_a_stop_with_early_stopping_restores_the_best():
     recorder = Recorder(stop_at=4)
     model = small(skgd.GDRegressor, solver="sgd", learning_rate=0.05, early_stopping=True, average=False)
     model.set_params(record_path=True).set_callbacks(recorder).fit(X, y)
-    best = np.argmax(model.validation_scores_)
+    best = np.argmin(model.history_["validation_loss"])
     assert model.stop_reason_ == "callback"
     np.testing.assert_array_equal(flat(model), flat(recorder.models[best]))
 

@@ -58,18 +58,36 @@ def test_loss_curves_are_the_history(x):
     assert display.lines_[0].get_color() != display.lines_[1].get_color()
 
 
+def test_validation_losses_are_drawn_beside_objectives():
+    X, y = make(n=90)
+    model = GDRegressor(max_iter=7, tol=None).fit(X, y, X_val=X[:30], y_val=y[:30])
+    display = LossCurveDisplay.from_estimator(model, name="mine")
+    (line,) = display.validation_loss_lines_
+    np.testing.assert_array_equal(line.get_ydata(), model.history_["validation_loss"])
+    assert line.axes is display.ax_
+    assert display.validation_lines_ == []
+    assert display.validation_ax_ is None
+    legend = display.ax_.get_legend()
+    assert legend.get_title().get_text() == "mine"
+    assert [text.get_text() for text in legend.get_texts()] == ["objective", "validation loss"]
+    display = LossCurveDisplay.from_estimator(model, scores=True)
+    shown = [text.get_text() for text in display.validation_ax_.get_legend().get_texts()]
+    assert shown == ["objective", "validation loss", "validation score"]
+
+
 def test_validation_scores_have_an_axis_of_their_own():
     X, y = make(n=90)
     model = GDRegressor(max_iter=7, tol=None).fit(X, y, X_val=X[:30], y_val=y[:30])
     plain = GDRegressor(max_iter=5, tol=None).fit(X, y)
     figure, ax = plt.subplots()
-    display = LossCurveDisplay.from_estimators({"a": model, "b": plain}, ax=ax)
+    display = LossCurveDisplay.from_estimators({"a": model, "b": plain}, scores=True, ax=ax)
     assert display.ax_ is ax
     assert display.figure_ is figure
     (line,) = display.validation_lines_
     np.testing.assert_array_equal(line.get_ydata(), model.validation_scores_)
     assert display.validation_ax_ is not ax
     assert [line.get_label() for line in display.lines_] == ["a", "b"]
+    assert [line.get_label() for line in display.validation_loss_lines_] == ["a, validation loss"]
     again = display.plot()
     assert again is display
     assert display.ax_ is not ax

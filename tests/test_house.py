@@ -12,12 +12,24 @@ import skgd
 PACKAGE = Path(skgd.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (  # from the ground up
-    {"_core", "_parameters"},
-    {"_docs", "_hints", "_moments", "_penalty", "exceptions", "losses", "optimizers", "schedules"},
+    {"_core", "_parameters", "_table"},
+    {
+        "_docs",
+        "_hints",
+        "_moments",
+        "_penalty",
+        "_scoring",
+        "_splits",
+        "exceptions",
+        "losses",
+        "optimizers",
+        "preprocessing",
+        "schedules",
+    },
     {"_design", "_network", "_rates", "_targets", "_validation"},
     {"_batch_rates", "_diagram", "_network_rates", "_options", "_quadratic"},
     {"_epochs", "_path", "_problem"},
-    {"_descent", "_step_size"},
+    {"_descent", "_held_out", "_step_size"},
     {"_coordinates", "_rate_choice"},
     {"_training"},
     {"_callbacks", "_diagnosis", "_fitting", "_progress"},

@@ -400,7 +400,8 @@ def test_early_stopping_restores_the_best():
     model = mlp("log_loss", early_stopping=True, max_iter=200, learning_rate=0.01).fit(
         X[:200], y[:200], X_val=X[200:], y_val=y[200:]
     )
-    assert model.score(X[200:], y[200:]) == model.best_validation_score_ == max(model.validation_scores_)
+    best = np.argmin(model.history_["validation_loss"])
+    assert model.score(X[200:], y[200:]) == model.best_validation_score_ == model.validation_scores_[best]
 
 
 @pytest.mark.parametrize(

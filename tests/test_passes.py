@@ -15,9 +15,9 @@ from sklearn.utils import check_array
 
 from skgd import GDClassifier, GDMLPClassifier, GDMLPRegressor, GDRegressor
 from skgd._core import core
-from skgd._fitting import split_rows
 from skgd._options import options_of
 from skgd._problem import padded
+from skgd._splits import split_rows
 from skgd._step_size import _largest_by_lanczos, scale_of
 from skgd._targets import class_codes, classes_of
 from skgd.losses import LOSSES
@@ -308,8 +308,10 @@ def test_equal_labels_may_be_different_objects():
 
 def held_out_by(model, X, y):
     """The rows that early_stopping trains on and holds out."""
-    kept, _ = split_rows(options_of(model), model._task_of(y), X, y, None)
-    return kept, np.setdiff1d(np.arange(len(y)), kept)
+    options, task = options_of(model), model._task_of(y)
+    targets = task.encode(y, None, float, options.objective.loss)
+    codes = targets.y if targets.codes else None
+    return split_rows(options.stopping.validation_fraction, options.seed, X, y, codes)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -333,9 +335,8 @@ def test_early_stopping_is_a_fit_to_the_rows_kept(solver, storage, loss, outputs
             model = estimator(loss, solver=solver, max_iter=6, **settings)
         model.set_params(early_stopping=True, random_state=3, tol=None)
         kept, held = held_out_by(model, X, y)
-        weight[held] = 1
         by_view = clone(model).fit(storage(X), y, sample_weight=weight)
-        validation = {"X_val": storage(X[held]), "y_val": y[held]}
+        validation = {"X_val": storage(X[held]), "y_val": y[held], "sample_weight_val": weight[held]}
         by_copy = model.fit(storage(X[kept]), y[kept], sample_weight=weight[kept], **validation)
         for name, value in vars(by_copy).items():
             if name in ("coef_", "intercept_", "loss_curve_", "loss_"):

@@ -53,6 +53,7 @@ def record_of(epochs, **columns):
             "epoch": epoch,
             "update": 10 * epoch,
             "loss": 1 / epoch,
+            "validation_loss": np.nan,
             "validation_score": np.nan,
             "learning_rate": 0.01,
             "gradient_norm": 1.0,
@@ -101,6 +102,7 @@ def test_the_end_is_always_told(kind, solver, capsys):
     assert epoch == "epoch 3/3"
     assert facts == [
         f"loss {model.loss_curve_[-1]:.6g}",
+        f"validation loss {model.history_['validation_loss'][-1]:.6g}",
         f"validation score {model.validation_scores_[-1]:.4g}",
         f"learning rate {rates_of(model)}",
     ]
@@ -233,17 +235,17 @@ def test_a_terminal_is_written_to_ten_times_a_second(screen):
     assert 9 <= screen.getvalue().count("\r") <= 12
 
 
-@pytest.mark.parametrize("columns", [30, 60, 80, 200])
+@pytest.mark.parametrize("columns", [30, 60, 100, 200])
 def test_a_line_fits_the_terminal(screen, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
-    Played(_progress.Terminal, 1000).play([1, 2, 3], "tol", validation_score=0.5)
+    Played(_progress.Terminal, 1000).play([1, 2, 3], "tol", validation_score=0.5, validation_loss=0.25)
     *shown, _ = screen.getvalue().split("\r")
     assert max(len(line) for line in shown) < columns
-    assert ("[" in shown[-1]) == (columns >= 80)
-    assert ("validation score" in shown[-1]) == (columns == 200)
+    assert ("[" in shown[-1]) == (columns >= 100)
+    assert ("validation score" in shown[-1]) == ("validation loss" in shown[-1]) == (columns == 200)
 
 
-@pytest.mark.parametrize(("columns", "long"), [(70, False), (140, True)])
+@pytest.mark.parametrize(("columns", "long"), [(70, False), (150, True)])
 def test_a_real_terminal_while_the_results_go_to_a_file(columns, long):
     """One line, rewritten, that fits; the width is that of the terminal behind the standard error."""
     termios = pytest.importorskip("termios", reason="no pseudo-terminals here")

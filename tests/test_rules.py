@@ -163,7 +163,7 @@ def test_schedule_free_offers_its_mean_everywhere():
     at_end = reference.objective(theta(model), X, y, l2=1e-4)
     np.testing.assert_allclose([model.loss_, model.loss_curve_[-1]], at_end, rtol=1e-9)
     early = estimator(record_path=True, early_stopping=True, **{**params, "learning_rate": 1.0}).fit(X, y)
-    best = np.argmax(early.validation_scores_)
+    best = np.argmin(early.history_["validation_loss"])
     last = np.abs(early.path_[1 + best : -1] - np.append(early.coef_, early.intercept_)).max(axis=1)
     assert best + 2 == len(early.path_) or last[0] == 0
     before = theta(model)

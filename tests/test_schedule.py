@@ -37,6 +37,9 @@ CLOSED_FORMS = [
     (schedules.Step(), 0.1 ** (STEPS // 8)),
     (schedules.Step(factor=0.5, period=1.5), 0.5 ** (STEPS // 6)),
     (schedules.Step(period=0.6), 0.1 ** np.floor(STEPS / 2.4)),
+    (schedules.MultiStep(), 0.1 ** ((STEPS >= 12) + 1.0 * (STEPS >= 18))),
+    (schedules.MultiStep([1, 2.5, 9], factor=0.5), 0.5 ** ((STEPS >= 4) + 1.0 * (STEPS >= 10))),
+    (schedules.MultiStep((0,), factor=0.5), 0.5 * np.ones(len(STEPS))),
     (schedules.Polynomial(), 1 - STEPS / 24),
     (schedules.Polynomial(power=2, final=0.1), 0.1 + 0.9 * (1 - STEPS / 24) ** 2),
     (schedules.Polynomial(power=0.5, period=4), np.sqrt(np.maximum(1 - STEPS / 16, 0))),
@@ -59,7 +62,7 @@ def run(schedule, **params):
 
 def test_the_table_names_every_documented_schedule():
     names = {"constant", "invscaling", "optimal", "adaptive", "exponential", "cosine"}
-    assert names | {"step", "one_cycle", "polynomial"} == set(schedules.SCHEDULES)
+    assert names | {"step", "multi_step", "one_cycle", "polynomial"} == set(schedules.SCHEDULES)
 
 
 @pytest.mark.parametrize(("schedule", "multiplier"), CLOSED_FORMS)
@@ -158,6 +161,12 @@ def test_adaptive_leaves_a_falling_objective_alone():
         (schedules.Cosine(final=-0.5), "final", -0.5),
         (schedules.Step(factor=1.0), "factor", 1.0),
         (schedules.Step(period=0.0), "period", 0.0),
+        (schedules.MultiStep(factor=1.0), "factor", 1.0),
+        (schedules.MultiStep([5, 2]), "milestones", "2"),
+        (schedules.MultiStep(7), "milestones", 7),
+        (schedules.MultiStep([-1, 2]), "milestones", -1),
+        (schedules.MultiStep(["a"]), "milestones", "a"),
+        (schedules.Warmup(3, then=schedules.MultiStep([])), "milestones", ""),
         (schedules.Polynomial(power=-2), "power", -2),
         (schedules.OneCycle(warmup=1.0), "warmup", 1.0),
         (schedules.OneCycle(start=-0.1), "start", -0.1),
@@ -223,6 +232,7 @@ def torch_rates(make_schedule, steps):
     ("schedule", "theirs"),
     [
         (schedules.Step(factor=0.3, period=1.5), lambda m, o: m.StepLR(o, 6, gamma=0.3)),
+        (schedules.MultiStep([1, 3.5], factor=0.3), lambda m, o: m.MultiStepLR(o, [4, 14], gamma=0.3)),
         (schedules.Exponential(decay=0.5**4), lambda m, o: m.ExponentialLR(o, 0.5)),
         (schedules.Polynomial(power=1.7), lambda m, o: m.PolynomialLR(o, 24, power=1.7)),
         (schedules.Cosine(final=0.2), lambda m, o: m.CosineAnnealingLR(o, 24, eta_min=0.2)),

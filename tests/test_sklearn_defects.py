@@ -149,9 +149,9 @@ def test_early_stopping_restores_the_best_parameters(solver):
     X, y = make(n=120, d=40, seed=1)
     model = estimator(solver=solver, early_stopping=True, learning_rate=0.01, alpha=0.0)
     model.fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
-    scores = model.validation_scores_
-    assert model.score(X[60:], y[60:]) == pytest.approx(max(scores), rel=1e-12)
-    assert len(scores) > 1 + np.argmax(scores)
+    scores, best = model.validation_scores_, np.argmin(model.history_["validation_loss"])
+    assert model.score(X[60:], y[60:]) == pytest.approx(scores[best], rel=1e-12)
+    assert len(scores) > 1 + best
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])

@@ -14,7 +14,16 @@ from sklearn.preprocessing import StandardScaler
 from skgd import GDClassifier
 from skgd._training import Record
 
-KEYS = {"epoch", "update", "loss", "validation_score", "learning_rate", "gradient_norm", "seconds"}
+KEYS = {
+    "epoch",
+    "update",
+    "loss",
+    "validation_loss",
+    "validation_score",
+    "learning_rate",
+    "gradient_norm",
+    "seconds",
+}
 PENALTIES = [None, "l2", "l1", "elasticnet"]
 LOSSES = ["squared_error", "huber", "poisson", "log_loss", "hinge"]
 L1_RATIO = 0.4
@@ -207,12 +216,12 @@ def test_early_stopping_gives_the_best_parameters_back(solver, loss):
         learning_rate=0.02,
     ).fit(X, y, X_val=X_val, y_val=y_val)
     scores = np.asarray(model.validation_scores_)
-    best = np.argmax(scores)
+    best = np.argmin(model.history_["validation_loss"])
     assert model.stop_reason_ == "early_stopping"
     assert len(scores) == len(model.history_["loss"])
     np.testing.assert_array_equal(model.history_["validation_score"], scores)
-    assert model.best_validation_score_ == scores.max()
-    assert model.score(X_val, y_val) == pytest.approx(scores.max(), rel=1e-12)
+    assert model.best_validation_score_ == scores[best]
+    assert model.score(X_val, y_val) == pytest.approx(scores[best], rel=1e-12)
     np.testing.assert_array_equal(theta(model), unpack(model.path_[1 + best]))
 
 
@@ -221,9 +230,9 @@ def test_early_stopping_without_patience_for_ever(solver):
     """After the last improvement by tol, n_iter_no_change checks follow and no more."""
     X, y = make(n=200, d=30, seed=7)
     model = model_of(solver=solver, early_stopping=True, tol=0.0, n_iter_no_change=3).fit(X, y)
-    scores = np.asarray(model.validation_scores_)
+    losses = model.history_["validation_loss"]
     assert model.stop_reason_ == "early_stopping"
-    assert len(scores) - 1 - np.argmax(scores) == 3
+    assert len(losses) - 1 - np.argmin(losses) == 3
 
 
 def test_the_fraction_held_out():
@@ -264,6 +273,7 @@ def test_without_held_out_rows_there_are_no_scores():
     X, y = make()
     model = model_of(max_iter=3, tol=None).fit(X, y)
     assert np.isnan(model.history_["validation_score"]).all()
+    assert np.isnan(model.history_["validation_loss"]).all()
     assert getattr(model, "validation_scores_", None) is None
 
 

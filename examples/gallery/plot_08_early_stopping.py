@@ -28,8 +28,8 @@ X, X_val = scaler.transform(features(x)), scaler.transform(features(x_val))
 
 # %%
 # The same network is trained twice: once for all epochs, once with early stopping on a separate validation
-# set. (Without ``X_val`` and ``y_val``, a fraction ``validation_fraction`` of the rows is held out.) The
-# score is R², and early stopping keeps the best parameters, not the last ones.
+# set. (Without ``X_val`` and ``y_val``, a fraction ``validation_fraction`` of the rows is held out.)
+# Early stopping goes by the loss on these rows, and keeps the best parameters, not the last ones.
 shared = {
     "hidden_layer_sizes": (64, 64),
     "batch_size": 10,
@@ -43,14 +43,16 @@ stopped.fit(X, y, X_val=X_val, y_val=y_val)
 print(f"stopped after {stopped.n_iter_} epochs: {stopped.stop_reason_}")
 
 # %%
-# Solid lines, left axis: the objective on the training rows. Dashed lines, right axis: the score on the
-# validation rows. The star marks the parameters that are kept.
+# Solid lines: the objective on the training rows. Dashed lines: the loss on the validation rows. Dotted
+# lines, right axis: the score (R²) on the validation rows. The stars mark the parameters that are kept.
 models = {"all epochs": full, "early stopping": stopped}
 figure, axis = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
-display = LossCurveDisplay.from_estimators(models, ax=axis)
-best = np.argmax(stopped.validation_scores_)
-at = stopped.history_["epoch"][best], stopped.best_validation_score_
-display.validation_ax_.plot(*at, "*", color="#F0E442", markeredgecolor="black", markersize=14)
+display = LossCurveDisplay.from_estimators(models, scores=True, ax=axis)
+history = stopped.history_
+best = np.argmin(history["validation_loss"])
+star = {"color": "#F0E442", "markeredgecolor": "black", "markersize": 14}
+axis.plot(history["epoch"][best], history["validation_loss"][best], "*", **star)
+display.validation_ax_.plot(history["epoch"][best], stopped.best_validation_score_, "*", **star)
 display.validation_ax_.set_ylim(0.4, 0.8)
 plt.show()
 

@@ -37,7 +37,7 @@ template <class T> class RowScores {
  private:
   // Short rows are read four at once, as summing up one of them takes as long as reading it; and memory is asked for
   // rows to come. Long rows load fastest one by one, with what the processor prefetches by itself.
-  static constexpr int64_t short_row = 256, ahead_bytes = 2048;
+  static constexpr int64_t short_row = 256, ahead_bytes = 2048, gap_bytes = 4096;
   const Dense<T>& design_;
   int64_t d_;
   Buffer<T> w_;
@@ -47,8 +47,13 @@ template <class T> class RowScores {
 
   const T* row(int64_t i) const { return design_.data + i * d_; }
 
+  // Gaps between rows end what the processor prefetches by itself.
   template <class Dot> void by_rows(Rows rows, T* z, const Dot& dot_of) const {
-    for (int64_t i = 0; i < rows.count; ++i) z[i] = dot_of(row(rows[i]));
+    const int64_t bytes = d_ * int64_t(sizeof(T)), ahead = rows.order ? 1 + gap_bytes / std::max<int64_t>(1, bytes) : 0;
+    for (int64_t i = 0; i < rows.count; ++i) {
+      if (ahead && i + ahead < rows.count) prefetch(row(rows[i + ahead]), bytes);
+      z[i] = dot_of(row(rows[i]));
+    }
   }
 
   void by_fours(Rows rows, T* z) const {
