@@ -10,7 +10,7 @@ from .linear import GDClassifier, GDRegressor
 from .mlp import GDMLPClassifier, GDMLPRegressor
 
 if TYPE_CHECKING:
-    from . import learning_rate
+    from . import learning_rate, preprocessing
     from .display import DescentPathDisplay, LearningRateDisplay, LossCurveDisplay
     from .search import GDClassifierCV, GDRegressorCV
 
@@ -30,6 +30,7 @@ __all__ = [
     "learning_rate",
     "losses",
     "optimizers",
+    "preprocessing",
     "schedules",
 ]
 
@@ -43,8 +44,8 @@ _LATE = {  # imported when they are asked for: importing skgd should not wait fo
 
 
 def __getattr__(name: str):
-    if name == "learning_rate":
-        return import_module(".learning_rate", __name__)
+    if name in ("learning_rate", "preprocessing"):
+        return import_module(f".{name}", __name__)
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f".{_LATE[name]}", __name__), name)

@@ -145,7 +145,7 @@ hidden_layer_sizes : int or sequence of int, default=(100,)
     Number of units of each hidden layer; ``()``, no hidden layer, makes the model linear.
 activation : str, default="relu"
     Activation of the hidden units: "identity", "logistic", "tanh", "relu", "leaky_relu" (slope 0.01
-    below 0), "elu", "gelu", "silu", "softplus". Initial weights are uniform in (-r, r), with
+    below 0), "elu", "gelu", "silu", "selu", "mish", "softplus". Initial weights are uniform in (-r, r), with
     :math:`r^2 = 6 / n_{in}` for relu and similar activations (He et al. 2015),
     :math:`6 / (n_{in} + n_{out})` for identity and tanh (Glorot & Bengio 2010), 16 times that for
     logistic, and :math:`0.06 / (n_{in} + n_{out})` for the last layer. Intercepts start at zero, those of the
@@ -165,7 +165,16 @@ dropout : float in [0, 1), default=0.0
     Fraction of the hidden units that are dropped during training, chosen anew for each row and update;
     the others are scaled by 1 / (1 - dropout) (Srivastava et al. 2014).
 max_grad_norm : float or None, default=None
-    Gradients of the loss with a larger norm are clipped to this norm (Pascanu et al. 2013)."""
+    Gradients of the loss with a larger norm are clipped to this norm (Pascanu et al. 2013).
+encoding : "table", transformer or None, default=None
+    What is made of the columns of X before the first layer. "table":
+    :class:`skgd.preprocessing.TableEncoder`, which takes data frames with categories and missing values
+    and adds piecewise linear bins of the numbers; a transformer of scikit-learn is cloned and fitted;
+    None: nothing, X must be numbers. ``partial_fit`` fits it to the first rows.
+n_members : int, default=1
+    Number of networks, each with its own start and order of the rows. Predictions are means of theirs: of
+    probabilities for "log_loss", else of what is predicted or of raw scores. With ``early_stopping`` each
+    holds out rows of its own. ``n_jobs`` networks are trained at a time."""
 
 SEARCH = """\
 learning_rates : int, array-like of floats or "auto", default=10
@@ -210,7 +219,15 @@ intercepts_ : list of ndarrays of shape (n_units,)
 n_layers_ : int
     Number of layers, including the input layer.
 n_outputs_ : int
-    Number of columns of the raw scores."""
+    Number of columns of the raw scores.
+encoder_ : object
+    With ``encoding``, the fitted transformer of the columns.
+members_ : list of estimators
+    With ``n_members`` above one, the networks, each fitted to the encoded rows. The other attributes are
+    those of the first, but ``loss_`` and ``best_validation_score_``, which are means.
+oof_score_ : float or None
+    With ``n_members`` above one and ``early_stopping``, R2 or accuracy of each network on the rows that it
+    held out, taken together."""
 
 
 def documented(cls):

@@ -101,6 +101,11 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
 
     # -- what a model adds ------------------------------------------------------------------------
 
+    def _check_rows(self, door, X, y="no_validation", *, reset: bool, finite: bool = True):
+        """X (and y) validated, as the core takes them; what is learned of X is written to the door."""
+        numeric = self._task == "regression"
+        return check_design(door, X, y, reset=reset, y_numeric=numeric, finite=finite)
+
     _fitted: str  # the attribute that tells a fitted model
     _twin: Callable  # (estimator, loss) -> the same in scikit-learn
 
@@ -181,15 +186,18 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         DivergenceError
             If a given ``learning_rate`` is too high for the data.
         """
-        options, scorers = options_of(self), scorers_of(self, self.scoring)
         validation = (X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, (coef_init, intercept_init), validation, groups)
+
+    def _fit(self, X, y, sample_weight, init: tuple, validation: tuple, groups) -> Self:
+        options, scorers = options_of(self), scorers_of(self, self.scoring)
         late = self._may_check_late(options, any(part is not None for part in validation))
         rows = self._training_rows(options, X, y, sample_weight, validation, groups, late)
         with rows.check:
             units = Units.of_fit(options, rows.design, rows.targets)
             design, targets = self._in_units(units, options, rows.design, rows.targets)
             previous = self._previous(rows.task) if self.warm_start else None
-            start = self._start(options, coef_init, intercept_init)
+            start = self._start(options, *init)
             fit = begin_fit(options, design, targets, previous, start, check=rows.check)
             watchers = self._watchers(fit, rows)
             record = train(fit, self._validation(fit.problem, rows, scorers), watchers)
@@ -204,6 +212,13 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
+    def _check_stream(self, options: Options) -> None:
+        """Raise where partial_fit cannot do what was asked for."""
+        if options.stopping.early_stopping:
+            raise ValueError(
+                "early_stopping=True is not supported by partial_fit, which cannot hold out rows."
+            )
+
     def _may_check_late(self, options: Options, validates: bool) -> bool:
         """Whether the updates of a fit can tell whether X is finite: of a perceptron a unit that is at zero
         hides it; and nobody shall see parameters before the check."""
@@ -215,8 +230,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
     ) -> TrainingRows:
         """Validated rows and targets, and those held out; `late`: whether X is finite is checked later."""
         given, held_out, door = X, None, door_of(self)
-        regression = self._task == "regression"
-        X, y = check_design(door, X, y, reset=True, y_numeric=regression, finite=not late)
+        X, y = self._check_rows(door, X, y, reset=True, finite=not late)
         check = RowsCheck(door, X, late)
         weight = check_weights(sample_weight, X)
         task = self._task_of(y)
@@ -424,7 +438,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
 
     def _raw_scores(self, X):
         check_is_fitted(self, self._fitted)
-        return self._raw(check_design(self, X, reset=False))
+        return self._raw(self._check_rows(self, X, reset=False))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

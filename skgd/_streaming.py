@@ -12,7 +12,7 @@ from ._design import design_of
 from ._fitting import begin_fit
 from ._options import Options, options_of
 from ._training import Fit, Record, train
-from ._validation import RowsCheck, check_design, check_weights, door_of, schema_of
+from ._validation import RowsCheck, check_weights, door_of, schema_of
 
 __all__ = ["Streaming"]
 
@@ -24,13 +24,10 @@ class Streaming:
 
     def _partial_fit(self: Any, X, y, sample_weight, classes=None):
         options = options_of(self)
-        if options.stopping.early_stopping:
-            raise ValueError(
-                "early_stopping=True is not supported by partial_fit, which cannot hold out rows."
-            )
+        self._check_stream(options)
         first = not hasattr(self, "_descent")
         door = door_of(self) if first else self
-        X, y = check_design(door, X, y, reset=first, y_numeric=self._task == "regression")
+        X, y = self._check_rows(door, X, y, reset=first)
         weight = check_weights(sample_weight, X)
         task = self._task_of(y, classes)
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)

@@ -41,9 +41,12 @@ class Table:
         return len(self.columns[0])
 
 
-def table_of(X, categorical, names=None) -> Table:
-    """The columns of X, a data frame or array-like. `categorical` says which are categories ("from_dtype",
-    names, indices or a mask); `names` are those that were seen before, by which columns are found."""
+def table_of(X, categorical, names=None, features: int | None = None) -> Table:
+    """The columns of X, a data frame or array-like.
+
+    `categorical` says which are categories ("from_dtype", names, indices or a mask); `names`, and how many
+    `features` there are, those that were seen before.
+    """
     if sparse.issparse(X):
         raise TypeError("A table must be dense: a data frame or an array. Sparse data is not encoded.")
     if hasattr(X, "columns") and hasattr(X, "dtypes"):
@@ -59,6 +62,10 @@ def table_of(X, categorical, names=None) -> Table:
     if not n:
         raise ValueError(
             f"Found a table of {n} sample(s) and {len(columns)} feature(s); one of each is required."
+        )
+    if features is not None and len(given) != features:
+        raise ValueError(
+            f"X has {len(given)} features, but TableEncoder is expecting {features} features as input."
         )
     if isinstance(categorical, str) and isinstance(X, np.ndarray):
         categorical = _from_dtype(categorical, [np.dtype(float)] * len(given))

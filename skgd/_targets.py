@@ -126,6 +126,10 @@ class Task:
         """Their logarithms."""
         raise NotImplementedError
 
+    def mean_raw(self, raws: list[np.ndarray], loss: Loss) -> np.ndarray:
+        """Raw scores of the mean prediction of several models, or the mean of their raw scores."""
+        return np.mean(raws, axis=0)
+
     def score(self, y, raw: np.ndarray, loss: Loss, weight=None) -> float:
         """R2 or accuracy."""
         raise NotImplementedError
@@ -160,6 +164,9 @@ class Numbers(Task):
     def predict(self, raw, loss):
         out = loss.inverse_link(raw)
         return out.ravel() if self.flat else out
+
+    def mean_raw(self, raws, loss):
+        return _log_mean(raws) if loss.log_link else np.mean(raws, axis=0)
 
     def score(self, y, raw, loss, weight=None):
         return r2(y, loss.inverse_link(raw), weight)
@@ -204,6 +211,13 @@ class Classes(Task):
     def score_encoded(self, y, raw, loss, weight=None):
         return accuracy(self._chosen(raw) == y, weight)
 
+    def mean_raw(self, raws, loss):
+        if not loss.logistic:
+            return np.mean(raws, axis=0)
+        if raws[0].shape[1] > 1:
+            return _log_mean([loss.log_probabilities(raw) for raw in raws])
+        return _mean_logits(raws, loss)
+
     def probabilities(self, raw, loss):
         return loss.probabilities(raw)
 
@@ -229,6 +243,12 @@ class Labels(Classes):
     def predict(self, raw, loss):
         return (raw > 0).astype(np.intp)
 
+    def mean_raw(self, raws, loss):
+        if not loss.logistic:
+            return np.mean(raws, axis=0)
+        columns = range(raws[0].shape[1])
+        return np.hstack([_mean_logits([raw[:, k : k + 1] for raw in raws], loss) for k in columns])
+
     def probabilities(self, raw, loss):
         return self._by_label(loss.probabilities, raw)
 
@@ -249,6 +269,17 @@ class Labels(Classes):
         if np.shape(y)[1:] != (len(self.classes),):
             raise ValueError(f"y_val has shape {np.shape(y)}, but there are {len(self.classes)} labels.")
         return np.asarray(y)
+
+
+def _log_mean(logs: list[np.ndarray]) -> np.ndarray:
+    """Logarithm of the mean of what these are the logarithms of."""
+    return np.logaddexp.reduce(np.stack(logs), axis=0) - np.asarray(np.log(len(logs)), dtype=logs[0].dtype)
+
+
+def _mean_logits(raws: list[np.ndarray], loss: Loss) -> np.ndarray:
+    """Raw scores (m, 1) of the mean probability of two classes."""
+    log = _log_mean([loss.log_probabilities(raw) for raw in raws])
+    return log[:, 1:] - log[:, :1]
 
 
 def classes_of(y) -> np.ndarray:

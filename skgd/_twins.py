@@ -105,8 +105,19 @@ def _perceptron(estimator, kind, **options):
     return _carry(estimator, twin)
 
 
+def _refuse_tables(estimator) -> None:
+    if hasattr(estimator, "members_"):
+        raise _no_twin(estimator, f"n_members={len(estimator.members_)}")
+    if hasattr(estimator, "encoder_"):
+        raise ValueError(
+            f"{type(estimator).__name__} with encoded columns has no counterpart in scikit-learn: put the "
+            f"encoder into a Pipeline before an estimator with encoding=None, which has."
+        )
+
+
 def perceptron_regressor(estimator, loss):
     """MLPRegressor."""
+    _refuse_tables(estimator)
     from sklearn.neural_network import MLPRegressor
 
     takes_loss = "loss" in signature(MLPRegressor).parameters  # from scikit-learn 1.7 on
@@ -121,6 +132,7 @@ def perceptron_regressor(estimator, loss):
 
 def perceptron_classifier(estimator, loss):
     """MLPClassifier."""
+    _refuse_tables(estimator)
     from sklearn.neural_network import MLPClassifier
     from sklearn.preprocessing import LabelBinarizer
 

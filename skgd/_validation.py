@@ -147,8 +147,9 @@ def door_of(estimator):
 
 
 def schema_of(door) -> dict:
-    """What validation learned of X: the number of its features and, where they have some, their names."""
-    names = ("n_features_in_", "feature_names_in_")
+    """What validation learned of X: the number of its features, their names where they have some, and their
+    encoder where there is one."""
+    names = ("n_features_in_", "feature_names_in_", "encoder_")
     return {name: vars(door)[name] for name in names if name in vars(door)}
 
 
@@ -229,7 +230,7 @@ def check_rows(validation, estimator):
             if weight_val is None
             else "sample_weight_val needs X_val and y_val, whose rows it is for."
         )
-    X_val = check_design(estimator, X_val, reset=False)
+    X_val = estimator._check_rows(estimator, X_val, reset=False)
     y_val = check_array(y_val, ensure_2d=False, dtype=None)
     if len(y_val) != X_val.shape[0]:
         raise ValueError(
@@ -243,7 +244,7 @@ def rows_of(schema: dict, given, X, y, weight, kept) -> dict:
 
     They are the `kept` ones (None: all are); what has to be copied is a function.
     """
-    X = given if "feature_names_in_" in schema else X
+    X = given if "feature_names_in_" in schema or "encoder_" in schema else X
     if kept is not None:
         y, weight = y[kept], None if weight is None else weight[kept]
         X = partial(_safe_indexing, X, kept)

@@ -72,6 +72,7 @@ class Loss(BaseEstimator):
     bounded_slope = False
     has_probabilities = False
     log_link = False
+    logistic = False  # whether raw scores are logits
     _ties_classes = False  # whether the slopes of several classes depend on each other
     _ranges: dict[str, tuple] = {}  # of parameters: least, most, and whether the least is allowed
     least_at_zero = False  # the objective is lowest at zero parameters
@@ -438,6 +439,7 @@ class LogLoss(_ClassificationLoss):
     name = "log_loss"
     bounded_slope = True
     has_probabilities = True
+    logistic = True
     _ties_classes = True
 
     def _struct(self, n_columns, codes):

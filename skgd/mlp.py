@@ -6,17 +6,20 @@ from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils._param_validation import HasMethods, Interval
 
 from . import _twins as twins
 from ._design import design_of
 from ._docs import documented
 from ._estimator import GradientDescent, shaped
 from ._hints import Names
+from ._members import Members
 from ._network import ACTIVATIONS, Network
 from ._options import loss_names
 from ._problem import scoring_problem
 from ._tasks import Classification, Regression
+from ._validation import schema_of
 from .losses import Loss
 from .optimizers import Optimizer
 from .schedules import Schedule
@@ -24,7 +27,7 @@ from .schedules import Schedule
 __all__ = ["GDMLPClassifier", "GDMLPRegressor"]
 
 
-class PerceptronModel(GradientDescent):
+class PerceptronModel(Members):
     """Raw scores by layers h <- activation(h W + b); the last layer has no activation."""
 
     _parameter_constraints = {
@@ -33,8 +36,28 @@ class PerceptronModel(GradientDescent):
         "activation": [Names(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "encoding": [Names({"table"}), HasMethods(["fit", "transform"]), None],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
     }
     _fitted = "coefs_"
+
+    def _check_rows(self, door, X, y="no_validation", *, reset, finite=True):
+        encoder = self._encoder_for(door, X) if reset else vars(door).get("encoder_")
+        if encoder is None:
+            return super()._check_rows(door, X, y, reset=reset, finite=finite)
+        return super()._check_rows(BaseEstimator(), encoder.transform(X), y, reset=True)
+
+    def _encoder_for(self, door, X):
+        """What encodes the columns of X, written to the door; that of the last fit for a warm start."""
+        known = vars(door).pop("encoder_", None)
+        if self.encoding is None:
+            return None
+        if known is None or not self.warm_start:
+            from .preprocessing import TableEncoder  # late: slow to import
+
+            known = (TableEncoder() if isinstance(self.encoding, str) else clone(self.encoding)).fit(X)
+        vars(door).update({**schema_of(known), "encoder_": known})
+        return known
 
     @staticmethod
     def _start_at(problem, theta, seed, coef_init, intercept_init):
@@ -74,7 +97,7 @@ class PerceptronModel(GradientDescent):
             part[...] = np.reshape(flat[begin : begin + part.size], part.shape)
             begin += part.size
 
-    def _raw(self, X):
+    def _raw_of_one(self, X):
         """Raw scores (n, K) for validated X, computed by the core."""
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         hidden = tuple(len(intercepts) for intercepts in self.intercepts_[:-1])
@@ -145,6 +168,8 @@ class GDMLPRegressor(Regression, PerceptronModel):
         activation: str = "relu",
         dropout: float = 0.0,
         max_grad_norm: float | None = None,
+        encoding: str | BaseEstimator | None = None,
+        n_members: int = 1,
         solver: str = "minibatch",
         batch_size: int = 32,
         learning_rate: float | str = "auto",
@@ -174,6 +199,8 @@ class GDMLPRegressor(Regression, PerceptronModel):
         self.activation = activation
         self.dropout = dropout
         self.max_grad_norm = max_grad_norm
+        self.encoding = encoding
+        self.n_members = n_members
         self.solver = solver
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -264,6 +291,8 @@ class GDMLPClassifier(Classification, PerceptronModel):
         activation: str = "relu",
         dropout: float = 0.0,
         max_grad_norm: float | None = None,
+        encoding: str | BaseEstimator | None = None,
+        n_members: int = 1,
         solver: str = "minibatch",
         batch_size: int = 32,
         learning_rate: float | str = "auto",
@@ -294,6 +323,8 @@ class GDMLPClassifier(Classification, PerceptronModel):
         self.activation = activation
         self.dropout = dropout
         self.max_grad_norm = max_grad_norm
+        self.encoding = encoding
+        self.n_members = n_members
         self.solver = solver
         self.batch_size = batch_size
         self.learning_rate = learning_rate

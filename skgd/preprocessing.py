@@ -168,11 +168,11 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def _edges(column: np.ndarray, n_bins: int) -> np.ndarray:
-    """Ends of the bins of a feature, rising: quantiles that differ."""
+    """Ends of the bins of a feature, rising: quantiles that differ, each a value of the feature."""
     column = column[~np.isnan(column)]
     if not len(column):
         return np.array([0.0, 1.0])
-    edges = np.unique(np.quantile(column, np.linspace(0, 1, n_bins + 1)).astype(float))
+    edges = np.unique(np.quantile(column, np.linspace(0, 1, n_bins + 1), method="nearest").astype(float))
     return edges if len(edges) > 1 else np.array([edges[0], edges[0] + max(1.0, abs(edges[0]))])
 
 
@@ -453,12 +453,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             float32.
         """
         check_is_fitted(self)
-        table = table_of(X, self._categorical, getattr(self, "feature_names_in_", None))
-        if len(table.names) != self.n_features_in_:
-            raise ValueError(
-                f"X has {len(table.names)} features, but {type(self).__name__} is expecting "
-                f"{self.n_features_in_} features as input."
-            )
+        table = table_of(X, self._categorical, getattr(self, "feature_names_in_", None), self.n_features_in_)
         encoded = _csr(map(self._numbers_encoded, _pieces(table.numbers())))
         if self._one_hot is None:
             return encoded

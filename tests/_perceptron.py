@@ -16,6 +16,14 @@ ACTIVATIONS = {  # z -> value, slope
         (1 + erf(z / np.sqrt(2))) / 2 + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi),
     ),
     "silu": lambda z: (z * expit(z), expit(z) * (1 + z * expit(-z))),
+    "selu": lambda z: (
+        1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0))),
+        1.0507009873554805 * np.where(z > 0, 1, 1.6732632423543772 * np.exp(np.minimum(z, 0))),
+    ),
+    "mish": lambda z: (
+        z * np.tanh(np.logaddexp(0, z)),
+        np.tanh(np.logaddexp(0, z)) + z * expit(z) * (1 - np.tanh(np.logaddexp(0, z)) ** 2),
+    ),
     "softplus": lambda z: (np.logaddexp(0, z), expit(z)),
 }
 

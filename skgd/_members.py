@@ -1,0 +1,125 @@
+"""Several networks in one estimator: each with a start, an order of the rows and held-out rows of its own."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import islice
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import is_classifier
+
+from ._callbacks import clone_unwatched
+from ._estimator import GradientDescent
+from ._options import Options, options_of
+from ._validation import door_of, schema_of
+
+__all__ = ["Members"]
+
+
+class Members(GradientDescent):
+    """Fits ``n_members`` networks, and predicts their mean."""
+
+    n_members: int
+
+    def _fit(self: Any, X, y, sample_weight, init, validation, groups) -> Self:
+        if self.n_members == 1:
+            return super()._fit(X, y, sample_weight, init, validation, groups)
+        if any(part is not None for part in init) or self.warm_start:
+            raise ValueError(
+                f"n_members={self.n_members} networks start anew: coef_init, intercept_init and warm_start "
+                f"need n_members=1."
+            )
+        from joblib import Parallel, delayed  # late: slow to import
+
+        options, door = options_of(self), door_of(self)
+        encoder = self._encoder_for(door, X)
+        if encoder is not None:
+            X, X_val = encoder.transform(X), validation[0]
+            validation = (None if X_val is None else encoder.transform(X_val), *validation[1:])
+        folds = self._folds(options, X, y, validation, groups)
+        given = (X, y, sample_weight, None, None, *validation, None if folds else groups)
+        members = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(self._member(options.seed + k, folds[k : k + 1]).fit)(*given)
+            for k in range(self.n_members)
+        )
+        schema = schema_of(door) if encoder is not None else schema_of(members[0])
+        out_of_fold = self._out_of_fold(members, X, y, sample_weight, folds)
+        self._become({**_shared(members), **schema, "members_": members, "oof_score_": out_of_fold})
+        return self
+
+    def _member(self, seed: int, fold: list):
+        """A network of the ensemble, to be fitted to encoded rows."""
+        member = clone_unwatched(self).set_params(n_members=1, encoding=None, random_state=seed, n_jobs=None)
+        return member.set_params(validation_fraction=fold) if fold else member
+
+    def _folds(self, options: Options, X, y, validation, groups) -> list:
+        """(rows to train on, rows held out) of each member, where they hold out rows of their own."""
+        fraction = options.stopping.validation_fraction
+        own = options.stopping.early_stopping and validation[0] is None and isinstance(fraction, Real)
+        if not own:
+            return []
+        from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold  # late: slow to import
+
+        parts = max(self.n_members, round(1 / fraction))
+        if groups is not None:
+            splitter = GroupKFold(parts)
+        else:
+            kind = StratifiedKFold if is_classifier(self) and np.ndim(y) == 1 else KFold
+            splitter = kind(parts, shuffle=True, random_state=options.seed % 2**32)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # classes of few rows
+            return list(islice(splitter.split(X, y, groups), self.n_members))
+
+    def _out_of_fold(self, members: list, X, y, sample_weight, folds: list) -> float | None:
+        """The score of each member on the rows that it held out, taken together."""
+        if not folds:
+            return None
+        first = members[0]
+        checked = [
+            member._check_rows(member, _rows(X, held), reset=False)
+            for member, (_, held) in zip(members, folds, strict=True)
+        ]
+        raw = np.vstack([member._raw(part) for member, part in zip(members, checked, strict=True)])
+        held = np.concatenate([rows for _, rows in folds])
+        weight = None if sample_weight is None else np.asarray(sample_weight)[held]
+        y = np.asarray(y)[held]
+        return first._fitted_task().score(y, raw, first._fitted_loss, weight)
+
+    def _raw(self, X) -> np.ndarray:
+        members = vars(self).get("members_")
+        if members is None:
+            return self._raw_of_one(X)
+        return self._fitted_task().mean_raw([member._raw(X) for member in members], self._fitted_loss)
+
+    def _raw_of_one(self, X) -> np.ndarray:
+        """Raw scores (n, K) of the network."""
+        raise NotImplementedError
+
+    def _check_stream(self, options):
+        super()._check_stream(options)
+        if self.n_members > 1:
+            raise ValueError(f"partial_fit updates one network, but n_members={self.n_members}.")
+
+
+def _rows(X, index):
+    from sklearn.utils import _safe_indexing
+
+    return _safe_indexing(X, index)
+
+
+def _shared(members: list) -> dict:
+    """Fitted attributes of all members: those of the first, and the mean of their objectives."""
+    kept = {
+        name: value
+        for name, value in vars(members[0]).items()
+        if (name.endswith("_") and not name.startswith("_")) or name == "_model"
+    }
+    scores = [member.best_validation_score_ for member in members]
+    mean = None if None in scores else float(np.mean(scores))
+    return {
+        **kept,
+        "loss_": float(np.mean([member.loss_ for member in members])),
+        "best_validation_score_": mean,
+    }

@@ -1,0 +1,227 @@
+"""Perceptrons with encoded columns, and several networks in one estimator."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit, logit, softmax
+from sklearn.base import clone
+from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.preprocessing import StandardScaler
+
+from skgd import GDMLPClassifier, GDMLPRegressor
+from skgd._members import _shared
+from skgd.preprocessing import TableEncoder
+
+QUICK = {"max_iter": 6, "hidden_layer_sizes": (16,), "random_state": 0, "tol": None}
+
+
+def table(n=300, classes=2, seed=0):
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(
+        {
+            "size": rng.exponential(size=n) * 1e4,
+            "count": rng.standard_normal(n),
+            "kind": pd.Categorical(rng.choice(["a", "b", "c"], n)),
+        }
+    )
+    X.loc[::9, "size"] = np.nan
+    y = (X["count"] > 0).to_numpy() * 1 + (X["kind"] == "a").to_numpy()
+    return X, np.minimum(y, classes - 1)
+
+
+# ---------------------------------------------------------------- encoded columns
+
+
+@pytest.mark.parametrize("solver", ["batch", "sgd", "minibatch"])
+@pytest.mark.parametrize("kind", [GDMLPClassifier, GDMLPRegressor])
+def test_encoding_is_an_encoder_before_the_network(kind, solver):
+    X, y = table()
+    model = kind(encoding="table", solver=solver, **QUICK).fit(X, y)
+    assert model.n_features_in_ == 3
+    assert model.feature_names_in_.tolist() == list(X.columns)
+    Z = TableEncoder().fit_transform(X)
+    bare = kind(solver=solver, **QUICK).fit(Z, y)
+    np.testing.assert_array_equal(model.predict(X), bare.predict(Z))
+    np.testing.assert_array_equal(model.coefs_[0], bare.coefs_[0])
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    assert "encoder_" not in vars(clone(model))
+
+
+def test_any_transformer_encodes():
+    X = np.random.default_rng(0).standard_normal((200, 3)) * 50
+    y = X[:, 0] / 50
+    scaler = StandardScaler()
+    model = GDMLPRegressor(encoding=scaler, **QUICK).fit(X, y)
+    bare = GDMLPRegressor(**QUICK).fit(StandardScaler().fit_transform(X), y)
+    np.testing.assert_allclose(model.predict(X), bare.predict(StandardScaler().fit_transform(X)), rtol=1e-12)
+    assert not hasattr(scaler, "mean_")
+
+
+def test_held_out_rows_and_scorers_see_encoded_columns():
+    X, y = table()
+    model = GDMLPClassifier(encoding="table", early_stopping=True, scoring="roc_auc", **QUICK).fit(X, y)
+    assert model.history_["validation_score"].max() > 0.9
+    own = GDMLPClassifier(encoding="table", **QUICK).fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
+    assert own.validation_scores_[-1] == pytest.approx(own.score(X[200:], y[200:]))
+
+
+def test_a_stream_is_encoded_by_its_first_rows():
+    X, y = table(600)
+    model = GDMLPClassifier(encoding="table", hidden_layer_sizes=(16,), random_state=0)
+    for start in [0, 200, 400] * 6:
+        model.partial_fit(X[start : start + 200], y[start : start + 200], classes=[0, 1])
+    first = TableEncoder().fit(X[:200])
+    np.testing.assert_array_equal(model.encoder_.center_, first.center_)
+    assert model.score(X, y) > 0.8
+
+
+def test_a_warm_start_keeps_the_encoder():
+    X, y = table()
+    model = GDMLPClassifier(encoding="table", warm_start=True, **QUICK).fit(X, y)
+    encoder, loss = model.encoder_, model.loss_
+    model.fit(X[:150], y[:150])
+    assert model.encoder_ is encoder
+    assert model.loss_ < loss
+    model.set_params(warm_start=False).fit(X[:150], y[:150])
+    assert model.encoder_ is not encoder
+    model.set_params(encoding=None).fit(X[["count"]], y)
+    assert not hasattr(model, "encoder_") and model.n_features_in_ == 1
+
+
+def test_other_columns_are_named():
+    X, y = table()
+    model = GDMLPClassifier(encoding="table", **QUICK).fit(X, y)
+    with pytest.raises(ValueError, match="now missing: \\['count'\\]"):
+        model.predict(X.rename(columns={"count": "number"}))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.fit(X, y[:-1])
+    with pytest.raises(ValueError, match="put the encoder into a Pipeline"):
+        model.to_sklearn()
+    with pytest.raises(ValueError, match="'encoding' parameter"):
+        GDMLPClassifier(encoding="bins").fit(X, y)
+
+
+# ---------------------------------------------------------------- several networks
+
+
+def members_alone(kind, X, y, n, **settings):
+    Z = TableEncoder().fit_transform(X)
+    alone = {**QUICK, **settings}
+    return Z, [kind(**{**alone, "random_state": seed}).fit(Z, y) for seed in range(n)]
+
+
+def test_probabilities_of_two_classes_are_means():
+    X, y = table()
+    model = GDMLPClassifier(encoding="table", n_members=3, **QUICK).fit(X, y)
+    Z, alone = members_alone(GDMLPClassifier, X, y, 3)
+    mean = np.mean([member.predict_proba(Z) for member in alone], axis=0)
+    np.testing.assert_allclose(model.predict_proba(X), mean, rtol=1e-5)
+    np.testing.assert_allclose(model.decision_function(X), logit(mean[:, 1]), rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(model.predict(X), mean.argmax(axis=1))
+
+
+def test_probabilities_of_more_classes_are_means():
+    X, y = table(classes=3)
+    model = GDMLPClassifier(encoding="table", n_members=3, **QUICK).fit(X, y)
+    Z, alone = members_alone(GDMLPClassifier, X, y, 3)
+    mean = np.mean([softmax(member.decision_function(Z), axis=1) for member in alone], axis=0)
+    np.testing.assert_allclose(model.predict_proba(X), mean, rtol=1e-5, atol=1e-7)
+
+
+def test_probabilities_of_labels_are_means():
+    X, y = table()
+    Y = np.column_stack([y, X["kind"] == "b"]).astype(int)
+    model = GDMLPClassifier(encoding="table", n_members=2, **QUICK).fit(X, Y)
+    Z, alone = members_alone(GDMLPClassifier, X, Y, 2)
+    mean = np.mean([expit(member.decision_function(Z)) for member in alone], axis=0)
+    np.testing.assert_allclose(model.predict_proba(X), mean, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "quantile"])
+def test_predictions_of_numbers_are_means(loss):
+    X, y = table()
+    model = GDMLPRegressor(loss, encoding="table", n_members=3, **QUICK).fit(X, y)
+    Z, alone = members_alone(GDMLPRegressor, X, y, 3, loss=loss)
+    np.testing.assert_allclose(model.predict(X), np.mean([m.predict(Z) for m in alone], axis=0), rtol=1e-5)
+
+
+def test_a_margin_is_a_mean_of_margins():
+    X, y = table()
+    model = GDMLPClassifier("hinge", encoding="table", n_members=2, **QUICK).fit(X, y)
+    Z, alone = members_alone(GDMLPClassifier, X, y, 2, loss="hinge")
+    mean = np.mean([member.decision_function(Z) for member in alone], axis=0)
+    np.testing.assert_allclose(model.decision_function(X), mean, rtol=1e-5, atol=1e-6)
+
+
+def test_each_network_holds_out_rows_of_its_own():
+    X, y = table(400)
+    weight = np.random.default_rng(0).random(400)
+    model = GDMLPClassifier(encoding="table", n_members=4, early_stopping=True, **QUICK)
+    model.fit(X, y, sample_weight=weight)
+    held = [member.validation_fraction[0][1] for member in model.members_]
+    assert len(np.unique(np.concatenate(held))) == 160  # four different tenths
+    Z = model.encoder_.transform(X)
+    right = [member.predict(Z[rows]) == y[rows] for member, rows in zip(model.members_, held, strict=True)]
+    weights = weight[np.concatenate(held)]
+    assert model.oof_score_ == pytest.approx(np.average(np.concatenate(right), weights=weights))
+    scores = [member.best_validation_score_ for member in model.members_]
+    assert model.best_validation_score_ == pytest.approx(np.mean(scores))
+
+
+def test_groups_stay_together():
+    X, y = table(400)
+    groups = np.repeat(np.arange(40), 10)
+    model = GDMLPRegressor(encoding="table", n_members=3, early_stopping=True, **QUICK)
+    model.fit(X, y, groups=groups)
+    for member in model.members_:
+        kept, held = member.validation_fraction[0]
+        assert not set(groups[kept]) & set(groups[held])
+    shared = clone(model).set_params(validation_fraction=GroupKFold(5)).fit(X, y, groups=groups)
+    assert shared.oof_score_ is None
+
+
+def test_threads_change_nothing():
+    X, y = table()
+    one, two = (
+        GDMLPRegressor(encoding="table", n_members=3, n_jobs=jobs, **QUICK).fit(X, y) for jobs in (1, 2)
+    )
+    np.testing.assert_array_equal(one.predict(X), two.predict(X))
+
+
+def test_an_array_needs_no_encoder():
+    X = np.random.default_rng(0).standard_normal((200, 4)).astype(np.float32)
+    y = X[:, 0] * X[:, 1]
+    model = GDMLPRegressor(n_members=2, **QUICK).fit(X, y)
+    alone = [GDMLPRegressor(**{**QUICK, "random_state": seed}).fit(X, y).predict(X) for seed in (0, 1)]
+    np.testing.assert_allclose(model.predict(X), np.mean(alone, axis=0), rtol=1e-5, atol=1e-6)
+    assert model.n_features_in_ == 4
+    assert model.loss_ == pytest.approx(np.mean([member.loss_ for member in model.members_]))
+    model.set_params(n_members=1).fit(X, y)
+    assert not hasattr(model, "members_") and not hasattr(model, "oof_score_")
+
+
+def test_what_is_shared_leaves_out_what_one_network_goes_on_from():
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    member = GDMLPRegressor(**QUICK).fit(X, X[:, 0])
+    assert {"_descent", "_units"}.isdisjoint(_shared([member]))
+
+
+def test_one_network_is_needed_to_go_on():
+    X, y = table()
+    model = GDMLPClassifier(encoding="table", n_members=2, **QUICK)
+    with pytest.raises(ValueError, match="partial_fit updates one network, but n_members=2"):
+        model.partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match="warm_start"):
+        clone(model).set_params(warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="n_members=2 has no counterpart"):
+        model.fit(X, y).to_sklearn()
+    assert model.strip().predict(X).shape == (300,)
+
+
+def test_networks_can_be_cross_validated():
+    X, y = table(300)
+    model = GDMLPClassifier(encoding="table", n_members=2, early_stopping=True, **QUICK)
+    assert cross_val_score(model, X, y, cv=3).mean() > 0.8
