@@ -166,11 +166,18 @@ dropout : float in [0, 1), default=0.0
     the others are scaled by 1 / (1 - dropout) (Srivastava et al. 2014).
 max_grad_norm : float or None, default=None
     Gradients of the loss with a larger norm are clipped to this norm (Pascanu et al. 2013).
-encoding : "table", transformer or None, default=None
+encoding : "auto", "table", transformer or None, default="auto"
     What is made of the columns of X before the first layer. "table":
     :class:`skgd.preprocessing.TableEncoder`, which takes data frames with categories and missing values
     and adds piecewise linear bins of the numbers; a transformer of scikit-learn is cloned and fitted;
-    None: nothing, X must be numbers. ``partial_fit`` fits it to the first rows.
+    None: nothing, X must be numbers. "auto": "table" where X is a data frame with columns that are no
+    numbers, or where numbers are missing. ``partial_fit`` fits it to the first rows.
+
+    Other parameters that are "auto" depend on it too: of a table they are two hidden layers of 128 units
+    with silu, dropout 0.15, alpha 1e-3, batches of 64 rows (128 from 16,000 rows on, 256 from 64,000 on)
+    and 40 epochs (600 of batch descent) whose rate falls to zero; else a hidden layer of 100 units with
+    relu, no dropout, alpha 1e-4, batches of 32 rows, and at most 200 epochs with tol 1e-4.
+    ``settings_`` tells what was chosen.
 n_members : int, default=1
     Number of networks, each with its own start and order of the rows. Predictions are means of theirs: of
     probabilities for "log_loss", else of what is predicted or of raw scores. With ``early_stopping`` each
@@ -220,6 +227,8 @@ n_layers_ : int
     Number of layers, including the input layer.
 n_outputs_ : int
     Number of columns of the raw scores.
+settings_ : dict
+    Values of the parameters that are "auto".
 encoder_ : object
     With ``encoding``, the fitted transformer of the columns.
 members_ : list of estimators

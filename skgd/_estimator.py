@@ -190,7 +190,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         return self._fit(X, y, sample_weight, (coef_init, intercept_init), validation, groups)
 
     def _fit(self, X, y, sample_weight, init: tuple, validation: tuple, groups) -> Self:
-        options, scorers = options_of(self), scorers_of(self, self.scoring)
+        options, scorers = self._options(X), scorers_of(self, self.scoring)
         late = self._may_check_late(options, any(part is not None for part in validation))
         rows = self._training_rows(options, X, y, sample_weight, validation, groups, late)
         with rows.check:
@@ -211,6 +211,10 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         for message in convergence_warnings(fit, record, self.loss_):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
+
+    def _options(self, X, reset: bool = True) -> Options:
+        """What the parameters mean for these rows; without `reset` as for those of the last fit."""
+        return options_of(self)
 
     def _check_stream(self, options: Options) -> None:
         """Raise where partial_fit cannot do what was asked for."""
@@ -254,7 +258,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
     def _objective_of(self, X, y, sample_weight=None) -> Problem:
         """The problem of a fit to all rows; the estimator stays as it is."""
         self._validate_params()
-        options = options_of(self).with_stopping(early_stopping=False)
+        options = self._options(X).with_stopping(early_stopping=False)
         rows = self._training_rows(options, X, y, sample_weight)
         return self._problem_of(options, rows.design, rows.targets)
 

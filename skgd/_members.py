@@ -12,7 +12,7 @@ from sklearn.base import is_classifier
 
 from ._callbacks import clone_unwatched
 from ._estimator import GradientDescent
-from ._options import Options, options_of
+from ._options import Options
 from ._validation import door_of, schema_of
 
 __all__ = ["Members"]
@@ -33,26 +33,26 @@ class Members(GradientDescent):
             )
         from joblib import Parallel, delayed  # late: slow to import
 
-        options, door = options_of(self), door_of(self)
-        encoder = self._encoder_for(door, X)
+        options, door = self._options(X), door_of(self)
+        encoder = self._learn_columns(door, X)
         if encoder is not None:
             X, X_val = encoder.transform(X), validation[0]
             validation = (None if X_val is None else encoder.transform(X_val), *validation[1:])
         folds = self._folds(options, X, y, validation, groups)
         given = (X, y, sample_weight, None, None, *validation, None if folds else groups)
         members = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._member(options.seed + k, folds[k : k + 1]).fit)(*given)
+            delayed(self._member(options.seed + k, folds[k : k + 1], door.settings_).fit)(*given)
             for k in range(self.n_members)
         )
-        schema = schema_of(door) if encoder is not None else schema_of(members[0])
+        schema = {**schema_of(members[0]), **schema_of(door)}
         out_of_fold = self._out_of_fold(members, X, y, sample_weight, folds)
         self._become({**_shared(members), **schema, "members_": members, "oof_score_": out_of_fold})
         return self
 
-    def _member(self, seed: int, fold: list):
+    def _member(self, seed: int, fold: list, settings: dict):
         """A network of the ensemble, to be fitted to encoded rows."""
         member = clone_unwatched(self).set_params(n_members=1, encoding=None, random_state=seed, n_jobs=None)
-        return member.set_params(validation_fraction=fold) if fold else member
+        return member.set_params(**settings, **({"validation_fraction": fold} if fold else {}))
 
     def _folds(self, options: Options, X, y, validation, groups) -> list:
         """(rows to train on, rows held out) of each member, where they hold out rows of their own."""

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from ._network import Network, network_of
 from ._parameters import Memo, parameter_key
 from ._penalty import PENALTIES, Penalty
+from ._recipe import explicit
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES, Constant, Schedule, Warmup
@@ -103,6 +104,7 @@ class Options:
     averaging: Averaging | None
     stopping: Stopping
     standardize: bool | None  # None: where the units of the features ask for it
+    standardize_y: bool | None
     shuffle: bool
     seed: int
     threads: int = 1
@@ -134,7 +136,7 @@ class Options:
     @property
     def standardize_outputs(self) -> bool | None:
         """Whether perceptrons standardise y; None: where its unit asks for it. Never under a given rate."""
-        return self.standardize if self.learning_rate is None else False
+        return self.standardize_y if self.learning_rate is None else False
 
     def with_rate(self, rate: float | None, alpha: float | None = None) -> Options:
         """The same with another learning rate (None: automatic) and strength of the penalty."""
@@ -161,6 +163,7 @@ def options_of(estimator) -> Options:
 
 
 def _resolved(estimator) -> Options:
+    estimator = explicit(estimator)
     network = network_of(estimator) if hasattr(estimator, "hidden_layer_sizes") else None
     loss = loss_of(estimator)
     rate = getattr(estimator, "learning_rate", "auto")  # a search has none
@@ -196,6 +199,7 @@ def _resolved(estimator) -> Options:
             max_time=estimator.max_time,
         ),
         standardize=_standardize_of(estimator.standardize, learning_rate),
+        standardize_y=_standardize_of(estimator.standardize, learning_rate),
         shuffle=bool(estimator.shuffle),
         seed=_seed(estimator.random_state),
         threads=threads_of(estimator.n_jobs),

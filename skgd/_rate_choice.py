@@ -107,7 +107,7 @@ def choose_rates(
         return GuardedRates(*shared, **guard)
     updates = options.stopping.max_iter * options.updates_per_epoch(problem.n)
     if problem.network is not None:
-        stops = stream or options.stopping.early_stopping or options.stopping.tol is not None
+        stops = stream or options.stopping.tol is not None
         return PerceptronRates(*shared, updates=None if stops else updates, **guard)
     if optimizer.adaptive:
         horizon = max(100.0, options.updates_per_epoch(problem.n))

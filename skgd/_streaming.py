@@ -10,7 +10,7 @@ from ._coordinates import Units
 from ._descent import Descent
 from ._design import design_of
 from ._fitting import begin_fit
-from ._options import Options, options_of
+from ._options import Options
 from ._training import Fit, Record, train
 from ._validation import RowsCheck, check_weights, door_of, schema_of
 
@@ -23,9 +23,9 @@ class Streaming:
     """What estimators do with a stream of rows."""
 
     def _partial_fit(self: Any, X, y, sample_weight, classes=None):
-        options = options_of(self)
-        self._check_stream(options)
         first = not hasattr(self, "_descent")
+        options = self._options(X, reset=first)
+        self._check_stream(options)
         door = door_of(self) if first else self
         X, y = self._check_rows(door, X, y, reset=first)
         weight = check_weights(sample_weight, X)

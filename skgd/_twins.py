@@ -93,10 +93,11 @@ def linear_classifier(estimator, loss):
 
 
 def _perceptron(estimator, kind, **options):
-    if estimator.activation not in _MLP_ACTIVATIONS:
-        raise _no_twin(estimator, f"activation={estimator.activation!r}")
+    activation, alpha = estimator._model["activation"], estimator.settings_.get("alpha", estimator.alpha)
+    if activation not in _MLP_ACTIVATIONS:
+        raise _no_twin(estimator, f"activation={activation!r}")
     hidden = tuple(len(intercepts) for intercepts in estimator.intercepts_[:-1])
-    twin = kind(hidden_layer_sizes=hidden, activation=estimator.activation, alpha=estimator.alpha, **options)
+    twin = kind(hidden_layer_sizes=hidden, activation=activation, alpha=alpha, **options)
     twin.coefs_ = [coef.copy() for coef in estimator.coefs_]
     twin.intercepts_ = [intercept.copy() for intercept in estimator.intercepts_]
     twin.n_layers_, twin.n_outputs_ = estimator.n_layers_, estimator.n_outputs_

@@ -147,9 +147,9 @@ def door_of(estimator):
 
 
 def schema_of(door) -> dict:
-    """What validation learned of X: the number of its features, their names where they have some, and their
-    encoder where there is one."""
-    names = ("n_features_in_", "feature_names_in_", "encoder_")
+    """What validation learned of X: the number of its features, their names where they have some, and of
+    perceptrons their encoder and the parameters chosen for them."""
+    names = ("n_features_in_", "feature_names_in_", "encoder_", "settings_")
     return {name: vars(door)[name] for name in names if name in vars(door)}
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import _num_samples
 
 from . import _twins as twins
 from ._design import design_of
@@ -16,8 +18,9 @@ from ._estimator import GradientDescent, shaped
 from ._hints import Names
 from ._members import Members
 from ._network import ACTIVATIONS, Network
-from ._options import loss_names
+from ._options import loss_names, options_of
 from ._problem import scoring_problem
+from ._recipe import explicit, sees_table, settings_of
 from ._tasks import Classification, Regression
 from ._validation import schema_of
 from .losses import Loss
@@ -27,30 +30,48 @@ from .schedules import Schedule
 __all__ = ["GDMLPClassifier", "GDMLPRegressor"]
 
 
+_AUTO = Names({"auto"})
+_SHARED = ("batch_size", "alpha", "max_iter", "tol")  # parameters of linear models that may be "auto" here
+
+
 class PerceptronModel(Members):
     """Raw scores by layers h <- activation(h W + b); the last layer has no activation."""
 
     _parameter_constraints = {
         **GradientDescent._parameter_constraints,
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [Names(set(ACTIVATIONS))],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"), _AUTO],
+        "activation": [Names({*ACTIVATIONS, "auto"})],
+        "dropout": [Interval(Real, 0, 1, closed="left"), _AUTO],
+        **{name: [*GradientDescent._parameter_constraints[name], _AUTO] for name in _SHARED},
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "encoding": [Names({"table"}), HasMethods(["fit", "transform"]), None],
+        "encoding": [Names({"auto", "table"}), HasMethods(["fit", "transform"]), None],
         "n_members": [Interval(Integral, 1, None, closed="left")],
     }
     _fitted = "coefs_"
 
     def _check_rows(self, door, X, y="no_validation", *, reset, finite=True):
-        encoder = self._encoder_for(door, X) if reset else vars(door).get("encoder_")
+        encoder = self._learn_columns(door, X) if reset else vars(door).get("encoder_")
         if encoder is None:
             return super()._check_rows(door, X, y, reset=reset, finite=finite)
         return super()._check_rows(BaseEstimator(), encoder.transform(X), y, reset=True)
 
-    def _encoder_for(self, door, X):
-        """What encodes the columns of X, written to the door; that of the last fit for a warm start."""
+    def _options(self, X, reset=True):
+        known = vars(self).get("settings_")
+        options = options_of(explicit(self, self._settings(X) if reset or known is None else known))
+        if options.standardize is None and sees_table(self.encoding, X):
+            return replace(options, standardize=False)  # columns have their units
+        return options
+
+    def _settings(self, X) -> dict:
+        """Values of the parameters that are "auto"."""
+        return settings_of(self, sees_table(self.encoding, X), _num_samples(X))
+
+    def _learn_columns(self, door, X):
+        """The encoder of the columns of X, if there is one; it and the "auto" parameters are written to the
+        door. A warm start keeps the encoder of the last fit."""
         known = vars(door).pop("encoder_", None)
-        if self.encoding is None:
+        vars(door)["settings_"] = self._settings(X)
+        if not (sees_table(self.encoding, X) or hasattr(self.encoding, "transform")):
             return None
         if known is None or not self.warm_start:
             from .preprocessing import TableEncoder  # late: slow to import
@@ -96,6 +117,11 @@ class PerceptronModel(Members):
         for part in (*(b[:-1] for b in blocks), *(b[-1] for b in blocks)):
             part[...] = np.reshape(flat[begin : begin + part.size], part.shape)
             begin += part.size
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = isinstance(self.encoding, str) or sees_table(self.encoding, None)
+        return tags
 
     def _raw_of_one(self, X):
         """Raw scores (n, K) for validated X, computed by the core."""
@@ -164,23 +190,23 @@ class GDMLPRegressor(Regression, PerceptronModel):
         self,
         loss: str | Loss = "squared_error",
         *,
-        hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str = "relu",
-        dropout: float = 0.0,
+        hidden_layer_sizes: int | Sequence[int] | str = "auto",
+        activation: str = "auto",
+        dropout: float | str = "auto",
         max_grad_norm: float | None = None,
-        encoding: str | BaseEstimator | None = None,
+        encoding: str | BaseEstimator | None = "auto",
         n_members: int = 1,
         solver: str = "minibatch",
-        batch_size: int = 32,
+        batch_size: int | str = "auto",
         learning_rate: float | str = "auto",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "adam",
-        alpha: float = 1e-4,
+        alpha: float | str = "auto",
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
-        max_iter: int = 200,
+        max_iter: int | str = "auto",
         max_time: float | None = None,
-        tol: float | None = 1e-4,
+        tol: float | str | None = "auto",
         n_iter_no_change: int = 10,
         check_every: int | str = "epoch",
         early_stopping: bool = False,
@@ -287,23 +313,23 @@ class GDMLPClassifier(Classification, PerceptronModel):
         self,
         loss: str | Loss = "log_loss",
         *,
-        hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str = "relu",
-        dropout: float = 0.0,
+        hidden_layer_sizes: int | Sequence[int] | str = "auto",
+        activation: str = "auto",
+        dropout: float | str = "auto",
         max_grad_norm: float | None = None,
-        encoding: str | BaseEstimator | None = None,
+        encoding: str | BaseEstimator | None = "auto",
         n_members: int = 1,
         solver: str = "minibatch",
-        batch_size: int = 32,
+        batch_size: int | str = "auto",
         learning_rate: float | str = "auto",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "adam",
-        alpha: float = 1e-4,
+        alpha: float | str = "auto",
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
-        max_iter: int = 200,
+        max_iter: int | str = "auto",
         max_time: float | None = None,
-        tol: float | None = 1e-4,
+        tol: float | str | None = "auto",
         n_iter_no_change: int = 10,
         check_every: int | str = "epoch",
         early_stopping: bool = False,

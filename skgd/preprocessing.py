@@ -388,6 +388,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
            [ 1.22,  0.  ,  1.  ,  1.  ,  0.  ,  1.  ]], dtype=float32)
     """
 
+    encodes_tables = True
     _parameter_constraints: dict = {
         "n_bins": [Interval(Integral, 0, None, closed="left")],
         "categorical_features": ["array-like", str],

@@ -18,6 +18,7 @@ STOREYS = (  # from the ground up
         "_hints",
         "_moments",
         "_penalty",
+        "_recipe",
         "_scoring",
         "_splits",
         "exceptions",
@@ -197,6 +198,8 @@ DEFAULTS = {  # words that the code itself uses for what they stand for
     "l2": {"_options.py"},  # of perceptrons, which have no other
     "elasticnet": {"_options.py"},  # which alone needs a ratio
     "softmax": {"losses.py"},
+    "relu": {"_recipe.py"},  # what "auto" means
+    "silu": {"_recipe.py"},
     "momentum": {"_rate_choice.py"},  # the word for what a rule repeats of a step
     "log_loss": {"_sweep.py"},  # whose columns are tied together
 }

@@ -14,7 +14,17 @@ from skgd import GDMLPClassifier, GDMLPRegressor
 from skgd._members import _shared
 from skgd.preprocessing import TableEncoder
 
-QUICK = {"max_iter": 6, "hidden_layer_sizes": (16,), "random_state": 0, "tol": None}
+QUICK = {
+    "max_iter": 6,
+    "hidden_layer_sizes": (16,),
+    "activation": "relu",
+    "dropout": 0.0,
+    "alpha": 1e-4,
+    "batch_size": 32,
+    "random_state": 0,
+    "tol": None,
+    "standardize": False,
+}
 
 
 def table(n=300, classes=2, seed=0):
@@ -223,5 +233,83 @@ def test_one_network_is_needed_to_go_on():
 
 def test_networks_can_be_cross_validated():
     X, y = table(300)
-    model = GDMLPClassifier(encoding="table", n_members=2, early_stopping=True, **QUICK)
+    quick = {**QUICK, "max_iter": 30}
+    model = GDMLPClassifier(encoding="table", n_members=2, early_stopping=True, **quick)
     assert cross_val_score(model, X, y, cv=3).mean() > 0.8
+
+
+# ---------------------------------------------------------------- "auto"
+
+
+@pytest.mark.parametrize("solver", ["batch", "sgd", "minibatch"])
+def test_a_table_gets_the_settings_of_tables(solver):
+    X, y = table()
+    model = GDMLPClassifier(solver=solver, random_state=0, max_iter=3, batch_size=50).fit(X, y)
+    assert isinstance(model.encoder_, TableEncoder)
+    assert model.settings_ == {
+        "hidden_layer_sizes": (128, 128),
+        "activation": "silu",
+        "dropout": 0.15,
+        "alpha": 1e-3,
+        "tol": None,
+    }
+    chosen = {**model.settings_, "encoding": "table", "max_iter": 3, "batch_size": 50}
+    same = GDMLPClassifier(solver=solver, random_state=0, **chosen).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), same.predict_proba(X))
+    assert model.get_params()["alpha"] == "auto"
+
+
+def test_numbers_get_the_settings_of_numbers():
+    X = np.random.default_rng(0).standard_normal((120, 3))
+    y = X[:, 0] > 0
+    chosen = {
+        "hidden_layer_sizes": (100,),
+        "activation": "relu",
+        "dropout": 0.0,
+        "batch_size": 32,
+        "alpha": 1e-4,
+        "max_iter": 200,
+        "tol": 1e-4,
+    }
+    for rows in (X, pd.DataFrame(X, columns=list("abc"))):
+        model = GDMLPClassifier(random_state=0).fit(rows, y)
+        assert model.settings_ == chosen
+        assert not hasattr(model, "encoder_")
+    same = GDMLPClassifier(random_state=0, encoding=None, **chosen).fit(X, y)
+    np.testing.assert_array_equal(model.coefs_[0], same.coefs_[0])
+
+
+def test_what_is_missing_makes_a_table():
+    X, y = table()
+    numbers = X[["size", "count"]]
+    for rows in (numbers, numbers.to_numpy(), pd.DataFrame({"kind": X["kind"].astype(str)})):
+        assert hasattr(GDMLPClassifier(max_iter=2, random_state=0).fit(rows, y), "encoder_")
+    with pytest.raises(ValueError, match="NaN"):
+        GDMLPClassifier(encoding=None).fit(numbers, y)
+    with pytest.raises(ValueError, match="infinity"):
+        GDMLPClassifier().fit(numbers.fillna(np.inf), y)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e6])
+def test_a_table_is_learnt_in_any_unit_of_y(scale):
+    X, _ = table(1000)
+    y = scale * (np.sin(2 * X["count"]) + (X["kind"] == "a") + 3).to_numpy()
+    model = GDMLPRegressor(random_state=0).fit(X[:800], y[:800])
+    assert model.score(X[800:], y[800:]) > 0.95
+    assert model.settings_["batch_size"] == 64
+
+
+def test_networks_of_a_table_use_its_settings():
+    X, y = table()
+    model = GDMLPClassifier(n_members=2, max_iter=2, random_state=0).fit(X, y)
+    assert [len(coef) for coef in model.members_[1].coefs_[1:]] == [128, 128]
+    assert model.settings_["alpha"] == model.members_[0].alpha == 1e-3
+
+
+def test_a_stream_keeps_its_settings():
+    X, y = table(600)
+    model = GDMLPClassifier(random_state=0)
+    for start in (0, 300):
+        model.partial_fit(X[start : start + 300], y[start : start + 300], classes=[0, 1])
+    assert model.settings_["hidden_layer_sizes"] == (128, 128)
+    assert model.predict(X.dropna()[:5]).shape == (5,)

@@ -1,0 +1,61 @@
+"""What "auto" parameters of perceptrons mean: for rows of numbers, and for tables."""
+
+from __future__ import annotations
+
+from ._table import has_categories, has_missing
+
+__all__ = ["explicit", "sees_table", "settings_of"]
+
+_ROWS = {  # one hidden layer, as in scikit-learn
+    "hidden_layer_sizes": (100,),
+    "activation": "relu",
+    "dropout": 0.0,
+    "batch_size": 32,
+    "alpha": 1e-4,
+    "max_iter": 200,
+    "tol": 1e-4,
+}
+
+
+def _table_settings(solver: str, n: int) -> dict:
+    """Two layers against noise; the number of updates is known, so that the rate falls to zero over them."""
+    batch_size = 64 if n <= 16_000 else 128 if n <= 64_000 else 256
+    return {
+        "hidden_layer_sizes": (128, 128),
+        "activation": "silu",
+        "dropout": 0.15,
+        "batch_size": batch_size,
+        "alpha": 1e-3,
+        "max_iter": 40 if solver != "batch" else 600,
+        "tol": None,
+    }
+
+
+def sees_table(encoding, X) -> bool:
+    """Whether the columns of X are to be encoded as those of a table; "auto": where some are categories, or
+    numbers are missing."""
+    if _is_auto(encoding):
+        return has_categories(X) or has_missing(X)
+    return getattr(encoding, "encodes_tables", encoding == "table")
+
+
+def settings_of(estimator, table: bool, n: int = 1) -> dict:
+    """The values of the parameters that are "auto", for n rows of numbers or of a table."""
+    chosen = _table_settings(estimator.solver, n) if table else _ROWS
+    return {name: value for name, value in chosen.items() if _is_auto(getattr(estimator, name))}
+
+
+def _is_auto(value) -> bool:
+    return isinstance(value, str) and value == "auto"
+
+
+def explicit(estimator, settings: dict | None = None):
+    """The estimator, or a stand-in with these values of its parameters; without them those for numbers."""
+    if not hasattr(estimator, "hidden_layer_sizes"):
+        return estimator
+    settings = settings_of(estimator, False) if settings is None else settings
+    if not settings:
+        return estimator
+    stand_in = object.__new__(type(estimator))
+    vars(stand_in).update({**vars(estimator), **settings})
+    return stand_in
