@@ -148,6 +148,19 @@ def test_rows_and_weights_are_those_trained_on():
     np.testing.assert_array_equal(seen.validation_scores_, model.validation_scores_)
 
 
+def test_callbacks_see_models_of_fits_with_scorers():
+    X, y = make("log_loss", n=90)
+    recorder = Recorder()
+    model = small(
+        skgd.GDClassifier, max_iter=3, tol=None, early_stopping=True, scoring=["roc_auc", "accuracy"]
+    )
+    model.set_callbacks(recorder).fit(X, y)
+    assert recorder.events == events_of(3)
+    seen = recorder.models[-1]
+    assert set(seen.history_) == set(model.history_)
+    np.testing.assert_array_equal(seen.history_["validation_roc_auc"], model.validation_scores_)
+
+
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 @pytest.mark.parametrize("kind", KINDS)

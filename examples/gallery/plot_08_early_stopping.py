@@ -28,8 +28,8 @@ X, X_val = scaler.transform(features(x)), scaler.transform(features(x_val))
 
 # %%
 # The same network is trained twice: once for all epochs, once with early stopping. Both are given a separate
-# validation set, whose loss is recorded. (Without ``X_val`` and ``y_val``, early stopping holds out a fraction
-# ``validation_fraction`` of the rows.) Early stopping goes by this loss, and keeps the best parameters, not
+# validation set, whose loss is recorded. (Without ``X_val`` and ``y_val``, early stopping holds out a part,
+# ``validation_fraction``, of the rows.) Early stopping goes by this loss, and keeps the best parameters, not
 # the last ones.
 shared = {
     "hidden_layer_sizes": (64, 64),
