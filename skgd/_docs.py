@@ -99,7 +99,7 @@ n_jobs : int or None, default=None
     65,536 rows on), objectives and predictions of dense linear models. Single rows and mini-batches,
     whose updates wait for one another, use one. The result does not depend on it.
 verbose : int, default=0
-    1 shows epoch, loss, validation score, learning rate and the time left until ``max_iter`` on the
+    1 shows epoch, loss, validation loss and score, learning rate and the time left until ``max_iter`` on the
     standard error: one line in a terminal, a bar in a notebook, otherwise a line every two seconds; at
     the end it shows why training stopped. 2 writes a line at every check.
 record_path : bool, default=False

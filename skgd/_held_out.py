@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._core import core
 from ._design import design_of
 from ._problem import Problem
 from ._scoring import Scorer
@@ -50,10 +51,18 @@ class Validation:
 
     def __call__(self, theta: np.ndarray) -> dict[str, float]:
         """What is measured at these parameters: the loss without the penalty, the score, and further ones."""
-        raw = self.problem.scores(theta)
+        raw = self._raw(theta)
         if not np.isfinite(raw).all():
             self.check()
         return {"validation_loss": self._mean_loss(theta, raw), **self._scores(theta, raw)}
+
+    def _raw(self, theta: np.ndarray) -> np.ndarray:
+        problem = self.problem
+        if problem.network is not None or problem.design.is_sparse:
+            return problem.scores(theta)
+        raw = np.empty((problem.n, problem.targets.columns), dtype=problem.dtype)
+        core.linear_scores(problem.design.X, problem.for_original(theta), raw, 1)  # at the speed of reading X
+        return raw
 
     def _mean_loss(self, theta: np.ndarray, raw: np.ndarray) -> float:
         if self.problem.has_cheap_value:

@@ -69,9 +69,13 @@ def r2(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None) -> float
     if len(y) < 2:
         return np.nan
     y = np.asarray(y, dtype=float).reshape(len(y), -1)
-    weight = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
-    errors = weight @ np.square(y - np.reshape(predicted, y.shape))
-    spread = weight @ np.square(y - np.average(y, axis=0, weights=weight))
+    errors = _sum_of_squares(y - np.reshape(predicted, y.shape), weight)
+    spread = _sum_of_squares(y - np.average(y, axis=0, weights=weight), weight)
     varies = spread != 0
     each = np.where(varies, 1 - errors / np.where(varies, spread, 1.0), errors == 0)
     return float(each.mean())
+
+
+def _sum_of_squares(z: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Of each column, over the rows."""
+    return np.einsum("ij,ij->j", z, z) if weight is None else np.einsum("i,ij,ij->j", weight, z, z)

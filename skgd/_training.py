@@ -90,7 +90,7 @@ class Record:
     start_loss: float = np.nan
     start_parameters: np.ndarray | None = None
     best_cost: float = np.inf  # of what early stopping goes by
-    best_score: float = -np.inf  # where that was lowest
+    best_score: float = np.nan  # where that was lowest
     best_parameters: np.ndarray | None = None
 
     @property

@@ -56,7 +56,8 @@ class _CrossValidated(LinearModel):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, in the fits and in the scores; only their ratios matter.
         groups : array-like of shape (n_samples,), default=None
-            Groups of the rows, for cross-validation generators that need them.
+            Groups of the rows, for cross-validation generators that need them, and for
+            ``early_stopping``, which holds out whole groups.
 
         Returns
         -------

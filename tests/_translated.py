@@ -107,6 +107,11 @@ def loss_of(name, epsilon):
     return kind(epsilon=epsilon) if takes_epsilon else name
 
 
+def score_of(ours):
+    """What scikit-learn's early stopping goes by."""
+    return "r2" if ours._task == "regression" else "accuracy"
+
+
 def start_of_optimal(loss, alpha):
     """The rate of the first update under scikit-learn's learning_rate="optimal"."""
     typical = alpha**-0.25 if alpha else 1.0
@@ -136,6 +141,7 @@ class TranslatedSGD(Translated):
         counted = isinstance(self.average, int) and not isinstance(self.average, bool)
         return {
             **{name: getattr(self, name) for name in self.same},
+            "scoring": score_of(self.ours),
             "solver": "sgd",
             "loss": loss,
             "l1_ratio": self.l1_ratio,
@@ -186,6 +192,7 @@ class TranslatedMLP(Translated):
         size = rows if self.solver == "lbfgs" else size
         return {
             **{name: getattr(self, name) for name in self.same},
+            "scoring": score_of(self.ours),
             **{"lbfgs": self.all_rows, "sgd": self.momentum_rule, "adam": self.adam}[self.solver](),
             "batch_size": size,
             "alpha": self.alpha / size,

@@ -9,13 +9,14 @@ from _data import KINDS, SOLVERS, data_of, flat, make, small
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skgd
 from skgd import _rates
 from skgd._landscape import landscape_of
+from skgd._splits import split_rows
 from skgd.learning_rate import find_learning_rate
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn < 1.9 has no callbacks")
@@ -138,14 +139,26 @@ def test_rows_and_weights_are_those_trained_on():
     recorder = Recorder()
     model = small(skgd.GDClassifier, max_iter=2, tol=None, early_stopping=True)
     model.set_callbacks(recorder).fit(X, labels, sample_weight=weight)
-    kept, _ = train_test_split(np.arange(80), test_size=0.1, random_state=0, stratify=labels)
-    kept.sort()  # rows stay in their order
+    kept, _ = split_rows(0.1, 0, X, labels, y)
     for seen, target, metadata in recorder.data:
         np.testing.assert_array_equal(seen, X[kept])
         np.testing.assert_array_equal(target, labels[kept])
         np.testing.assert_allclose(metadata["sample_weight"], weight[kept])
     seen = recorder.models[-1]
     np.testing.assert_array_equal(seen.validation_scores_, model.validation_scores_)
+
+
+def test_callbacks_see_models_of_fits_with_scorers():
+    X, y = make("log_loss", n=90)
+    recorder = Recorder()
+    model = small(
+        skgd.GDClassifier, max_iter=3, tol=None, early_stopping=True, scoring=["roc_auc", "accuracy"]
+    )
+    model.set_callbacks(recorder).fit(X, y)
+    assert recorder.events == events_of(3)
+    seen = recorder.models[-1]
+    assert set(seen.history_) == set(model.history_)
+    np.testing.assert_array_equal(seen.history_["validation_roc_auc"], model.validation_scores_)
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])

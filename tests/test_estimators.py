@@ -228,6 +228,19 @@ def test_held_out_rows_are_routed_to_fit():
     np.testing.assert_array_equal(theta(pipeline[-1]), theta(expected))
 
 
+@pytest.mark.usefixtures("routing")
+def test_weights_and_groups_of_held_out_rows_are_routed_to_fit():
+    X, y = make(n=80)
+    model = GDRegressor(random_state=0, early_stopping=True, max_iter=5, tol=None)
+    rows = {"X_val": X[60:], "y_val": y[60:], "sample_weight_val": np.arange(1.0, 21.0)}
+    for more, n in ((rows, 60), ({"groups": np.arange(80) // 4}, 80)):
+        routed = clone(model).set_fit_request(**dict.fromkeys(more, True))
+        pipeline = make_pipeline(routed).fit(X[:n], y[:n], **more)
+        expected = clone(model).fit(X[:n], y[:n], **more)
+        np.testing.assert_array_equal(pipeline[-1].validation_scores_, expected.validation_scores_)
+        np.testing.assert_array_equal(theta(pipeline[-1]), theta(expected))
+
+
 def test_estimator_tags():
     from sklearn.utils import get_tags
 

@@ -1,5 +1,8 @@
 """Scores on held-out rows: scikit-learn's numbers, and scorers that decide."""
 
+import pickle
+import warnings
+
 import numpy as np
 import pytest
 from _data import KINDS, SOLVERS, data_of, make, small
@@ -154,6 +157,30 @@ def test_labels_and_probabilities():
     model.fit(X, y)
     plain = clone(model).set_params(scoring=None).fit(X, y)
     np.testing.assert_array_equal(plain.validation_scores_, model.history_["validation_accuracy"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_frames_scorers_and_pickles(kind):
+    """No warning about names; a clone, a pickle and a second fit have the same scores."""
+    pandas = pytest.importorskip("pandas")
+    X, y = data_of(kind, n=120)
+    frame = pandas.DataFrame(X, columns=list("abcde"))
+    scoring = list(SETTINGS[kind._task])[:1] if kind._task == "regression" else ["roc_auc", "accuracy"]
+    model = small(kind, scoring=scoring, early_stopping=True, max_iter=5, tol=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(frame, y)
+    assert model.get_params()["scoring"] == scoring
+    for other in (clone(model), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(other.fit(X, y).validation_scores_, model.validation_scores_)
+
+
+def test_scores_that_are_not_numbers_stop_nothing():
+    X, y = make(n=60)
+    params = {"scoring": lambda estimator, X, y: np.nan, "early_stopping": True, "tol": None, "max_iter": 3}
+    model = GDRegressor(**params).fit(X, y)
+    assert np.isnan(model.best_validation_score_)
+    assert model.n_iter_ == 3
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_single_precision_data_train_in_single_precision(solver, storage):
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_early_stopping_restores_the_best_parameters(solver):
     X, y = make(n=120, d=40, seed=1)
-    model = estimator(solver=solver, early_stopping=True, learning_rate=0.01, alpha=0.0)
+    model = estimator(solver=solver, early_stopping=True, learning_rate=0.01, alpha=0.0, tol=0.0)
     model.fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
     scores, best = model.validation_scores_, np.argmin(model.history_["validation_loss"])
     assert model.score(X[60:], y[60:]) == pytest.approx(scores[best], rel=1e-12)

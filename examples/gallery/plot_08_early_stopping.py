@@ -27,9 +27,10 @@ scaler = StandardScaler().fit(features(x))
 X, X_val = scaler.transform(features(x)), scaler.transform(features(x_val))
 
 # %%
-# The same network is trained twice: once for all epochs, once with early stopping on a separate validation
-# set. (Without ``X_val`` and ``y_val``, a fraction ``validation_fraction`` of the rows is held out.)
-# Early stopping goes by the loss on these rows, and keeps the best parameters, not the last ones.
+# The same network is trained twice: once for all epochs, once with early stopping. Both are given a separate
+# validation set, whose loss is recorded. (Without ``X_val`` and ``y_val``, early stopping holds out a part,
+# ``validation_fraction``, of the rows.) Early stopping goes by this loss, and keeps the best parameters, not
+# the last ones.
 shared = {
     "hidden_layer_sizes": (64, 64),
     "batch_size": 10,
@@ -37,23 +38,22 @@ shared = {
     "alpha": 0,
     "random_state": 0,
 }
-full = GDMLPRegressor(max_iter=600, tol=None, **shared).fit(X, y)
+full = GDMLPRegressor(max_iter=600, tol=None, **shared)
+full.fit(X, y, X_val=X_val, y_val=y_val)
 stopped = GDMLPRegressor(max_iter=600, tol=1e-4, n_iter_no_change=60, early_stopping=True, **shared)
 stopped.fit(X, y, X_val=X_val, y_val=y_val)
 print(f"stopped after {stopped.n_iter_} epochs: {stopped.stop_reason_}")
 
 # %%
-# Solid lines: the objective on the training rows. Dashed lines: the loss on the validation rows. Dotted
-# lines, right axis: the score (R²) on the validation rows. The stars mark the parameters that are kept.
+# Solid lines: the objective on the training rows. Dashed lines: the loss on the validation rows. The star
+# marks the parameters that are kept.
 models = {"all epochs": full, "early stopping": stopped}
 figure, axis = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
-display = LossCurveDisplay.from_estimators(models, scores=True, ax=axis)
+LossCurveDisplay.from_estimators(models, ax=axis)
 history = stopped.history_
 best = np.argmin(history["validation_loss"])
-star = {"color": "#F0E442", "markeredgecolor": "black", "markersize": 14}
-axis.plot(history["epoch"][best], history["validation_loss"][best], "*", **star)
-display.validation_ax_.plot(history["epoch"][best], stopped.best_validation_score_, "*", **star)
-display.validation_ax_.set_ylim(0.4, 0.8)
+at = history["epoch"][best], history["validation_loss"][best]
+axis.plot(*at, "*", color="#F0E442", markeredgecolor="black", markersize=14)
 plt.show()
 
 # %%
