@@ -28,6 +28,7 @@ _ALMOST_EMPTY = 64  # features over the non-zeros of a row, from which a stream 
 _FAR = 1.5  # mean over standard deviation from which a feature lies far from zero
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
     """Whether features differ in size from each other (from one, the intercept's) or lie far from zero."""
     if moments.rows < 2:
@@ -93,6 +94,7 @@ class Units:
             standardize = asks_for_units(sample, objective.fit_intercept)
         return cls(standardize, of_y=options.standardize_outputs).after(design, targets, objective)
 
+    @np.errstate(over="ignore", invalid="ignore")  # an error tells of it
     def after(self, design: Design, targets: Targets, objective: Objective) -> Units:
         """With some more rows."""
         outputs = self._outputs_after(targets, objective)

@@ -13,11 +13,12 @@ batch_size : int, default=32
 learning_rate : float or "auto", default="auto"
     Positive step size. "auto" chooses it from the data and undoes updates that make the objective
     explode. Stochastic solvers start with at most half the largest stable rate (adaptive optimizers:
-    with a rate that matches the expected size of the parameters, 1e-3 for perceptrons), raise it while
-    the updates have little noise, halve it while they have much, and decrease it as
-    :math:`1/\\sqrt{1 + t/T}`, where T is a quarter of the updates that ``max_iter`` allows (adaptive
-    optimizers: the updates of one epoch, at least 100). Batch descent with the "plain" rule starts with
-    1/L and then uses Barzilai-Borwein steps, or Polyak's step size if the loss has kinks.
+    with a rate that matches the expected size of the parameters), raise it while the updates have
+    little noise, halve it while they have much, and decrease it as :math:`1/\\sqrt{1 + t/T}`, where T
+    depends on the curvatures of the objective and is at most a quarter of the updates that ``max_iter``
+    allows (adaptive optimizers: the updates of one epoch, at least 100). Batch descent with the "plain"
+    rule starts with 1/L and then uses Barzilai-Borwein steps, or Polyak's step size if the loss has
+    kinks.
     With a ``schedule`` other than "constant", the initial rate is multiplied by the schedule and not
     adapted further.
 schedule : str, skgd.schedules.Schedule or callable, default="constant"
@@ -82,8 +83,8 @@ scoring : str, callable, list, dict or None, default=None
 average : bool, int or "auto", default="auto"
     Return the mean of the iterates, from the start (True) or from the given update on (int, counted
     from 0). "auto": with ``learning_rate="auto"`` and a stochastic solver, a mean in which the k-th
-    iterate has weight k (Shamir & Zhang 2013) and which restarts at a plateau; the fit returns the best
-    of the means at the checks and the last iterate.
+    iterate has weight :math:`\\sqrt{k}` (as in Shamir & Zhang 2013) and which restarts at a plateau; the
+    fit returns the best of the means at the checks and the last iterate.
 shuffle : bool, default=True
     Whether to visit the rows in a new random order every epoch.
 random_state : int, RandomState instance or None, default=None
@@ -155,9 +156,9 @@ learning_rate : float or "auto", default="auto"
     rmsprop, adagrad) :math:`5 \\cdot 10^{-4} \\sqrt{b}` for b rows per update, at most 0.01; with the
     others the inverse of the largest curvature at the start. After four checks without improvement the
     rate is multiplied by 0.3; with ``tol=None``, which runs all ``max_iter`` epochs, it decreases
-    linearly to zero. If the objective explodes, the updates since the last check are undone and the
-    rate is halved. For ``solver="batch"`` with "plain", 1/L and Barzilai-Borwein steps as in the linear
-    models.
+    linearly to zero. If the objective explodes or rises above its start, the updates since the last
+    check are undone and the rate is halved. For ``solver="batch"`` with "plain", 1/L and Barzilai-Borwein
+    steps as in the linear models.
 average : bool, int or "auto", default="auto"
     Return the mean of the iterates, from the start (True) or from the given update on (int). "auto"
     means False.

@@ -61,6 +61,7 @@ def on_grid(values: np.ndarray, unit: np.ndarray | float) -> np.ndarray:
     return np.ldexp(np.round(np.ldexp(values, 34 - exponent)), exponent - 34)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # infinite moments tell of it
 def moments_of(rows, weight: np.ndarray | None, moments_in: Callable) -> Moments:
     """The moments of some rows; `moments_in` takes dense_moments or sparse_moments."""
     weight = np.ones(rows.shape[0]) if weight is None else np.asarray(weight, dtype=float)

@@ -49,8 +49,8 @@ class Fit:
         finite = self.descent.state_is_finite()
         if self.check is not None and (epochs < 1 or not finite):
             self.check()
-        if not finite and np.isfinite(self.descent.theta).all():
-            raise self.problem.overflow()
+        if self.options.optimizer.adaptive and not finite and np.isfinite(self.descent.theta).all():
+            raise self.problem.overflow()  # steps are divided by an infinite state
 
     def copy(self) -> Fit:
         """One to end here, while this one goes on."""

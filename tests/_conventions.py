@@ -45,7 +45,7 @@ HELD_OUT = {
     "check_fit2d_predict1d": TOO_FEW,
 }
 HELD_OUT_CLASSES = {
-    # SGDClassifier, which restores nothing, fails it in 10 of 18 such settings, wherever it averages at its
+    # SGDClassifier, which restores nothing, fails it in 11 of 18 such settings, wherever it averages at its
     # default rates
     "check_class_weight_classifiers": "the most accurate parameters on held-out rows are restored",
     "check_class_weight_balanced_linear_classifier": TOO_FEW,

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 import skgd
+from skgd.learning_rate import find_learning_rate, largest_stable_learning_rate
 
 QUIET = {"penalty": None, "tol": None}
 
@@ -185,11 +186,18 @@ def test_large_targets_end_at_the_optimum_or_are_an_error(solver):
         assert np.var(residual) < 1.02 * np.var(reference.with_ones(X) @ best - y)
 
 
-def test_features_whose_squares_overflow_are_an_error():
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_features_whose_squares_overflow_are_an_error_of_searches_and_tools_too():
     X, y = make(n=100)
+    X[3, 1] = 1e300
+    for search in (skgd.GDRegressorCV(cv=3), skgd.GDRegressorCV(cv=3, standardize=True)):
+        with pytest.raises(ValueError, match=r"X is too large.*is 1e\+300, in column 1"):
+            search.fit(X, y)
     for solver in SOLVERS:
-        with pytest.raises(ValueError, match="X is too large"):
-            skgd.GDRegressor(solver=solver).fit(X * 1e200, y)
+        with pytest.raises(ValueError, match=r"X is too large.*is 1e\+300, in column 1"):
+            largest_stable_learning_rate(X, solver=solver)
+        with pytest.raises(ValueError, match=r"X is too large.*is 1e\+300, in column 1"):
+            find_learning_rate(skgd.GDRegressor(solver=solver), X, y)
 
 
 def test_an_overflow_in_a_search_names_the_targets():

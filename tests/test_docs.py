@@ -123,6 +123,12 @@ def test_a_single_digit_is_an_argument_in_formulas(short, long, monkeypatch):
 
 
 @sources
+def test_names_of_parameters_are_not_broken_on_narrow_screens():
+    style = (DOCS / "_static" / "skgd.css").read_text()
+    assert "\n.bd-article dd dt strong { white-space: nowrap; }\n" in style
+
+
+@sources
 def test_the_environments_of_the_readme_are_ignored_by_git():
     ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text().splitlines()]
     environments = set(re.findall(r"python3 -m venv (\S+)", (ROOT / "README.md").read_text()))
