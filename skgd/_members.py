@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from itertools import islice
 from numbers import Real
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -23,7 +24,9 @@ class Members(GradientDescent):
 
     n_members: int
 
-    def _fit(self: Any, X, y, sample_weight, init, validation, groups) -> Self:
+    _learn_columns: Callable  # (door, X) -> the encoder of the columns, or None
+
+    def _fit(self, X, y, sample_weight, init, validation, groups) -> Self:
         if self.n_members == 1:
             return super()._fit(X, y, sample_weight, init, validation, groups)
         if any(part is not None for part in init) or self.warm_start:

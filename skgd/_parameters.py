@@ -24,7 +24,7 @@ def parameter_key(estimator) -> tuple | None:
     """Class, types and values of the parameters, to look up by; None where one is an object."""
     parameters = vars(estimator)
     try:
-        values = tuple(parameters[name] for name in names_of(type(estimator)))
+        values = tuple(parameters[name] for name in names_of(type(estimator)))  # type: ignore[arg-type]
     except KeyError:  # a subclass keeps them elsewhere
         return None
     kinds = tuple(map(type, values))

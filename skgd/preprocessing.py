@@ -418,7 +418,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """
         table = table_of(X, self.categorical_features)
         self.n_features_in_ = len(table.names)
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         if table.named:
             self.feature_names_in_ = np.array(table.names, dtype=object)
         self._categorical = table.categorical
