@@ -110,6 +110,7 @@ class Options:
     threads: int = 1
     max_gradient_norm: float = 0.0  # longer gradients of the loss are shortened to it; 0: none is
     record_path: bool = False
+    rate_factor: float = 1.0  # of the automatic rate of perceptrons under adaptive rules
 
     def updates_per_epoch(self, n: int) -> int:
         return 1 if self.batch_size is None else -(-n // self.batch_size)

@@ -36,7 +36,7 @@ def base_rate(problem: Problem, descent: Descent, options: Options, stream: bool
     if options.learning_rate is not None:
         return options.learning_rate, np.inf
     if problem.network is not None:
-        return _network_rate(problem, descent, optimizer, batch_size), np.inf
+        return _network_rate(problem, descent, options), np.inf
     scale = scale_of_stream(problem, descent.stream) if stream else scale_of(problem, batch_size)
     step = scale.automatic_rate(batch_size)
     if not optimizer.adaptive:
@@ -50,14 +50,15 @@ def base_rate(problem: Problem, descent: Descent, options: Options, stream: bool
     return rate, np.inf
 
 
-def _network_rate(problem: Problem, descent: Descent, optimizer, batch_size: int) -> float:
+def _network_rate(problem: Problem, descent: Descent, options: Options) -> float:
     """For a perceptron: with adaptive rules 5e-4 sqrt(batch size), at most 0.01, as the noise that their
     steps are divided by falls with its root; else one over the largest curvature at the start."""
+    optimizer, batch_size = options.optimizer, options.rows_per_update(problem.n)
     if descent.rate > 0 and descent.t > 0:
         return descent.rate
     if optimizer.adaptive:
         rate = min(1e-2, 5e-4 * batch_size**0.5) if batch_size < problem.n else 1e-2
-        return optimizer.mlp_rate_factor * rate
+        return optimizer.mlp_rate_factor * options.rate_factor * rate
     largest = sharpness(problem, descent.theta, batch_size)
     return 1 / (optimizer.effective_gain * largest) if largest > 0 else 1e-3
 

@@ -20,11 +20,11 @@ from ._members import Members
 from ._network import ACTIVATIONS, Network
 from ._options import loss_names, options_of
 from ._problem import scoring_problem
-from ._recipe import explicit, sees_table, settings_of
+from ._recipe import TABLE_RATE, explicit, sees_table, settings_of
 from ._tasks import Classification, Regression
 from ._validation import schema_of
 from .losses import Loss
-from .optimizers import Optimizer
+from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import Schedule
 
 __all__ = ["GDMLPClassifier", "GDMLPRegressor"]
@@ -43,6 +43,7 @@ class PerceptronModel(Members):
         "activation": [Names({*ACTIVATIONS, "auto"})],
         "dropout": [Interval(Real, 0, 1, closed="left"), _AUTO],
         **{name: [*GradientDescent._parameter_constraints[name], _AUTO] for name in _SHARED},
+        "optimizer": [Names({*OPTIMIZERS, "auto"}), Optimizer],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "encoding": [Names({"auto", "table"}), HasMethods(["fit", "transform"]), None],
         "n_members": [Interval(Integral, 1, None, closed="left")],
@@ -58,9 +59,12 @@ class PerceptronModel(Members):
     def _options(self, X, reset=True):
         known = vars(self).get("settings_")
         options = options_of(explicit(self, self._settings(X) if reset or known is None else known))
-        if options.standardize is None and sees_table(self.encoding, X):
-            return replace(options, standardize=False)  # columns have their units
-        return options
+        if not sees_table(self.encoding, X):
+            return options
+        standardize = (
+            False if options.standardize is None else options.standardize
+        )  # columns have their units
+        return replace(options, standardize=standardize, rate_factor=TABLE_RATE)
 
     def _settings(self, X) -> dict:
         """Values of the parameters that are "auto"."""
@@ -200,7 +204,7 @@ class GDMLPRegressor(Regression, PerceptronModel):
         batch_size: int | str = "auto",
         learning_rate: float | str = "auto",
         schedule: str | Schedule | Callable = "constant",
-        optimizer: str | Optimizer = "adam",
+        optimizer: str | Optimizer = "auto",
         alpha: float | str = "auto",
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
@@ -323,7 +327,7 @@ class GDMLPClassifier(Classification, PerceptronModel):
         batch_size: int | str = "auto",
         learning_rate: float | str = "auto",
         schedule: str | Schedule | Callable = "constant",
-        optimizer: str | Optimizer = "adam",
+        optimizer: str | Optimizer = "auto",
         alpha: float | str = "auto",
         fit_intercept: bool = True,
         standardize: bool | str = "auto",

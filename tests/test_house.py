@@ -18,7 +18,6 @@ STOREYS = (  # from the ground up
         "_hints",
         "_moments",
         "_penalty",
-        "_recipe",
         "_scoring",
         "_splits",
         "exceptions",
@@ -27,7 +26,7 @@ STOREYS = (  # from the ground up
         "preprocessing",
         "schedules",
     },
-    {"_design", "_network", "_rates", "_targets", "_validation"},
+    {"_design", "_network", "_rates", "_recipe", "_targets", "_validation"},
     {"_batch_rates", "_diagram", "_network_rates", "_options", "_quadratic"},
     {"_epochs", "_path", "_problem"},
     {"_descent", "_held_out", "_step_size"},
@@ -200,6 +199,7 @@ DEFAULTS = {  # words that the code itself uses for what they stand for
     "softmax": {"losses.py"},
     "relu": {"_recipe.py"},  # what "auto" means
     "silu": {"_recipe.py"},
+    "adam": {"_recipe.py"},
     "momentum": {"_rate_choice.py"},  # the word for what a rule repeats of a step
     "log_loss": {"_sweep.py"},  # whose columns are tied together
 }

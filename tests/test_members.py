@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit, logit, softmax
+from scipy.special import expit, softmax
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.preprocessing import StandardScaler
@@ -21,6 +21,8 @@ QUICK = {
     "dropout": 0.0,
     "alpha": 1e-4,
     "batch_size": 32,
+    "optimizer": "adam",
+    "learning_rate": 0.01,
     "random_state": 0,
     "tol": None,
     "standardize": False,
@@ -129,7 +131,7 @@ def test_probabilities_of_two_classes_are_means():
     Z, alone = members_alone(GDMLPClassifier, X, y, 3)
     mean = np.mean([member.predict_proba(Z) for member in alone], axis=0)
     np.testing.assert_allclose(model.predict_proba(X), mean, rtol=1e-5)
-    np.testing.assert_allclose(model.decision_function(X), logit(mean[:, 1]), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(expit(model.decision_function(X)), mean[:, 1], rtol=1e-5)
     np.testing.assert_array_equal(model.predict(X), mean.argmax(axis=1))
 
 
@@ -246,13 +248,19 @@ def test_a_table_gets_the_settings_of_tables(solver):
     X, y = table()
     model = GDMLPClassifier(solver=solver, random_state=0, max_iter=3, batch_size=50).fit(X, y)
     assert isinstance(model.encoder_, TableEncoder)
+    rule = model.settings_["optimizer"]
+    assert rule.get_params() == {"beta_1": 0.9, "beta_2": 0.95, "epsilon": 1e-8}
     assert model.settings_ == {
-        "hidden_layer_sizes": (128, 128),
+        "hidden_layer_sizes": (128,),
         "activation": "silu",
         "dropout": 0.15,
+        "optimizer": rule,
         "alpha": 1e-3,
         "tol": None,
     }
+    bare = GDMLPClassifier(**{**QUICK, "learning_rate": "auto", "solver": solver, "batch_size": 50})
+    rate = bare.fit(X[["count"]], y).learning_rate_
+    assert model.learning_rate_ == pytest.approx(2.5 * rate)
     chosen = {**model.settings_, "encoding": "table", "max_iter": 3, "batch_size": 50}
     same = GDMLPClassifier(solver=solver, random_state=0, **chosen).fit(X, y)
     np.testing.assert_array_equal(model.predict_proba(X), same.predict_proba(X))
@@ -267,6 +275,7 @@ def test_numbers_get_the_settings_of_numbers():
         "activation": "relu",
         "dropout": 0.0,
         "batch_size": 32,
+        "optimizer": "adam",
         "alpha": 1e-4,
         "max_iter": 200,
         "tol": 1e-4,
@@ -302,7 +311,7 @@ def test_a_table_is_learnt_in_any_unit_of_y(scale):
 def test_networks_of_a_table_use_its_settings():
     X, y = table()
     model = GDMLPClassifier(n_members=2, max_iter=2, random_state=0).fit(X, y)
-    assert [len(coef) for coef in model.members_[1].coefs_[1:]] == [128, 128]
+    assert [len(coef) for coef in model.members_[1].coefs_[1:]] == [128]
     assert model.settings_["alpha"] == model.members_[0].alpha == 1e-3
 
 
@@ -311,5 +320,5 @@ def test_a_stream_keeps_its_settings():
     model = GDMLPClassifier(random_state=0)
     for start in (0, 300):
         model.partial_fit(X[start : start + 300], y[start : start + 300], classes=[0, 1])
-    assert model.settings_["hidden_layer_sizes"] == (128, 128)
+    assert model.settings_["hidden_layer_sizes"] == (128,)
     assert model.predict(X.dropna()[:5]).shape == (5,)
