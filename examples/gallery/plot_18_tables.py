@@ -2,9 +2,9 @@
 A perceptron for tables
 =======================
 
-A table of flats: numbers in all kinds of units, a category, and gaps. The rent depends on the area, on the district, and
-on the year of construction, with jumps at two years in which building laws changed. A perceptron takes the data frame as it
-is; what the bins of its encoding are good for shows along the year.
+A table of flats: numbers in all kinds of units, a category, and gaps. The rent depends on the area, on the
+district, and on the year of construction, with jumps at two years in which building laws changed. A
+perceptron takes the data frame as it is; what the bins of its encoding are good for shows along the year.
 """
 
 import matplotlib.pyplot as plt
@@ -60,6 +60,7 @@ axes.legend()
 # Some networks together err less, and tell how well they do from the rows that each of them held out.
 
 several = GDMLPRegressor(n_members=4, early_stopping=True, random_state=0).fit(flats[train], rent[train])
-print(f"on rows held out {several.oof_score_:.3f}, on the test rows {several.score(flats[test], rent[test]):.3f}")
+test_score = several.score(flats[test], rent[test])
+print(f"on rows held out {several.oof_score_:.3f}, on the test rows {test_score:.3f}")
 
 plt.show()
