@@ -1,11 +1,11 @@
 """Tables: perceptrons with their defaults on data frames of numbers, categories and missing values.
 
-Real tables (benchmarks/_tables.py), three splits into four fifths to fit on and a fifth to score, three
-random states each. Error: share of wrong classes, or RMSE in standard deviations of the target. CPU: seconds
-of one thread for the whole fit, preprocessing included. Ratios are those of GDMLPClassifier and
-GDMLPRegressor to another estimator, geometric means over tables. HistGradientBoosting takes the data frame as
-it is; the others get a one-hot code of the levels with at least ten rows, standardised numbers, medians for
-missing ones and an indicator. All have their default parameters.
+Real tables (benchmarks/_tables.py), split into four fifths to fit on and a fifth to score (--splits 3 such
+splits, --seeds 3 random states for each). Error: share of wrong classes, or RMSE in standard deviations of
+the target. CPU: seconds of one thread for the whole fit, preprocessing included. Ratios are those of
+GDMLPClassifier and GDMLPRegressor to another estimator, geometric means over tables. HistGradientBoosting
+takes the data frame as it is; the others get a one-hot code of the levels with at least ten rows,
+standardised numbers, medians for missing ones and an indicator. All have their default parameters.
 
 RealMLP-TD-S and TabM-D take part with --torch FILE, the results of benchmarks/tabular_torch.py.
 """
@@ -169,10 +169,16 @@ def small(names):
 
 
 def main():
-    given = _bench.options(__doc__, torch="file of results written by tabular_torch.py")
+    given = _bench.options(
+        __doc__,
+        torch="file of results written by tabular_torch.py",
+        splits=f"how many splits (default {N_SPLITS}; --quick 1)",
+        seeds=f"how many random states (default {N_SEEDS}; --quick 1)",
+    )
     warnings.simplefilter("ignore")
     names = small(_tables.names()) if given.quick else _tables.names()
-    results = measured(names, *((1, 1) if given.quick else (N_SPLITS, N_SEEDS)))
+    n_splits, n_seeds = (1, 1) if given.quick else (N_SPLITS, N_SEEDS)
+    results = measured(names, int(given.splits or n_splits), int(given.seeds or n_seeds))
     if given.torch:
         read(results, given.torch)
     kinds = {"Tables of the report": _tables.REPORT, "Tables to tune on": _tables.TUNE}
