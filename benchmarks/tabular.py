@@ -135,7 +135,7 @@ def shown(value):
 
 def print_means(results, names, title, figure):
     contenders = results.contenders()
-    widths = {contender.replace("-", "_"): max(len(contender), 7) for contender in contenders}
+    widths = {contender: max(len(contender), 7) for contender in contenders}
     table = _bench.Table(title, table=10, **widths)
     for name in names:
         means = [
