@@ -147,7 +147,7 @@ def print_means(results, names, title, figure):
 
 def print_ratios(results, names, title):
     table = _bench.Table(
-        title, GDMLP_to=20, tables=6, error=6, worst=6, log_loss=8, CPU=6, targets=17, verdict=7
+        title, GDMLP_to=20, tables=6, error=6, worst=6, log_loss=8, CPU=6, targets=21, verdict=7
     )
     for other, targets in TARGETS.items():
         ratios = [ratio for name in names if (ratio := results.ratios(other, name))]
