@@ -172,7 +172,8 @@ encoding : "auto", "table", transformer or None, default="auto"
     :class:`skgd.preprocessing.TableEncoder`, which takes data frames with categories and missing values
     and adds piecewise linear bins of the numbers; a transformer of scikit-learn is cloned and fitted;
     None: nothing, X must be numbers. "auto": "table" where X is a data frame with columns that are no
-    numbers, or where numbers are missing. ``partial_fit`` fits it to the first rows.
+    numbers, where numbers are missing, and where X is a data frame of at least 500 rows and at most 256
+    columns; arrays of numbers are just that. ``partial_fit`` fits it to the first rows.
 
     Other parameters that are "auto" depend on it too: of a table they are a hidden layer of 128 units
     with silu, dropout 0.15 (0.05 in regression with more than 8,000 rows), alpha 1e-3 (in regression 3e-4

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ._table import has_categories, has_missing
+from ._table import has_categories, has_missing, is_frame
 from .optimizers import Adam
 
 __all__ = ["TABLE_RATE", "explicit", "sees_table", "settings_of"]
 
 TABLE_RATE = 2.5  # factor of the automatic rate for tables
+_FEWEST_ROWS, _MOST_COLUMNS = 500, 256  # of a data frame of numbers alone that is taken for a table
 
 _ROWS = {  # one hidden layer, as in scikit-learn
     "hidden_layer_sizes": (100,),
@@ -39,11 +40,16 @@ def _table_settings(solver: str, regression: bool, n: int) -> dict:
 
 
 def sees_table(encoding, X) -> bool:
-    """Whether the columns of X are to be encoded as those of a table; "auto": where some are categories, or
-    numbers are missing."""
-    if _is_auto(encoding):
-        return has_categories(X) or has_missing(X)
-    return getattr(encoding, "encodes_tables", encoding == "table")
+    """Whether the columns of X are to be encoded as those of a table.
+
+    "auto": where some are categories, or numbers are missing, and of other data frames those that have rows
+    enough to find bins of a few columns; pixels and words have many.
+    """
+    if not _is_auto(encoding):
+        return getattr(encoding, "encodes_tables", encoding == "table")
+    if has_categories(X) or has_missing(X):
+        return True
+    return is_frame(X) and X.shape[0] >= _FEWEST_ROWS and X.shape[1] <= _MOST_COLUMNS
 
 
 def settings_of(estimator, table: bool, n: int = 1) -> dict:

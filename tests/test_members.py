@@ -280,12 +280,24 @@ def test_numbers_get_the_settings_of_numbers():
         "max_iter": 200,
         "tol": 1e-4,
     }
-    for rows in (X, pd.DataFrame(X, columns=list("abc"))):
+    for rows in (X, pd.DataFrame(X, columns=list("abc"))):  # few rows
         model = GDMLPClassifier(random_state=0).fit(rows, y)
         assert model.settings_ == chosen
         assert not hasattr(model, "encoder_")
     same = GDMLPClassifier(random_state=0, encoding=None, **chosen).fit(X, y)
     np.testing.assert_array_equal(model.coefs_[0], same.coefs_[0])
+
+
+def test_a_data_frame_of_many_rows_and_few_columns_is_a_table():
+    X = pd.DataFrame(np.random.default_rng(0).standard_normal((500, 257)))
+    X.columns = [f"x{j}" for j in range(257)]
+    y = X["x0"] > 0
+    assert hasattr(GDMLPClassifier(max_iter=1, random_state=0).fit(X.iloc[:, :3], y), "encoder_")
+    for rows in (X, X.iloc[:, :3].to_numpy()):
+        assert not hasattr(GDMLPClassifier(max_iter=1, random_state=0).fit(rows, y), "encoder_")
+    few = X.iloc[:499, :3]
+    assert not hasattr(GDMLPClassifier(max_iter=1, random_state=0).fit(few, y[:499]), "encoder_")
+    assert not hasattr(GDMLPClassifier(encoding=None, max_iter=1).fit(X.iloc[:, :3], y), "encoder_")
 
 
 def test_what_is_missing_makes_a_table():
