@@ -3,9 +3,9 @@
 Real tables (benchmarks/_tables.py), split into four fifths to fit on and a fifth to score (--splits 3 such
 splits, --seeds 3 random states for each). Error: share of wrong classes, or RMSE in standard deviations of
 the target. CPU: seconds of one thread for the whole fit, preprocessing included. Ratios are those of
-GDMLPClassifier and GDMLPRegressor to another estimator, geometric means over tables. HistGradientBoosting
-takes the data frame as it is; the others get a one-hot code of the levels with at least ten rows,
-standardised numbers, medians for missing ones and an indicator. All have their default parameters.
+GDMLPClassifier and GDMLPRegressor to another estimator, geometric means over tables. These two and
+HistGradientBoosting take the data frame as it is; the others get a one-hot code of the levels with at least
+ten rows, standardised numbers, medians for missing ones and an indicator. All have their default parameters.
 
 RealMLP-TD-S and TabM-D take part with --torch FILE, the results of benchmarks/tabular_torch.py.
 """
@@ -43,8 +43,7 @@ def encoded(model):
 
 
 def perceptron(classes, seed):
-    model = (GDMLPClassifier if classes else GDMLPRegressor)(random_state=seed)
-    return model if "categorical_features" in model.get_params() else encoded(model)
+    return (GDMLPClassifier if classes else GDMLPRegressor)(random_state=seed)
 
 
 def sklearn_perceptron(classes, seed):

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable
 from itertools import islice
 from numbers import Real
-from typing import Self
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -26,7 +25,7 @@ class Members(GradientDescent):
 
     _learn_columns: Callable  # (door, X) -> the encoder of the columns, or None
 
-    def _fit(self, X, y, sample_weight, init, validation, groups) -> Self:
+    def _fit(self, X, y, sample_weight, init, validation, groups) -> list[str]:
         if self.n_members == 1:
             return super()._fit(X, y, sample_weight, init, validation, groups)
         if any(part is not None for part in init) or self.warm_start:
@@ -50,7 +49,7 @@ class Members(GradientDescent):
         schema = {**schema_of(members[0]), **schema_of(door)}
         out_of_fold = self._out_of_fold(members, X, y, sample_weight, folds)
         self._become({**_shared(members), **schema, "members_": members, "oof_score_": out_of_fold})
-        return self
+        return []  # each has warned
 
     def _member(self, seed: int, fold: list, settings: dict):
         """A network of the ensemble, to be fitted to encoded rows."""
