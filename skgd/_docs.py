@@ -176,11 +176,12 @@ encoding : "auto", "table", transformer or None, default="auto"
     columns; arrays of numbers are just that. ``partial_fit`` fits it to the first rows.
 
     Other parameters that are "auto" depend on it too: of a table they are a hidden layer of 128 units
-    with silu, dropout 0.15 (0.05 in regression with more than 8,000 rows), alpha 1e-3 (in regression 3e-4
-    or, if that is less, 1 / (2 n)), Adam with beta_2 0.95, batches of 64 rows (128 above 16,000 rows, 256
-    above 64,000), and 40 epochs (300 of batch descent) whose rate falls to zero from 2.5 times the usual
-    one; else a hidden layer of 100 units with relu, no dropout, alpha 1e-4, Adam,
-    batches of 32 rows, and at most 200 epochs with tol 1e-4. ``settings_`` tells what was chosen.
+    with silu, dropout 0.15 (0.05 in regression with more than 8,000 rows), alpha 8 / n but at least 1e-3
+    and at most 3e-3 (in regression 1 / (2 n), at most 3e-4), Adam with beta_2 0.95, batches of 64 rows (128
+    above 16,000 rows, 256 above 64,000), and 25 epochs (in regression 40; of batch descent 300) whose rate
+    falls to zero from 2.5 times the usual one; else a hidden layer of 100 units with relu, no dropout,
+    alpha 1e-4, Adam, batches of 32 rows, and at most 200 epochs with tol 1e-4. ``settings_`` tells what was
+    chosen.
 n_members : int, default=1
     Number of networks, each with its own start and order of the rows. Predictions are means of theirs: of
     probabilities for "log_loss", else of what is predicted or of raw scores. With ``early_stopping`` each

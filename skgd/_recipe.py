@@ -24,8 +24,8 @@ _ROWS = {  # one hidden layer, as in scikit-learn
 
 def _table_settings(solver: str, regression: bool, n: int) -> dict:
     """A layer that is held back by dropout and a penalty; the number of updates is known, so that the rate
-    falls to zero over them. Numbers need less of that the more rows tell of them; classes can be learnt by
-    heart from any number of rows."""
+    falls to zero over them. The more rows there are, the less has a network to be held back; classes can be
+    learnt by heart from any number of rows."""
     batch_size = 64 if n <= 16_000 else 128 if n <= 64_000 else 256
     return {
         "hidden_layer_sizes": (128,),
@@ -33,8 +33,8 @@ def _table_settings(solver: str, regression: bool, n: int) -> dict:
         "dropout": 0.05 if regression and n > 8_000 else 0.15,
         "batch_size": batch_size,
         "optimizer": Adam(beta_2=0.95),
-        "alpha": min(3e-4, 0.5 / n) if regression else 1e-3,
-        "max_iter": 40 if solver != "batch" else 300,
+        "alpha": min(3e-4, 0.5 / n) if regression else min(3e-3, max(1e-3, 8 / n)),
+        "max_iter": 300 if solver == "batch" else 40 if regression else 25,
         "tol": None,
     }
 

@@ -255,7 +255,7 @@ def test_a_table_gets_the_settings_of_tables(solver):
         "activation": "silu",
         "dropout": 0.15,
         "optimizer": rule,
-        "alpha": 1e-3,
+        "alpha": 3e-3,
         "tol": None,
     }
     bare = GDMLPClassifier(**{**QUICK, "learning_rate": "auto", "solver": solver, "batch_size": 50})
@@ -324,7 +324,10 @@ def test_networks_of_a_table_use_its_settings():
     X, y = table()
     model = GDMLPClassifier(n_members=2, max_iter=2, random_state=0).fit(X, y)
     assert [len(coef) for coef in model.members_[1].coefs_[1:]] == [128]
-    assert model.settings_["alpha"] == model.members_[0].alpha == 1e-3
+    one = GDMLPClassifier(max_iter=2, random_state=0).fit(X, y)
+    assert model.members_[0].learning_rate_ == one.learning_rate_
+    np.testing.assert_array_equal(model.members_[0].coefs_[0], one.coefs_[0])
+    assert model.settings_["alpha"] == model.members_[0].alpha == 3e-3
 
 
 def test_a_stream_keeps_its_settings():
