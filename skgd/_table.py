@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_array
 
 __all__ = ["Table", "has_categories", "has_missing", "is_frame", "table_of"]
 
+_UNKNOWN = ("date", "time", "duration", "period", "interval", "complex", "list", "struct", "array")
 _NUMBERS = ("int", "uint", "float", "bool", "decimal", "double")  # dtypes of pandas, polars and pyarrow
 
 
@@ -92,6 +93,7 @@ def table_of(X, categorical, names=None, features: int | None = None) -> Table:
         )
     if isinstance(categorical, str) and isinstance(X, np.ndarray):
         categorical = _from_dtype(categorical, [np.dtype(float)] * len(given))
+    _check_kinds(given, columns)
     return Table(given, named, columns, _mask(categorical, given, columns))
 
 
@@ -135,6 +137,16 @@ def _from_dtype(asked: str, dtypes: list) -> np.ndarray:
     if asked != "from_dtype":
         raise ValueError(f'categorical_features={asked!r} must be "from_dtype", or names, indices or a mask.')
     return np.array([not _is_number(dtype) for dtype in dtypes], dtype=bool)
+
+
+def _check_kinds(names: list, columns: list) -> None:
+    """Raise where a column is neither numbers nor categories."""
+    for name, column in zip(names, columns, strict=True):
+        if str(column.dtype).lower().startswith(_UNKNOWN):
+            raise ValueError(
+                f"Column {name!r} of X holds {column.dtype}: turn it into numbers or categories first, for "
+                f"example a date into year, month and day of the week."
+            )
 
 
 def _is_number(dtype) -> bool:
