@@ -64,11 +64,11 @@ def check_design(
             X, y = validate_data(estimator, X, y, multi_output=multi_output, y_numeric=y_numeric, **options)
     except ValueError as error:
         columns = _text_columns(X)
-        if "could not convert" not in str(error) or not columns:
+        if not columns or not any(word in str(error) for word in ("could not convert", "Cannot cast")):
             raise
         raise ValueError(
             f"The columns {columns} of X hold text or categories. Turn them into numbers first, for example "
-            f"with OneHotEncoder in a ColumnTransformer."
+            f"with skgd.preprocessing.TableEncoder, or OneHotEncoder in a ColumnTransformer."
         ) from error
     return _canonical(X), y
 

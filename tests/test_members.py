@@ -8,9 +8,10 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgd import GDMLPClassifier, GDMLPRegressor
+from skgd import GDMLPClassifier, GDMLPRegressor, GDRegressor
 from skgd._members import _shared
 from skgd.preprocessing import TableEncoder
 
@@ -298,6 +299,14 @@ def test_a_data_frame_of_many_rows_and_few_columns_is_a_table():
     few = X.iloc[:499, :3]
     assert not hasattr(GDMLPClassifier(max_iter=1, random_state=0).fit(few, y[:499]), "encoder_")
     assert not hasattr(GDMLPClassifier(encoding=None, max_iter=1).fit(X.iloc[:, :3], y), "encoder_")
+
+
+def test_a_linear_model_names_columns_that_are_no_numbers():
+    X, y = table()
+    for rows in (X, X.assign(kind=X["kind"].astype(object))):
+        with pytest.raises(ValueError, match=r"columns \['kind'\] of X hold text.*TableEncoder"):
+            GDRegressor().fit(rows, y)
+    assert make_pipeline(TableEncoder(), GDRegressor()).fit(X, y).score(X, y) > 0.5
 
 
 def test_what_is_missing_makes_a_table():
