@@ -31,6 +31,7 @@ def _constraints(kind):
         "alphas": ["array-like", None],
         "cv": ["cv_object"],
         "scoring": [str, callable, None],
+        "selection": [Names({"best", "one_standard_error"})],
     }
 
 
@@ -104,6 +105,10 @@ class _CrossValidated(LinearModel):
     def densify(self):
         raise AttributeError("densify is not available for a search: use best_estimator_.densify.")
 
+    @property
+    def path(self):
+        raise AttributeError("path is not available for a search: use best_estimator_.path.")
+
     def strip(self) -> Self:
         """Drop what only further training needs; see :meth:`GDRegressor.strip`.
 
@@ -118,7 +123,7 @@ class _CrossValidated(LinearModel):
     def _estimator(self, **params):
         """An estimator with the parameters of the search and the given ones."""
         own = self.get_params(deep=False)
-        for name in ("learning_rates", "alphas", "cv", "scoring"):
+        for name in ("learning_rates", "alphas", "cv", "scoring", "selection"):
             del own[name]
         return self._kind(**{**own, **params})
 
@@ -143,6 +148,7 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
 
     where :math:`w_{-f}` is the result of descent with the rate :math:`\\eta` and the penalty
     :math:`\\alpha` on the rows outside fold f. The best candidate is then refitted on all rows.
+    ``selection="one_standard_error"`` prefers a stronger penalty whose mean score is about as high.
 
     All rates, strengths of the penalty and folds are fitted together: each combination is a column of
     one matrix of weights, and each row is read once for all of them. The rows held out by a fold have
@@ -221,6 +227,7 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         alphas: ArrayLike | None = None,
         cv=None,
         scoring: str | Callable | None = None,
+        selection: str = "best",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
         penalty: str | None = "l2",
@@ -249,6 +256,7 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         self.alphas = alphas
         self.cv = cv
         self.scoring = scoring
+        self.selection = selection
         self.schedule = schedule
         self.optimizer = optimizer
         self.penalty = penalty
@@ -281,6 +289,7 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
 
     where :math:`w_{-f}` is the result of descent with the rate :math:`\\eta` and the penalty
     :math:`\\alpha` on the rows outside fold f. The best candidate is then refitted on all rows.
+    ``selection="one_standard_error"`` prefers a stronger penalty whose mean score is about as high.
 
     All rates, strengths of the penalty and folds are fitted together: each combination is a column of
     one matrix of weights, and each row is read once for all of them. The rows held out by a fold have
@@ -346,6 +355,7 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         alphas: ArrayLike | None = None,
         cv=None,
         scoring: str | Callable | None = None,
+        selection: str = "best",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
         penalty: str | None = "l2",
@@ -375,6 +385,7 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         self.alphas = alphas
         self.cv = cv
         self.scoring = scoring
+        self.selection = selection
         self.schedule = schedule
         self.optimizer = optimizer
         self.penalty = penalty
