@@ -607,7 +607,7 @@ class RegularizationPathDisplay:
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
     >>> display = RegularizationPathDisplay.from_estimator(GDRegressor(penalty="l1"), X, y, n_labels=3)
     >>> [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    ['s1', 's5', 'bmi']
+    ['s5', 's1', 'bmi']
     """
 
     def __init__(self, alphas, weights, names, alpha=None, n_labels: int = 6, y_label: str = "weight"):

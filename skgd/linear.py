@@ -150,7 +150,7 @@ class LinearModel(GradientDescent):
             Targets.
         alphas : array-like of shape (n_alphas,), default=None
             Strengths of the penalty, in any order. None: ``n_alphas`` values a constant factor apart, from
-            the smallest at which all weights are zero,
+            the smallest (of losses with kinks, about the smallest) at which all weights are zero,
 
             .. math:: \\alpha_{max} = \\frac{1}{\\rho} \\max_{jk} \\left| \\frac{1}{\\sum_i s_i}
                       \\sum_i s_i\\, x_{ij} \\frac{\\partial \\ell}{\\partial z_k}(y_i, b) \\right|,
