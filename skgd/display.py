@@ -635,8 +635,8 @@ class RegularizationPathDisplay:
         Parameters
         ----------
         estimator : object
-            A :class:`~skgd.GDRegressor` or :class:`~skgd.GDClassifier`, fitted or not, a Pipeline that ends
-            with one, or a fitted search over either. It stays as it is.
+            A :class:`~skgd.GDRegressor` or :class:`~skgd.GDClassifier`, fitted or not, a fitted search over
+            one, or a Pipeline that ends with either. It stays as it is.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -644,7 +644,7 @@ class RegularizationPathDisplay:
         alphas, n_alphas, eps, sample_weight
             As in :meth:`skgd.GDRegressor.path`.
         alpha : float, default=None
-            Where to draw a vertical line; by default at the ``alpha_`` of a search, if it is one.
+            Where to draw a vertical line; by default at the alpha that a search has found.
         output, n_labels, ax
             As in :meth:`from_path`.
 
@@ -654,9 +654,11 @@ class RegularizationPathDisplay:
             The display, already drawn.
         """
         before, last = split(estimator)
+        model = split(last)[1]  # of a search at the end of a pipeline, what it found
         X, names = transformed(before, X, y)
-        path = last.path(X, y, alphas=alphas, n_alphas=n_alphas, eps=eps, sample_weight=sample_weight)
-        alpha = getattr(estimator, "alpha_", None) if alpha is None else alpha
+        path = model.path(X, y, alphas=alphas, n_alphas=n_alphas, eps=eps, sample_weight=sample_weight)
+        if alpha is None and (model is not last or hasattr(estimator, "best_estimator_")):
+            alpha = model.alpha
         return cls.from_path(path, alpha=alpha, output=output, names=names, n_labels=n_labels, ax=ax)
 
     @classmethod

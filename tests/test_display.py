@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from _data import make
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -325,6 +326,14 @@ def test_a_chosen_alpha_is_a_vertical_line():
     again = RegularizationPathDisplay.from_estimator(search.best_estimator_, X, y, alpha=0.5, n_alphas=5)
     assert list(again.alpha_line_.get_xdata()) == [0.5, 0.5]
     np.testing.assert_array_equal(again.weights, display.weights)
+    pipeline = make_pipeline(FunctionTransformer(), GDRegressor(penalty="l1", random_state=0))
+    for found in (
+        make_pipeline(FunctionTransformer(), search),
+        GridSearchCV(pipeline, {"gdregressor__alpha": [search.alpha_]}).fit(X, y),
+    ):
+        display = RegularizationPathDisplay.from_estimator(found, X, y, n_alphas=5)
+        assert list(display.alpha_line_.get_xdata()) == [search.alpha_] * 2
+        np.testing.assert_allclose(display.weights, again.weights)
 
 
 def test_paths_of_several_classes_show_norms_or_one_class():

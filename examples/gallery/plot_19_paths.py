@@ -29,10 +29,10 @@ for alpha in (20, 5, 1, 0.1):
     )
 
 # %%
-# Two searches over the alphas of the path. The best mean score belongs to a model of 15 features. Scores of ten
-# folds vary, though, and models with a stronger penalty are about as good.
-# ``selection="one_standard_error"`` takes the largest alpha whose mean score lies within one standard error of
-# the best one.
+# Two searches over the alphas of the path. The best mean score belongs to a model of 15 features. But scores
+# of ten folds vary, and models with a stronger penalty are about as good: with
+# ``selection="one_standard_error"`` the search takes the largest alpha whose mean score lies within one
+# standard error of the best one.
 shared = {"penalty": "l1", "learning_rates": "auto", "alphas": path.alphas, "cv": 10, "random_state": 0}
 best = GDRegressorCV(**shared).fit(X, y)
 simple = GDRegressorCV(selection="one_standard_error", **shared).fit(X, y)
