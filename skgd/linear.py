@@ -152,7 +152,7 @@ class LinearModel(GradientDescent):
             Strengths of the penalty, in any order. None: ``n_alphas`` values a constant factor apart, from
             the smallest (of losses with kinks, about the smallest) at which all weights are zero,
 
-            .. math:: \\alpha_{max} = \\frac{1}{\\rho} \\max_{jk} \\left| \\frac{1}{\\sum_i s_i}
+            .. math:: \\alpha_{\\max} = \\frac{1}{\\rho} \\max_{jk} \\left| \\frac{1}{\\sum_i s_i}
                       \\sum_i s_i\\, x_{ij} \\frac{\\partial \\ell}{\\partial z_k}(y_i, b) \\right|,
 
             with the best constant b, down to ``eps`` times it. :math:`\\rho` is the fraction of l1 in the

@@ -39,10 +39,7 @@ class _CrossValidated(LinearModel):
     """The search; it copies the attributes of the refitted estimator, which is of class `_kind`."""
 
     _kind: type  # the class of the estimators that are fitted
-
-    @property
-    def partial_fit(self):
-        raise AttributeError("partial_fit is not available for a search: use best_estimator_.partial_fit.")
+    densify = partial_fit = path = sparsify = property()  # see __getattr__
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, groups=None) -> Self:
@@ -83,6 +80,8 @@ class _CrossValidated(LinearModel):
 
     def __getattr__(self, name: str):
         """Fitted attributes that are not the search's own are those of its best estimator."""
+        if name in ("densify", "partial_fit", "path", "sparsify"):
+            raise AttributeError(f"{name} is not available for a search: use best_estimator_.{name}.")
         best = self.__dict__.get("best_estimator_")
         fitted = name in ("_model", "_descent") or (name.endswith("_") and not name.startswith("__"))
         if best is None or not fitted:
@@ -96,18 +95,6 @@ class _CrossValidated(LinearModel):
 
     def _fitted_task(self):
         return self.best_estimator_._fitted_task()
-
-    @property
-    def sparsify(self):
-        raise AttributeError("sparsify is not available for a search: use best_estimator_.sparsify.")
-
-    @property
-    def densify(self):
-        raise AttributeError("densify is not available for a search: use best_estimator_.densify.")
-
-    @property
-    def path(self):
-        raise AttributeError("path is not available for a search: use best_estimator_.path.")
 
     def strip(self) -> Self:
         """Drop what only further training needs; see :meth:`GDRegressor.strip`.

@@ -340,8 +340,6 @@ def test_there_is_no_path_without_a_penalty_or_with_nan():
     for loss in ("squared_error", "huber"):
         with pytest.raises(ValueError, match="NaN"):
             GDRegressor(loss).path(X, y)
-    with pytest.raises(AttributeError):
-        GDRegressorCV().path(X, y)
 
 
 # ---------------------------------------------------------------- one standard error
