@@ -201,17 +201,23 @@ scoring : str, callable or None, default=None
     Name of a scorer or a callable, as in scikit-learn, that candidates are compared by; None means R2 or
     accuracy. Sample weights are passed to scorers that accept them. "neg_mean_squared_error" chooses as
     LassoCV does, which can differ from the choice by R2 where the variance of y differs between the folds.
-    ``early_stopping`` goes by the loss."""
+    ``early_stopping`` goes by the loss.
+selection : {"best", "one_standard_error"}, default="best"
+    Which candidate is chosen: the one with the highest mean score, or the one with the largest alpha of
+    those whose mean score is within one standard error of it (Breiman et al. 1984; ``lambda.1se`` of R's
+    glmnet; of equal alphas the one with the highest score). The standard error is that of the best
+    candidate: the standard deviation of its scores, with n - 1 in the denominator, over the root of the
+    number n of folds."""
 
 FOUND = """\
 alpha_ : float
-    The strength of the penalty with the best mean score.
+    The strength of the penalty of the chosen candidate.
 best_score_ : float
-    Mean score of the best candidate over the folds.
+    Mean score of the chosen candidate over the folds.
 best_index_ : int
-    Index of the best candidate in ``cv_results_``.
+    Index of the chosen candidate in ``cv_results_``.
 best_params_ : dict
-    Learning rate of the best candidate and, with ``alphas``, its alpha.
+    Learning rate of the chosen candidate and, with ``alphas``, its alpha.
 best_estimator_ : estimator
     The estimator refitted with these parameters on all rows.
 learning_rates_ : ndarray of shape (n_learning_rates,)

@@ -28,6 +28,7 @@ __all__ = [
     "dense",
     "door_of",
     "largest_value",
+    "positive",
     "refuse_sparse",
     "rows_of",
     "schema_of",
@@ -292,3 +293,13 @@ def _class_weight_before_1_7(class_weight, classes, y, codes, sample_weight):
         return compute_class_weight(class_weight, classes=classes, y=y)
     totals = np.bincount(codes.astype(np.intp), weights=sample_weight, minlength=len(classes))
     return totals.sum() / (len(classes) * totals)
+
+
+def positive(values, name: str, zero: bool = False) -> np.ndarray:
+    """The values of a parameter as an array; raises where they are no positive (or zero) numbers."""
+    array = np.asarray(values, dtype=float)
+    fine = array.ndim == 1 and array.size and np.isfinite(array).all()
+    if not fine or not np.all(array >= 0 if zero else array > 0):
+        kind = "non-negative" if zero else "positive"
+        raise ValueError(f"{name}={values!r} must be one or more {kind} finite numbers.")
+    return array
