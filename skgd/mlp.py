@@ -16,6 +16,7 @@ from ._design import design_of
 from ._docs import documented
 from ._estimator import GradientDescent, shaped
 from ._hints import Names
+from ._intervals import Uncertainty
 from ._members import Members
 from ._network import ACTIVATIONS, Network
 from ._options import loss_names, options_of
@@ -140,7 +141,7 @@ class PerceptronModel(Members):
 
 
 @documented
-class GDMLPRegressor(Regression, PerceptronModel):
+class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
     """Multi-layer perceptron regression by gradient descent.
 
     Minimises over the weights and intercepts of all layers the weighted mean loss plus penalty,
@@ -164,6 +165,8 @@ class GDMLPRegressor(Regression, PerceptronModel):
     Attributes
     ----------
     {layers}
+    oof_residuals_ : list of ndarrays of shape (n_held_out,) or (n_held_out, n_outputs), or None
+        y less the prediction, for the rows that each network held out; see :meth:`predict_interval`.
     {attributes}
 
     See Also

@@ -34,7 +34,7 @@ STOREYS = (  # from the ground up
     {"_training"},
     {"_callbacks", "_diagnosis", "_fitting", "_progress"},
     {"_columns", "_estimator", "_landscape", "_streaming", "_sweep"},
-    {"_members", "_selection", "_tasks", "_twins", "display"},
+    {"_intervals", "_members", "_selection", "_tasks", "_twins", "display"},
     {"learning_rate", "linear", "mlp"},
     {"search"},
     {"__init__"},
