@@ -23,8 +23,9 @@ learning_rate : float or "auto", default="auto"
     adapted further.
 schedule : str, skgd.schedules.Schedule or callable, default="constant"
     Factor of ``learning_rate`` as a function of the update number: "constant", "invscaling",
-    "optimal", "adaptive", "exponential", "step", "multi_step", "polynomial", "cosine", "one_cycle", an
-    object from :mod:`skgd.schedules`, or any callable that takes an array of update numbers.
+    "optimal", "adaptive", "exponential", "step", "multi_step", "polynomial", "cosine", "coslog",
+    "one_cycle", an object from :mod:`skgd.schedules`, or any callable that takes an array of update
+    numbers.
 optimizer : str or skgd.optimizers.Optimizer, default="plain"
     Update rule: "plain", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam",
     "amsgrad", "nadam", "adamw", "ftrl", "schedule_free", "barzilai_borwein" (batch only), "implicit"
@@ -237,7 +238,7 @@ members_ : list of estimators
     those of the first, but ``loss_`` and ``best_validation_score_``, which are means.
 oof_score_ : float or None
     With ``n_members`` above one and ``early_stopping``, R2 or accuracy of each network on the rows that it
-    held out, taken together."""
+    held out, taken together; None where they share the rows held out."""
 
 
 def documented(cls):

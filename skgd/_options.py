@@ -275,6 +275,7 @@ def _check_use(estimator, optimizer, loss, schedule, batch_size) -> None:
 
 _SCHEDULE_RANGES = {
     "power": (0, np.inf, True),
+    "cycles": (0, np.inf),
     "decay": (0, np.nextafter(1, 2)),
     "factor": (0, 1),
     "patience": (1, np.inf, True),
