@@ -73,7 +73,8 @@ class Uncertainty:
         The coverage is at least 2 c - 1 for any data and any model, and about c for stable ones. It holds
         on average over the rows, not for each of them: the intervals hardly widen where y is noisier. Rows
         of weight zero do not count; others count alike, whatever their weight. What is held out also
-        chooses the epoch at which a network stops, which changes the residuals little.
+        chooses the epoch at which a network stops, which changes the residuals little. With ``refit=True``
+        they are those of the networks before they were fitted to all rows.
 
         References
         ----------

@@ -114,6 +114,10 @@ class Members(GradientDescent):
 
 
 def _raw_of(member, X) -> np.ndarray:
+    """Raw scores of rows that the member held out, by what had not seen them."""
+    before_refit = vars(member).pop("_held_out_raw_", None)
+    if before_refit is not None:
+        return before_refit
     return member._raw(member._check_rows(member, X, reset=False))
 
 

@@ -58,6 +58,7 @@ class Stopping:
     validation_fraction: Any  # a number, or what says which rows
     by_score: bool = False  # early stopping goes by a score, not by the loss
     max_time: float | None = None  # seconds
+    refit: bool = False  # to all rows, for the epochs that early stopping found
 
     def cost(self, objective: float, measured: dict[str, float]) -> float:
         """What is to become small, of the objective and of what is measured on held-out rows."""
@@ -198,6 +199,7 @@ def _resolved(estimator) -> Options:
             validation_fraction=estimator.validation_fraction,
             by_score=bool(estimator.early_stopping) and estimator.scoring is not None,
             max_time=estimator.max_time,
+            refit=bool(estimator.early_stopping and getattr(estimator, "refit", False)),
         ),
         standardize=_standardize_of(estimator.standardize, learning_rate),
         standardize_y=_standardize_of(estimator.standardize, learning_rate),
