@@ -79,9 +79,11 @@ validation_fraction : float in (0, 1), splitter or list, default=0.1
 refit : bool, default=False
     With ``early_stopping``, whether to fit anew to all rows, for the (whole) number of epochs after which the
     validation set was best, from the same seed and at the same learning rates, also where those have
-    followed plateaus (automatic rates of linear models are chosen anew). ``history_``, ``path_``, validation
-    scores and ``stop_reason_`` are of the first fit, coefficients, ``loss_``, ``n_iter_`` and
-    ``n_updates_`` of the second; ``max_time`` holds for each. Not if ``fit`` is given ``X_val``.
+    followed plateaus. Automatic rates of linear models are chosen anew, and those of perceptrons with
+    ``tol=None`` fall to zero over the epochs that are made; a ``schedule`` keeps its length. ``history_``,
+    ``path_``, validation scores and ``stop_reason_`` are of the first fit, coefficients, ``loss_``,
+    ``n_iter_`` and ``n_updates_`` of the second; ``max_time`` holds for each. Not if ``fit`` is given
+    ``X_val``.
 scoring : str, callable, list, dict or None, default=None
     Scores of the validation set, recorded in ``history_``: the name of a scorer, a callable
     ``scorer(estimator, X, y)``, a list of names, or a dict of names and scorers. ``early_stopping`` then goes

@@ -227,7 +227,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         options = for_all_rows(first, record, len(y))
         targets = self._encode(rows.task, y, weight, X.dtype, options.objective.loss)
         fit, units = self._begin(options, design_of(X), targets.weighted_to_mean_one(), init, rows)
-        again = train(fit, epochs=max(1, round(record.best_epoch)))
+        again = train(fit, epochs=record.best_epochs)
         fit.check_rows(again.seen)
         if again.stop_reason == "interrupted":
             return {"stop_reason_": "interrupted"}

@@ -143,8 +143,10 @@ def initial_descent(
 
 def for_all_rows(fit: Fit, record: Record, n: int) -> Options:
     """Options of another fit, to n rows, that makes the updates of one with early stopping: at its rates,
-    and without a stop of its own unless its rates go by plateaus of the objective."""
-    options = fit.options.with_stopping(early_stopping=False)
+    and without a stop of its own unless its rates go by plateaus of the objective. Automatic rates that fall
+    to zero do so over the updates that will be made."""
+    max_iter = record.best_epochs if fit.rates.falls else fit.options.stopping.max_iter
+    options = fit.options.with_stopping(early_stopping=False, max_iter=max_iter)
     schedule = fit.rates.repeated(record.history, options.updates_per_epoch(n))
     steered = schedule is None and not fit.rates.given and isinstance(options.schedule, Constant)
     options = options if schedule is None else replace(options, schedule=schedule)

@@ -20,6 +20,7 @@ class PerceptronRates(AutoRates):
     def __init__(self, base, schedule, exploded=None, *, updates: int | None = None, **options):
         super().__init__(base, schedule, exploded, **options)
         self.updates = updates  # that will be made; None: until a plateau
+        self.falls = updates is not None
 
     def begin(self, descent):
         super().begin(descent)

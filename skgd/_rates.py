@@ -62,9 +62,12 @@ class Rates:
         The rate of the last update asked for.
     given : bool
         Whether the user gave the rate; else it is automatic.
+    falls : bool
+        Whether it falls to zero over the updates that ``max_iter`` allows.
     """
 
     given = True
+    falls = False
 
     def __init__(self, base: float, schedule, exploded=None, *, bounded=True, noisy=True):
         self.base, self.schedule, self.exploded = base, schedule, exploded

@@ -91,7 +91,7 @@ class Record:
     start_parameters: np.ndarray | None = None
     best_cost: float = np.inf  # of what early stopping goes by
     best_score: float = np.nan  # where that was lowest
-    best_epoch: float = 0.0
+    best_epoch: float = 0.0  # at its end, with its fraction
     best_parameters: np.ndarray | None = None
 
     @property
@@ -103,6 +103,11 @@ class Record:
     def found_best(self) -> np.ndarray | None:
         """The best parameters of an early stopping that came to its end."""
         return None if self.stop_reason == "interrupted" else self.best_parameters
+
+    @property
+    def best_epochs(self) -> int:
+        """Whole epochs until then."""
+        return max(1, round(self.best_epoch))
 
     def stopped(self, reason: str) -> Record:
         """The record of a training that ends here."""

@@ -97,6 +97,16 @@ def test_automatic_rates_of_perceptrons_are_repeated():
     assert_same(model, alone.fit(X, y))
 
 
+@pytest.mark.parametrize("kind", [GDMLPRegressor, GDMLPClassifier])
+def test_rates_that_fall_to_zero_fall_over_the_epochs_made(kind):
+    X, y = data_of(kind)
+    settings = {"tol": None, "max_iter": 100, "hidden_layer_sizes": (64,), "batch_size": 8, "dropout": 0.1}
+    model = model_of(kind, **settings).fit(X, y)
+    assert 1 <= model.n_iter_ < 100
+    plain = {"early_stopping": False, "refit": False, "max_iter": model.n_iter_}
+    assert_same(model, model_of(kind, **{**settings, **plain}).fit(X, y))
+
+
 @pytest.mark.parametrize("kind", [GDRegressor, GDClassifier])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_automatic_rates_of_linear_models_are_chosen_anew(kind, solver):
