@@ -2,7 +2,8 @@
 
 Takes about twenty minutes on a machine with nothing else to do. Arguments are names of scripts to run
 again (all by default), or `--words` for the words alone; the other tables stay. `FASHION_MNIST` in the
-environment may name a folder with the four files of Fashion-MNIST.
+environment may name a folder with the four files of Fashion-MNIST, `TABULAR_TORCH` a file of
+tabular_torch.py.
 """
 
 import os
@@ -35,6 +36,12 @@ def section(script):
     if script == "mlp_quality" and folder:
         command += ["--fashion", folder]
         shown += " --fashion FOLDER"
+    if script == "tabular":
+        command += ["--splits", "3", "--seeds", "1"]
+        shown += " --splits 3 --seeds 1"
+        if peers := os.environ.get("TABULAR_TORCH"):
+            command += ["--torch", peers]
+            shown += " --torch FILE"
     print(f"=== {shown}", flush=True)
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     print(output, flush=True)

@@ -39,7 +39,8 @@ templates_path = ["_templates"]
 autodoc_default_options = {
     "members": True,
     "inherited-members": "BaseEstimator, ValueError",
-    "exclude-members": "get_metadata_routing, set_fit_request, set_partial_fit_request, set_score_request",
+    "exclude-members": "get_metadata_routing, set_output, set_fit_request, set_partial_fit_request, "
+    "set_score_request",
 }
 autodoc_typehints = "none"  # the types are in the docstrings
 add_module_names = False

@@ -11,7 +11,13 @@ from .mlp import GDMLPClassifier, GDMLPRegressor
 
 if TYPE_CHECKING:
     from . import learning_rate, preprocessing
-    from .display import DescentPathDisplay, LearningRateDisplay, LossCurveDisplay
+    from ._regularization import RegularizationPath
+    from .display import (
+        DescentPathDisplay,
+        LearningRateDisplay,
+        LossCurveDisplay,
+        RegularizationPathDisplay,
+    )
     from .search import GDClassifierCV, GDRegressorCV
 
 __version__ = "0.1.0"
@@ -27,6 +33,8 @@ __all__ = [
     "GDRegressorCV",
     "LearningRateDisplay",
     "LossCurveDisplay",
+    "RegularizationPath",
+    "RegularizationPathDisplay",
     "learning_rate",
     "losses",
     "optimizers",
@@ -38,6 +46,8 @@ _LATE = {  # imported when they are asked for: importing skgd should not wait fo
     "DescentPathDisplay": "display",
     "LearningRateDisplay": "display",
     "LossCurveDisplay": "display",
+    "RegularizationPath": "_regularization",
+    "RegularizationPathDisplay": "display",
     "GDClassifierCV": "search",
     "GDRegressorCV": "search",
 }

@@ -181,13 +181,16 @@ encoding : "auto", "table", transformer or None, default="auto"
     :class:`skgd.preprocessing.TableEncoder`, which takes data frames with categories and missing values
     and adds piecewise linear bins of the numbers; a transformer of scikit-learn is cloned and fitted;
     None: nothing, X must be numbers. "auto": "table" where X is a data frame with columns that are no
-    numbers, or where numbers are missing. ``partial_fit`` fits it to the first rows.
+    numbers, where numbers are missing, and where X is a data frame of at least 500 rows and at most 256
+    columns; arrays of numbers are just that. ``partial_fit`` fits it to the first rows.
 
     Other parameters that are "auto" depend on it too: of a table they are a hidden layer of 128 units
-    with silu, dropout 0.15, alpha 1e-3 (3e-4 in regression), Adam with beta_2 0.95, batches of 64 rows (128
-    above 16,000 rows, 256 above 64,000), and 40 epochs (600 of batch descent) whose rate falls to zero from
-    2.5 times the usual one; else a hidden layer of 100 units with relu, no dropout, alpha 1e-4, Adam,
-    batches of 32 rows, and at most 200 epochs with tol 1e-4. ``settings_`` tells what was chosen.
+    with silu, dropout 0.15 (0.05 in regression with more than 8,000 rows), alpha 8 / n but at least 1e-3
+    and at most 3e-3 (in regression 1 / (2 n), at most 3e-4), Adam with beta_2 0.95, batches of 64 rows (128
+    above 16,000 rows, 256 above 64,000), and 25 epochs (in regression 40; of batch descent 300) whose rate
+    falls to zero from 2.5 times the usual one; else a hidden layer of 100 units with relu, no dropout,
+    alpha 1e-4, Adam, batches of 32 rows, and at most 200 epochs with tol 1e-4. ``settings_`` tells what was
+    chosen.
 n_members : int, default=1
     Number of networks, each with its own start and order of the rows. Predictions are means of theirs: of
     probabilities for "log_loss", else of what is predicted or of raw scores. With ``early_stopping`` each
@@ -207,17 +210,23 @@ scoring : str, callable or None, default=None
     Name of a scorer or a callable, as in scikit-learn, that candidates are compared by; None means R2 or
     accuracy. Sample weights are passed to scorers that accept them. "neg_mean_squared_error" chooses as
     LassoCV does, which can differ from the choice by R2 where the variance of y differs between the folds.
-    ``early_stopping`` goes by the loss."""
+    ``early_stopping`` goes by the loss.
+selection : {"best", "one_standard_error"}, default="best"
+    Which candidate is chosen: the one with the highest mean score, or the one with the largest alpha of
+    those whose mean score is within one standard error of it (Breiman et al. 1984; ``lambda.1se`` of R's
+    glmnet; of equal alphas the one with the highest score). The standard error is that of the best
+    candidate: the standard deviation of its scores, with n - 1 in the denominator, over the root of the
+    number n of folds."""
 
 FOUND = """\
 alpha_ : float
-    The strength of the penalty with the best mean score.
+    The strength of the penalty of the chosen candidate.
 best_score_ : float
-    Mean score of the best candidate over the folds.
+    Mean score of the chosen candidate over the folds.
 best_index_ : int
-    Index of the best candidate in ``cv_results_``.
+    Index of the chosen candidate in ``cv_results_``.
 best_params_ : dict
-    Learning rate of the best candidate and, with ``alphas``, its alpha.
+    Learning rate of the chosen candidate and, with ``alphas``, its alpha.
 best_estimator_ : estimator
     The estimator refitted with these parameters on all rows.
 learning_rates_ : ndarray of shape (n_learning_rates,)

@@ -188,9 +188,12 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             If a given ``learning_rate`` is too high for the data.
         """
         validation = (X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, (coef_init, intercept_init), validation, groups)
+        for message in self._fit(X, y, sample_weight, (coef_init, intercept_init), validation, groups):
+            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+        return self
 
-    def _fit(self, X, y, sample_weight, init: tuple, validation: tuple, groups) -> Self:
+    def _fit(self, X, y, sample_weight, init: tuple, validation: tuple, groups) -> list[str]:
+        """Fit, and tell what is to be warned of."""
         options, scorers = self._options(X), scorers_of(self, self.scoring)
         late = self._may_check_late(options, any(part is not None for part in validation))
         rows = self._training_rows(options, X, y, sample_weight, validation, groups, late)
@@ -209,9 +212,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             raise KeyboardInterrupt
         for watcher in watchers:
             watcher.end()
-        for message in convergence_warnings(fit, record, loss):
-            warnings.warn(message, ConvergenceWarning, stacklevel=2)
-        return self
+        return convergence_warnings(fit, record, loss)
 
     def _begin(self, options: Options, design: Design, targets: Targets, init: tuple, rows: TrainingRows):
         """A fit to these rows, and the units of its descent."""

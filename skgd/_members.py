@@ -9,14 +9,28 @@ from numbers import Real
 from typing import Self
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 
 from ._callbacks import clone_unwatched
 from ._estimator import GradientDescent
 from ._options import Options
+from ._recipe import sees_table
 from ._validation import door_of, schema_of
 
 __all__ = ["Members"]
+
+
+class EncodedTable(BaseEstimator):
+    """What stands for the encoder in a network that is given the encoded rows of a table."""
+
+    encodes_tables = True
+
+    def fit(self, Z, y=None) -> Self:
+        self.n_features_in_ = Z.shape[1]
+        return self
+
+    def transform(self, Z):
+        return Z
 
 
 class Members(GradientDescent):
@@ -26,7 +40,7 @@ class Members(GradientDescent):
 
     _learn_columns: Callable  # (door, X) -> the encoder of the columns, or None
 
-    def _fit(self, X, y, sample_weight, init, validation, groups) -> Self:
+    def _fit(self, X, y, sample_weight, init, validation, groups) -> list[str]:
         if self.n_members == 1:
             return super()._fit(X, y, sample_weight, init, validation, groups)
         if any(part is not None for part in init) or self.warm_start:
@@ -41,21 +55,22 @@ class Members(GradientDescent):
         if encoder is not None:
             X, X_val = encoder.transform(X), validation[0]
             validation = (None if X_val is None else encoder.transform(X_val), *validation[1:])
+        encoding = EncodedTable() if encoder is not None and sees_table(encoder, X) else None
         folds = self._folds(options, X, y, validation, groups)
         given = (X, y, sample_weight, None, None, *validation, None if folds else groups)
         members = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._member(options.seed + k, folds[k : k + 1], door.settings_).fit)(*given)
+            delayed(self._member(options.seed + k, encoding, folds[k : k + 1], door.settings_).fit)(*given)
             for k in range(self.n_members)
         )
         schema = {**schema_of(members[0]), **schema_of(door)}
         found = self._out_of_fold(members, X, y, sample_weight, folds)
         self._become({**_shared(members), **schema, "members_": members, **found})
-        return self
+        return []  # each has warned
 
-    def _member(self, seed: int, fold: list, settings: dict):
+    def _member(self, seed: int, encoding, fold: list, settings: dict):
         """A network of the ensemble, to be fitted to encoded rows."""
-        member = clone_unwatched(self).set_params(n_members=1, encoding=None, random_state=seed, n_jobs=None)
-        return member.set_params(**settings, **({"validation_fraction": fold} if fold else {}))
+        member = clone_unwatched(self).set_params(n_members=1, encoding=encoding, random_state=seed)
+        return member.set_params(n_jobs=None, **settings, **({"validation_fraction": fold} if fold else {}))
 
     def _folds(self, options: Options, X, y, validation, groups) -> list:
         """(rows to train on, rows held out) of each member, where they hold out rows of their own."""

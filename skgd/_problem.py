@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from functools import cache, cached_property
 
 import numpy as np
@@ -107,7 +106,7 @@ class Problem:
         if self.network is not None:
             _lend_blas()
         self._moments: np.ndarray | None = None
-        self._values: deque[tuple[np.ndarray, float]] = deque(maxlen=_REMEMBERED)  # parameters and F there
+        self._values: dict[bytes, float] = {}  # F at the last parameters
         self.condensed = False
         self.layers = tuple(map(tuple, self.core.layers))
         self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
@@ -239,12 +238,16 @@ class Problem:
 
     def value(self, theta: np.ndarray, threads: int = 1) -> float:
         """F(theta): weighted mean loss plus penalty; of the last few parameters it is remembered."""
-        for known, value in self._values:
-            if np.array_equal(known, theta):
-                return value
+        remembers = _REMEMBERED * theta.size <= self.n  # else a copy costs about what a pass over X does
+        key = theta.tobytes() if remembers else b""
+        known = self._values.get(key)
+        if known is not None:
+            return known
         value = self.core.evaluate(theta, None, threads) / self.total_weight + self.core.penalty(theta)
-        if _REMEMBERED * theta.size <= self.n:  # else comparing costs about what a pass over X does
-            self._values.append((theta.copy(), value))
+        if remembers:
+            if len(self._values) == _REMEMBERED:
+                del self._values[next(iter(self._values))]
+            self._values[key] = value
         return value
 
     def overflow(self) -> ValueError:

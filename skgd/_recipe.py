@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ._table import has_categories, has_missing
+from ._table import has_categories, has_missing, is_frame
 from .optimizers import Adam
 
 __all__ = ["TABLE_RATE", "explicit", "sees_table", "settings_of"]
 
 TABLE_RATE = 2.5  # factor of the automatic rate for tables
+_FEWEST_ROWS, _MOST_COLUMNS = 500, 256  # of a data frame of numbers alone that is taken for a table
 
 _ROWS = {  # one hidden layer, as in scikit-learn
     "hidden_layer_sizes": (100,),
@@ -23,26 +24,32 @@ _ROWS = {  # one hidden layer, as in scikit-learn
 
 def _table_settings(solver: str, regression: bool, n: int) -> dict:
     """A layer that is held back by dropout and a penalty; the number of updates is known, so that the rate
-    falls to zero over them."""
+    falls to zero over them. The more rows there are, the less has a network to be held back; classes can be
+    learnt by heart from any number of rows."""
     batch_size = 64 if n <= 16_000 else 128 if n <= 64_000 else 256
     return {
         "hidden_layer_sizes": (128,),
         "activation": "silu",
-        "dropout": 0.15,
+        "dropout": 0.05 if regression and n > 8_000 else 0.15,
         "batch_size": batch_size,
         "optimizer": Adam(beta_2=0.95),
-        "alpha": 3e-4 if regression else 1e-3,
-        "max_iter": 40 if solver != "batch" else 600,
+        "alpha": min(3e-4, 0.5 / n) if regression else min(3e-3, max(1e-3, 8 / n)),
+        "max_iter": 300 if solver == "batch" else 40 if regression else 25,
         "tol": None,
     }
 
 
 def sees_table(encoding, X) -> bool:
-    """Whether the columns of X are to be encoded as those of a table; "auto": where some are categories, or
-    numbers are missing."""
-    if _is_auto(encoding):
-        return has_categories(X) or has_missing(X)
-    return getattr(encoding, "encodes_tables", encoding == "table")
+    """Whether the columns of X are to be encoded as those of a table.
+
+    "auto": where some are categories, or numbers are missing, and of other data frames those that have rows
+    enough to find bins of a few columns; pixels and words have many.
+    """
+    if not _is_auto(encoding):
+        return getattr(encoding, "encodes_tables", encoding == "table")
+    if has_categories(X) or has_missing(X):
+        return True
+    return is_frame(X) and X.shape[0] >= _FEWEST_ROWS and X.shape[1] <= _MOST_COLUMNS
 
 
 def settings_of(estimator, table: bool, n: int = 1) -> dict:

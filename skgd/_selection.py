@@ -23,7 +23,7 @@ from ._quadratic import moments_of_folds
 from ._rate_choice import base_rate, choose_rates
 from ._scoring import Scorer
 from ._targets import of_mean_one
-from ._validation import check_design, check_weights, door_of, schema_of
+from ._validation import check_design, check_weights, door_of, positive, schema_of
 from .exceptions import DivergenceError
 
 _RATIO = 2.0  # between neighbouring learning rates
@@ -65,7 +65,7 @@ class Candidates:
         design = design_of(self.X)
         self._settle_units(design)
         self.design = self.template._problem_of(self.options, design, self.targets).design
-        alphas = [search.alpha] if search.alphas is None else _positive(search.alphas, "alphas", zero=True)
+        alphas = [search.alpha] if search.alphas is None else positive(search.alphas, "alphas", zero=True)
         rates = self._rates(max(alphas))
         self.params = [(float(alpha), rate) for alpha in alphas for rate in rates]
         cv = check_cv(search.cv, self.y, classifier=is_classifier(search))
@@ -94,7 +94,7 @@ class Candidates:
         if self.automatic:
             return ["auto"]
         if self.given:
-            return _positive(asked, "learning_rates").tolist()
+            return positive(asked, "learning_rates").tolist()
         options = self.options.with_rate(None, alpha)
         problem = Problem(self.design, self.targets, options.objective)
         half, _ = base_rate(problem, initial_descent(self.options, problem), options, False)
@@ -261,7 +261,7 @@ class Candidates:
             means = results["mean_test_score"]
             if self.given:  # rates of our own reach for the limit on purpose
                 self._warn_of(fitted)
-            for index in np.argsort(-means, kind="stable")[: np.isfinite(means).sum()]:
+            for index in self._order(scores, means):
                 alpha, rate = self.params[index]
                 estimator = with_callbacks_of(self._new(alpha=alpha, learning_rate=rate), self.search)
                 try:
@@ -276,6 +276,18 @@ class Candidates:
                 fall = _RATIO**-self.search.learning_rates
                 self.params = [(alpha, rate * fall) for alpha, rate in self.params]
         raise error or self._none_left()
+
+    def _order(self, scores: np.ndarray, means: np.ndarray) -> np.ndarray:
+        """Candidates with a finite mean score, the one to choose first."""
+        order = np.argsort(-means, kind="stable")[: np.isfinite(means).sum()]
+        if self.search.selection == "best" or not len(order):
+            return order
+        if scores.shape[1] < 2:
+            raise ValueError('selection="one_standard_error" needs at least two folds.')
+        error = scores[order[0]].std(ddof=1) / np.sqrt(scores.shape[1])
+        alphas = np.array([alpha for alpha, _ in self.params])[order]
+        near = means[order] >= means[order[0]] - error
+        return order[np.argsort(np.where(near, -alphas, np.inf), kind="stable")]
 
     def _warn_of(self, fitted):
         """Fits that diverged are no reason to stop, but to be told."""
@@ -338,12 +350,3 @@ class Candidates:
 def _rows(fold, n: int):
     """Row numbers of a fold, which may be given as masks."""
     return tuple(np.arange(n)[part] for part in fold)
-
-
-def _positive(values, name: str, zero: bool = False) -> np.ndarray:
-    array = np.asarray(values, dtype=float)
-    fine = array.ndim == 1 and array.size and np.isfinite(array).all()
-    if not fine or not np.all(array >= 0 if zero else array > 0):
-        kind = "non-negative" if zero else "positive"
-        raise ValueError(f"{name}={values!r} must be one or more {kind} finite numbers.")
-    return array

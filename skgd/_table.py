@@ -9,8 +9,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array
 
-__all__ = ["Table", "has_categories", "has_missing", "table_of"]
+__all__ = ["Table", "has_categories", "has_missing", "is_frame", "table_of"]
 
+_UNKNOWN = ("date", "time", "duration", "period", "interval", "complex", "list", "struct", "array")
 _NUMBERS = ("int", "uint", "float", "bool", "decimal", "double")  # dtypes of pandas, polars and pyarrow
 
 
@@ -41,19 +42,19 @@ class Table:
         return len(self.columns[0])
 
 
-def _is_frame(X) -> bool:
+def is_frame(X) -> bool:
     """Whether X is a data frame, of pandas or polars."""
     return hasattr(X, "columns") and hasattr(X, "dtypes")
 
 
 def has_categories(X) -> bool:
     """Whether X is a data frame with columns that are no numbers."""
-    return _is_frame(X) and not all(map(_is_number, X.dtypes))
+    return is_frame(X) and not all(map(_is_number, X.dtypes))
 
 
 def has_missing(X) -> bool:
     """Whether numbers are missing in X, a data frame or a dense array."""
-    if _is_frame(X):
+    if is_frame(X):
         if hasattr(X, "null_count"):  # polars
             return any(X[name].null_count() > 0 or _has_nan(X[name].to_numpy()) for name in X.columns)
         return bool(X.isna().to_numpy().any())
@@ -72,7 +73,7 @@ def table_of(X, categorical, names=None, features: int | None = None) -> Table:
     """
     if sparse.issparse(X):
         raise TypeError("A table must be dense: a data frame or an array. Sparse data is not encoded.")
-    if _is_frame(X):
+    if is_frame(X):
         given, named = list(X.columns), all(isinstance(name, str) for name in X.columns)
         if names is not None and named and given != list(names):
             raise ValueError(_other_names(given, list(names)))
@@ -92,6 +93,7 @@ def table_of(X, categorical, names=None, features: int | None = None) -> Table:
         )
     if isinstance(categorical, str) and isinstance(X, np.ndarray):
         categorical = _from_dtype(categorical, [np.dtype(float)] * len(given))
+    _check_kinds(given, columns)
     return Table(given, named, columns, _mask(categorical, given, columns))
 
 
@@ -135,6 +137,16 @@ def _from_dtype(asked: str, dtypes: list) -> np.ndarray:
     if asked != "from_dtype":
         raise ValueError(f'categorical_features={asked!r} must be "from_dtype", or names, indices or a mask.')
     return np.array([not _is_number(dtype) for dtype in dtypes], dtype=bool)
+
+
+def _check_kinds(names: list, columns: list) -> None:
+    """Raise where a column is neither numbers nor categories."""
+    for name, column in zip(names, columns, strict=True):
+        if str(column.dtype).lower().startswith(_UNKNOWN):
+            raise ValueError(
+                f"Column {name!r} of X holds {column.dtype}: turn it into numbers or categories first, for "
+                f"example a date into year, month and day of the week."
+            )
 
 
 def _is_number(dtype) -> bool:

@@ -28,6 +28,7 @@ __all__ = [
     "dense",
     "door_of",
     "largest_value",
+    "positive",
     "refuse_sparse",
     "rows_of",
     "schema_of",
@@ -65,11 +66,11 @@ def check_design(
             X, y = validate_data(estimator, X, y, multi_output=multi_output, y_numeric=y_numeric, **options)
     except ValueError as error:
         columns = _text_columns(X)
-        if "could not convert" not in str(error) or not columns:
+        if not columns or not any(word in str(error) for word in ("could not convert", "Cannot cast")):
             raise
         raise ValueError(
             f"The columns {columns} of X hold text or categories. Turn them into numbers first, for example "
-            f"with OneHotEncoder in a ColumnTransformer."
+            f"with skgd.preprocessing.TableEncoder, or OneHotEncoder in a ColumnTransformer."
         ) from error
     return _canonical(X), y
 
@@ -303,3 +304,13 @@ def shaped(array, name: str, shape: tuple[int, ...]) -> np.ndarray:
     if not np.isfinite(array).all():
         raise ValueError(f"{name} contains NaN or infinity.")
     return array.reshape(shape)
+
+
+def positive(values, name: str, zero: bool = False) -> np.ndarray:
+    """The values of a parameter as an array; raises where they are no positive (or zero) numbers."""
+    array = np.asarray(values, dtype=float)
+    fine = array.ndim == 1 and array.size and np.isfinite(array).all()
+    if not fine or not np.all(array >= 0 if zero else array > 0):
+        kind = "non-negative" if zero else "positive"
+        raise ValueError(f"{name}={values!r} must be one or more {kind} finite numbers.")
+    return array

@@ -1,4 +1,4 @@
-"""Plots of descents: loss curves, paths over the objective, and the range of learning rates.
+"""Plots of descents: loss curves, paths over the objective, learning rates, weights against alpha.
 
 The displays follow scikit-learn's conventions: ``from_estimator`` creates and draws a display, ``plot``
 draws it again, and ``ax_``, ``figure_`` and the lines can be changed afterwards. matplotlib is imported
@@ -11,76 +11,12 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from ._drawing import COLORS, MARKERS, axes_of, log_scale, named, spans, split, transformed
 from ._sweep import sweep
 
-__all__ = ["DescentPathDisplay", "LearningRateDisplay", "LossCurveDisplay"]
+__all__ = ["DescentPathDisplay", "LearningRateDisplay", "LossCurveDisplay", "RegularizationPathDisplay"]
 
-# Okabe & Ito (2008): can be distinguished by colour-blind readers
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = "osD^vPX"
-_SAYING_LITTLE = {"check_every", "max_iter", "random_state", "record_path", "verbose"}
 _X_LABELS = {"epoch": "epoch", "update": "update", "rows": "rows seen", "seconds": "seconds"}
-
-
-def _axes(ax):
-    """The axes to draw on; new axes if none are given."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError('Displays need matplotlib: pip install "skgd[plot]".') from error
-    return plt.subplots(layout="constrained")[1] if ax is None else ax
-
-
-def _named(estimators, names):
-    """The estimators (of a pipeline, its last step) and a name for each."""
-    if isinstance(estimators, dict):
-        names, estimators = list(estimators), list(estimators.values())
-    last = [_split(estimator)[1] for estimator in estimators]
-    if not last:
-        raise ValueError("At least one estimator is needed.")
-    if names is None:
-        names = _telling_names(last)
-    if len(names) != len(last):
-        raise ValueError(f"There are {len(names)} names for {len(last)} estimators.")
-    return last, list(names)
-
-
-def _split(estimator):
-    """The transformers of a pipeline (None if there are none) and its last step."""
-    estimator = getattr(estimator, "best_estimator_", estimator)  # if it is a search
-    steps = getattr(estimator, "steps", None)
-    return (None, estimator) if steps is None else (estimator[:-1] if len(steps) > 1 else None, steps[-1][1])
-
-
-def _telling_names(estimators) -> list[str]:
-    """Names made from the classes if they differ, and from the parameters that differ."""
-    kinds = [type(estimator).__name__ for estimator in estimators]
-    params = [estimator.get_params(deep=False) for estimator in estimators]
-    common = set.intersection(*map(set, params)) - _SAYING_LITTLE
-    telling = sorted(name for name in common if len({repr(each[name]) for each in params}) > 1)
-    names = []
-    for kind, given in zip(kinds, params, strict=True):
-        parts = [kind] if len(set(kinds)) > 1 or not telling else []
-        names.append(", ".join(parts + [f"{name}={given[name]!r}" for name in telling]))
-    return names
-
-
-def _spans(values, factor: float) -> bool:
-    """Whether all values are positive and their ratios exceed a factor, so that a log scale is better."""
-    values = np.concatenate([np.ravel(each) for each in values])
-    values = values[np.isfinite(values)]
-    return bool(len(values) and values.min() > 0 and values.max() > factor * values.min())
-
-
-def _log_scale(ax, values) -> None:
-    """Set a vertical log scale, with plain numbers if the range is small."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-
-    ax.set_yscale("log")
-    if not _spans(values, 100):
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 class LossCurveDisplay:
@@ -182,7 +118,7 @@ class LossCurveDisplay:
         """
         if x not in _X_LABELS:
             raise ValueError(f"x={x!r} must be one of {list(_X_LABELS)}.")
-        estimators, names = _named(estimators, names)
+        estimators, names = named(estimators, names)
         for estimator in estimators:
             check_is_fitted(estimator, "history_", msg="%(name)s has no history yet: call fit first.")
         histories = [estimator.history_ for estimator in estimators]
@@ -211,7 +147,7 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             The display itself.
         """
-        self.ax_ = ax = _axes(ax)
+        self.ax_ = ax = axes_of(ax)
         self.figure_ = ax.figure
         self.lines_: list = []
         self.validation_loss_lines_: list = []
@@ -238,7 +174,7 @@ class LossCurveDisplay:
     def _plot_one(self, i: int, name: str) -> None:
         """The lines of one estimator; of the only one without its name."""
         x = self.x[i]
-        style = {"color": _COLORS[i % len(_COLORS)], "marker": "o" if len(x) == 1 else None}
+        style = {"color": COLORS[i % len(COLORS)], "marker": "o" if len(x) == 1 else None}
         self.lines_ += self.ax_.plot(x, self.losses[i], label=name or "objective", **style)
         for values, what, dashes, ax, lines in (
             (self.validation_losses[i], "validation loss", "--", self.ax_, self.validation_loss_lines_),
@@ -250,13 +186,13 @@ class LossCurveDisplay:
     def _scale(self) -> None:
         """Log scales where curves differ by factors."""
         ax = self.ax_
-        if _spans([[x[-1]] for x in self.x], 20):  # curves of very different lengths
+        if spans([[x[-1]] for x in self.x], 20):  # curves of very different lengths
             ax.set_xscale("log")
         elif self.x_label != "seconds" and ax.get_xscale() == "linear":
             ax.xaxis.get_major_locator().set_params(integer=True)
         drawn = [values for values in (*self.losses, *self.validation_losses) if values is not None]
-        if _spans(drawn, 5):
-            _log_scale(ax, drawn)
+        if spans(drawn, 5):
+            log_scale(ax, drawn)
 
 
 class LearningRateDisplay:
@@ -365,7 +301,7 @@ class LearningRateDisplay:
     @classmethod
     def _found(cls, estimator, X, y, sample_weight, rates, max_iter):
         """The display, not yet drawn."""
-        before, last = _split(estimator)
+        before, last = split(estimator)
         if before is not None:
             X = clone(before).fit_transform(X, y)
         found = sweep(last, X, y, sample_weight, rates, max_iter)
@@ -384,7 +320,7 @@ class LearningRateDisplay:
         display : LearningRateDisplay
             The display itself.
         """
-        self.ax_ = ax = _axes(ax)
+        self.ax_ = ax = axes_of(ax)
         self.figure_ = ax.figure
         low, start = self.losses.min(), self.start
         top = max(start, low) + 0.3 * abs(start - low)
@@ -393,25 +329,25 @@ class LearningRateDisplay:
             top = max(start, low) * (max(start, low) / low) ** 0.15
         worse = ~(self.losses <= top)
         (self.line_,) = ax.plot(
-            self.rates, np.where(worse, np.nan, self.losses), "o-", color=_COLORS[0], ms=4, label="objective"
+            self.rates, np.where(worse, np.nan, self.losses), "o-", color=COLORS[0], ms=4, label="objective"
         )
         (self.diverged_,) = ax.plot(
             self.rates[worse],
             np.full(worse.sum(), top),
             "x",
-            color=_COLORS[1],
+            color=COLORS[1],
             label="diverged, or far above the start" if worse.any() else None,
         )
         ax.axhline(start, color="0.5", linestyle=":", label="objective at the start")
         if self.stable_limit_ is not None:
             label = f"largest stable rate {self.stable_limit_:.2g}"
-            ax.axvline(self.stable_limit_, color=_COLORS[1], linestyle="--", label=label)
+            ax.axvline(self.stable_limit_, color=COLORS[1], linestyle="--", label=label)
         label = f"suggestion {self.suggestion_:.2g}"
         at = self.losses[np.searchsorted(self.rates, self.suggestion_)]
-        ax.plot(self.suggestion_, at, "*", color=_COLORS[2], ms=16, zorder=3, label=label)
+        ax.plot(self.suggestion_, at, "*", color=COLORS[2], ms=16, zorder=3, label=label)
         ax.set_xscale("log")
         if log:
-            _log_scale(ax, [self.losses[~worse]])
+            log_scale(ax, [self.losses[~worse]])
         ax.set_xlabel("learning rate")
         ax.set_ylabel("objective after the epochs tried")
         ax.set_title(self.name)
@@ -545,11 +481,11 @@ class DescentPathDisplay:
             The display, already drawn.
         """
         first = next(iter(estimators.values() if isinstance(estimators, dict) else estimators), None)
-        estimators, names = _named(estimators, names)
+        estimators, names = named(estimators, names)
         for estimator in estimators:
             message = "%(name)s has no path: fit it with record_path=True."
             check_is_fitted(estimator, "path_", msg=message)
-        before = _split(first)[0]
+        before = split(first)[0]
         X = X if before is None else before.transform(X)
         from ._landscape import landscape_of  # imported here to keep `import skgd` fast
 
@@ -571,7 +507,7 @@ class DescentPathDisplay:
         display : DescentPathDisplay
             The display itself.
         """
-        self.ax_ = ax = _axes(ax)
+        self.ax_ = ax = axes_of(ax)
         self.figure_ = ax.figure
         a, b, values = self.grid
         low = np.nanmin(values[np.isfinite(values)])
@@ -581,7 +517,7 @@ class DescentPathDisplay:
         self.contours_.set_clim(levels[0], 1.5 * levels[-1] - 0.5 * levels[0])  # visible on white
         self.lines_ = []
         for i, (path, name) in enumerate(zip(self.paths, self.names, strict=True)):
-            color, marker = _COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)]
+            color, marker = COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]
             style = {"lw": 1.2, "ms": 3 if len(path) < 200 else 0}
             self.lines_ += ax.plot(*path.T, color=color, marker=marker, label=name, **style)
             ax.plot(
@@ -632,3 +568,161 @@ class DescentPathDisplay:
             return self.lines_
 
         return FuncAnimation(self.figure_, draw, frames=ends, interval=interval)
+
+
+class RegularizationPathDisplay:
+    """The weights of a regularisation path against alpha, on a log scale.
+
+    Use :meth:`from_estimator` or :meth:`from_path`. The features with the largest weights at the smallest
+    alpha are coloured and named, the others grey.
+
+    Parameters
+    ----------
+    alphas : ndarray of shape (n_alphas,)
+        Strengths of the penalty.
+    weights : ndarray of shape (n_alphas, n_features)
+        What is drawn of each feature.
+    names : sequence of str
+        Names of the features.
+    alpha : float or None, default=None
+        Where to draw a vertical line.
+    n_labels : int, default=6
+        Number of features that are named in the legend.
+    y_label : str, default="weight"
+        Label of the vertical axis.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes and Figure
+        The axes and the figure.
+    lines_ : list of matplotlib Line2D
+        One line per feature, in the order of the features.
+    alpha_line_ : matplotlib Line2D or None
+        The vertical line.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor, RegularizationPathDisplay
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> display = RegularizationPathDisplay.from_estimator(GDRegressor(penalty="l1"), X, y, n_labels=3)
+    >>> [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    ['s5', 's1', 'bmi']
+    """
+
+    def __init__(self, alphas, weights, names, alpha=None, n_labels: int = 6, y_label: str = "weight"):
+        self.alphas, self.weights, self.names = alphas, weights, names
+        self.alpha, self.n_labels, self.y_label = alpha, n_labels, y_label
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        alphas=None,
+        n_alphas: int = 100,
+        eps: float = 1e-3,
+        sample_weight=None,
+        alpha: float | None = None,
+        output: int | None = None,
+        n_labels: int = 6,
+        ax=None,
+    ):
+        """Find the path of an estimator and draw it.
+
+        Parameters
+        ----------
+        estimator : object
+            A :class:`~skgd.GDRegressor` or :class:`~skgd.GDClassifier`, fitted or not, a fitted search over
+            one, or a Pipeline that ends with either. It stays as it is.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        alphas, n_alphas, eps, sample_weight
+            As in :meth:`skgd.GDRegressor.path`.
+        alpha : float, default=None
+            Where to draw a vertical line; by default at the alpha that a search has found.
+        output, n_labels, ax
+            As in :meth:`from_path`.
+
+        Returns
+        -------
+        display : RegularizationPathDisplay
+            The display, already drawn.
+        """
+        before, last = split(estimator)
+        model = split(last)[1]  # of a search at the end of a pipeline, what it found
+        X, names = transformed(before, X, y)
+        path = model.path(X, y, alphas=alphas, n_alphas=n_alphas, eps=eps, sample_weight=sample_weight)
+        if alpha is None and (model is not last or hasattr(estimator, "best_estimator_")):
+            alpha = model.alpha
+        return cls.from_path(path, alpha=alpha, output=output, names=names, n_labels=n_labels, ax=ax)
+
+    @classmethod
+    def from_path(
+        cls, path, *, alpha: float | None = None, output: int | None = None, names=None, n_labels=6, ax=None
+    ):
+        """Draw a path.
+
+        Parameters
+        ----------
+        path : RegularizationPath
+            What :meth:`skgd.GDRegressor.path` and :meth:`skgd.GDClassifier.path` return.
+        alpha : float, default=None
+            Where to draw a vertical line; by default nowhere.
+        output : int, default=None
+            Of several outputs or classes, the one whose weights are drawn. By default the l2 norms of the
+            weights of each feature over the outputs.
+        names : sequence of str, default=None
+            Names of the features; by default those of the path.
+        n_labels : int, default=6
+            Number of features that are named in the legend.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; by default new axes.
+
+        Returns
+        -------
+        display : RegularizationPathDisplay
+            The display, already drawn.
+        """
+        weights, y_label = path.coef, "weight"
+        if weights.ndim == 3 and output is not None:
+            weights, y_label = weights[:, output], f"weight (output {output})"
+        elif weights.ndim == 3:
+            weights, y_label = np.linalg.norm(weights, axis=1), "norm of the weights over the outputs"
+        names = path.feature_names if names is None else names
+        return cls(path.alphas, weights, names, alpha, n_labels, y_label).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw the path.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; by default new axes.
+
+        Returns
+        -------
+        display : RegularizationPathDisplay
+            The display itself.
+        """
+        self.ax_ = ax = axes_of(ax)
+        self.figure_ = ax.figure
+        ax.axhline(0, color="0.4", lw=0.8)
+        style = {"color": "0.7", "lw": 0.8, "zorder": 1}
+        self.lines_ = ax.plot(self.alphas, self.weights, **style)
+        largest = np.argsort(-np.abs(self.weights[-1]), kind="stable")[: self.n_labels]
+        for place, feature in enumerate(largest):
+            color, dashes = COLORS[place % len(COLORS)], ("-", "--", ":")[place // len(COLORS) % 3]
+            label = str(self.names[feature])
+            self.lines_[feature].set(color=color, ls=dashes, lw=1.5, zorder=2, label=label)
+        ax.set(xscale="log", xlabel="alpha", ylabel=self.y_label)
+        style = {"color": "black", "ls": "--", "lw": 1, "label": f"alpha {self.alpha or 0:.3g}"}
+        self.alpha_line_ = None if self.alpha is None else ax.axvline(self.alpha, **style)
+        marked = [] if self.alpha_line_ is None else [self.alpha_line_]
+        if named_lines := [self.lines_[feature] for feature in largest] + marked:
+            ax.legend(handles=named_lines)
+        return self

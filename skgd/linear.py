@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Real
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.extmath import safe_sparse_dot
@@ -26,6 +27,9 @@ from ._validation import check_design, shaped
 from .losses import Loss
 from .optimizers import Optimizer
 from .schedules import Schedule
+
+if TYPE_CHECKING:
+    from ._regularization import RegularizationPath
 
 __all__ = ["GDClassifier", "GDRegressor"]
 
@@ -118,6 +122,61 @@ class LinearModel(GradientDescent):
             coef = self.coef_.toarray()
             self.coef_ = coef.ravel() if self._fitted_task().coef_is_flat else coef
         return self
+
+    def path(
+        self,
+        X,
+        y,
+        *,
+        alphas: ArrayLike | None = None,
+        n_alphas: int = 100,
+        eps: float = 1e-3,
+        sample_weight: ArrayLike | None = None,
+    ) -> RegularizationPath:
+        """Fit the models of many strengths of the penalty; the estimator stays as it is.
+
+        For squared error with up to 2000 features and ``learning_rate="auto"`` they are exact minima, found
+        from X'X from alpha to alpha, whatever the solver. Otherwise, and with ``tol=None``,
+        ``early_stopping`` or "adamw", each is the end of a descent by the solver of the estimator, which
+        starts where that of the next larger alpha ended, the first at the best constant. Weights are then as
+        exact as ``tol`` asks for, and batch descent is the most exact. ``alpha``, ``warm_start``,
+        ``record_path``, ``verbose`` and callbacks have no effect.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        alphas : array-like of shape (n_alphas,), default=None
+            Strengths of the penalty, in any order. None: ``n_alphas`` values a constant factor apart, from
+            the smallest (of losses with kinks, about the smallest) at which all weights are zero,
+
+            .. math:: \\alpha_{\\max} = \\frac{1}{\\rho} \\max_{jk} \\left| \\frac{1}{\\sum_i s_i}
+                      \\sum_i s_i\\, x_{ij} \\frac{\\partial \\ell}{\\partial z_k}(y_i, b) \\right|,
+
+            with the best constant b, down to ``eps`` times it. :math:`\\rho` is the fraction of l1 in the
+            penalty, and at least 0.001: l2 alone never makes all weights zero.
+        n_alphas : int, default=100
+            Number of alphas, where none are given.
+        eps : float in (0, 1), default=1e-3
+            Ratio of the smallest and the largest alpha, where none are given.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows; only their ratios matter.
+
+        Returns
+        -------
+        path : RegularizationPath
+            Weights, intercepts, objectives, and a fitted estimator for each alpha.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If some of the descents ended too early, once for all of them.
+        """
+        from ._regularization import path_of  # late: few need it
+
+        return path_of(self, X, y, alphas, n_alphas, eps, sample_weight)
 
     def _raw_scores(self, X):
         check_is_fitted(self, self._fitted)

@@ -497,7 +497,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     ----------
     n_features_in_ : int
         Number of columns of the table.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where the table has them.
     center_, scale_ : ndarray
         Median and interquartile range of each number, in its units.

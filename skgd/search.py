@@ -31,6 +31,7 @@ def _constraints(kind):
         "alphas": ["array-like", None],
         "cv": ["cv_object"],
         "scoring": [str, callable, None],
+        "selection": [Names({"best", "one_standard_error"})],
     }
 
 
@@ -38,10 +39,7 @@ class _CrossValidated(LinearModel):
     """The search; it copies the attributes of the refitted estimator, which is of class `_kind`."""
 
     _kind: type  # the class of the estimators that are fitted
-
-    @property
-    def partial_fit(self):
-        raise AttributeError("partial_fit is not available for a search: use best_estimator_.partial_fit.")
+    densify = partial_fit = path = sparsify = property()  # see __getattr__
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, groups=None) -> Self:
@@ -82,6 +80,8 @@ class _CrossValidated(LinearModel):
 
     def __getattr__(self, name: str):
         """Fitted attributes that are not the search's own are those of its best estimator."""
+        if name in ("densify", "partial_fit", "path", "sparsify"):
+            raise AttributeError(f"{name} is not available for a search: use best_estimator_.{name}.")
         best = self.__dict__.get("best_estimator_")
         fitted = name in ("_model", "_descent") or (name.endswith("_") and not name.startswith("__"))
         if best is None or not fitted:
@@ -95,14 +95,6 @@ class _CrossValidated(LinearModel):
 
     def _fitted_task(self):
         return self.best_estimator_._fitted_task()
-
-    @property
-    def sparsify(self):
-        raise AttributeError("sparsify is not available for a search: use best_estimator_.sparsify.")
-
-    @property
-    def densify(self):
-        raise AttributeError("densify is not available for a search: use best_estimator_.densify.")
 
     def strip(self) -> Self:
         """Drop what only further training needs; see :meth:`GDRegressor.strip`.
@@ -118,7 +110,7 @@ class _CrossValidated(LinearModel):
     def _estimator(self, **params):
         """An estimator with the parameters of the search and the given ones."""
         own = self.get_params(deep=False)
-        for name in ("learning_rates", "alphas", "cv", "scoring"):
+        for name in ("learning_rates", "alphas", "cv", "scoring", "selection"):
             del own[name]
         return self._kind(**{**own, **params})
 
@@ -143,6 +135,7 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
 
     where :math:`w_{-f}` is the result of descent with the rate :math:`\\eta` and the penalty
     :math:`\\alpha` on the rows outside fold f. The best candidate is then refitted on all rows.
+    ``selection="one_standard_error"`` prefers a stronger penalty whose mean score is about as high.
 
     All rates, strengths of the penalty and folds are fitted together: each combination is a column of
     one matrix of weights, and each row is read once for all of them. The rows held out by a fold have
@@ -221,6 +214,7 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         alphas: ArrayLike | None = None,
         cv=None,
         scoring: str | Callable | None = None,
+        selection: str = "best",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
         penalty: str | None = "l2",
@@ -249,6 +243,7 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         self.alphas = alphas
         self.cv = cv
         self.scoring = scoring
+        self.selection = selection
         self.schedule = schedule
         self.optimizer = optimizer
         self.penalty = penalty
@@ -281,6 +276,7 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
 
     where :math:`w_{-f}` is the result of descent with the rate :math:`\\eta` and the penalty
     :math:`\\alpha` on the rows outside fold f. The best candidate is then refitted on all rows.
+    ``selection="one_standard_error"`` prefers a stronger penalty whose mean score is about as high.
 
     All rates, strengths of the penalty and folds are fitted together: each combination is a column of
     one matrix of weights, and each row is read once for all of them. The rows held out by a fold have
@@ -346,6 +342,7 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         alphas: ArrayLike | None = None,
         cv=None,
         scoring: str | Callable | None = None,
+        selection: str = "best",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
         penalty: str | None = "l2",
@@ -375,6 +372,7 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         self.alphas = alphas
         self.cv = cv
         self.scoring = scoring
+        self.selection = selection
         self.schedule = schedule
         self.optimizer = optimizer
         self.penalty = penalty

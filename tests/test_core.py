@@ -324,7 +324,7 @@ def test_paths_of_arrays_that_do_not_fit(place, name):
         core.quadratic_path(*arrays)
 
 
-def test_a_path_is_interrupted():
+def test_a_path_is_interrupted(tmp_path):
     code = """if True:
         import signal
         import numpy as np
@@ -340,5 +340,6 @@ def test_a_path_is_interrupted():
         except KeyboardInterrupt:
             print("interrupted")
     """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert done.stdout == "interrupted\n", done.stderr

@@ -8,11 +8,21 @@ import numpy as np
 import pytest
 from _data import make
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skgd
-from skgd import DescentPathDisplay, GDMLPRegressor, GDRegressor, LearningRateDisplay, LossCurveDisplay
+from skgd import (
+    DescentPathDisplay,
+    GDClassifier,
+    GDMLPRegressor,
+    GDRegressor,
+    GDRegressorCV,
+    LearningRateDisplay,
+    LossCurveDisplay,
+    RegularizationPathDisplay,
+)
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -281,3 +291,71 @@ def test_rates_that_lower_the_objective_by_orders_of_magnitude_are_drawn_on_a_lo
     np.testing.assert_array_equal(display.diverged_.get_xdata(), [1.0])
     assert 1.0 < display.diverged_.get_ydata()[0] <= 10.0  # a little above the start
     np.testing.assert_array_equal(np.isnan(display.line_.get_ydata()), [False, False, False, True])
+
+
+# ---------------------------------------------------------------- regularisation paths
+
+
+def legend_of(display):
+    return [text.get_text() for text in display.ax_.get_legend().get_texts()]
+
+
+def test_lines_are_the_weights_of_a_path():
+    X, y = make()
+    path = GDRegressor(penalty="l1").path(X, y, n_alphas=20)
+    display = RegularizationPathDisplay.from_path(path, n_labels=2)
+    assert len(display.lines_) == 5
+    for line, weights in zip(display.lines_, path.coef.T, strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), path.alphas)
+        np.testing.assert_array_equal(line.get_ydata(), weights)
+    largest = np.argsort(-np.abs(path.coef[-1]))
+    assert legend_of(display) == [f"x{j}" for j in largest[:2]]
+    colours = [display.lines_[j].get_color() for j in largest]
+    assert colours[0] != colours[1] != colours[2] == colours[3] == colours[4]
+    assert display.ax_.get_xscale() == "log"
+    assert display.ax_.get_xlabel() == "alpha" and display.ax_.get_ylabel() == "weight"
+    assert display.figure_ is display.ax_.figure and display.alpha_line_ is None
+
+
+def test_a_chosen_alpha_is_a_vertical_line():
+    X, y = make()
+    search = GDRegressorCV(learning_rates="auto", alphas=[0.1, 0.01], penalty="l1", random_state=0).fit(X, y)
+    display = RegularizationPathDisplay.from_estimator(search, X, y, n_alphas=5, n_labels=0)
+    assert list(display.alpha_line_.get_xdata()) == [search.alpha_] * 2
+    assert legend_of(display) == [f"alpha {search.alpha_:.3g}"]
+    again = RegularizationPathDisplay.from_estimator(search.best_estimator_, X, y, alpha=0.5, n_alphas=5)
+    assert list(again.alpha_line_.get_xdata()) == [0.5, 0.5]
+    np.testing.assert_array_equal(again.weights, display.weights)
+    pipeline = make_pipeline(FunctionTransformer(), GDRegressor(penalty="l1", random_state=0))
+    for found in (
+        make_pipeline(FunctionTransformer(), search),
+        GridSearchCV(pipeline, {"gdregressor__alpha": [search.alpha_]}).fit(X, y),
+    ):
+        display = RegularizationPathDisplay.from_estimator(found, X, y, n_alphas=5)
+        assert list(display.alpha_line_.get_xdata()) == [search.alpha_] * 2
+        np.testing.assert_allclose(display.weights, again.weights)
+
+
+def test_paths_of_several_classes_show_norms_or_one_class():
+    X, y = make("log_loss", outputs=3)
+    path = GDClassifier(penalty="l1", solver="batch").path(X, y, n_alphas=5)
+    norms = RegularizationPathDisplay.from_path(path)
+    np.testing.assert_allclose(norms.weights, np.linalg.norm(path.coef, axis=1))
+    assert norms.ax_.get_ylabel() == "norm of the weights over the outputs"
+    second = RegularizationPathDisplay.from_path(path, output=1, ax=norms.ax_)
+    np.testing.assert_array_equal(second.weights, path.coef[:, 1])
+    assert second.ax_ is norms.ax_
+
+
+def test_a_path_behind_transformers_is_that_of_transformed_rows():
+    pandas = pytest.importorskip("pandas")
+    X, y = make()
+    frame = pandas.DataFrame(X, columns=list("abcde"))
+    pipeline = make_pipeline(StandardScaler(), GDRegressor(penalty="l1"))
+    display = RegularizationPathDisplay.from_estimator(pipeline, frame, y, n_alphas=4, n_labels=5)
+    path = GDRegressor(penalty="l1").path(StandardScaler().fit_transform(X), y, n_alphas=4)
+    np.testing.assert_allclose(display.weights, path.coef, atol=1e-12)
+    assert sorted(legend_of(display)) == list("abcde")
+    nameless = make_pipeline(FunctionTransformer(), GDRegressor(penalty="l1"))
+    display = RegularizationPathDisplay.from_estimator(nameless, X, y, n_alphas=4, n_labels=5)
+    assert sorted(legend_of(display)) == ["x0", "x1", "x2", "x3", "x4"]

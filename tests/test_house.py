@@ -12,7 +12,7 @@ import skgd
 PACKAGE = Path(skgd.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (  # from the ground up
-    {"_core", "_parameters", "_table"},
+    {"_core", "_drawing", "_parameters", "_table"},
     {
         "_docs",
         "_hints",
@@ -34,7 +34,15 @@ STOREYS = (  # from the ground up
     {"_training"},
     {"_callbacks", "_diagnosis", "_fitting", "_progress"},
     {"_columns", "_estimator", "_landscape", "_streaming", "_sweep"},
-    {"_intervals", "_members", "_selection", "_tasks", "_twins", "display"},
+    {
+        "_intervals",
+        "_members",
+        "_regularization",
+        "_selection",
+        "_tasks",
+        "_twins",
+        "display",
+    },
     {"learning_rate", "linear", "mlp"},
     {"search"},
     {"__init__"},

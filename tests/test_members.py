@@ -8,9 +8,10 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgd import GDMLPClassifier, GDMLPRegressor
+from skgd import GDMLPClassifier, GDMLPRegressor, GDRegressor
 from skgd._members import _shared
 from skgd.preprocessing import TableEncoder
 
@@ -255,7 +256,7 @@ def test_a_table_gets_the_settings_of_tables(solver):
         "activation": "silu",
         "dropout": 0.15,
         "optimizer": rule,
-        "alpha": 1e-3,
+        "alpha": 3e-3,
         "tol": None,
     }
     bare = GDMLPClassifier(**{**QUICK, "learning_rate": "auto", "solver": solver, "batch_size": 50})
@@ -280,12 +281,32 @@ def test_numbers_get_the_settings_of_numbers():
         "max_iter": 200,
         "tol": 1e-4,
     }
-    for rows in (X, pd.DataFrame(X, columns=list("abc"))):
+    for rows in (X, pd.DataFrame(X, columns=list("abc"))):  # few rows
         model = GDMLPClassifier(random_state=0).fit(rows, y)
         assert model.settings_ == chosen
         assert not hasattr(model, "encoder_")
     same = GDMLPClassifier(random_state=0, encoding=None, **chosen).fit(X, y)
     np.testing.assert_array_equal(model.coefs_[0], same.coefs_[0])
+
+
+def test_a_data_frame_of_many_rows_and_few_columns_is_a_table():
+    X = pd.DataFrame(np.random.default_rng(0).standard_normal((500, 257)))
+    X.columns = [f"x{j}" for j in range(257)]
+    y = X["x0"] > 0
+    assert hasattr(GDMLPClassifier(max_iter=1, random_state=0).fit(X.iloc[:, :3], y), "encoder_")
+    for rows in (X, X.iloc[:, :3].to_numpy()):
+        assert not hasattr(GDMLPClassifier(max_iter=1, random_state=0).fit(rows, y), "encoder_")
+    few = X.iloc[:499, :3]
+    assert not hasattr(GDMLPClassifier(max_iter=1, random_state=0).fit(few, y[:499]), "encoder_")
+    assert not hasattr(GDMLPClassifier(encoding=None, max_iter=1).fit(X.iloc[:, :3], y), "encoder_")
+
+
+def test_a_linear_model_names_columns_that_are_no_numbers():
+    X, y = table()
+    for rows in (X, X.assign(kind=X["kind"].astype(object))):
+        with pytest.raises(ValueError, match=r"columns \['kind'\] of X hold text.*TableEncoder"):
+            GDRegressor().fit(rows, y)
+    assert make_pipeline(TableEncoder(), GDRegressor()).fit(X, y).score(X, y) > 0.5
 
 
 def test_what_is_missing_makes_a_table():
@@ -312,7 +333,10 @@ def test_networks_of_a_table_use_its_settings():
     X, y = table()
     model = GDMLPClassifier(n_members=2, max_iter=2, random_state=0).fit(X, y)
     assert [len(coef) for coef in model.members_[1].coefs_[1:]] == [128]
-    assert model.settings_["alpha"] == model.members_[0].alpha == 1e-3
+    one = GDMLPClassifier(max_iter=2, random_state=0).fit(X, y)
+    assert model.members_[0].learning_rate_ == one.learning_rate_
+    np.testing.assert_array_equal(model.members_[0].coefs_[0], one.coefs_[0])
+    assert model.settings_["alpha"] == model.members_[0].alpha == 3e-3
 
 
 def test_a_stream_keeps_its_settings():

@@ -225,6 +225,8 @@ def test_other_tables_are_clear_errors():
         TableEncoder(categorical_features="auto").fit(table)
     with pytest.raises(ValueError, match="mask of shape"):
         TableEncoder(categorical_features=[True]).fit(table)
+    with pytest.raises(ValueError, match=r"'day' of X holds datetime64.*year, month"):
+        TableEncoder().fit(table.assign(day=pd.Timestamp("2026-01-01")))
     with pytest.raises(TypeError, match="dense"):
         TableEncoder().fit(sparse.eye(4, format="csr"))
     with pytest.raises(ValueError, match="one of each"):

@@ -296,7 +296,14 @@ def test_the_model_is_the_chosen_one_fitted_on_all_rows(loss):
     assert search.n_iter_ == alone.n_iter_
     assert search.loss_ == alone.loss_
     np.testing.assert_allclose(search.to_sklearn().predict(X), alone.predict(X), rtol=1e-12, atol=1e-12)
-    assert not hasattr(search, "partial_fit")
+
+
+@pytest.mark.parametrize("name", ["densify", "partial_fit", "path", "sparsify"])
+@pytest.mark.parametrize("kind", [GDRegressorCV, GDClassifierCV])
+def test_what_a_search_leaves_to_its_best_estimator(kind, name):
+    assert not hasattr(kind(), name)
+    with pytest.raises(AttributeError, match=rf"use best_estimator_\.{name}\."):
+        getattr(kind(), name)
 
 
 def test_callbacks_and_progress_see_the_fit_to_all_rows(capfd):
