@@ -35,6 +35,7 @@ class CandidateFit:
     fold: int
     drops: int = 0  # plateaus of the adaptive schedule
     averages: bool = False
+    t: int = 0  # the update that it begins with
     reference: float = np.nan
     rates: Rates = field(init=False)
     plateau_rule: PlateauRule = field(init=False)

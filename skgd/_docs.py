@@ -23,8 +23,9 @@ learning_rate : float or "auto", default="auto"
     adapted further.
 schedule : str, skgd.schedules.Schedule or callable, default="constant"
     Factor of ``learning_rate`` as a function of the update number: "constant", "invscaling",
-    "optimal", "adaptive", "exponential", "step", "multi_step", "polynomial", "cosine", "one_cycle", an
-    object from :mod:`skgd.schedules`, or any callable that takes an array of update numbers.
+    "optimal", "adaptive", "exponential", "step", "multi_step", "polynomial", "cosine", "coslog",
+    "one_cycle", an object from :mod:`skgd.schedules`, or any callable that takes an array of update
+    numbers.
 optimizer : str or skgd.optimizers.Optimizer, default="plain"
     Update rule: "plain", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam",
     "amsgrad", "nadam", "adamw", "ftrl", "schedule_free", "barzilai_borwein" (batch only), "implicit"
@@ -75,6 +76,14 @@ validation_fraction : float in (0, 1), splitter or list, default=0.1
     ``groups``), unless ``fit`` is given ``X_val`` and ``y_val``. Or which rows: a splitter of scikit-learn
     such as GroupShuffleSplit or TimeSeriesSplit, of which the last split is used, or a list of one pair
     (rows to train on, rows held out).
+refit : bool, default=False
+    With ``early_stopping``, whether to fit anew to all rows, for the (whole) number of epochs after which the
+    validation set was best, from the same seed and at the same learning rates, also where those have
+    followed plateaus. Automatic rates of linear models are chosen anew, and those of perceptrons with
+    ``tol=None`` fall to zero over the epochs that are made; a ``schedule`` keeps its length. ``history_``,
+    ``path_``, validation scores and ``stop_reason_`` are of the first fit, coefficients, ``loss_``,
+    ``n_iter_`` and ``n_updates_`` of the second; ``max_time`` holds for each. Not if ``fit`` is given
+    ``X_val``.
 scoring : str, callable, list, dict or None, default=None
     Scores of the validation set, recorded in ``history_``: the name of a scorer, a callable
     ``scorer(estimator, X, y)``, a list of names, or a dict of names and scorers. ``early_stopping`` then goes
@@ -246,7 +255,7 @@ members_ : list of estimators
     those of the first, but ``loss_`` and ``best_validation_score_``, which are means.
 oof_score_ : float or None
     With ``n_members`` above one and ``early_stopping``, R2 or accuracy of each network on the rows that it
-    held out, taken together."""
+    held out, taken together; None where they share the rows held out."""
 
 
 def documented(cls):

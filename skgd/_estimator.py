@@ -20,7 +20,7 @@ from ._descent import Descent
 from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
 from ._diagram import Diagram
-from ._fitting import TrainingRows, begin_fit, end_fit, split_off
+from ._fitting import TrainingRows, begin_fit, end_fit, for_all_rows, split_off
 from ._held_out import HeldOut, Validation
 from ._hints import HelpfulParameters, Names
 from ._options import Options, loss_of, options_of
@@ -67,6 +67,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "check_every": [Names({"epoch"}), Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
+        "refit": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), _SPLITTER, list, tuple],
         "scoring": [str, callable, list, tuple, dict, None],
         "average": ["boolean", Names({"auto"}), Interval(Integral, 0, None, closed="left")],
@@ -197,21 +198,42 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         late = self._may_check_late(options, any(part is not None for part in validation))
         rows = self._training_rows(options, X, y, sample_weight, validation, groups, late)
         with rows.check:
-            units = Units.of_fit(options, rows.design, rows.targets)
-            design, targets = self._in_units(units, options, rows.design, rows.targets)
-            previous = self._previous(rows.task) if self.warm_start else None
-            start = self._start(options, *init)
-            fit = begin_fit(options, design, targets, previous, start, check=rows.check)
-            watchers = self._watchers(fit, rows)
-            record = train(fit, self._validation(fit.problem, rows, scorers), watchers)
+            fit, units = self._begin(options, rows.design, rows.targets, init, rows)
+            held_out, watchers = self._validation(fit.problem, rows, scorers), self._watchers(fit, rows)
+            record = train(fit, held_out, watchers)
             fit.check_rows(record.seen)
-            found = self._outcome(fit, record, rows)
-        self._become({**found, "_units": units.state()})
-        if record.stop_reason == "interrupted":
+            found = {**self._outcome(fit, record, rows), "_units": units.state()}
+            loss, best = found["loss_"], record.found_best
+            if held_out is not None and best is not None and options.stopping.refit and rows.is_split:
+                found["_held_out_raw_"] = held_out.raw(best)
+                found |= self._refit(fit, record, init, rows)
+        self._become(found)
+        if self.stop_reason_ == "interrupted":
             raise KeyboardInterrupt
         for watcher in watchers:
             watcher.end()
-        return convergence_warnings(fit, record, self.loss_)
+        return convergence_warnings(fit, record, loss)
+
+    def _begin(self, options: Options, design: Design, targets: Targets, init: tuple, rows: TrainingRows):
+        """A fit to these rows, and the units of its descent."""
+        units = Units.of_fit(options, design, targets)
+        design, targets = self._in_units(units, options, design, targets)
+        previous = self._previous(rows.task) if self.warm_start else None
+        fit = begin_fit(options, design, targets, previous, self._start(options, *init), check=rows.check)
+        return fit, units
+
+    def _refit(self, first: Fit, record: Record, init: tuple, rows: TrainingRows) -> dict:
+        """What another fit changes, to all rows, for the epochs that were best."""
+        _, X, y, weight, _ = rows.shown
+        options = for_all_rows(first, record, len(y))
+        targets = self._encode(rows.task, y, weight, X.dtype, options.objective.loss)
+        fit, units = self._begin(options, design_of(X), targets.weighted_to_mean_one(), init, rows)
+        again = train(fit, epochs=record.best_epochs)
+        fit.check_rows(again.seen)
+        if again.stop_reason == "interrupted":
+            return {"stop_reason_": "interrupted"}
+        ended = {"loss_": end_fit(fit, again), "n_iter_": max(1, again.epochs), "_units": units.state()}
+        return {**self._state_of(fit, rows.task), **ended}
 
     def _options(self, X, reset: bool = True) -> Options:
         """What the parameters mean for these rows; without `reset` as for those of the last fit."""
@@ -401,7 +423,8 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         True
         """
         check_is_fitted(self, self._fitted)
-        for name in ("_descent", "_units", "history_", "loss_curve_", "path_", "validation_scores_"):
+        shown = ("history_", "loss_curve_", "path_", "validation_scores_")
+        for name in ("_descent", "_units", "_held_out_raw_", *shown):
             self.__dict__.pop(name, None)
         return self
 
@@ -452,12 +475,3 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
 
 
 partial_fit_available = available_if(_has_partial_fit)
-
-
-def shaped(array, name, shape):
-    array = np.asarray(array, dtype=float)
-    if array.size != np.prod(shape):
-        raise ValueError(f"{name} has shape {array.shape}, but {shape} is needed.")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} contains NaN or infinity.")
-    return array.reshape(shape)

@@ -23,8 +23,9 @@ from ._targets import Targets, Task
 from ._training import Fit, Record
 from ._validation import RowsCheck, check_largest
 from .optimizers import Optimizer
+from .schedules import Constant
 
-__all__ = ["TrainingRows", "begin_fit", "end_fit", "initial_descent", "split_off"]
+__all__ = ["TrainingRows", "begin_fit", "end_fit", "for_all_rows", "initial_descent", "split_off"]
 
 
 class TrainingRows(NamedTuple):
@@ -37,6 +38,11 @@ class TrainingRows(NamedTuple):
     schema: dict  # n_features_in_ and, where X has them, feature_names_in_
     shown: tuple  # (X as given, X, y, weight, kept), for callbacks
     check: RowsCheck  # of X, where something shows that it is needed
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the validation set is a part of X."""
+        return self.shown[-1] is not None
 
 
 def split_off(options: Options, X, y, targets: Targets, weight, groups=None) -> tuple[np.ndarray, HeldOut]:
@@ -133,6 +139,18 @@ def initial_descent(
     descent = Descent.begin(options, problem, rule or options.rule(problem.n))
     problem.initialise(descent.theta, options.seed, at_constant)
     return descent
+
+
+def for_all_rows(fit: Fit, record: Record, n: int) -> Options:
+    """Options of another fit, to n rows, that makes the updates of one with early stopping: at its rates,
+    and without a stop of its own unless its rates go by plateaus of the objective. Automatic rates that fall
+    to zero do so over the updates that will be made."""
+    max_iter = record.best_epochs if fit.rates.falls else fit.options.stopping.max_iter
+    options = fit.options.with_stopping(early_stopping=False, max_iter=max_iter)
+    schedule = fit.rates.repeated(record.history, options.updates_per_epoch(n))
+    steered = schedule is None and not fit.rates.given and isinstance(options.schedule, Constant)
+    options = options if schedule is None else replace(options, schedule=schedule)
+    return options if steered else options.with_stopping(tol=None)
 
 
 def end_fit(fit: Fit, record: Record) -> float:

@@ -51,12 +51,13 @@ class Validation:
 
     def __call__(self, theta: np.ndarray) -> dict[str, float]:
         """What is measured at these parameters: the loss without the penalty, the score, and further ones."""
-        raw = self._raw(theta)
+        raw = self.raw(theta)
         if not np.isfinite(raw).all():
             self.check()
         return {"validation_loss": self._mean_loss(theta, raw), **self._scores(theta, raw)}
 
-    def _raw(self, theta: np.ndarray) -> np.ndarray:
+    def raw(self, theta: np.ndarray) -> np.ndarray:
+        """Raw scores (n, K) of the rows."""
         problem = self.problem
         if problem.network is not None or problem.design.is_sparse:
             return problem.scores(theta)

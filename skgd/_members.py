@@ -63,8 +63,8 @@ class Members(GradientDescent):
             for k in range(self.n_members)
         )
         schema = {**schema_of(members[0]), **schema_of(door)}
-        out_of_fold = self._out_of_fold(members, X, y, sample_weight, folds)
-        self._become({**_shared(members), **schema, "members_": members, "oof_score_": out_of_fold})
+        found = self._out_of_fold(members, X, y, sample_weight, folds)
+        self._become({**_shared(members), **schema, "members_": members, **found})
         return []  # each has warned
 
     def _member(self, seed: int, encoding, fold: list, settings: dict):
@@ -90,20 +90,27 @@ class Members(GradientDescent):
             warnings.simplefilter("ignore", UserWarning)  # classes of few rows
             return list(islice(splitter.split(X, y, groups), self.n_members))
 
-    def _out_of_fold(self, members: list, X, y, sample_weight, folds: list) -> float | None:
-        """The score of each member on the rows that it held out, taken together."""
+    def _out_of_fold(self, members: list, X, y, sample_weight, folds: list) -> dict:
+        """The score of each member on the rows that it held out, taken together; of numbers the residuals."""
         if not folds:
-            return None
-        first = members[0]
-        checked = [
-            member._check_rows(member, _rows(X, held), reset=False)
-            for member, (_, held) in zip(members, folds, strict=True)
-        ]
-        raw = np.vstack([member._raw(part) for member, part in zip(members, checked, strict=True)])
+            return {"oof_score_": None, **({} if is_classifier(self) else {"oof_residuals_": None})}
+        task, loss = members[0]._fitted_task(), members[0]._fitted_loss
+        raws = [_raw_of(member, _rows(X, held)) for member, (_, held) in zip(members, folds, strict=True)]
         held = np.concatenate([rows for _, rows in folds])
         weight = None if sample_weight is None else np.asarray(sample_weight)[held]
-        y = np.asarray(y)[held]
-        return first._fitted_task().score(y, raw, first._fitted_loss, weight)
+        found = {"oof_score_": task.score(np.asarray(y)[held], np.vstack(raws), loss, weight)}
+        if not is_classifier(self):
+            parts = zip(raws, (rows for _, rows in folds), strict=True)
+            counted = slice(None) if sample_weight is None else np.asarray(sample_weight) > 0
+            found["oof_residuals_"] = [
+                _residuals(y, rows, task.predict(raw, loss), counted) for raw, rows in parts
+            ]
+        return found
+
+    def _predict_each(self, X) -> np.ndarray:
+        """Predictions of each member (n_members, m), or (n_members, m, n_outputs)."""
+        X, task = self._check_rows(self, X, reset=False), self._fitted_task()
+        return np.stack([task.predict(member._raw(X), self._fitted_loss) for member in self.members_])
 
     def _raw(self, X) -> np.ndarray:
         members = vars(self).get("members_")
@@ -119,6 +126,20 @@ class Members(GradientDescent):
         super()._check_stream(options)
         if self.n_members > 1:
             raise ValueError(f"partial_fit updates one network, but n_members={self.n_members}.")
+
+
+def _raw_of(member, X) -> np.ndarray:
+    """Raw scores of rows that the member held out, by what had not seen them."""
+    before_refit = vars(member).pop("_held_out_raw_", None)
+    if before_refit is not None:
+        return before_refit
+    return member._raw(member._check_rows(member, X, reset=False))
+
+
+def _residuals(y, rows, predictions, counted) -> np.ndarray:
+    """y less predictions of these rows, of those that count."""
+    residuals = np.asarray(y)[rows].reshape(predictions.shape) - predictions
+    return residuals if isinstance(counted, slice) else residuals[counted[rows]]
 
 
 def _rows(X, index):

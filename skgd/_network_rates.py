@@ -20,11 +20,14 @@ class PerceptronRates(AutoRates):
     def __init__(self, base, schedule, exploded=None, *, updates: int | None = None, **options):
         super().__init__(base, schedule, exploded, **options)
         self.updates = updates  # that will be made; None: until a plateau
+        self.falls = updates is not None
 
     def begin(self, descent):
         super().begin(descent)
-        self.first = descent.t
         self.at_lowest = descent.parameters.copy()
+
+    def repeated(self, history, per_epoch):
+        return self._repeated(history, per_epoch) if self.updates is None else None
 
     def _limit(self):
         """Above the start, which predicts about the best constant, units die of too long steps."""
@@ -33,7 +36,7 @@ class PerceptronRates(AutoRates):
     def __call__(self, t, count):
         rates = super().__call__(t, count)
         if self.updates is not None:
-            made = np.arange(t - self.first, t - self.first + count)
+            made = np.arange(t - self.update_at_start, t - self.update_at_start + count)
             rates = rates * np.maximum(1 - made / self.updates, 0.0)
             self.last = float(rates[-1])
         return rates

@@ -58,6 +58,7 @@ class Stopping:
     validation_fraction: Any  # a number, or what says which rows
     by_score: bool = False  # early stopping goes by a score, not by the loss
     max_time: float | None = None  # seconds
+    refit: bool = False  # to all rows, for the epochs that early stopping found
 
     def cost(self, objective: float, measured: dict[str, float]) -> float:
         """What is to become small, of the objective and of what is measured on held-out rows."""
@@ -198,6 +199,7 @@ def _resolved(estimator) -> Options:
             validation_fraction=estimator.validation_fraction,
             by_score=bool(estimator.early_stopping) and estimator.scoring is not None,
             max_time=estimator.max_time,
+            refit=bool(estimator.early_stopping and getattr(estimator, "refit", False)),
         ),
         standardize=_standardize_of(estimator.standardize, learning_rate),
         standardize_y=_standardize_of(estimator.standardize, learning_rate),
@@ -275,6 +277,7 @@ def _check_use(estimator, optimizer, loss, schedule, batch_size) -> None:
 
 _SCHEDULE_RANGES = {
     "power": (0, np.inf, True),
+    "cycles": (0, np.inf),
     "decay": (0, np.nextafter(1, 2)),
     "factor": (0, 1),
     "patience": (1, np.inf, True),

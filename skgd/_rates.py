@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .schedules import Constant
@@ -60,9 +62,12 @@ class Rates:
         The rate of the last update asked for.
     given : bool
         Whether the user gave the rate; else it is automatic.
+    falls : bool
+        Whether it falls to zero over the updates that ``max_iter`` allows.
     """
 
     given = True
+    falls = False
 
     def __init__(self, base: float, schedule, exploded=None, *, bounded=True, noisy=True):
         self.base, self.schedule, self.exploded = base, schedule, exploded
@@ -73,6 +78,21 @@ class Rates:
         if not np.isfinite(descent.reference):
             raise self.exploded(self.base)
         self.reference = max(descent.reference, np.finfo(float).tiny)
+        self.update_at_start, self.base_at_start = descent.t, self.base
+
+    def repeated(self, history: dict, per_epoch: int) -> Callable | None:
+        """A schedule that repeats the rates of a training where its checks changed them, for another with so
+        many updates an epoch; None where they will be the same without."""
+        return self._repeated(history, per_epoch) if self.reacts else None
+
+    def _repeated(self, history: dict, per_epoch: int) -> Callable:
+        ends, factors = np.array(history["epoch"]), np.array(history["learning_rate"]) / self.base_at_start
+
+        def schedule(t):
+            checks = np.searchsorted(ends, (np.asarray(t) - self.update_at_start) / per_epoch, side="right")
+            return factors[np.minimum(checks, len(factors) - 1)]
+
+        return schedule
 
     def __call__(self, t: int, count: int) -> np.ndarray:
         """The rates of updates t .. t + count - 1; one where it is the same for all."""

@@ -91,12 +91,23 @@ class Record:
     start_parameters: np.ndarray | None = None
     best_cost: float = np.inf  # of what early stopping goes by
     best_score: float = np.nan  # where that was lowest
+    best_epoch: float = 0.0  # at its end, with its fraction
     best_parameters: np.ndarray | None = None
 
     @property
     def seen(self) -> float:
         """Epochs gone by at the last check, with their fraction."""
         return self.history["epoch"][-1] if self.history["epoch"] else 0.0
+
+    @property
+    def found_best(self) -> np.ndarray | None:
+        """The best parameters of an early stopping that came to its end."""
+        return None if self.stop_reason == "interrupted" else self.best_parameters
+
+    @property
+    def best_epochs(self) -> int:
+        """Whole epochs until then."""
+        return max(1, round(self.best_epoch))
 
     def stopped(self, reason: str) -> Record:
         """The record of a training that ends here."""
@@ -190,8 +201,10 @@ def train(
     fit: Fit,
     validation: Validation | None = None,  # what is measured on held-out rows
     watchers: Sequence[Watcher] = (),
+    epochs: int | None = None,
 ) -> Record:
-    """Carry the descent through at most `max_iter` epochs; KeyboardInterrupt leaves it consistent.
+    """Carry the descent through at most `max_iter` epochs, or `epochs` of them; KeyboardInterrupt leaves it
+    consistent.
 
     A stream (partial_fit) takes the objective of its first rows as what later ones are held against.
     """
@@ -204,6 +217,7 @@ def train(
         kept, limit = fit.problem.design.kept, fit.options.stopping.max_time
         deadline = np.inf if limit is None else training.began + limit
         plan = EpochPlan.of(fit.options, fit.problem.n, fit.problem.d, kept=kept, deadline=deadline)
+        plan = plan if epochs is None else replace(plan, max_iter=epochs)
         record.stop_reason = run_epochs(training, plan, fit.descent.random)
     except KeyboardInterrupt:
         record.stop_reason = "interrupted"
@@ -313,5 +327,5 @@ class _Training:
     def keep_the_best(self, cost: float, score: float) -> None:
         record = self.record
         if self.fit.options.stopping.early_stopping and cost < record.best_cost:
-            record.best_cost, record.best_score = cost, score
+            record.best_cost, record.best_score, record.best_epoch = cost, score, record.seen
             record.best_parameters = self.fit.descent.parameters.copy()

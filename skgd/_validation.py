@@ -32,6 +32,7 @@ __all__ = [
     "refuse_sparse",
     "rows_of",
     "schema_of",
+    "shaped",
     "times_class_weights",
     "weights_of_classes",
 ]
@@ -293,6 +294,16 @@ def _class_weight_before_1_7(class_weight, classes, y, codes, sample_weight):
         return compute_class_weight(class_weight, classes=classes, y=y)
     totals = np.bincount(codes.astype(np.intp), weights=sample_weight, minlength=len(classes))
     return totals.sum() / (len(classes) * totals)
+
+
+def shaped(array, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A finite array that was given, in the shape that is needed."""
+    array = np.asarray(array, dtype=float)
+    if array.size != np.prod(shape):
+        raise ValueError(f"{name} has shape {array.shape}, but {shape} is needed.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} contains NaN or infinity.")
+    return array.reshape(shape)
 
 
 def positive(values, name: str, zero: bool = False) -> np.ndarray:

@@ -17,13 +17,13 @@ from . import _twins as twins
 from ._core import core
 from ._descent import Descent
 from ._docs import documented
-from ._estimator import GradientDescent, shaped
+from ._estimator import GradientDescent
 from ._hints import Names
 from ._options import loss_names, threads_of
 from ._penalty import PENALTIES
 from ._problem import padded
 from ._tasks import Classification, Regression
-from ._validation import check_design
+from ._validation import check_design, shaped
 from .losses import Loss
 from .optimizers import Optimizer
 from .schedules import Schedule
@@ -275,6 +275,7 @@ class GDRegressor(Regression, LinearModel):
         check_every: int | str = "epoch",
         early_stopping: bool = False,
         validation_fraction: float | object = 0.1,
+        refit: bool = False,
         scoring: str | Callable | list | tuple | dict | None = None,
         average: bool | int | str = "auto",
         shuffle: bool = True,
@@ -302,6 +303,7 @@ class GDRegressor(Regression, LinearModel):
         self.check_every = check_every
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.refit = refit
         self.scoring = scoring
         self.average = average
         self.shuffle = shuffle
@@ -388,6 +390,7 @@ class GDClassifier(Classification, LinearModel):
         check_every: int | str = "epoch",
         early_stopping: bool = False,
         validation_fraction: float | object = 0.1,
+        refit: bool = False,
         scoring: str | Callable | list | tuple | dict | None = None,
         average: bool | int | str = "auto",
         shuffle: bool = True,
@@ -416,6 +419,7 @@ class GDClassifier(Classification, LinearModel):
         self.check_every = check_every
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.refit = refit
         self.scoring = scoring
         self.average = average
         self.shuffle = shuffle

@@ -417,7 +417,6 @@ class Tweedie(_LogLinkLoss):
 
 class _ClassificationLoss(Loss):
     task = "classification"
-    has_probabilities = False
 
     def probabilities(self, raw: np.ndarray) -> np.ndarray:
         """Class probabilities of shape (m, K) from raw scores (m, 1) or (m, K)."""
@@ -434,16 +433,39 @@ class LogLoss(_ClassificationLoss):
 
     Two classes: :math:`\log(1 + e^z) - y z`, y in {0, 1}. K classes:
     :math:`\log\sum_k e^{z_k} - z_y`.
+
+    Parameters
+    ----------
+    label_smoothing : float in [0, 1), default=0.0
+        The share s of the targets that is spread over the classes (Szegedy et al. 2016): of K classes the
+        one of the row has the target :math:`1 - s + s / K`, the others :math:`s / K`; of two classes, and
+        of each label in multilabel classification, y becomes :math:`(1 - s)\,y + s / 2`. Scores of
+        rows that are classified well then stay moderate, and so do predicted probabilities. The loss is
+        that of the smoothed targets in ``validation_loss`` too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.losses import LogLoss
+    >>> loss = LogLoss(label_smoothing=0.1)
+    >>> _, slopes = loss.value_and_slope(np.array([2.0]), np.zeros((1, 4)))
+    >>> slopes.round(3).tolist()  # a quarter each, less the targets
+    [[0.225, 0.225, -0.675, 0.225]]
     """
 
     name = "log_loss"
+    _ranges = {"label_smoothing": (0, 1, True)}
     bounded_slope = True
     has_probabilities = True
     logistic = True
     _ties_classes = True
 
+    def __init__(self, label_smoothing: float = 0.0):
+        self.label_smoothing = label_smoothing
+
     def _struct(self, n_columns, codes):
-        return ("softmax" if codes and n_columns > 1 else "log_loss"), 0.0
+        name, smoothing = "softmax" if codes and n_columns > 1 else "log_loss", float(self.label_smoothing)
+        return (f"smoothed_{name}" if smoothing else name), smoothing
 
     def _curvature(self, y, weight):
         return 0.25 if np.max(y, initial=1) <= 1 else 0.5
@@ -458,9 +480,7 @@ class LogLoss(_ClassificationLoss):
         return out
 
     def log_probabilities(self, raw):
-        if raw.shape[1] == 1:
-            return np.hstack([log_expit(-raw), log_expit(raw)])
-        return log_softmax(raw, axis=1)
+        return np.hstack([log_expit(-raw), log_expit(raw)]) if raw.shape[1] == 1 else log_softmax(raw, axis=1)
 
 
 class Hinge(_ClassificationLoss):

@@ -14,15 +14,16 @@ from sklearn.utils.validation import _num_samples
 from . import _twins as twins
 from ._design import design_of
 from ._docs import documented
-from ._estimator import GradientDescent, shaped
+from ._estimator import GradientDescent
 from ._hints import Names
+from ._intervals import Uncertainty
 from ._members import Members
 from ._network import ACTIVATIONS, Network
 from ._options import loss_names, options_of
 from ._problem import scoring_problem
 from ._recipe import TABLE_RATE, explicit, sees_table, settings_of
 from ._tasks import Classification, Regression
-from ._validation import schema_of
+from ._validation import schema_of, shaped
 from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import Schedule
@@ -140,7 +141,7 @@ class PerceptronModel(Members):
 
 
 @documented
-class GDMLPRegressor(Regression, PerceptronModel):
+class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
     """Multi-layer perceptron regression by gradient descent.
 
     Minimises over the weights and intercepts of all layers the weighted mean loss plus penalty,
@@ -164,6 +165,8 @@ class GDMLPRegressor(Regression, PerceptronModel):
     Attributes
     ----------
     {layers}
+    oof_residuals_ : list of ndarrays of shape (n_held_out,) or (n_held_out, n_outputs), or None
+        y less the prediction, for the rows that each network held out; see :meth:`predict_interval`.
     {attributes}
 
     See Also
@@ -215,6 +218,7 @@ class GDMLPRegressor(Regression, PerceptronModel):
         check_every: int | str = "epoch",
         early_stopping: bool = False,
         validation_fraction: float | object = 0.1,
+        refit: bool = False,
         scoring: str | Callable | list | tuple | dict | None = None,
         average: bool | int | str = "auto",
         shuffle: bool = True,
@@ -246,6 +250,7 @@ class GDMLPRegressor(Regression, PerceptronModel):
         self.check_every = check_every
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.refit = refit
         self.scoring = scoring
         self.average = average
         self.shuffle = shuffle
@@ -338,6 +343,7 @@ class GDMLPClassifier(Classification, PerceptronModel):
         check_every: int | str = "epoch",
         early_stopping: bool = False,
         validation_fraction: float | object = 0.1,
+        refit: bool = False,
         scoring: str | Callable | list | tuple | dict | None = None,
         average: bool | int | str = "auto",
         shuffle: bool = True,
@@ -370,6 +376,7 @@ class GDMLPClassifier(Classification, PerceptronModel):
         self.check_every = check_every
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.refit = refit
         self.scoring = scoring
         self.average = average
         self.shuffle = shuffle

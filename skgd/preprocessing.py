@@ -10,12 +10,13 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.preprocessing import OneHotEncoder
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from ._table import table_of
 
-__all__ = ["PiecewiseLinearEncoder", "SmoothClipScaler", "TableEncoder"]
+__all__ = ["PeriodicEncoder", "PiecewiseLinearEncoder", "SmoothClipScaler", "TableEncoder"]
 
 _ROWS = 4096  # that are encoded at a time
 _LIMIT = 3.0  # of the smooth clip in TableEncoder
@@ -302,6 +303,147 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return np.array(_bin_names(_check_feature_names_in(self, input_features), self.edges_), dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class PeriodicEncoder(TransformerMixin, BaseEstimator):
+    """Encode each feature by sines and cosines of random frequencies.
+
+    A value x of a feature with the median m and the quartiles q1 and q3 becomes
+
+    .. math:: \\sin(2 \\pi c_t z), \\; \\cos(2 \\pi c_t z), \\quad z = \\frac{x - m}{q_3 - q_1},
+              \\quad c_t \\sim N(0, \\sigma^2), \\quad t = 1, ..., k
+
+    (Gorishniy, Rubachev & Babenko 2022): what changes quickly along a feature becomes linear, or nearly so,
+    in its encoding. The frequencies are drawn for each feature in fit, and not learnt. Where the quartiles
+    are equal, half the range of the feature stands for their distance.
+
+    Parameters
+    ----------
+    n_frequencies : int, default=16
+        Frequencies k of each feature, which give twice as many columns.
+    scale : float, default=0.1
+        Standard deviation :math:`\\sigma` of the frequencies, in periods per interquartile range.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the frequencies.
+
+    Attributes
+    ----------
+    frequencies_ : ndarray of shape (n_features, n_frequencies)
+        The frequencies, in periods per interquartile range.
+    center_ : ndarray of shape (n_features,)
+        Medians, in the units of the features.
+    scale_ : ndarray of shape (n_features,)
+        Interquartile ranges, or what stands for them, in the units of the features; 1 for constants.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where X has them.
+
+    See Also
+    --------
+    PiecewiseLinearEncoder : Shares of quantile bins, for changes at any place of a feature.
+    sklearn.kernel_approximation.RBFSampler : Random frequencies of all features together.
+
+    Notes
+    -----
+    NaN become zeros in all columns, which no number does.
+
+    References
+    ----------
+    Gorishniy, Rubachev & Babenko (2022). On embeddings for numerical features in tabular deep learning.
+    NeurIPS 35.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.preprocessing import PeriodicEncoder
+    >>> encoder = PeriodicEncoder(n_frequencies=1, scale=0.5, random_state=0)
+    >>> encoder.fit_transform(np.array([[1.0], [2.0], [3.0], [4.0], [5.0]])).round(2)
+    array([[ 0.68,  0.74],
+           [-0.36, -0.93],
+           [ 0.  ,  1.  ],
+           [ 0.36, -0.93],
+           [-0.68,  0.74]])
+    """
+
+    _parameter_constraints: dict = {
+        "n_frequencies": [Interval(Integral, 1, None, closed="left")],
+        "scale": [Interval(Real, 0, None, closed="neither")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, n_frequencies: int = 16, *, scale: float = 0.1, random_state=None):
+        self.n_frequencies = n_frequencies
+        self.scale = scale
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None) -> Self:
+        """Find the quartiles of the features, and draw their frequencies.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to find them from; NaN are left out.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : object
+            The fitted encoder.
+        """
+        X = _validated(self, X, True)
+        self.center_, self.scale_ = _spread(X)
+        random = check_random_state(self.random_state)
+        self.frequencies_ = random.normal(scale=self.scale, size=(X.shape[1], self.n_frequencies))
+        return self
+
+    def transform(self, X) -> np.ndarray:
+        """Encode.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to encode.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, 2 * n_frequencies * n_features)
+            Of each feature the sines, then the cosines; float32 for float32 X, else float64.
+        """
+        check_is_fitted(self)
+        X = _validated(self, X, False)
+        z = (X - self.center_.astype(X.dtype)) / self.scale_.astype(X.dtype)
+        angles = z[:, :, None] * (2 * np.pi * self.frequencies_).astype(X.dtype)
+        waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=2).reshape(len(X), -1)
+        return np.nan_to_num(waves, copy=False, nan=0.0)
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Names of the columns: name of the feature, function, and number of the frequency.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the features, where X had none.
+
+        Returns
+        -------
+        names : ndarray of str
+            Names such as "x0_sin3".
+        """
+        check_is_fitted(self)
+        names, waves = _check_feature_names_in(self, input_features), range(self.frequencies_.shape[1])
+        kinds = ("sin", "cos")
+        return np.array(
+            [f"{name}_{kind}{t}" for name in names for kind in kinds for t in waves], dtype=object
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

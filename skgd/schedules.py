@@ -16,6 +16,7 @@ __all__ = [
     "SCHEDULES",
     "Adaptive",
     "Constant",
+    "CosLog",
     "Cosine",
     "Exponential",
     "InvScaling",
@@ -229,6 +230,41 @@ class Cosine(_Ending):
     def __call__(self, t):
         done = np.clip(np.asarray(t, dtype=float) / self._updates(), 0, 1)
         return self.final + (1 - self.final) * 0.5 * (1 + np.cos(np.pi * done))
+
+
+class CosLog(_Ending):
+    """Cosines of a logarithm: (1 - cos(2 pi u)) / 2, where u = log2(1 + (2^cycles - 1) t / T).
+
+    T is the number of updates in ``period`` epochs; after update T the factor is 0. It rises from 0 to 1 and
+    falls to 0 once in each cycle, and each cycle is twice as long as the one before (Holzmueller, Grinsztajn
+    & Steinwart 2024).
+
+    Parameters
+    ----------
+    cycles : float > 0, default=4
+        Number of cycles; 4 is the schedule of RealMLP.
+    period : float or None, default=None
+        Length in epochs; None means ``max_iter``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.schedules import CosLog, ScheduleContext
+    >>> schedule = CosLog(cycles=2).bind(ScheduleContext(updates_per_epoch=1, max_iter=6))
+    >>> schedule(np.arange(7)).round(3).tolist()
+    [0.0, 0.93, 0.0, 0.718, 0.93, 0.324, 0.0]
+    """
+
+    name = "coslog"
+
+    def __init__(self, cycles: float = 4, period: float | None = None):
+        self.cycles = cycles
+        self.period = period
+
+    def __call__(self, t):
+        done = np.clip(np.asarray(t, dtype=float) / self._updates(), 0, 1)
+        turns = np.log2(1 + (2.0**self.cycles - 1) * done)
+        return np.where(done < 1, np.sin(np.pi * turns) ** 2, 0.0)
 
 
 class Polynomial(_Ending):
@@ -457,6 +493,7 @@ SCHEDULES = {
         MultiStep,
         Polynomial,
         Cosine,
+        CosLog,
         OneCycle,
     )
 }

@@ -87,9 +87,14 @@ def value_and_slope(loss, y, raw, **params):
     if loss in MARGIN:
         value, slope = MARGIN[loss](2.0 * onehot - 1, raw)
         return value.sum(axis=1), slope
-    if binary:
-        return np.logaddexp(0, raw[:, 0]) - code * raw[:, 0], expit(raw) - onehot
-    return -log_softmax(raw, axis=1)[np.arange(len(raw)), code], softmax(raw, axis=1) - onehot
+    return _log_loss(onehot, raw, **params)
+
+
+def _log_loss(onehot, raw, label_smoothing=0.0):
+    target = (1 - label_smoothing) * onehot + label_smoothing / max(2, raw.shape[1])
+    if raw.shape[1] == 1:
+        return (np.logaddexp(0, raw) - target * raw)[:, 0], expit(raw) - target
+    return -(target * log_softmax(raw, axis=1)).sum(axis=1), softmax(raw, axis=1) - target
 
 
 # ---------------------------------------------------------------- objective and its gradient

@@ -17,6 +17,8 @@ VARIANTS = [
     ("squared_epsilon_insensitive", {"epsilon": 0.0}),
     ("tweedie", {"power": 1.2}),
     ("tweedie", {"power": 1.9}),
+    ("log_loss", {"label_smoothing": 0.1}),
+    ("log_loss", {"label_smoothing": 0.7}),
 ]
 CASES = [(name, params, outputs) for name, params in VARIANTS for outputs in (1, 3)]
 ORACLES = {
@@ -95,12 +97,57 @@ def test_softmax_of_two_columns_is_the_binary_log_loss():
     np.testing.assert_allclose(slopes[:, 0], pair_slopes[:, 1], rtol=1e-12)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
 @pytest.mark.parametrize("scale", [1, 50, 700])
 @pytest.mark.parametrize("outputs", [3, 7])
-def test_softmax_slopes_sum_to_zero(outputs, scale):
+def test_softmax_slopes_sum_to_zero(outputs, scale, smoothing):
     y, raw = sample("log_loss", outputs, seed=5)
-    _, slopes = losses.LogLoss().value_and_slope(y, scale * raw / np.abs(raw).max())
+    _, slopes = losses.LogLoss(smoothing).value_and_slope(y, scale * raw / np.abs(raw).max())
     np.testing.assert_allclose(slopes.sum(axis=1), 0, atol=1e-14)
+
+
+@pytest.mark.parametrize("outputs", [1, 4])
+def test_no_smoothing_is_the_plain_log_loss(outputs):
+    y, raw = sample("log_loss", outputs, seed=9)
+    plain = losses.LogLoss().value_and_slope(y, raw)
+    for found, expected in zip(losses.LogLoss(0.0).value_and_slope(y, raw), plain, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    for found, expected in zip(losses.LogLoss(1e-12).value_and_slope(y, raw), plain, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11)
+
+
+def test_labels_are_smoothed_one_by_one():
+    y = np.random.default_rng(0).integers(0, 2, (60, 3))
+    raw = np.random.default_rng(1).normal(size=(60, 3))
+    values, slopes = losses.LogLoss(0.2).value_and_slope(y, raw)
+    alone = [losses.LogLoss(0.2).value_and_slope(y[:, k], raw[:, k]) for k in range(3)]
+    np.testing.assert_allclose(values, sum(part[0] for part in alone), rtol=1e-12)
+    np.testing.assert_allclose(slopes, np.column_stack([part[1] for part in alone]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("storage", [np.asarray, csr])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_fits_with_smoothed_labels_follow_the_formula(solver, storage, outputs, weighted):
+    X, y = make("log_loss", n=50, outputs=outputs)
+    X, weight = storage(thin(X)), np.random.default_rng(0).uniform(0, 2, 50) if weighted else None
+    params = {"solver": solver, "batch_size": 8, "learning_rate": 0.05, "max_iter": 3, **STILL}
+    built_in = estimator("log_loss", **params).set_params(loss=losses.LogLoss(0.2))
+    built_in.fit(X, y, sample_weight=weight)
+    written = estimator("log_loss", **params).set_params(loss=Smoothed()).fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(theta(written), theta(built_in), rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(written.loss_curve_, built_in.loss_curve_, rtol=1e-9)
+    np.testing.assert_allclose(written.loss_, built_in.loss_, rtol=1e-9)
+
+
+def test_the_optimum_has_smoothed_probabilities():
+    """Of rows that only their class tells apart, probabilities become the targets."""
+    y = np.repeat([0, 1, 2], 40)
+    model = estimator("log_loss", solver="batch", max_iter=2000, alpha=0.0)
+    model.set_params(loss=losses.LogLoss(0.3)).fit(np.eye(3)[y], y)
+    expected = 0.7 * np.eye(3) + 0.1
+    np.testing.assert_allclose(model.predict_proba(np.eye(3)), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [50, 700])
@@ -152,6 +199,7 @@ def test_a_perceptron_leaves_zero():
         ("quantile", {"quantile": 1.5}),
         ("epsilon_insensitive", {"epsilon": -0.1}),
         ("tweedie", {"power": 0.5}),
+        ("log_loss", {"label_smoothing": 1.0}),
     ],
 )
 def test_parameters_out_of_range_are_refused_by_fit(name, params):
@@ -176,6 +224,15 @@ class Written(losses.Loss):
 
     def value_and_slope(self, y, raw):
         return reference.value_and_slope(self.formula, y, raw)
+
+
+class Smoothed(losses.Loss):
+    """Log loss of smoothed labels by its NumPy formula."""
+
+    task = "classification"
+
+    def value_and_slope(self, y, raw):
+        return reference.value_and_slope("log_loss", y, raw, label_smoothing=0.2)
 
 
 @pytest.mark.parametrize("outputs", [1, 3])

@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.utils.estimator_checks import check_estimator
 
 from skgd import GDRegressor
-from skgd.preprocessing import PiecewiseLinearEncoder, SmoothClipScaler, TableEncoder
+from skgd.preprocessing import PeriodicEncoder, PiecewiseLinearEncoder, SmoothClipScaler, TableEncoder
 
 polars = pytest.importorskip("polars")
 
@@ -29,7 +29,13 @@ def frame(n=400, seed=0):
 
 
 @pytest.mark.parametrize(
-    "encoder", [SmoothClipScaler(), PiecewiseLinearEncoder(), PiecewiseLinearEncoder(4, sparse_output=True)]
+    "encoder",
+    [
+        SmoothClipScaler(),
+        PiecewiseLinearEncoder(),
+        PiecewiseLinearEncoder(4, sparse_output=True),
+        PeriodicEncoder(random_state=0),
+    ],
 )
 def test_encoders_of_numbers_keep_the_conventions(encoder):
     check_estimator(encoder)
@@ -46,6 +52,36 @@ def test_the_smooth_clip_is_its_formula_and_its_inverse_undoes_it(dtype):
     np.testing.assert_allclose(out, z / np.sqrt(1 + (z / 2.5) ** 2), rtol=2e-5)
     near = np.abs(z) < 5
     np.testing.assert_allclose(scaler.inverse_transform(out)[near], X[near], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_waves_have_random_frequencies_of_the_scaled_features(dtype):
+    X = np.random.default_rng(0).standard_normal((300, 3)).astype(dtype) * [1, 50, 1e-3] + 7
+    X = X.astype(dtype)
+    encoder = PeriodicEncoder(5, scale=0.3, random_state=1).fit(X)
+    out, (low, middle, high) = encoder.transform(X), np.quantile(X, [0.25, 0.5, 0.75], axis=0)
+    assert out.dtype == dtype and out.shape == (300, 30)
+    angle = 2 * np.pi * ((X - middle) / (high - low))[:, 1:2] * encoder.frequencies_[1]
+    np.testing.assert_allclose(out[:, 10:20], np.hstack([np.sin(angle), np.cos(angle)]), atol=2e-5)
+    np.testing.assert_allclose(out[:, 0:5] ** 2 + out[:, 5:10] ** 2, 1, rtol=1e-5)
+    assert encoder.get_feature_names_out()[[0, 4, 5, 10, 29]].tolist() == [
+        "x0_sin0",
+        "x0_sin4",
+        "x0_cos0",
+        "x1_sin0",
+        "x2_cos4",
+    ]
+
+
+def test_frequencies_are_drawn_from_the_seed():
+    X = np.random.default_rng(0).standard_normal((50, 40))
+    encoder = PeriodicEncoder(100, scale=0.2, random_state=3).fit(X)
+    assert encoder.frequencies_.std() == pytest.approx(0.2, rel=0.05)
+    assert encoder.frequencies_.mean() == pytest.approx(0, abs=0.01)
+    same = PeriodicEncoder(100, scale=0.2, random_state=3).fit(X)
+    np.testing.assert_array_equal(encoder.transform(X), same.transform(X))
+    X[3, 2] = np.nan
+    assert not encoder.transform(X)[3, 400:600].any()
 
 
 def test_equal_quartiles_and_constants_have_a_scale():

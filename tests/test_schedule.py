@@ -34,6 +34,8 @@ CLOSED_FORMS = [
     (schedules.Cosine(), (1 + np.cos(np.pi * STEPS / len(STEPS))) / 2),
     (schedules.Cosine(final=0.1), 0.1 + 0.9 * (1 + np.cos(np.pi * STEPS / len(STEPS))) / 2),
     (schedules.Cosine(period=3), (1 + np.cos(np.pi * np.minimum(EPOCH / 3, 1))) / 2),
+    (schedules.CosLog(), np.sin(np.pi * np.log2(1 + 15 * STEPS / 24)) ** 2),
+    (schedules.CosLog(cycles=1, period=3), (EPOCH < 3) * np.sin(np.pi * np.log2(1 + EPOCH / 3)) ** 2),
     (schedules.Step(), 0.1 ** (STEPS // 8)),
     (schedules.Step(factor=0.5, period=1.5), 0.5 ** (STEPS // 6)),
     (schedules.Step(period=0.6), 0.1 ** np.floor(STEPS / 2.4)),
@@ -62,7 +64,15 @@ def run(schedule, **params):
 
 def test_the_table_names_every_documented_schedule():
     names = {"constant", "invscaling", "optimal", "adaptive", "exponential", "cosine"}
-    assert names | {"step", "multi_step", "one_cycle", "polynomial"} == set(schedules.SCHEDULES)
+    assert names | {"coslog", "step", "multi_step", "one_cycle", "polynomial"} == set(schedules.SCHEDULES)
+
+
+def test_the_cosines_of_a_logarithm_touch_zero_and_one():
+    schedule = schedules.CosLog().bind(schedules.ScheduleContext(updates_per_epoch=15, max_iter=1))
+    t = np.linspace(0, 15, 301)
+    np.testing.assert_allclose(schedule(t), (1 - np.cos(2 * np.pi * np.log2(1 + t))) / 2, atol=1e-12)
+    np.testing.assert_allclose(schedule([0, 1, 3, 7, 15, 20]), 0, atol=1e-12)
+    np.testing.assert_allclose(schedule(2 ** np.array([0.5, 1.5, 2.5, 3.5]) - 1), 1, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("schedule", "multiplier"), CLOSED_FORMS)

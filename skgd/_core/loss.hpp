@@ -159,6 +159,19 @@ struct LogLoss {
   }
 };
 
+// Targets between the classes: (1 - s) y + s / 2.
+struct SmoothedLogLoss {
+  static constexpr std::string_view name = "smoothed_log_loss";
+  static constexpr int parameters = 1;
+  double smoothing;
+  template <class T> T target(T y) const { return y + T(smoothing) * (T(0.5) - y); }
+  template <class T> T operator()(T y, T z, T& slope) const { return LogLoss()(target(y), z, slope); }
+  template <class T> T quick_slope(T y, T z) const { return LogLoss().quick_slope(target(y), z); }
+  template <class T> T without_log(T y, T z, T& slope, T& e) const {
+    return LogLoss().without_log(target(y), z, slope, e);
+  }
+};
+
 struct Hinge {
   static constexpr std::string_view name = "hinge";
   static constexpr int parameters = 0;
@@ -229,6 +242,30 @@ struct Softmax {
       total += double(weight) * (double(highest - at_target) + std::log(double(partition)));
     }
     return total;
+  }
+};
+
+// Targets (1 - s) of the class and s / K of each of K classes: above softmax lies s (z of the class less the mean of
+// z).
+struct SmoothedSoftmax {
+  static constexpr std::string_view name = "smoothed_softmax";
+  static constexpr int parameters = 1;
+  double smoothing;
+  template <class T> double operator()(Block<T> b) const {
+    double above = 0;
+    for (int64_t i = 0; i < b.m; ++i) {
+      const T* z = b.z + i * b.stride;
+      const T gap = z[static_cast<int64_t>(b.y[i])] - skgd::total(z, b.columns) / T(b.columns);
+      above += double(b.weight ? b.weight[i] : T(1)) * double(gap);
+    }
+    const double value = Softmax()(b) + smoothing * above;
+    for (int64_t i = 0; i < b.m; ++i) {
+      T* z = b.z + i * b.stride;
+      const T part = T(smoothing) * (b.weight ? b.weight[i] : T(1));
+      for (int64_t k = 0; k < b.columns; ++k) z[k] -= part / T(b.columns);
+      z[static_cast<int64_t>(b.y[i])] += part;
+    }
+    return value;
   }
 };
 
@@ -315,9 +352,9 @@ template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
   }
 }
 
-using Loss =
-    std::variant<SquaredError, Huber, AbsoluteError, Quantile, LogCosh, EpsilonInsensitive, SquaredEpsilonInsensitive,
-                 Poisson, Gamma, Tweedie, LogLoss, Hinge, SquaredHinge, ModifiedHuber, Perceptron, Softmax, Callback>;
+using Loss = std::variant<SquaredError, Huber, AbsoluteError, Quantile, LogCosh, EpsilonInsensitive,
+                          SquaredEpsilonInsensitive, Poisson, Gamma, Tweedie, LogLoss, SmoothedLogLoss, Hinge,
+                          SquaredHinge, ModifiedHuber, Perceptron, Softmax, SmoothedSoftmax, Callback>;
 
 // The loss of a name and its parameter (of no use where it has none).
 inline Loss make_loss(const std::string& name, double parameter) {

@@ -1,0 +1,125 @@
+"""How sure a mean of networks is: the spread of its members, and intervals from rows that they held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Real
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["Uncertainty", "cross_conformal"]
+
+_HALVINGS = 60  # of the range that a bound lies in
+
+
+def _has_members(estimator) -> bool:
+    if estimator.n_members == 1 and "members_" not in vars(estimator):
+        raise AttributeError("predict_std and predict_interval need several networks: n_members > 1.")
+    return True
+
+
+class Uncertainty:
+    """Predictions of a mean of networks with what is known of their errors."""
+
+    _predict_each: Callable  # X -> (n_members, n_samples) or (n_members, n_samples, n_outputs)
+    oof_residuals_: list[np.ndarray] | None
+
+    @available_if(_has_members)
+    def predict_std(self, X) -> np.ndarray:
+        """Standard deviation of the predictions of the members, with ``n_members - 1`` in the denominator.
+
+        It tells where the networks disagree, as they do far from the rows of the fit. Noise of y, about
+        which they agree, is no part of it: for an interval that y falls into see :meth:`predict_interval`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict for.
+
+        Returns
+        -------
+        std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            In the units of y.
+        """
+        check_is_fitted(self, "members_")
+        return np.std(self._predict_each(X), axis=0, ddof=1)
+
+    @available_if(_has_members)
+    def predict_interval(self, X, coverage: float = 0.9) -> np.ndarray:
+        """Intervals that y falls into with about the given probability, by CV+ (Barber et al. 2021).
+
+        With ``early_stopping=True`` each network k holds out rows of its own. Their absolute residuals
+        :math:`R_i = |y_i - \\mu_{k(i)}(x_i)|` tell how far predictions of rows not seen are off. The bounds
+        are quantiles of :math:`\\mu_{k(i)}(x) - R_i` and :math:`\\mu_{k(i)}(x) + R_i` over the n rows held
+        out, of ranks :math:`\\lfloor (1 - c)(n + 1) \\rfloor` and :math:`\\lceil c\\,(n + 1) \\rceil`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict for.
+        coverage : float in (0, 1), default=0.9
+            The probability c, over rows that come from where those of the fit did.
+
+        Returns
+        -------
+        interval : ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
+            Lower and upper bounds, in the units of y; of several outputs each has its own. Infinite where
+            so few rows were held out that none of them bounds such a part.
+
+        Notes
+        -----
+        The coverage is at least 2 c - 1 for any data and any model, and about c for stable ones. It holds
+        on average over the rows, not for each of them: the intervals hardly widen where y is noisier. Rows
+        of weight zero do not count; others count alike, whatever their weight. What is held out also
+        chooses the epoch at which a network stops, which changes the residuals little. With ``refit=True``
+        they are those of the networks before they were fitted to all rows.
+
+        References
+        ----------
+        Barber, Candes, Ramdas & Tibshirani (2021). Predictive inference with the jackknife+. Annals of
+        Statistics 49(1).
+        """
+        if not isinstance(coverage, Real) or not 0 < coverage < 1:
+            raise ValueError(f"coverage={coverage!r} must be a number between 0 and 1.")
+        check_is_fitted(self, "members_")
+        if self.oof_residuals_ is None:
+            raise ValueError(
+                "predict_interval needs rows that each network held out: fit with early_stopping=True, "
+                "with a number as validation_fraction, and without X_val."
+            )
+        predictions = self._predict_each(X)
+        flat = predictions.ndim == 2
+        outputs = predictions[..., None] if flat else predictions
+        bounds = [
+            cross_conformal(outputs[..., k], [_column(part, k) for part in self.oof_residuals_], coverage)
+            for k in range(outputs.shape[2])
+        ]
+        return bounds[0] if flat else np.stack(bounds, axis=1)
+
+
+def _column(residuals: np.ndarray, k: int) -> np.ndarray:
+    return residuals.reshape(len(residuals), -1)[:, k]
+
+
+def cross_conformal(predictions: np.ndarray, residuals: Sequence[np.ndarray], coverage: float) -> np.ndarray:
+    """Bounds (m, 2) of CV+, from predictions (k, m) of k models and the residuals of what each held out."""
+    sizes = [np.sort(np.abs(part).astype(float)) for part in residuals]
+    shifts = np.asarray(predictions, dtype=float)
+    rank = int(np.ceil(coverage * (sum(map(len, sizes)) + 1) - 1e-9))
+    return np.column_stack([-_of_rank(-shifts, sizes, rank), _of_rank(shifts, sizes, rank)])
+
+
+def _of_rank(shifts: np.ndarray, sizes: list[np.ndarray], rank: int) -> np.ndarray:
+    """The values (m,) of this rank, counted from 1, among shifts (k, m) plus the k sorted lists of sizes."""
+    if rank > sum(map(len, sizes)):
+        return np.full(shifts.shape[1], np.inf)
+    low, high = shifts.min(axis=0), shifts.max(axis=0) + max(part[-1] for part in sizes if len(part))
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        lists = zip(shifts, sizes, strict=True)
+        below = sum(np.searchsorted(part, middle - shift, side="right") for shift, part in lists)
+        reached = below >= rank
+        low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+    return high
