@@ -46,7 +46,17 @@ def _smooth_clip(z: np.ndarray, limit: float) -> np.ndarray:
     return z / np.sqrt(1 + (z / limit) ** 2)
 
 
-class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class _OfNumbers(TransformerMixin, BaseEstimator):
+    """What the encoders of dense numbers share: NaN may be among them, and float32 stays float32."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class SmoothClipScaler(OneToOneFeatureMixin, _OfNumbers):
     """Scale features by their quartiles and clip them smoothly.
 
     A value x of a feature with the median m and the quartiles q1 and q3 becomes
@@ -161,12 +171,6 @@ class SmoothClipScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             z = Z / np.sqrt(np.maximum(1 - (Z / Z.dtype.type(self.limit)) ** 2, 0))
         return z * self.scale_.astype(Z.dtype) + self.center_.astype(Z.dtype)
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
 
 def _edges(column: np.ndarray, n_bins: int) -> np.ndarray:
     """Ends of the bins of a feature, rising: quantiles that differ, each a value of the feature."""
@@ -183,7 +187,7 @@ def _in_bins(column: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
     np.clip(np.nan_to_num(shares, copy=False, nan=0.0), 0, 1, out=out)
 
 
-class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
+class PiecewiseLinearEncoder(_OfNumbers):
     """Encode each feature by the shares of its quantile bins that lie below the value.
 
     With the ends b_0 < ... < b_k of the bins of a feature, a value x becomes
@@ -304,14 +308,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return np.array(_bin_names(_check_feature_names_in(self, input_features), self.edges_), dtype=object)
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
-
-class PeriodicEncoder(TransformerMixin, BaseEstimator):
+class PeriodicEncoder(_OfNumbers):
     """Encode each feature by sines and cosines of random frequencies.
 
     A value x of a feature with the median m and the quartiles q1 and q3 becomes
@@ -444,12 +442,6 @@ class PeriodicEncoder(TransformerMixin, BaseEstimator):
         return np.array(
             [f"{name}_{kind}{t}" for name in names for kind in kinds for t in waves], dtype=object
         )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 def _pieces(X) -> Iterator:
