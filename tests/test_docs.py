@@ -16,6 +16,7 @@ import skgd
 ROOT = Path(__file__).parent.parent
 DOCS, GALLERY = ROOT / "docs", ROOT / "examples" / "gallery"
 SITE = DOCS / "_build" / "html"
+WORKFLOW = ROOT / ".github" / "workflows" / "tests.yml"
 
 sources = pytest.mark.skipif(not (DOCS / "api.rst").exists(), reason="the sources are not here")
 site = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="the site is not built")
@@ -137,10 +138,26 @@ def test_the_environments_of_the_readme_are_ignored_by_git():
 
 
 @sources
-def test_the_readme_leads_somewhere():
-    links = re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text())
-    assert links
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*.md")), ids=lambda path: path.stem.lower())
+def test_links_between_files_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)#]+)", path.read_text())
+    assert links or path.name != "README.md"
     assert not [link for link in links if ":" not in link and not (ROOT / link).exists()]
+
+
+@sources
+@pytest.mark.parametrize("name", ["pyproject.toml", "CITATION.cff"])
+def test_the_version_is_that_of_the_package(name):
+    found = re.findall(r"^version(?: = |: )\"?([\d.]+)\"?$", (ROOT / name).read_text(), re.MULTILINE)
+    assert found == [skgd.__version__]
+
+
+@pytest.mark.skipif(not WORKFLOW.exists(), reason="the repository is not here")
+def test_the_workflow_runs_all_parts_of_the_checks():
+    parts = re.search(r"^parts=\((.*)\)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)[1].split()
+    listed = re.search(r"parts: \[(.*?)\]", WORKFLOW.read_text())[1].replace(",", "").split()
+    described = re.findall(r"^\| `\.ci/run (\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert parts == listed == described
 
 
 @site
