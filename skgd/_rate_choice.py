@@ -19,6 +19,8 @@ from .schedules import Constant, Schedule, ScheduleContext
 
 __all__ = ["base_rate", "choose_rates", "largest_stable", "schedule_for"]
 
+_FEW_UNITS = 16  # of a hidden layer, each of which is missed
+
 
 def schedule_for(options: Options, n: int, rate: float, drops: int = 0):
     """The schedule, told of the training that it is for."""
@@ -52,7 +54,8 @@ def base_rate(problem: Problem, descent: Descent, options: Options, stream: bool
 
 def _network_rate(problem: Problem, descent: Descent, options: Options) -> float:
     """For a perceptron: with adaptive rules 5e-4 sqrt(batch size), at most 0.01, as the noise that their
-    steps are divided by falls with its root; else one over the largest curvature at the start."""
+    steps are divided by falls with its root; else one over the largest curvature at the start, and half of
+    that where steps for single rows can switch off one of few units for good."""
     optimizer, batch_size = options.optimizer, options.rows_per_update(problem.n)
     if descent.rate > 0 and descent.t > 0:
         return descent.rate
@@ -60,7 +63,11 @@ def _network_rate(problem: Problem, descent: Descent, options: Options) -> float
         rate = min(1e-2, 5e-4 * batch_size**0.5) if batch_size < problem.n else 1e-2
         return optimizer.mlp_rate_factor * options.rate_factor * rate
     largest = sharpness(problem, descent.theta, batch_size)
-    return 1 / (optimizer.effective_gain * largest) if largest > 0 else 1e-3
+    if not largest > 0:
+        return 1e-3
+    hidden = () if problem.network is None else problem.network.hidden
+    few = batch_size == 1 and min(hidden, default=_FEW_UNITS) < _FEW_UNITS
+    return (0.5 if few else 1.0) / (optimizer.effective_gain * largest)
 
 
 def largest_stable(problem: Problem, descent: Descent, batch_size: int) -> float:

@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgd import GDClassifier, GDRegressor
+from skgd import GDClassifier, GDMLPClassifier, GDRegressor
 from skgd.losses import LOSSES
 from skgd.optimizers import OPTIMIZERS
 
@@ -205,3 +205,12 @@ def test_momentum_ends_batch_descent_where_plain_updates_do(optimizer, loss):
     model = estimator(loss, solver="batch", optimizer=optimizer).fit(X, y)
     start, _ = start_and_end(model, task(), X, y, None)
     assert model.loss_ - plain.loss_ < 0.01 * (start - plain.loss_)
+
+
+@pytest.mark.parametrize("optimizer", ["plain", "momentum"])
+def test_few_units_are_not_switched_off_by_single_rows(optimizer):
+    X, y = make_blobs(300, random_state=0)
+    X = StandardScaler().fit_transform(X)
+    settings = {"hidden_layer_sizes": (5,), "solver": "sgd", "optimizer": optimizer, "max_iter": 60}
+    losses = [GDMLPClassifier(random_state=seed, **settings).fit(X, y).loss_ for seed in range(6)]
+    assert max(losses) < 0.2
