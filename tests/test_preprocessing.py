@@ -195,7 +195,8 @@ def test_numbers_can_be_categories():
 
 def test_polars_gives_what_pandas_gives():
     table = frame().astype({"kind": str})
-    frames = table, polars.DataFrame(table.to_dict("list"), nan_to_null=True)
+    columns = {name: [None if pd.isna(v) else v for v in table[name].tolist()] for name in table}
+    frames = table, polars.DataFrame(columns)
     found = [TableEncoder().fit_transform(each).toarray() for each in frames]
     np.testing.assert_allclose(*found, rtol=1e-6)
 
