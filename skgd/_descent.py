@@ -84,7 +84,7 @@ class Descent:
 
     def state(self) -> dict:
         """All of it as arrays, numbers and plain containers, once it is settled."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "gradient"}
+        return {name: getattr(self, name) for name in _STATE}
 
     def fits(self, options: Options, problem: Problem, rule: CoreRule) -> bool:
         """Whether it can go on as it is."""
@@ -287,6 +287,9 @@ class Descent:
             self.average[:] = theta
         if self.blend is not None or not self.averages or self.l1:
             self.theta[:] = theta
+
+
+_STATE = tuple(each.name for each in fields(Descent) if each.name != "gradient")
 
 
 def _owed(problem: Problem, rule: str) -> tuple[float, float] | None:

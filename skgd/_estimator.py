@@ -237,7 +237,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
 
     def _options(self, X, reset: bool = True) -> Options:
         """What the parameters mean for these rows; without `reset` as for those of the last fit."""
-        return options_of(self)
+        return options_of(self, draws=reset)
 
     def _check_stream(self, options: Options) -> None:
         """Raise where partial_fit cannot do what was asked for."""
@@ -391,12 +391,14 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
             model["activation"] = problem.network.activation
         return {**self._attributes(weights, intercepts, task), "_model": model}
 
-    def _become(self, found: dict) -> None:
-        """The one place where a fit changes the estimator: all that earlier fits left is replaced."""
+    def _become(self, found: dict, streams: bool = False) -> None:
+        """The one place where a fit changes the estimator: all that earlier fits left is replaced. What
+        `streams` replaces its weights and what it tells anew."""
         kept = {
             name: value
             for name, value in vars(self).items()
-            if not (name.endswith("_") or name in ("_model", "_descent", "_units"))
+            if name != self._fitted
+            and (streams or not (name.endswith("_") or name in ("_model", "_descent", "_units")))
         }
         self.__dict__ = {**kept, **found}
 

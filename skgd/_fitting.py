@@ -80,11 +80,7 @@ def begin_fit(
         start(problem, theta)
         descent.theta[:] = problem.standardize(theta)
     rates = choose_rates(problem, descent, options, stream)
-    if stream:  # one pass, whatever it brings
-        stopping = replace(
-            options.stopping, max_iter=1, tol=None, check_every=None, early_stopping=False, max_time=None
-        )
-        options = replace(options, stopping=stopping, record_path=False)
+    options = options.of_stream if stream else options
     return Fit(options, problem, rule, descent, rates, stream, check)
 
 

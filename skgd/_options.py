@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -148,18 +149,27 @@ class Options:
     def with_stopping(self, **changes) -> Options:
         return replace(self, stopping=replace(self.stopping, **changes))
 
+    @cached_property
+    def of_stream(self) -> Options:
+        """Those of one pass over some rows of a stream, whatever it brings."""
+        once = {"max_iter": 1, "tol": None, "check_every": None, "early_stopping": False, "max_time": None}
+        return replace(self.with_stopping(**once), record_path=False)
+
 
 _RESOLVED = Memo()  # options of parameters that came before
 
 
-def options_of(estimator) -> Options:
-    """The options of an estimator, the types of whose parameters scikit-learn has validated."""
+def options_of(estimator, draws: bool = True) -> Options:
+    """The options of an estimator, the types of whose parameters scikit-learn has validated.
+
+    With ``draws=False`` the seed is not drawn anew where random_state asks for it: nobody will need it.
+    """
     key = parameter_key(estimator)
     known = None if key is None else _RESOLVED.get(key)
     if known is None:
         options = _resolved(estimator)
         return options if key is None else _RESOLVED.remember(key, options)
-    if isinstance(estimator.random_state, numbers.Integral):
+    if not draws or isinstance(estimator.random_state, numbers.Integral):
         return known
     return replace(known, seed=_seed(estimator.random_state))
 

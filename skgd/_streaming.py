@@ -46,16 +46,8 @@ class Streaming:
             try:
                 record = train(fit)
                 fit.check_rows(1)
-                kept = (name for name in vars(self) if name.endswith("_") and name != self._fitted)
-                self._become(
-                    {
-                        **{name: vars(self)[name] for name in kept},
-                        **(schema_of(door) if first else {}),
-                        **self._state_of(fit, task),
-                        **self._streamed(fit, record),
-                        "_units": units.state(),
-                    }
-                )
+                found = {**self._state_of(fit, task), **self._streamed(fit, record), "_units": units.state()}
+                self._become({**(schema_of(door) if first else {}), **found}, streams=True)
             except BaseException:
                 fit.descent.undo()
                 raise

@@ -59,7 +59,7 @@ class PerceptronModel(Members):
 
     def _options(self, X, reset=True):
         known = vars(self).get("settings_")
-        options = options_of(explicit(self, self._settings(X) if reset or known is None else known))
+        options = options_of(explicit(self, self._settings(X) if reset or known is None else known), reset)
         if not sees_table(self.encoding, X):
             return options
         standardize = (
