@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, cached_property
+from math import prod
 
 import numpy as np
 from scipy import sparse
@@ -43,7 +44,7 @@ def _lend_blas() -> None:
 
 def aligned_zeros(shape, dtype) -> np.ndarray:
     """Zeros that start a cache line: vectors of the core then never lie across two."""
-    size, line = int(np.prod(shape)) * dtype.itemsize, 64
+    size, line = (prod(shape) if isinstance(shape, tuple) else int(shape)) * dtype.itemsize, 64
     memory = np.zeros(size + line, dtype=np.uint8)
     start = -memory.__array_interface__["data"][0] % line
     return memory[start : start + size].view(dtype).reshape(shape)

@@ -179,7 +179,8 @@ class LinearModel(GradientDescent):
         return path_of(self, X, y, alphas, n_alphas, eps, sample_weight)
 
     def _raw_scores(self, X):
-        check_is_fitted(self, self._fitted)
+        if self._fitted not in vars(self):  # tags take as long as a thousand scores
+            check_is_fitted(self, self._fitted)
         checked = check_design(self, X, reset=False, finite=not isinstance(self.coef_, np.ndarray))
         raw, finite = self._scored(checked)
         if not finite:  # 0 * inf and 0 * nan are nan: what is not finite in X reaches the scores
