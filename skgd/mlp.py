@@ -60,12 +60,11 @@ class PerceptronModel(Members):
     def _options(self, X, reset=True):
         known = vars(self).get("settings_")
         options = options_of(explicit(self, self._settings(X) if reset or known is None else known), reset)
-        if not sees_table(self.encoding, X):
+        goes_on = not reset and known is not None
+        if not sees_table(vars(self).get("encoder_") if goes_on else self.encoding, X):
             return options
-        standardize = (
-            False if options.standardize is None else options.standardize
-        )  # columns have their units
-        return replace(options, standardize=standardize, rate_factor=TABLE_RATE)
+        # "auto" does not standardise columns whose encoding has given them their units
+        return replace(options, standardize=bool(options.standardize), rate_factor=TABLE_RATE)
 
     def _settings(self, X) -> dict:
         """Values of the parameters that are "auto"."""

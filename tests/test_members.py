@@ -91,6 +91,15 @@ def test_a_stream_is_encoded_by_its_first_rows():
     assert model.score(X, y) > 0.8
 
 
+def test_a_stream_of_a_table_stays_one_where_nothing_is_missing():
+    X, y = table(400)
+    gaps, whole = X[["size", "count"]].to_numpy()[:200], X[["size", "count"]].fillna(1.0).to_numpy()[200:]
+    streams = [GDMLPClassifier(encoding=how, random_state=0) for how in ("auto", "table")]
+    for model in streams:
+        model.partial_fit(gaps, y[:200], classes=[0, 1]).partial_fit(whole, y[200:])
+    np.testing.assert_array_equal(*(model.predict_proba(whole) for model in streams))
+
+
 def test_a_warm_start_keeps_the_encoder():
     X, y = table()
     model = GDMLPClassifier(encoding="table", warm_start=True, **QUICK).fit(X, y)
