@@ -220,8 +220,8 @@ def _is_large(sample, gradient) -> bool:
 
 def _solved(Z, curvatures, l2, gradient, ridge):
     """Newton's step for each column from rows Z (n, d + 1) and curvatures (n, K)."""
-    steps, rounding = [], ridge > 1e-3  # single precision is enough
-    Z = Z.astype(np.float32) if rounding else Z
+    steps: list[np.ndarray] = []
+    Z = Z.astype(np.float32) if ridge > 1e-3 else Z  # which covers its rounding
     for curvature, column in zip(np.sqrt(curvatures).T, gradient.T, strict=True):
         rows = Z * curvature.astype(Z.dtype)[:, None]
         steps.append(_solution((rows.T @ rows).astype(float), l2, column, ridge))

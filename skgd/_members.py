@@ -10,6 +10,7 @@ from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
+from sklearn.utils import _safe_indexing
 
 from ._callbacks import clone_unwatched
 from ._estimator import GradientDescent
@@ -95,7 +96,9 @@ class Members(GradientDescent):
         if not folds:
             return {"oof_score_": None, **({} if is_classifier(self) else {"oof_residuals_": None})}
         task, loss = members[0]._fitted_task(), members[0]._fitted_loss
-        raws = [_raw_of(member, _rows(X, held)) for member, (_, held) in zip(members, folds, strict=True)]
+        raws = [
+            _raw_of(member, _safe_indexing(X, held)) for member, (_, held) in zip(members, folds, strict=True)
+        ]
         held = np.concatenate([rows for _, rows in folds])
         weight = None if sample_weight is None else np.asarray(sample_weight)[held]
         found = {"oof_score_": task.score(np.asarray(y)[held], np.vstack(raws), loss, weight)}
@@ -140,12 +143,6 @@ def _residuals(y, rows, predictions, counted) -> np.ndarray:
     """y less predictions of these rows, of those that count."""
     residuals = np.asarray(y)[rows].reshape(predictions.shape) - predictions
     return residuals if isinstance(counted, slice) else residuals[counted[rows]]
-
-
-def _rows(X, index):
-    from sklearn.utils import _safe_indexing
-
-    return _safe_indexing(X, index)
 
 
 def _shared(members: list) -> dict:

@@ -106,7 +106,9 @@ class Options:
     averaging: Averaging | None
     stopping: Stopping
     standardize: bool | None  # None: where the units of the features ask for it
-    standardize_y: bool | None
+    standardize_y: (
+        bool | None
+    )  # of perceptrons, by the user's parameter alone; None: where its unit asks for it
     shuffle: bool
     seed: int
     threads: int = 1

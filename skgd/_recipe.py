@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._table import has_categories, has_missing, is_frame
+from ._table import has_missing, is_frame, text_columns
 from .optimizers import Adam
 
 __all__ = ["TABLE_RATE", "explicit", "sees_table", "settings_of"]
@@ -47,7 +47,7 @@ def sees_table(encoding, X) -> bool:
     """
     if not _is_auto(encoding):
         return getattr(encoding, "encodes_tables", encoding == "table")
-    if has_categories(X) or has_missing(X):
+    if text_columns(X) or has_missing(X):
         return True
     return is_frame(X) and X.shape[0] >= _FEWEST_ROWS and X.shape[1] <= _MOST_COLUMNS
 

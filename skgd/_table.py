@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array
 
-__all__ = ["Table", "has_categories", "has_missing", "is_frame", "table_of"]
+__all__ = ["Table", "has_missing", "is_frame", "table_of", "text_columns"]
 
 _UNKNOWN = ("date", "time", "duration", "period", "interval", "complex", "list", "struct", "array")
 _NUMBERS = ("int", "uint", "float", "bool", "decimal", "double")  # dtypes of pandas, polars and pyarrow
@@ -47,9 +47,10 @@ def is_frame(X) -> bool:
     return hasattr(X, "columns") and hasattr(X, "dtypes")
 
 
-def has_categories(X) -> bool:
-    """Whether X is a data frame with columns that are no numbers."""
-    return is_frame(X) and not all(map(_is_number, X.dtypes))
+def text_columns(X) -> list[str]:
+    """Names of the columns of a data frame that are no numbers; none of other X."""
+    schema = zip(X.columns, X.dtypes, strict=True) if is_frame(X) else ()
+    return [str(name) for name, dtype in schema if not _is_number(dtype)]
 
 
 def has_missing(X) -> bool:
@@ -91,10 +92,9 @@ def table_of(X, categorical, names=None, features: int | None = None) -> Table:
         raise ValueError(
             f"X has {len(given)} features, but TableEncoder is expecting {features} features as input."
         )
-    if isinstance(categorical, str) and isinstance(X, np.ndarray):
-        categorical = _from_dtype(categorical, [np.dtype(float)] * len(given))
     _check_kinds(given, columns)
-    return Table(given, named, columns, _mask(categorical, given, columns))
+    texts = text_columns(X)  # an array has none
+    return Table(given, named, columns, _mask(categorical, given, texts))
 
 
 def _other_names(given: list, names: list) -> str:
@@ -110,10 +110,14 @@ def _other_names(given: list, names: list) -> str:
     )
 
 
-def _mask(categorical, names: list, columns: list) -> np.ndarray:
-    """Which columns are categories."""
+def _mask(categorical, names: list, texts: list[str]) -> np.ndarray:
+    """Which columns are categories; `texts` are those whose dtype says so."""
     if isinstance(categorical, str):
-        return _from_dtype(categorical, [column.dtype for column in columns])
+        if categorical != "from_dtype":
+            raise ValueError(
+                f'categorical_features={categorical!r} must be "from_dtype", or names, indices or a mask.'
+            )
+        return np.array([str(name) in texts for name in names], dtype=bool)
     chosen = np.asarray(categorical)
     if chosen.dtype == bool:
         if chosen.shape != (len(names),):
@@ -131,12 +135,6 @@ def _mask(categorical, names: list, columns: list) -> np.ndarray:
     mask = np.zeros(len(names), dtype=bool)
     mask[places] = True
     return mask
-
-
-def _from_dtype(asked: str, dtypes: list) -> np.ndarray:
-    if asked != "from_dtype":
-        raise ValueError(f'categorical_features={asked!r} must be "from_dtype", or names, indices or a mask.')
-    return np.array([not _is_number(dtype) for dtype in dtypes], dtype=bool)
 
 
 def _check_kinds(names: list, columns: list) -> None:

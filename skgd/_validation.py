@@ -10,6 +10,7 @@ from sklearn.utils import _safe_indexing, compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
 from ._core import core
+from ._table import text_columns
 
 try:
     from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
@@ -65,7 +66,7 @@ def check_design(
                 return _canonical(validate_data(estimator, X, **options))
             X, y = validate_data(estimator, X, y, multi_output=multi_output, y_numeric=y_numeric, **options)
     except ValueError as error:
-        columns = _text_columns(X)
+        columns = text_columns(X)
         if not columns or not any(word in str(error) for word in ("could not convert", "Cannot cast")):
             raise
         raise ValueError(
@@ -132,13 +133,6 @@ def largest_value(X) -> tuple[float, int]:
     largest = np.maximum(X.max(axis=0), -X.min(axis=0))
     column = int(np.argmax(largest))
     return float(largest[column]), column
-
-
-def _text_columns(X) -> list[str]:
-    """Columns of a data frame that are not numbers."""
-    schema = dict(zip(getattr(X, "columns", ()), getattr(X, "dtypes", ()), strict=False))
-    numeric = ("int", "uint", "float", "bool", "decimal")
-    return [str(name) for name, dtype in schema.items() if not str(dtype).lower().startswith(numeric)]
 
 
 def door_of(estimator):

@@ -58,24 +58,27 @@ class PerceptronModel(Members):
         return super()._check_rows(BaseEstimator(), encoder.transform(X), y, reset=True)
 
     def _options(self, X, reset=True):
-        known = vars(self).get("settings_")
-        options = options_of(explicit(self, self._settings(X) if reset or known is None else known), reset)
-        goes_on = not reset and known is not None
-        if not sees_table(vars(self).get("encoder_") if goes_on else self.encoding, X):
+        if reset or "settings_" not in vars(self):
+            table = sees_table(self.encoding, X)
+            settings = self._settings(X, table)
+        else:
+            table, settings = sees_table(vars(self).get("encoder_"), X), self.settings_
+        options = options_of(explicit(self, settings), reset)
+        if not table:
             return options
         # "auto" does not standardise columns whose encoding has given them their units
         return replace(options, standardize=bool(options.standardize), rate_factor=TABLE_RATE)
 
-    def _settings(self, X) -> dict:
+    def _settings(self, X, table: bool) -> dict:
         """Values of the parameters that are "auto"."""
-        return settings_of(self, sees_table(self.encoding, X), _num_samples(X))
+        return settings_of(self, table, _num_samples(X))
 
     def _learn_columns(self, door, X):
         """The encoder of the columns of X, if there is one; it and the "auto" parameters are written to the
         door. A warm start keeps the encoder of the last fit."""
-        known = vars(door).pop("encoder_", None)
-        vars(door)["settings_"] = self._settings(X)
-        if not (sees_table(self.encoding, X) or hasattr(self.encoding, "transform")):
+        known, table = vars(door).pop("encoder_", None), sees_table(self.encoding, X)
+        vars(door)["settings_"] = self._settings(X, table)
+        if not (table or hasattr(self.encoding, "transform")):
             return None
         if known is None or not self.warm_start:
             from .preprocessing import TableEncoder  # late: slow to import

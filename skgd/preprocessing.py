@@ -32,14 +32,18 @@ def _validated(transformer, X, reset: bool) -> np.ndarray:
 def _spread(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Median and interquartile range of the columns, without NaN; where that range is zero half the whole
     range, and one for constants."""
-    with np.errstate(all="ignore"):
-        columns = [column[~np.isnan(column)] for column in X.T]
+    columns = [column[~np.isnan(column)] for column in X.T]
     columns = [column if len(column) else np.zeros(1, X.dtype) for column in columns]
     quartiles = np.array([np.quantile(column, (0.25, 0.5, 0.75)) for column in columns]).reshape(-1, 3)
     half = np.array([np.ptp(column) / 2 for column in columns])
     scale = quartiles[:, 2] - quartiles[:, 0]
     scale = np.where(scale > 0, scale, half)
     return quartiles[:, 1], np.where(scale > 0, scale, 1.0)
+
+
+def _measured(X: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Numbers from their medians in interquartile ranges, in the precision of X."""
+    return (X - center.astype(X.dtype)) / scale.astype(X.dtype)
 
 
 def _smooth_clip(z: np.ndarray, limit: float) -> np.ndarray:
@@ -149,8 +153,7 @@ class SmoothClipScaler(OneToOneFeatureMixin, _OfNumbers):
         """
         check_is_fitted(self)
         X = _validated(self, X, False)
-        z = (X - self.center_.astype(X.dtype)) / self.scale_.astype(X.dtype)
-        return _smooth_clip(z, X.dtype.type(self.limit))
+        return _smooth_clip(_measured(X, self.center_, self.scale_), X.dtype.type(self.limit))
 
     def inverse_transform(self, X) -> np.ndarray:
         """The values before scaling and clipping.
@@ -418,7 +421,7 @@ class PeriodicEncoder(_OfNumbers):
         """
         check_is_fitted(self)
         X = _validated(self, X, False)
-        z = (X - self.center_.astype(X.dtype)) / self.scale_.astype(X.dtype)
+        z = _measured(X, self.center_, self.scale_)
         angles = z[:, :, None] * (2 * np.pi * self.frequencies_).astype(X.dtype)
         waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=2).reshape(len(X), -1)
         return np.nan_to_num(waves, copy=False, nan=0.0)
@@ -600,7 +603,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """Clipped numbers, what is missing, and bins (n, columns), float32."""
         missing = np.isnan(numbers)
         known = np.where(missing, self.center_, numbers)
-        clipped = _smooth_clip((known - self.center_) / self.scale_, _LIMIT)
+        clipped = _smooth_clip(_measured(known, self.center_, self.scale_), _LIMIT)
         binned = self._binned_numbers
         seen = np.where(missing & self._missing, np.nan, known)[:, binned]  # what was never missing has bins
         bins = _binned(seen, [self.edges_[j] for j in binned])
