@@ -333,7 +333,7 @@ class GDClassifier(Classification, LinearModel):
         "perceptron", or an object from :mod:`skgd.losses`.
     {parameters}
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with the sample weights, also in the scores of rows that
+        Weights of the classes, multiplied with the sample weights, also in the loss of rows that
         ``early_stopping`` holds out.
 
     Attributes
