@@ -74,6 +74,10 @@ class Stretch:
         return self.position, self.count
 
     @property
+    def next_batch(self) -> int:
+        return self.cut[2] + self.updates
+
+    @property
     def begins(self) -> float:
         """Epochs gone by when it begins, with their fraction."""
         return self.epoch + self.position / self.n
@@ -91,7 +95,7 @@ class Trainee(Protocol):
     """What the loop carries through the epochs: one model, or many as columns."""
 
     def begin_epoch(self, epoch: int) -> None:
-        """Before the first update of an epoch."""
+        """Before the rows of an epoch are put into a new order, or that of an epoch that was begun again."""
 
     def advance(self, stretch: Stretch) -> bool:
         """Make the updates of a stretch; False where they were undone and the next check waits anew."""
@@ -100,20 +104,24 @@ class Trainee(Protocol):
         """After the last stretch before a check; the reason to stop, if there is one."""
 
 
-def run_epochs(trainee: Trainee, plan: EpochPlan, random: np.ndarray) -> str:
+def run_epochs(
+    trainee: Trainee, plan: EpochPlan, random: np.ndarray, begins: tuple[int, int] = (0, 0)
+) -> str:
     """Carry the trainee through the epochs; gives the reason why it stopped.
 
-    `random` (1,) is the state of the generator of orders. Besides the checks, stretches end where the last
-    n rows before a check begin, so that a mean over them is one over whole stretches.
+    `random` (1,) is the state of the generator of orders. `begins` is where, epoch and batch, a training goes
+    on after a check; `random` is then what it was before the order of that epoch was made. Besides the
+    checks, stretches end where the last n rows before a check begin, so that a mean over them is one over
+    whole stretches.
     """
     order = plan.order()
     window_begins = -plan.batches % plan.check_every
     since_check = 0  # updates
-    for epoch in range(plan.max_iter):
+    for epoch in range(begins[0], plan.max_iter):
+        trainee.begin_epoch(epoch)
         if order is not None:
             order.shuffle(random)
-        trainee.begin_epoch(epoch)
-        batch = 0
+        batch = begins[1] if epoch == begins[0] else 0
         while batch < plan.batches:
             until = window_begins if since_check < window_begins else plan.check_every
             updates = min(until - since_check, plan.most_updates)
