@@ -220,12 +220,23 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
             if held_out is not None and best is not None and options.stopping.refit and rows.is_split:
                 found["_held_out_raw_"] = held_out.raw(best)
                 found |= self._refit(fit, record, init, rows, keeping)
+            messages = self._diagnosed(fit, record, loss, found)
         self._become(found)
         if self.stop_reason_ == "interrupted":
             raise KeyboardInterrupt
         for watcher in watchers:
             watcher.end()
-        return convergence_warnings(fit, record, loss)
+        return messages
+
+    def _diagnosed(self, fit: Fit, record: Record, loss: float, found: dict) -> list[str]:
+        """What is to be warned of; an interrupt leaves what was found."""
+        if found["stop_reason_"] == "interrupted":
+            return []
+        try:
+            return convergence_warnings(fit, record, loss)
+        except KeyboardInterrupt:
+            self._become(found)
+            raise
 
     def _begin(self, options, design: Design, targets: Targets, init: tuple, rows: TrainingRows, state=None):
         """A fit to these rows, and the units of its descent; one that a `state` is for begins anew."""
@@ -387,6 +398,7 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
     def _state_of(self, fit: Fit, task: Task) -> dict:
         """Parameters, what predictions need beside them, and what continues the fit."""
         descent, problem = fit.descent, fit.problem
+        fit.check_parameters()
         if descent.lazy is None:
             parameters = self._unpack(descent.parameters, problem)
         else:

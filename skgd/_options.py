@@ -369,6 +369,8 @@ def _seed(random_state) -> int:
 def threads_of(n_jobs: int | None) -> int:
     if n_jobs is None:
         return 1
+    if not isinstance(n_jobs, numbers.Integral):
+        raise TypeError(f"n_jobs={n_jobs!r} must be a whole number or None.")
     if n_jobs < 0:
         from joblib import cpu_count  # late: slow to import
 

@@ -244,7 +244,8 @@ class Problem:
         known = self._values.get(key)
         if known is not None:
             return known
-        value = self.core.evaluate(theta, None, threads) / self.total_weight + self.core.penalty(theta)
+        weight = self.total_weight or 1.0  # 0: of classes that do not count, in the rows of a stream
+        value = self.core.evaluate(theta, None, threads) / weight + self.core.penalty(theta)
         if remembers:
             if len(self._values) == _REMEMBERED:
                 del self._values[next(iter(self._values))]

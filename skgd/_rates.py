@@ -161,6 +161,8 @@ class Rates:
     def finish(self, descent, problem, threads, stop_reason) -> float:
         """Choose the parameters to end with; gives the objective there."""
         objective = problem.value(descent.parameters, threads)
+        if not np.isfinite(objective):  # by the last update, whose objective nobody has seen
+            raise self.exploded(self.base)
         limit = 2.0 if self.noisy else 1.0 + 1e-9
         exploding = stop_reason == "tol" and not objective <= limit * self.reference
         if exploding and not self.bounded:

@@ -53,6 +53,15 @@ class Fit:
         if self.options.optimizer.adaptive and not finite and np.isfinite(self.descent.theta).all():
             raise self.problem.overflow()  # steps are divided by an infinite state
 
+    def check_parameters(self) -> None:
+        """Raise where what the descent has to offer is no number, in the coordinates of X and y."""
+        descent = self.descent
+        offered = None if descent.lazy is not None else descent.parameters
+        if not (descent.is_finite() if offered is None else np.isfinite(offered).all()):
+            raise self.rates.exploded(self.rates.base)
+        if offered is not None and not np.isfinite(self.problem.for_original(offered)).all():
+            raise self.problem.overflow()
+
     def copy(self) -> Fit:
         """One to end here, while this one goes on."""
         return replace(self, descent=self.descent.copy(), rates=copy(self.rates))
