@@ -2,10 +2,10 @@
 
     python benchmarks/memory_map.py [GB] [folder]
 
-The file is made by a formula, 50 features of float32. "Evicted": every 50 ms a thread drops the pages of the file from
-the address space and from the page cache, as another program that needs the memory would. An epoch is the difference between fits of
-one and of three epochs at a given rate, over two. Bytes are those of /proc/self/io. The file is
-deleted at the end.
+The file is made by a formula, 50 features of float32. "Evicted": every 50 ms a thread drops the pages of the
+file from the address space and from the page cache, as another program that needs the memory would. An epoch
+is the difference between fits of one and of three epochs, over two. Bytes are those of /proc/self/io. The
+file is deleted at the end.
 """
 
 import ctypes
@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 import skgd
+from skgd import _mapped
 from skgd._training import _Training
-_mapped = None
 
 D = 50
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -125,8 +125,7 @@ SETTINGS = {
 
 
 def main(gigabytes=2.0, folder=None):
-    if hasattr(_mapped, "SHARE"):
-        _mapped.SHARE = 0.0
+    _mapped.SHARE = 0.0
     with tempfile.TemporaryDirectory(dir=folder) as path:
         path = Path(path)
         write(path, int(gigabytes * 1e9 / D / 4))

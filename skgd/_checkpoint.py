@@ -158,8 +158,8 @@ class FileKeeper(Keeper):
 class Keeping:
     """What is kept of a call to fit, in a file or for the next call, and what that call goes on from.
 
-    A warm start goes on where the last call was when its epochs were over, rates and stopping rule included,
-    if rows and parameters have stayed the same.
+    Under automatic rates, a warm start goes on where the last call was when its epochs were over, rates and
+    stopping rule included, if rows and parameters have stayed the same.
     """
 
     def __init__(self, estimator, session: Session | None, rows, starts_anew: bool):
@@ -183,6 +183,6 @@ class Keeping:
 
     def found(self, keeper: Keeper, rates) -> dict:
         """What the next call goes on from, as an attribute of the estimator."""
-        if not self.of_calls or keeper.last is None or rates.falls:
+        if not self.of_calls or keeper.last is None or rates.given or rates.falls:
             return {}
         return {"_kept": {"marks": self.marks, "state": keeper.last}}

@@ -102,12 +102,12 @@ warm_start : bool, default=False
     Whether ``fit`` continues the last fit: parameters, optimizer state, mean of the iterates, update
     number and order of the rows. Parameters of the estimator may change in between: another optimizer
     starts with a new state, mean and update number (and with it the schedule); without averaging the mean
-    is dropped. The shape of ``coef_`` cannot change. Where rows and parameters (but for ``max_iter``)
-    stay the same and the last call was not ended by ``tol``, automatic rates and the stopping rule go on
-    as well: 5 and 5 epochs are 10. This holds to the last bit, but not for what falls over ``max_iter``
-    (the schedules "cosine", "polynomial" and so on; perceptrons with ``tol=None``), with a
-    ``check_every`` that epochs are no multiple of, or with ``refit``; and to rounding only for batch
-    descent that changes to second moments.
+    is dropped. The shape of ``coef_`` cannot change. Under ``learning_rate="auto"``, where rows and
+    parameters (but for ``max_iter``) stay the same and the last call was not ended by ``tol``, the rates
+    and the stopping rule go on as well: 5 and 5 epochs are 10. This holds to the last bit, but not for
+    what falls over ``max_iter`` (the schedules "cosine", "polynomial" and so on; perceptrons with
+    ``tol=None``), with a ``check_every`` that epochs are no multiple of, or with ``refit``; and to
+    rounding only for batch descent that changes to second moments.
 n_jobs : int or None, default=None
     Number of threads; None means 1, -1 all processors. They share gradients over many rows
     (``solver="batch"``, from about 1,000 rows and 250,000 values of dense X on; perceptrons and CSR from

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ._core import core
+from ._mapped import Segments
 from ._options import Options
 
 __all__ = ["MOST_UPDATES", "EpochPlan", "Stretch", "Trainee", "run_epochs"]
@@ -28,6 +29,7 @@ class EpochPlan:
     shuffle: bool
     most_updates: int = MOST_UPDATES  # of a stretch
     kept: np.ndarray | None = None  # the rows of X that are visited; None: all
+    block: int | None = None  # rows of a file that are read at once; None: rows are in memory
     deadline: float = np.inf  # on the clock of time.perf_counter: when to check once more and stop
 
     @classmethod
@@ -42,9 +44,11 @@ class EpochPlan:
         return cls(n, d, **{**settled, **changes})
 
     def order(self):
-        """The core's generator of orders, or None where rows stay in theirs."""
+        """The core's generator of orders, or one of blocks of a file; None where rows stay in theirs."""
         if not self.shuffle or self.batches == 1:
             return None
+        if self.block is not None:
+            return Segments(self.n, self.block)
         order = core.Order(self.n, self.d)
         if self.kept is not None:
             order.of_rows(self.kept)

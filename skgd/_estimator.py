@@ -11,7 +11,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.metaestimators import available_if
 
 from ._callbacks import CallbackSupportMixin, Tasks, has_callbacks
 from ._checkpoint import Keeping, Session
@@ -35,14 +34,6 @@ from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
 
 _SPLITTER = HasMethods(["split", "get_n_splits"])
-
-
-def _has_partial_fit(estimator):
-    if estimator.solver == "batch":
-        raise AttributeError(
-            'partial_fit is not available for solver="batch": an update would need all rows at once.'
-        )
-    return True
 
 
 class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMixin, BaseEstimator):
@@ -432,6 +423,3 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-partial_fit_available = available_if(_has_partial_fit)

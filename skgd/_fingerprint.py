@@ -38,7 +38,7 @@ def marks_of_rows(rows) -> dict[str, Any]:
     return {
         "X": _sampled(rows.design.X),
         "y": _sampled(rows.targets.y),
-        "classes": _described(rows.task.spec()),
+        "classes": _described((rows.task.spec(), getattr(rows.task, "classes", None))),
         "sample_weight": _sampled(rows.targets.weight),
         "rows trained on": _sampled(rows.design.kept),
         "X_val": None if held is None else _sampled(held.X),

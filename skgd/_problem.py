@@ -10,6 +10,7 @@ from scipy import sparse
 
 from ._core import core
 from ._design import Design, design_of
+from ._mapped import Segments
 from ._network import Network, blocks
 from ._options import Objective
 from ._penalty import NoPenalty, Penalty
@@ -213,6 +214,14 @@ class Problem:
     def part(self, index) -> Problem:
         """The problem on some of its rows."""
         return Problem(self.design.take(index), self.targets.rows(index), self.objective)
+
+    def loaded(self, order: Segments, position: int, count: int) -> Problem:
+        """The problem on some rows of a file in this order, which are read, and the next ones ahead."""
+        design, blocks = self.design, order.blocks(position, count)
+        design.read_ahead(blocks)
+        rows, numbers = design.loaded(blocks, order.permutation(position, count))
+        design.read_ahead(order.blocks(position + count, count))
+        return Problem(rows, self.targets.rows(numbers), self.objective)
 
     def sample(self, rows: int) -> Problem:
         """The problem on so many of its rows, evenly spaced; itself where it has no more."""

@@ -14,6 +14,7 @@ from ._core import core
 from ._descent import Descent
 from ._epochs import EpochPlan, Stretch, run_epochs
 from ._held_out import Validation
+from ._mapped import Segments
 from ._options import CoreRule, Options, Stopping
 from ._problem import Problem
 from ._rates import Rates
@@ -287,6 +288,10 @@ class _Training:
         deadline = np.inf if limit is None else self.began + limit
         kept = fit.problem.design.kept
         plan = EpochPlan.of(fit.options, fit.problem.n, fit.problem.d, kept=kept, deadline=deadline)
+        mapping = fit.problem.design.mapping
+        if mapping is not None:
+            most = max(1, mapping.window * plan.batches // plan.n)
+            plan = replace(plan, block=mapping.block, most_updates=min(plan.most_updates, most))
         return plan if epochs is None else replace(plan, max_iter=epochs)
 
     def state(self) -> dict:
@@ -325,9 +330,13 @@ class _Training:
         fit, options = self.fit, self.fit.options
         values = fit.rates(fit.descent.t, stretch.updates).reshape(-1, 1)
         bound = fit.descent.bind()
+        problem, order, span = fit.problem, stretch.order, stretch.span
+        if isinstance(order, Segments):
+            problem, order = problem.loaded(order, *span), None
+            span = (0, problem.n)
         plan = (stretch.cut, values, options.threads, options.max_gradient_norm)
         try:
-            return core.run(fit.problem.core, bound, fit.rule.core_spec(), stretch.order, stretch.span, plan)
+            return core.run(problem.core, bound, fit.rule.core_spec(), order, span, plan)
         finally:
             fit.descent.t = bound.t
 

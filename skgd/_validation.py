@@ -50,6 +50,7 @@ def check_design(
     already. With ``finite=False`` an array that needs no other validation may hold infinity and NaN, of
     which the caller then has to take care.
     """
+    X, y = _unmapped(X), _unmapped(y)
     if _is_plain(X, y, y_numeric, finite) and _has_features_of(estimator, X, reset):
         return X if isinstance(y, str) else (X, y)
     given = X
@@ -191,6 +192,11 @@ def _has_features_of(estimator, X, reset: bool) -> bool:
         return True
     known = getattr(estimator, "n_features_in_", None)
     return X.shape[1] == known and not hasattr(estimator, "feature_names_in_")
+
+
+def _unmapped(array):
+    """A mapped array as a plain one, of the same memory."""
+    return np.asarray(array) if type(array) is np.memmap else array
 
 
 def _is_core_array(X) -> bool:

@@ -17,6 +17,7 @@ STOREYS = (  # from the ground up
         "_docs",
         "_fingerprint",
         "_hints",
+        "_mapped",
         "_moments",
         "_penalty",
         "_scoring",
