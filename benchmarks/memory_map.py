@@ -11,7 +11,6 @@ file is deleted at the end.
 import ctypes
 import mmap
 import os
-import resource
 import sys
 import tempfile
 import threading
@@ -131,17 +130,16 @@ def main(gigabytes=2.0, folder=None):
         write(path, int(gigabytes * 1e9 / D / 4))
         file = File(path)
         for name, params in SETTINGS.items():
-            base, before = [], anonymous()
+            before = anonymous()
             with Evicting(file, 0.05):
                 evicted, slow = costs(file, **params)
             with Cold(file):
                 cold, seconds = costs(file, **params)
             base = np.median([sequential(path) for _ in range(3)])
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(
-                f"{name:22}: read {evicted:.2f} of the file in {slow:.2f} s while it is evicted; {cold:.2f} in "
-                f"{seconds:.2f} s with a cold cache, {seconds / base:.2f} of a reading ({base:.2f} s); "
-                f"{anonymous() - before:.0f} MB more, {peak:.0f} MB at most",
+                f"{name:22}: reads {evicted:.2f} of the file in {slow:.2f} s while it is evicted; {cold:.2f} "
+                f"in {seconds:.2f} s from a cold cache, {seconds / base:.2f} of a reading ({base:.2f} s); "
+                f"{anonymous() - before:.0f} MB of memory",
                 flush=True,
             )
 

@@ -158,7 +158,7 @@ class Design:
             mapping.will_need(start, stop)
 
     def loaded(self, blocks: list[tuple[int, int]], places: np.ndarray) -> tuple[Design, np.ndarray]:
-        """The rows of these blocks as a design in memory, and their numbers: the first is at places[0], ..."""
+        """The rows of these blocks as a design in memory, the first at places[0] and so on; their numbers."""
         rows, numbers, at = np.empty((len(places), self.d), self.dtype), np.empty(len(places), np.intp), 0
         for start, stop in blocks:
             into = places[at : at + stop - start]

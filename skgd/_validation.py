@@ -325,7 +325,10 @@ def shaped(array, name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 def positive(values, name: str, zero: bool = False) -> np.ndarray:
     """The values of a parameter as an array; raises where they are no positive (or zero) numbers."""
-    array = np.asarray(values, dtype=float)
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):  # no numbers at all
+        array = np.array([])
     fine = array.ndim == 1 and array.size and np.isfinite(array).all()
     if not fine or not np.all(array >= 0 if zero else array > 0):
         kind = "non-negative" if zero else "positive"

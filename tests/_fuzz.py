@@ -351,8 +351,9 @@ def some_parameters(rng, kind, share):
     if rng.random() < 0.08:
         chosen[choose(rng, sorted(known))] = choose(rng, ODD)
         chosen["max_iter"] = min(chosen["max_iter"], 20) if type(chosen["max_iter"]) is int else 3
-    if chosen.get("n_members") == 10**9:  # would take as long as it should
-        chosen["n_members"] = 2
+    for name in ("n_members", "learning_rates"):
+        if chosen.get(name) == 10**9:  # would take as long as it should
+            chosen[name] = 2
     if rng.random() < 0.2:
         chosen["loss"] = loss_for(rng, "Classifier" in kind)
     return chosen
