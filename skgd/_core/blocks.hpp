@@ -139,27 +139,39 @@ template <class T> struct RowsInTurn {
 
 // An update on its way: w <- decay (w - c before), where decay is that of the update to come (1 - rate l2, or, with an
 // array l2_of of padded strengths, 1 - rate l2_of for each feature). The mean of the iterates takes its share of w
-// before the decay.
+// before the decay. With arrays center and squares (padded), rows are standardised: they are (x - center)
+// sqrt(squares), and w stands for weights w / sqrt(squares).
 template <class T> struct Advance {
   T c, decay, share, rate;
   const T* l2_of;
+  const T* center = nullptr;
+  const T* squares = nullptr;
 };
 
+// Whether all features have the same strength of the penalty, or each its own; and whether rows are standardised too.
+enum class Features { alike, featured, standardized };
+
 // Makes the update and gives, for the new w, the products next . w and next . now. All arrays are padded but the rows.
-template <bool averaging, bool featured, class T>
+template <bool averaging, Features features, class T>
 [[gnu::always_inline]] inline std::array<T, 2> advance(T* __restrict w, T* __restrict mean, const RowsInTurn<T>& rows,
                                                        const Advance<T>& a, const PaddedRow<T>& row) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
+  constexpr bool standardized = features == Features::standardized;
   const V c = a.c - V{}, decay = a.decay - V{}, share = a.share - V{}, rate = a.rate - V{};
   V score = {}, score_odd = {}, gram = {}, gram_odd = {};
   auto add = [&](int64_t j, V before, V now, V next, V& scores, V& grams) __attribute__((always_inline)) {
-    V v = load<V>(w + j) - c * before;
+    V step = c;
+    if constexpr (standardized) {
+      const V center = load<V>(a.center + j), squares = load<V>(a.squares + j);
+      before -= center, now = (now - center) * squares, next -= center, step *= squares;
+    }
+    V v = load<V>(w + j) - step * before;
     if constexpr (averaging) store(mean + j, load<V>(mean + j) + share * (v - load<V>(mean + j)));
-    if constexpr (featured)
-      v -= v * (rate * load<V>(a.l2_of + j));
-    else
+    if constexpr (features == Features::alike)
       v *= decay;
+    else
+      v -= v * (rate * load<V>(a.l2_of + j));
     store(w + j, v);
     scores += v * next, grams += now * next;
   };
@@ -218,13 +230,40 @@ inline T clip_and_multiply(T* __restrict w, T* __restrict received, T* __restric
   return sum<T>(score + score_odd);
 }
 
-// Four rows against one w, which is loaded once for all of them; the rows `ahead` are prefetched.
-template <class T>
-inline void dot4(const T* const* x, const T* const* ahead, const T* w, const PaddedRow<T>& row, T* z) {
+// (x - center) . w over d features.
+template <class T> inline T dot_centered(const T* x, const T* center, const T* w, int64_t d) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  V a = {}, b = {};
+  int64_t j = 0;
+  for (; j + 2 * L <= d; j += 2 * L) {
+    a += (load<V>(x + j) - load<V>(center + j)) * load<V>(w + j);
+    b += (load<V>(x + j + L) - load<V>(center + j + L)) * load<V>(w + j + L);
+  }
+  for (; j + L <= d; j += L) a += (load<V>(x + j) - load<V>(center + j)) * load<V>(w + j);
+  T z = sum<T>(a + b);
+  for (; j < d; ++j) z += (x[j] - center[j]) * w[j];
+  return z;
+}
+
+// Four rows, less `center` if they are `centered`, against one w, which is loaded once for all of them; the rows
+// `ahead` are prefetched.
+template <bool centered, class T>
+inline void dot4(const T* const* x, const T* const* ahead, const T* center, const T* w, const PaddedRow<T>& row, T* z) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
   V a0 = {}, a1 = {}, a2 = {}, a3 = {}, b0 = {}, b1 = {}, b2 = {}, b3 = {};
+  auto add = [&](int64_t j, V wj, V& s0, V& s1, V& s2, V& s3) __attribute__((always_inline)) {
+    if constexpr (centered) {
+      const V m = load<V>(center + j);
+      s0 += (load<V>(x0 + j) - m) * wj, s1 += (load<V>(x1 + j) - m) * wj;
+      s2 += (load<V>(x2 + j) - m) * wj, s3 += (load<V>(x3 + j) - m) * wj;
+    } else {
+      s0 += load<V>(x0 + j) * wj, s1 += load<V>(x1 + j) * wj;
+      s2 += load<V>(x2 + j) * wj, s3 += load<V>(x3 + j) * wj;
+    }
+  };
   const int64_t full = (row.vectors - 1) * L;
   int64_t j = 0;
   auto prefetch_at = [&](int64_t j) __attribute__((always_inline)) {  // see prefetch()
@@ -232,53 +271,52 @@ inline void dot4(const T* const* x, const T* const* ahead, const T* w, const Pad
   };
   for (; j + 2 * L <= full; j += 2 * L) {
     prefetch_at(j);
-    const V w0 = load<V>(w + j), w1 = load<V>(w + j + L);
-    a0 += load<V>(x0 + j) * w0, b0 += load<V>(x0 + j + L) * w1;
-    a1 += load<V>(x1 + j) * w0, b1 += load<V>(x1 + j + L) * w1;
-    a2 += load<V>(x2 + j) * w0, b2 += load<V>(x2 + j + L) * w1;
-    a3 += load<V>(x3 + j) * w0, b3 += load<V>(x3 + j + L) * w1;
+    add(j, load<V>(w + j), a0, a1, a2, a3), add(j + L, load<V>(w + j + L), b0, b1, b2, b3);
   }
   prefetch_at(j);
-  if (j < full) {
-    const V w0 = load<V>(w + j);
-    a0 += load<V>(x0 + j) * w0, a1 += load<V>(x1 + j) * w0;
-    a2 += load<V>(x2 + j) * w0, a3 += load<V>(x3 + j) * w0;
-  }
-  const V wt = row.tail(w);
-  b0 += load<V>(x0 + row.tail_begin) * wt, b1 += load<V>(x1 + row.tail_begin) * wt;
-  b2 += load<V>(x2 + row.tail_begin) * wt, b3 += load<V>(x3 + row.tail_begin) * wt;
+  if (j < full) add(j, load<V>(w + j), a0, a1, a2, a3);
+  add(row.tail_begin, row.tail(w), b0, b1, b2, b3);
   sum4(a0 + b0, a1 + b1, a2 + b2, a3 + b3, z);
 }
 
-// g <- g + sum_i c_i x_i over `count` rows, for N vectors of g, which stay in registers.
-template <int N, class T>
-inline void add_rows_block(T* __restrict g, const T* c, const T* const* x, int64_t count, int64_t at) {
+// g <- g + sum_i c_i (x_i - center) over `count` rows, for N vectors of g, which stay in registers; without `centered`,
+// center is zero.
+template <int N, bool centered, class T>
+inline void add_rows_block(T* __restrict g, const T* c, const T* const* x, const T* center, int64_t count, int64_t at) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
-  V acc[N];
-  for (int v = 0; v < N; ++v) acc[v] = load<V>(g + at + v * L);
+  V acc[N], m[N];
+  for (int v = 0; v < N; ++v) acc[v] = load<V>(g + at + v * L), m[v] = centered ? load<V>(center + at + v * L) : V{};
   for (int64_t i = 0; i < count; ++i) {
     const V ci = c[i] - V{};
-    for (int v = 0; v < N; ++v) acc[v] += load<V>(x[i] + at + v * L) * ci;
+    for (int v = 0; v < N; ++v) {
+      V xv = load<V>(x[i] + at + v * L);
+      if constexpr (centered) xv -= m[v];
+      acc[v] += xv * ci;
+    }
   }
   for (int v = 0; v < N; ++v) store(g + at + v * L, acc[v]);
 }
-template <class T>
-inline void add_rows(T* __restrict g, const T* c, const T* const* x, int64_t count, const PaddedRow<T>& row) {
+template <bool centered, class T>
+inline void add_rows(T* __restrict g, const T* c, const T* const* x, const T* center, int64_t count,
+                     const PaddedRow<T>& row) {
   using V = vec<T>;
-  constexpr int L = lanes<T>;
+  constexpr int L = lanes<T>, most = centered ? 4 : 8;  // vectors of g at a time
   if (row.d < L) {
-    for (int64_t i = 0; i < count; ++i) add_row(g, c[i], x[i], row.d);
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t j = 0; j < row.d; ++j) g[j] += c[i] * (centered ? x[i][j] - center[j] : x[i][j]);
     return;
   }
-  V last = {};
-  for (int64_t i = 0; i < count; ++i) last += load<V>(x[i] + row.tail_begin) * (c[i] - V{});
+  V last = {}, m = {};
+  if constexpr (centered) m = load<V>(center + row.tail_begin);
+  for (int64_t i = 0; i < count; ++i) last += (load<V>(x[i] + row.tail_begin) - m) * (c[i] - V{});
   const int64_t full = (row.vectors - 1) * L;
   int64_t j = 0;
-  for (; j + 8 * L <= full; j += 8 * L) add_rows_block<8>(g, c, x, count, j);
-  if (j + 4 * L <= full) add_rows_block<4>(g, c, x, count, j), j += 4 * L;
-  if (j + 2 * L <= full) add_rows_block<2>(g, c, x, count, j), j += 2 * L;
-  if (j + L <= full) add_rows_block<1>(g, c, x, count, j);
+  for (; j + most * L <= full; j += most * L) add_rows_block<most, centered>(g, c, x, center, count, j);
+  if constexpr (most > 4)
+    if (j + 4 * L <= full) add_rows_block<4, centered>(g, c, x, center, count, j), j += 4 * L;
+  if (j + 2 * L <= full) add_rows_block<2, centered>(g, c, x, center, count, j), j += 2 * L;
+  if (j + L <= full) add_rows_block<1, centered>(g, c, x, center, count, j);
   store(g + row.tail_begin, load<V>(g + row.tail_begin) + last * row.tail_mask);
 }
 

@@ -2,6 +2,7 @@
 // belong to the caller, need no alignment, and hold what the bindings have checked (indices in 0 .. d - 1, indptr that
 // starts with 0 and never falls).
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <variant>
 
@@ -89,6 +90,11 @@ template <class T> struct Dense {
   const T* inverse_scale = nullptr;  // (d,)
 
   bool buffered() const { return center != nullptr; }
+  // Whether weights and sums of rows stay within the range of T in the units of X.
+  bool is_moderate() const {
+    const T most = T(sizeof(T) == 8 ? 1e100 : 1e10);
+    return std::all_of(inverse_scale, inverse_scale + d, [most](T s) { return s < most && s > 1 / most; });
+  }
 
   const T* row(int64_t i, T* buffer) const {
     if (!buffered()) return data + i * d;

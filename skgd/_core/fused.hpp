@@ -125,14 +125,15 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
     if constexpr (implicit) squares_ = squared_lengths(problem);
     if constexpr (kind == Step::clipped) received_.resize(packed_.size());
     for (auto& buffer : buffers_) buffer.resize(copied_ ? packed_.size() : 0);
-    if (problem.penalty.strength.uniform()) return;
+    if (standardized_) {
+      center_ = padded(design_.center), scale_ = padded(design_.inverse_scale);
+      for (T scale : scale_) squares_of_scale_.push_back(scale * scale);
+    }
+    if (problem.penalty.strength.uniform() && !standardized_) return;
     problem.penalty.visit([&](auto p) {
       for (int64_t j = 0; j < d_; ++j) l2_of_.push_back(problem.penalty.strength.at(p, j).l2);
     });
-    if (K_ > 1 || !Elementwise<L, T>) return;
-    const Buffer<T> of_features = l2_of_;
-    l2_of_.resize(packed_.size());
-    pack(of_features.data(), l2_of_.data());
+    if (in_turn_) l2_of_ = padded(l2_of_.data());
   }
 
   Outcome run(Control& control) {
@@ -164,23 +165,29 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
   const L& loss_;
   int64_t d_, K_, size_;
   T* w_;
-  T l2_;                                               // of the penalty, where all features have the same
-  const T* squares_ = nullptr;                         // |x|^2 of the rows, for the implicit rule
-  bool copied_ = design_.buffered() || d_ < lanes<T>;  // whether rows are copied to buffers
+  T l2_;                                        // of the penalty, where all features have the same
+  const T* squares_ = nullptr;                  // |x|^2 of the rows, for the implicit rule
+  bool in_turn_ = Elementwise<L, T> && K_ == 1;  // not any_columns
+  // Standardised rows are not formed where w / scale can stand for w; otherwise, and if they are short, rows are copied
+  // to buffers.
+  bool standardized_ =
+      design_.buffered() && in_turn_ && kind != Step::clipped && d_ >= lanes<T> && design_.is_moderate();
+  bool copied_ = (design_.buffered() && !standardized_) || d_ < lanes<T>;
   PaddedRow<T> row_{copied_ ? std::max<int64_t>(1, (d_ + lanes<T> - 1) / lanes<T>) * lanes<T> : d_};
   ScoredRows<T> scored_{rows_per_check};
   static constexpr int64_t copies = 3;  // rows in use at a time
   Buffer<T> z_, rates_, l2_of_, buffers_[copies];
-  Buffer<T> packed_, mean_;  // theta and the mean of the iterates, padded
-  Buffer<T> received_;       // of what is owed of a cumulative penalty, padded
+  Buffer<T> packed_, mean_;                      // theta and the mean of the iterates, padded
+  Buffer<T> received_;                           // of what is owed of a cumulative penalty, padded
+  Buffer<T> center_, scale_, squares_of_scale_;  // of standardised rows (x - center) scale, padded
 
   double rows(int64_t begin, int64_t end) {
     if constexpr (kind == Step::clipped) {
       return descent_.average.values ? clipped_rows<true>(begin, end) : clipped_rows<false>(begin, end);
     } else {
       if constexpr (Elementwise<L, T>)
-        if (K_ == 1) {
-          const bool by_fours = !copied_ && l2_of_.empty() && d_ * int64_t(sizeof(T)) > long_row;
+        if (in_turn_) {
+          const bool by_fours = !design_.buffered() && !copied_ && l2_of_.empty() && d_ * int64_t(sizeof(T)) > long_row;
           const int64_t fours = by_fours ? (end - begin) / 4 * 4 : 0;
           return (fours ? rows_by_fours(begin, begin + fours) : 0) + one_column(begin + fours, end);
         }
@@ -229,8 +236,24 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
     if (const T* x = design_.row(plan_.rows[u], buffer); x != buffer) std::copy_n(x, d_, buffer);
     return buffer;
   }
-  void pack(const T* w, T* packed) const { copied_ ? (void)std::copy_n(w, d_, packed) : row_.pack(w, packed); }
-  void unpack(const T* packed, T* w) const { copied_ ? (void)std::copy_n(packed, d_, w) : row_.unpack(packed, w); }
+  // Values of features as whole vectors.
+  void pad(const T* values, T* out) const { copied_ ? (void)std::copy_n(values, d_, out) : row_.pack(values, out); }
+  Buffer<T> padded(const T* values) const {
+    Buffer<T> out(packed_.size());
+    pad(values, out.data());
+    return out;
+  }
+  // Weights as rows are multiplied by them, and back.
+  void pack(const T* w, T* packed) const {
+    pad(w, packed);
+    if (standardized_)
+      for (size_t j = 0; j < scale_.size(); ++j) packed[j] *= scale_[j];
+  }
+  void unpack(const T* packed, T* w) const {
+    copied_ ? (void)std::copy_n(packed, d_, w) : row_.unpack(packed, w);
+    if (standardized_)
+      for (int64_t j = 0; j < d_; ++j) w[j] /= design_.inverse_scale[j];
+  }
 
   T weight(int64_t i) const { return targets_.weight ? targets_.weight[i] : T(1); }
 
@@ -315,15 +338,30 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
 
   double one_column(int64_t begin, int64_t end) {
     if (begin == end) return 0;
-    if (descent_.average.values)
-      return l2_of_.empty() ? rows_in_turn<true, false>(begin, end) : rows_in_turn<true, true>(begin, end);
-    return l2_of_.empty() ? rows_in_turn<false, false>(begin, end) : rows_in_turn<false, true>(begin, end);
+    return descent_.average.values ? one_column<true>(begin, end) : one_column<false>(begin, end);
+  }
+  template <bool averaging> double one_column(int64_t begin, int64_t end) {
+    if (standardized_) return rows_in_turn<averaging, Features::standardized>(begin, end);
+    return l2_of_.empty() ? rows_in_turn<averaging, Features::alike>(begin, end)
+                          : rows_in_turn<averaging, Features::featured>(begin, end);
+  }
+
+  // The product of w with a row, as padded_row() gives it.
+  T score(const T* x) {
+    if (!standardized_) return dot(x, w_, d_);
+    T z = 0;
+    for (int64_t j = 0; j < d_; ++j) z += (x[j] - design_.center[j]) * design_.inverse_scale[j] * w_[j];
+    return z;
+  }
+  void last_step(T c, const T* x) {
+    if (!standardized_) return decay_and_step(w_, T(1), c, x, d_);
+    for (int64_t j = 0; j < d_; ++j) w_[j] -= c * ((x[j] - design_.center[j]) * design_.inverse_scale[j]);
   }
 
   // While the slope of row u is found, which needs its score, the update before is made and row u + 1 is multiplied by
   // the w of row u and by row u. The score of row u + 1 under the next w = decay w - c x follows from these two
   // products, so from row to row there is a slope to wait for, but not a sum over features.
-  template <bool averaging, bool featured> double rows_in_turn(int64_t begin, int64_t end) {
+  template <bool averaging, Features features> double rows_in_turn(int64_t begin, int64_t end) {
     const T one = T(problem_.fit_intercept);
     T intercept = w_[d_], mean_intercept = averaging ? descent_.average.values[d_] : T(0);
     T *w = packed_.data(), *mean = mean_.data();
@@ -331,8 +369,8 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
     if (averaging) pack(descent_.average.values, mean);
     const T* x = padded_row(begin);
     RowsInTurn<T> turn{x, x, x, x, x};
-    Advance<T> pending{0, 1, 0, 0, l2_of_.data()};
-    T z = dot(x, w_, d_) + intercept;
+    Advance<T> pending{0, 1, 0, 0, l2_of_.data(), center_.data(), squares_of_scale_.data()};
+    T z = score(x) + intercept;
     for (int64_t u = begin; u < end; ++u) {
       const int64_t i = plan_.rows[u], at = u - begin;
       turn.next = u + 1 < end ? padded_row(u + 1) : turn.now;
@@ -343,8 +381,8 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
       const T whole = scale * slope;  // the step of the intercept, which does not decay
       const T c = implicit ? decay * whole : whole;
       pending.decay = decay;
-      if constexpr (featured) pending.rate = T(plan_.rate(u));
-      const std::array<T, 2> products = advance<averaging, featured>(w, mean, turn, pending, row_);
+      if constexpr (features != Features::alike) pending.rate = T(plan_.rate(u));
+      const std::array<T, 2> products = advance<averaging, features>(w, mean, turn, pending, row_);
       z = (products[0] + intercept) - (implicit ? c * products[1] + whole * one : whole * (products[1] + one));
       intercept -= whole * one;
       if constexpr (averaging) {
@@ -354,7 +392,7 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
       turn.before = turn.now, turn.now = turn.next, pending.c = c;
     }
     unpack(w, w_);
-    decay_and_step(w_, T(1), pending.c, turn.before, d_);
+    last_step(pending.c, turn.before);
     w_[d_] = intercept;
     if (averaging) {
       T* values = descent_.average.values;

@@ -21,14 +21,18 @@ template <class T> class Linear final : public Model<T> {
     prefetch_distance_ = dense ? std::max<int64_t>(1, (8 << 10) / row_bytes) : 0;
     z_.resize(block_rows_ * columns_), shift_.resize(columns_);
     rows_.resize(block_rows_), prefetched_.resize(block_rows_);
-    if (auto* dense = std::get_if<Dense<T>>(&problem.design); dense && dense->buffered())
-      buffer_.resize(block_rows_ * d_);
+    if (auto* dense = std::get_if<Dense<T>>(&problem.design); dense && dense->buffered()) {
+      standardized_ = columns_ == 1 && dense->is_moderate();
+      standardized_ ? (weights_.resize(d_ + 1), sums_.resize(d_)) : buffer_.resize(block_rows_ * d_);
+    }
   }
 
   int64_t block_rows() const override { return block_rows_; }
 
   double loss_and_gradient(const T* theta, Rows rows, T* gradient) override {
     double total = 0;
+    if (theta) theta = for_rows(theta);
+    std::fill(sums_.begin(), sums_.end(), T(0));
     for (int64_t start = 0; start < rows.count; start += block_rows_) {
       const Rows part = rows.part(start, std::min(block_rows_, rows.count - start));
       if (theta)
@@ -39,10 +43,15 @@ template <class T> class Linear final : public Model<T> {
       total += std::visit([&](auto& loss) { return slopes_of(loss, block); }, problem_.loss);
       if (gradient) backward(part, z_.data(), gradient);
     }
+    if (gradient && standardized_) {
+      const T* scale = std::get<Dense<T>>(problem_.design).inverse_scale;
+      for (int64_t j = 0; j < d_; ++j) gradient[j] += scale[j] * sums_[j];
+    }
     return total;
   }
 
   void scores(const T* theta, Rows rows, T* z) override {
+    theta = for_rows(theta);
     for (int64_t start = 0; start < rows.count; start += block_rows_)
       forward(theta, rows.part(start, std::min(block_rows_, rows.count - start)), z + start * columns_);
   }
@@ -55,6 +64,10 @@ template <class T> class Linear final : public Model<T> {
 
   const Problem<T>& problem_;
   int64_t d_, columns_, block_rows_, prefetch_distance_;
+  // Standardised rows of one column are not formed: x - center is multiplied by weights w / scale, and the gradient by
+  // 1 / scale once the rows are summed up.
+  bool standardized_ = false;
+  Buffer<T> weights_, sums_;  // these weights, then the intercept; sums of slope (x - center) over rows
   Buffer<T> z_, buffer_;
   Buffer<T> shift_;      // (columns,) what all CSR rows of a block have in common
   CsrValues<T> values_;  // of CSR rows
@@ -62,29 +75,43 @@ template <class T> class Linear final : public Model<T> {
   PaddedRow<T> row_{d_};
   TargetBuffer<T> targets_;
 
+  // The parameters that rows are multiplied by.
+  const T* for_rows(const T* theta) {
+    if (!standardized_) return theta;
+    const T* scale = std::get<Dense<T>>(problem_.design).inverse_scale;
+    for (int64_t j = 0; j < d_; ++j) weights_[j] = theta[j] * scale[j];
+    weights_[d_] = theta[d_];
+    return weights_.data();
+  }
+
   void forward(const Dense<T>& design, const T* theta, Rows rows, T* z) {
     const int64_t m = rows.count;
-    const bool buffered = design.buffered();
     for (int64_t i = 0; i < m; ++i) {
-      rows_[i] = design.row(rows[i], buffered ? buffer_.data() + i * d_ : nullptr);
+      rows_[i] = buffer_.empty() ? design.data + rows[i] * d_ : design.row(rows[i], buffer_.data() + i * d_);
       const int64_t next = rows.order ? rows.row_to_prefetch(i) : rows[i] + prefetch_distance_;
       prefetched_[i] = next >= 0 && next < design.n ? design.data + next * d_ : rows_[i];
     }
     if (columns_ == 1) {
-      int64_t i = 0;
-      if (d_ >= lanes<T> && rows.order)  // rows in their natural order load faster one by one
-        for (; i + 4 <= m; i += 4) dot4(rows_.data() + i, prefetched_.data() + i, theta, row_, z + i);
-      for (; i < m; ++i) {
-        prefetch(prefetched_[i], d_ * int64_t(sizeof(T)));
-        z[i] = dot(rows_[i], theta, d_);
-      }
-      for (i = 0; i < m; ++i) z[i] += theta[d_];
+      standardized_ ? products<true>(design.center, theta, rows, z) : products<false>(design.center, theta, rows, z);
+      for (int64_t i = 0; i < m; ++i) z[i] += theta[d_];
       return;
     }
     for (int64_t i = 0; i < m; ++i) {
       prefetch(prefetched_[i], d_ * int64_t(sizeof(T)));
       std::copy_n(theta + d_ * columns_, columns_, z + i * columns_);
       dot_columns(rows_[i], theta, d_, columns_, z + i * columns_);
+    }
+  }
+
+  // z (count): rows_, less the center if they are `centered`, times one column of weights.
+  template <bool centered> void products(const T* center, const T* w, Rows rows, T* z) {
+    int64_t i = 0;
+    if (d_ >= lanes<T> && rows.order)  // rows in their natural order load faster one by one
+      for (; i + 4 <= rows.count; i += 4)
+        dot4<centered>(rows_.data() + i, prefetched_.data() + i, center, w, row_, z + i);
+    for (; i < rows.count; ++i) {
+      prefetch(prefetched_[i], d_ * int64_t(sizeof(T)));
+      z[i] = centered ? dot_centered(rows_[i], center, w, d_) : dot(rows_[i], w, d_);
     }
   }
 
@@ -112,9 +139,12 @@ template <class T> class Linear final : public Model<T> {
       for (int64_t k = 0; k < columns_; ++k) intercept[k] += slopes[i * columns_ + k];
   }
 
-  void backward(const Dense<T>&, Rows rows, const T* slopes, T* gradient) {
+  void backward(const Dense<T>& design, Rows rows, const T* slopes, T* gradient) {
     if (columns_ == 1) {
-      add_rows(gradient, slopes, rows_.data(), rows.count, row_);
+      if (standardized_)
+        add_rows<true>(sums_.data(), slopes, rows_.data(), design.center, rows.count, row_);
+      else
+        add_rows<false>(gradient, slopes, rows_.data(), design.center, rows.count, row_);
       return;
     }
     for (int64_t i = 0; i < rows.count; ++i)

@@ -61,24 +61,9 @@ template <class T> class RowScores {
     for (; i + 4 <= rows.count; i += 4) {
       const T *x[4], *ahead[4];
       for (int r = 0; r < 4; ++r) x[r] = row(rows[i + r]), ahead[r] = x[r] + ahead_bytes / int64_t(sizeof(T));
-      dot4(x, ahead, w_.data(), row_, z + i);
+      dot4<false>(x, ahead, static_cast<const T*>(nullptr), w_.data(), row_, z + i);
     }
     for (; i < rows.count; ++i) z[i] = dot(row(rows[i]), w_.data(), d_);
-  }
-
-  static T dot_centered(const T* x, const T* center, const T* w, int64_t d) {
-    using V = vec<T>;
-    constexpr int L = lanes<T>;
-    V a = {}, b = {};
-    int64_t j = 0;
-    for (; j + 2 * L <= d; j += 2 * L) {
-      a += (load<V>(x + j) - load<V>(center + j)) * load<V>(w + j);
-      b += (load<V>(x + j + L) - load<V>(center + j + L)) * load<V>(w + j + L);
-    }
-    for (; j + L <= d; j += L) a += (load<V>(x + j) - load<V>(center + j)) * load<V>(w + j);
-    T z = sum<T>(a + b);
-    for (; j < d; ++j) z += (x[j] - center[j]) * w[j];
-    return z;
   }
 };
 
