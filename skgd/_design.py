@@ -157,13 +157,13 @@ class Design:
                 start, stop = int(self.kept[start]), int(self.kept[stop - 1]) + 1
             mapping.will_need(start, stop)
 
-    def loaded(self, blocks: list[tuple[int, int]], places: np.ndarray) -> tuple[Design, np.ndarray]:
-        """The rows of these blocks as a design in memory, the first at places[0] and so on; their numbers."""
-        rows, numbers, at = np.empty((len(places), self.d), self.dtype), np.empty(len(places), np.intp), 0
-        for start, stop in blocks:
-            into = places[at : at + stop - start]
-            rows[into], numbers[into] = self._rows(slice(start, stop)), np.arange(start, stop)
-            at += stop - start
+    def loaded(self, blocks: list[tuple[int, int]]) -> tuple[Design, np.ndarray]:
+        """The rows of these blocks as a design in memory, and their numbers."""
+        ends = np.cumsum([stop - start for start, stop in blocks])
+        rows, numbers = np.empty((ends[-1], self.d), self.dtype), np.empty(ends[-1], np.intp)
+        for (start, stop), end in zip(blocks, ends.tolist(), strict=True):
+            part = slice(end - stop + start, end)
+            rows[part], numbers[part] = self._rows(slice(start, stop)), np.arange(start, stop)
         return type(self)(rows, self.standard), numbers
 
     _moments_in = staticmethod(dense_moments)

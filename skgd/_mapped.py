@@ -11,7 +11,8 @@ __all__ = ["Mapping", "Segments", "mapping_of"]
 
 SHARE = 0.5  # of the machine's memory, from which on an array is read from its file again and again
 _WINDOW = 4 << 20  # bytes that rows are shuffled among
-_BLOCK = 64 << 10  # bytes that are read at once
+_BLOCK = 128 << 10  # bytes that are read at once
+_ODD = 0xD1342543DE82EF95  # keeps the states of stretches apart
 
 
 class Mapping:
@@ -87,6 +88,6 @@ class Segments:
             position, k = position + length, k + 1
         return found
 
-    def permutation(self, position: int, count: int) -> np.ndarray:
-        """Where the rows of these blocks come, one after the other."""
-        return np.random.default_rng([self.seed, position]).permutation(count)
+    def state(self, position: int) -> np.ndarray:
+        """State (1,) of the generator that the rows of a stretch are shuffled by."""
+        return np.array([(self.seed + (position + 1) * _ODD) % 2**64], dtype=np.uint64)
