@@ -91,6 +91,9 @@ def main(fits=10_000, interrupts=100):
     more, base = growth(fits)
     print(f"{fits} fits: {base:.1f} MB after half of them, {more:+.2f} MB after all", flush=True)
     rng = np.random.default_rng(1)
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # which shells turn off for jobs in the background
     delays = [delay(rng, str(rng.choice(KINDS)), str(rng.choice(SOLVERS))) for _ in range(interrupts)]
     print(f"{interrupts} interrupts: {np.median(delays):.3f} s in the median, {max(delays):.3f} s at most")
     print(f"{sum(each <= 0.2 for each in delays)} of {interrupts} within 0.2 s")

@@ -219,10 +219,10 @@ class Problem:
     def loaded(self, order: Segments, position: int, count: int) -> tuple[Problem, Any]:
         """The problem on the rows of a stretch of this order, with the order that the core takes them in; the
         rows of the next stretch are read ahead."""
-        design, blocks = self.design, order.blocks(position, count)
-        design.read_ahead(blocks)
-        rows, numbers = design.loaded(blocks)
-        design.read_ahead(order.blocks(position + count, count))
+        design: Any = self.design
+        for block in order.blocks(position + count, count):
+            design.read_ahead(*block)
+        rows, numbers = design.loaded(order.blocks(position, count))
         shuffled = core.Order(len(numbers), self.d)
         shuffled.shuffle(order.state(position))
         return Problem(rows, self.targets.rows(numbers), self.objective), shuffled

@@ -73,7 +73,7 @@ def test_rows_of_blocks_are_loaded(kept, tmp_path, large):
     X = mapped(tmp_path, np.arange(2000.0).reshape(500, 4))
     design = design_of(np.asarray(X), kept)
     blocks = [(20, 23), (100, 101), (7, 9)]
-    design.read_ahead(blocks)
+    design.read_ahead(20, 23)
     rows, numbers = design.loaded(blocks)
     np.testing.assert_array_equal(numbers, [20, 21, 22, 100, 7, 8])
     np.testing.assert_array_equal(rows.X, X[numbers if kept is None else kept[numbers]])
