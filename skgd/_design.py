@@ -118,7 +118,9 @@ class Design:
     def _sample(self, weight: np.ndarray | None) -> np.ndarray:
         if self.n <= SAMPLE:
             return np.arange(self.n)
-        index = np.arange(self.n) if weight is None else np.flatnonzero(weight)
+        if weight is None:
+            return np.linspace(0, self.n - 1, SAMPLE).astype(np.intp)
+        index = np.flatnonzero(weight)
         return index[np.linspace(0, len(index) - 1, SAMPLE).astype(np.intp)] if len(index) > SAMPLE else index
 
     def _moments_of_rows(self, weight: np.ndarray | None, index: np.ndarray | None = None) -> Moments:
