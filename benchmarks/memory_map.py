@@ -2,10 +2,10 @@
 
     python benchmarks/memory_map.py [GB] [folder]
 
-The file is made by a formula, 50 features of float32. "Evicted": every 50 ms a thread drops the pages of the
-file from the address space and from the page cache, as another program that needs the memory would. An epoch
-is the difference between fits of one and of three epochs, over two. Bytes are those of /proc/self/io. The
-file is deleted at the end.
+The file is made by a formula, 50 features of float32. "Evicted": every 50 ms a thread drops the pages of
+the file from the address space and from the page cache, as another program that needs the memory would.
+Bytes are those of /proc/self/io in the median epoch, times those of the fastest epoch and of the fastest
+reading. The file is deleted at the end.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ import skgd
 from skgd import _mapped
 from skgd._training import _Training
 
-D = 50
+D, EPOCHS = 50, 5
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -62,15 +62,17 @@ class Evicting:
     """Evict the file's pages every so many seconds, as long as the context lasts."""
 
     def __init__(self, file, pause):
-        self.file, self.pause, self.over = file, pause, threading.Event()
+        self.file, self.pause, self.over, self.count = file, pause, threading.Event(), 0
 
     def __enter__(self):
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
+        return self
 
     def _run(self):
         while not self.over.wait(self.pause):
             self.file.evict()
+            self.count += 1
 
     def __exit__(self, *_):
         self.over.set()
@@ -93,22 +95,38 @@ def fitted(file, epochs, **params):
         return model.fit(file.X, file.y)
 
 
-def costs(file, **params):
-    """(bytes over the file's size, seconds) of an epoch that begins with a cold cache."""
-    found = []
-    for epochs in (1, 3):
-        file.evict()
-        before, began = bytes_read(), time.perf_counter()
-        fitted(file, epochs, **params)
-        found.append((bytes_read() - before, time.perf_counter() - began))
-    return (found[1][0] - found[0][0]) / 2 / file.X.nbytes, (found[1][1] - found[0][1]) / 2
+class Epochs:
+    """The bytes that each epoch of a fit reads, and its seconds; with `cold` its pages are evicted first."""
+
+    def __init__(self, file, cold=False):
+        self.file, self.cold, self.begin_epoch, self.marks = file, cold, _Training.begin_epoch, []
+
+    def __enter__(self):
+        def begin_epoch(training, epoch):
+            ended = bytes_read(), time.perf_counter()
+            if self.cold:
+                self.file.evict()
+            self.marks.append((ended, (bytes_read(), time.perf_counter())))
+            self.begin_epoch(training, epoch)
+
+        _Training.begin_epoch = begin_epoch
+        return self
+
+    def __exit__(self, *_):
+        _Training.begin_epoch = self.begin_epoch
+
+    def found(self):
+        """Bytes over the file's size, in the median, and the least time."""
+        pairs = list(zip(self.marks, self.marks[1:], strict=False))
+        read = [(end[0] - begin[0]) / self.file.X.nbytes for (_, begin), (end, _) in pairs]
+        return float(np.median(read)), min(end[1] - begin[1] for (_, begin), (end, _) in pairs)
 
 
-def sequential(path):
+def sequential(file):
     """Seconds for one reading of the file with a cold cache."""
-    File(path).evict()
+    file.evict()
     buffer, began = bytearray(1 << 20), time.perf_counter()
-    with open(path / "X.npy", "rb", buffering=0) as stream:
+    with open(file.path / "X.npy", "rb", buffering=0) as stream:
         while stream.readinto(buffer):
             pass
     return time.perf_counter() - began
@@ -131,34 +149,20 @@ def main(gigabytes=2.0, folder=None):
         file = File(path)
         for name, params in SETTINGS.items():
             before = anonymous()
-            with Evicting(file, 0.05):
-                evicted, slow = costs(file, **params)
-            with Cold(file):
-                cold, seconds = costs(file, **params)
-            base = np.median([sequential(path) for _ in range(3)])
+            with Evicting(file, 0.05) as evictions, Epochs(file) as epochs:
+                fitted(file, EPOCHS + 1, **params)
+            evicted, slow = epochs.found()
+            with Epochs(file, cold=True) as epochs:
+                fitted(file, EPOCHS + 1, **params)
+            cold, seconds = epochs.found()
+            base = min(sequential(file) for _ in range(EPOCHS))
             print(
-                f"{name:22}: reads {evicted:.2f} of the file in {slow:.2f} s while it is evicted; {cold:.2f} "
+                f"{name:22}: reads {evicted:.2f} of the file in {slow:.2f} s and about "
+                f"{evictions.count / (EPOCHS + 1):.0f} evictions; {cold:.2f} "
                 f"in {seconds:.2f} s from a cold cache, {seconds / base:.2f} of a reading ({base:.2f} s); "
                 f"{anonymous() - before:.0f} MB of memory",
                 flush=True,
             )
-
-
-class Cold:
-    """Evict the pages at the beginning of each epoch."""
-
-    def __init__(self, file):
-        self.file, self.begin_epoch = file, _Training.begin_epoch
-
-    def __enter__(self):
-        def begin_epoch(training, epoch):
-            self.file.evict()
-            self.begin_epoch(training, epoch)
-
-        _Training.begin_epoch = begin_epoch
-
-    def __exit__(self, *_):
-        _Training.begin_epoch = self.begin_epoch
 
 
 if __name__ == "__main__":

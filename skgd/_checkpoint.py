@@ -14,7 +14,7 @@ import numpy as np
 
 from ._fingerprint import digest, marks_of_parameters, marks_of_rows
 from ._options import Options
-from ._packing import read_tree, write_tree
+from ._packing import read_tree, with_descents, with_states, write_tree
 from ._training_state import Keeper, onward
 
 __all__ = ["Checkpoint", "Keeping", "Session"]
@@ -170,7 +170,7 @@ class Keeping:
             self.marks = {**self.rows, **marks_of_parameters(estimator, _OF_A_CALL)}
             kept = None if starts_anew else vars(estimator).get("_kept")
             if kept is not None and kept["marks"] == self.marks:
-                self.before = onward(kept["state"])
+                self.before = onward(with_descents(kept["state"]))
 
     def keeper(self, name: str, theta: np.ndarray) -> Keeper:
         """What keeps a training, which starts at theta unless it goes on."""
@@ -185,4 +185,4 @@ class Keeping:
         """What the next call goes on from, as an attribute of the estimator."""
         if not self.of_calls or keeper.last is None or rates.given or rates.falls:
             return {}
-        return {"_kept": {"marks": self.marks, "state": keeper.last}}
+        return {"_kept": {"marks": self.marks, "state": with_states(keeper.last)}}

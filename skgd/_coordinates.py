@@ -136,7 +136,9 @@ class Units:
         """The coordinates of the rows to come; None for those of X."""
         if not self.standardize or self.moments is None or not self.moments.weight:
             return None
-        softening = objective.penalty.l2 * self.moments.weight / self.curvature
+        softening = 0.0  # of a loss that is flat, in numbers, at such y
+        if self.curvature > 0:
+            softening = objective.penalty.l2 * self.moments.weight / self.curvature
         return standard_of(self.moments, objective.fit_intercept, softening, dtype)
 
     def state(self) -> dict:

@@ -118,7 +118,9 @@ class Design:
     def _sample(self, weight: np.ndarray | None) -> np.ndarray:
         if self.n <= SAMPLE:
             return np.arange(self.n)
-        index = np.arange(self.n) if weight is None else np.flatnonzero(weight)
+        if weight is None:
+            return np.linspace(0, self.n - 1, SAMPLE).astype(np.intp)
+        index = np.flatnonzero(weight)
         return index[np.linspace(0, len(index) - 1, SAMPLE).astype(np.intp)] if len(index) > SAMPLE else index
 
     def _moments_of_rows(self, weight: np.ndarray | None, index: np.ndarray | None = None) -> Moments:
@@ -147,25 +149,6 @@ class Design:
         """The file of the rows, where it is too large to stay in memory."""
         return None
 
-    def read_ahead(self, blocks: list[tuple[int, int]]) -> None:
-        """Have blocks of rows, from one number up to another, read from their file, without waiting."""
-        mapping = self.mapping
-        if mapping is None:
-            return
-        for start, stop in blocks:
-            if self.kept is not None:
-                start, stop = int(self.kept[start]), int(self.kept[stop - 1]) + 1
-            mapping.will_need(start, stop)
-
-    def loaded(self, blocks: list[tuple[int, int]], places: np.ndarray) -> tuple[Design, np.ndarray]:
-        """The rows of these blocks as a design in memory, the first at places[0] and so on; their numbers."""
-        rows, numbers, at = np.empty((len(places), self.d), self.dtype), np.empty(len(places), np.intp), 0
-        for start, stop in blocks:
-            into = places[at : at + stop - start]
-            rows[into], numbers[into] = self._rows(slice(start, stop)), np.arange(start, stop)
-            at += stop - start
-        return type(self)(rows, self.standard), numbers
-
     _moments_in = staticmethod(dense_moments)
 
     def _rows(self, index):
@@ -189,6 +172,23 @@ class DenseDesign(Design):
     @cached_property
     def mapping(self):
         return mapping_of(self.X)
+
+    def read_ahead(self, start: int, stop: int) -> None:
+        """Have rows of a mapped file, from one number up to another, read without waiting for them."""
+        if self.kept is not None:
+            start, stop = int(self.kept[start]), int(self.kept[stop - 1]) + 1
+        self.mapping.will_need(start, stop)
+
+    def loaded(self, blocks: list[tuple[int, int]]) -> tuple[Design, np.ndarray]:
+        """The rows of these blocks of a mapped file as a design in memory, and their numbers."""
+        ends = np.cumsum([stop - start for start, stop in blocks])
+        rows, numbers = np.empty((ends[-1], self.d), self.dtype), np.empty(ends[-1], np.intp)
+        with self.mapping.in_blocks():
+            for (start, stop), end in zip(blocks, ends.tolist(), strict=True):
+                part = slice(end - stop + start, end)
+                self.read_ahead(start, stop)  # again: it may have been evicted
+                rows[part], numbers[part] = self._rows(slice(start, stop)), np.arange(start, stop)
+        return DenseDesign(rows, self.standard), numbers
 
     def _rows(self, index):
         return np.ascontiguousarray(super()._rows(index))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
 __all__ = ["Mapping", "Segments", "mapping_of"]
 
 SHARE = 0.5  # of the machine's memory, from which on an array is read from its file again and again
-_WINDOW = 4 << 20  # bytes that rows are shuffled among
-_BLOCK = 64 << 10  # bytes that are read at once
+_WINDOW = 3 << 20  # bytes that rows are shuffled among
+_BLOCK = 128 << 10  # bytes that are read at once
+_ADVISES = hasattr(mmap, "MADV_WILLNEED")
+_ODD = 0xD1342543DE82EF95  # keeps the states of stretches apart
 
 
 class Mapping:
@@ -33,11 +37,23 @@ class Mapping:
 
     def will_need(self, start: int, stop: int) -> None:
         """Have rows start .. stop - 1 read ahead, without waiting for them."""
-        if not hasattr(mmap, "MADV_WILLNEED"):
+        if not _ADVISES:
             return
         begin, end = (self.offset + row * self.row for row in (start, stop))
         begin -= begin % mmap.PAGESIZE
         self.file.madvise(mmap.MADV_WILLNEED, begin, end - begin)
+
+    @contextmanager
+    def in_blocks(self) -> Iterator[None]:
+        """Meanwhile, what is missing is read without megabytes around it."""
+        if not _ADVISES:
+            yield
+            return
+        self.file.madvise(mmap.MADV_RANDOM)
+        try:
+            yield
+        finally:
+            self.file.madvise(mmap.MADV_NORMAL)
 
 
 def mapping_of(X) -> Mapping | None:
@@ -87,6 +103,6 @@ class Segments:
             position, k = position + length, k + 1
         return found
 
-    def permutation(self, position: int, count: int) -> np.ndarray:
-        """Where the rows of these blocks come, one after the other."""
-        return np.random.default_rng([self.seed, position]).permutation(count)
+    def state(self, position: int) -> np.ndarray:
+        """State (1,) of the generator that the rows of a stretch are shuffled by."""
+        return np.array([(self.seed + (position + 1) * _ODD) % 2**64], dtype=np.uint64)

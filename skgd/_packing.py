@@ -12,16 +12,35 @@ import numpy as np
 
 from ._descent import Descent
 
-__all__ = ["read_tree", "write_tree"]
+__all__ = ["with_states", "read_tree", "with_descents", "write_tree"]
 
 _PLAIN = (bool, int, float, str, type(None))
+_DESCENT = "a descent"  # the key of its state
 _TREE = "tree"  # the entry that says how the arrays belong together
+
+
+def with_states(tree: Any) -> Any:
+    """The tree with the states of its descents in their places."""
+    if isinstance(tree, Descent):
+        return {_DESCENT: tree.state()}
+    return {key: with_states(each) for key, each in tree.items()} if isinstance(tree, dict) else tree
+
+
+def with_descents(tree: Any) -> Any:
+    """The tree with descents in the places of their states."""
+    if not isinstance(tree, dict):
+        return tree
+    return (
+        Descent(**tree[_DESCENT])
+        if _DESCENT in tree
+        else {key: with_descents(each) for key, each in tree.items()}
+    )
 
 
 def write_tree(path: Path, tree: dict) -> None:
     """Write a tree in place of the file: whoever reads it, after a crash too, finds either whole."""
     arrays: dict[int, tuple[str, np.ndarray]] = {}
-    text = json.dumps(_packed(tree, arrays)).encode()
+    text = json.dumps(_packed(with_states(tree), arrays)).encode()
     named = dict(arrays.values())
     fresh = path.with_name(path.name + ".part")
     with fresh.open("wb") as file:
@@ -36,7 +55,7 @@ def read_tree(path: Path) -> dict:
     """The tree in a file; ValueError where it holds none."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            return _unpacked(json.loads(arrays[_TREE].tobytes()), arrays)
+            return with_descents(_unpacked(json.loads(arrays[_TREE].tobytes()), arrays))
     except OSError:
         raise
     except Exception as error:  # whatever a foreign file makes of the readers
@@ -65,8 +84,6 @@ def _packed(value: Any, arrays: dict) -> Any:
         return {"dict": {key: _packed(each, arrays) for key, each in value.items()}}
     if isinstance(value, list | tuple):
         return {type(value).__name__: [_packed(each, arrays) for each in value]}
-    if isinstance(value, Descent):
-        return {"descent": _packed(value.state(), arrays)}
     raise TypeError(f"{type(value).__name__} cannot be part of a checkpoint.")
 
 
@@ -78,6 +95,4 @@ def _unpacked(value: Any, arrays) -> Any:
         return arrays[content] if kind == "array" else arrays[content][()]
     if kind == "dict":
         return {key: _unpacked(each, arrays) for key, each in content.items()}
-    if kind == "descent":
-        return Descent(**_unpacked(content, arrays))
     return {"list": list, "tuple": tuple}[kind](_unpacked(each, arrays) for each in content)

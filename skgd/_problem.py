@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache, cached_property
 from math import prod
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -215,13 +216,16 @@ class Problem:
         """The problem on some of its rows."""
         return Problem(self.design.take(index), self.targets.rows(index), self.objective)
 
-    def loaded(self, order: Segments, position: int, count: int) -> Problem:
-        """The problem on some rows of a file in this order, which are read, and the next ones ahead."""
-        design, blocks = self.design, order.blocks(position, count)
-        design.read_ahead(blocks)
-        rows, numbers = design.loaded(blocks, order.permutation(position, count))
-        design.read_ahead(order.blocks(position + count, count))
-        return Problem(rows, self.targets.rows(numbers), self.objective)
+    def loaded(self, order: Segments, position: int, count: int) -> tuple[Problem, Any]:
+        """The problem on the rows of a stretch of this order, with the order that the core takes them in; the
+        rows of the next stretch are read ahead."""
+        design: Any = self.design
+        for block in order.blocks(position + count, count):
+            design.read_ahead(*block)
+        rows, numbers = design.loaded(order.blocks(position, count))
+        shuffled = core.Order(len(numbers), self.d)
+        shuffled.shuffle(order.state(position))
+        return Problem(rows, self.targets.rows(numbers), self.objective), shuffled
 
     def sample(self, rows: int) -> Problem:
         """The problem on so many of its rows, evenly spaced; itself where it has no more."""

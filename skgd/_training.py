@@ -332,8 +332,8 @@ class _Training:
         bound = fit.descent.bind()
         problem, order, span = fit.problem, stretch.order, stretch.span
         if isinstance(order, Segments):
-            problem, order = problem.loaded(order, *span), None
-            span = (0, problem.n)
+            problem, order = problem.loaded(order, *span)
+            span = 0, problem.n
         plan = (stretch.cut, values, options.threads, options.max_gradient_norm)
         try:
             return core.run(problem.core, bound, fit.rule.core_spec(), order, span, plan)

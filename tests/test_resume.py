@@ -329,3 +329,22 @@ def test_a_call_that_fails_leaves_no_trace(average):
     for each in (model, twin):
         each.partial_fit(3 * X + 1, y)
     np.testing.assert_array_equal(theta(model), theta(twin))
+
+
+def test_what_a_warm_start_keeps_is_plain():
+    """Arrays, numbers, strings and containers of them; without `warm_start`, nothing."""
+    X, y = make(n=64)
+
+    def leaves(value):
+        if isinstance(value, dict | list | tuple):
+            return [
+                leaf
+                for each in (value.values() if isinstance(value, dict) else value)
+                for leaf in leaves(each)
+            ]
+        return [value]
+
+    model = small(skgd.GDRegressor, warm_start=True, max_iter=5, tol=1e-9).fit(X, y)
+    assert {type(leaf).__module__ for leaf in leaves(vars(model)["_kept"])} <= {"builtins", "numpy"}
+    assert "_kept" not in vars(model.partial_fit(X, y))
+    assert "_kept" not in vars(small(skgd.GDRegressor, max_iter=5, tol=1e-9).fit(X, y))
