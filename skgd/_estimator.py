@@ -11,7 +11,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import CallbackSupportMixin, Tasks, has_callbacks
@@ -34,14 +33,6 @@ from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
 
 _SPLITTER = HasMethods(["split", "get_n_splits"])
-
-
-def _has_partial_fit(estimator):
-    if estimator.solver == "batch":
-        raise AttributeError(
-            'partial_fit is not available for solver="batch": an update would need all rows at once.'
-        )
-    return True
 
 
 class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEstimator):
@@ -197,6 +188,12 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         options, scorers = self._options(X), scorers_of(self, self.scoring)
         late = self._may_check_late(options, any(part is not None for part in validation))
         rows = self._training_rows(options, X, y, sample_weight, validation, groups, late)
+        return self._fit_rows(options, rows, init, scorers)
+
+    def _fit_rows(
+        self, options: Options, rows: TrainingRows, init: tuple, scorers: list[Scorer]
+    ) -> list[str]:
+        """Fit to validated rows, and tell what is to be warned of."""
         with rows.check:
             fit, units = self._begin(options, rows.design, rows.targets, init, rows)
             held_out, watchers = self._validation(fit.problem, rows, scorers), self._watchers(fit, rows)
@@ -219,8 +216,8 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         units = Units.of_fit(options, design, targets)
         design, targets = self._in_units(units, options, design, targets)
         previous = self._previous(rows.task) if self.warm_start else None
-        fit = begin_fit(options, design, targets, previous, self._start(options, *init), check=rows.check)
-        return fit, units
+        start = self._start(options, *init)
+        return begin_fit(options, design, targets, previous, start, check=rows.check, form=rows.form), units
 
     def _refit(self, first: Fit, record: Record, init: tuple, rows: TrainingRows) -> dict:
         """What another fit changes, to all rows, for the epochs that were best."""
@@ -246,6 +243,10 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
                 "early_stopping=True is not supported by partial_fit, which cannot hold out rows."
             )
 
+    def _door_of_blocks(self):
+        """A stand-in for the estimator, for what validation learns of the rows in blocks."""
+        return door_of(self)
+
     def _may_check_late(self, options: Options, validates: bool) -> bool:
         """Whether the updates of a fit can tell whether X is finite: of a perceptron a unit that is at zero
         hides it; and nobody shall see parameters before the check."""
@@ -264,12 +265,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
         kept: np.ndarray | None = None
         if any(part is not None for part in validation):
-            X_val, y_val, weight_val = check_rows(validation, door)
-            y_val = task.held_out(y_val, targets)
-            found = self._encode_held_out(
-                task, (y_val, weight_val), (y, weight), targets, options.objective.loss
-            )
-            held_out = HeldOut(X_val, y_val, weight_val, found)
+            held_out = self._held_out_of(validation, door, task, (y, weight), targets, options.objective.loss)
         elif options.stopping.early_stopping:
             kept, held_out = split_off(options, X, y, targets, weight, groups)
             targets = targets.kept(kept)
@@ -277,6 +273,15 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         return TrainingRows(
             design_of(X, kept), targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown, check
         )
+
+    def _held_out_of(
+        self, validation: tuple, door, task: Task, trained: tuple, targets: Targets, loss: Loss
+    ) -> HeldOut:
+        """A validation set of the user's own, where `targets` and (y, weight) are of the rows trained on."""
+        X_val, y_val, weight_val = check_rows(validation, door)
+        y_val = task.held_out(y_val, targets)
+        found = self._encode_held_out(task, (y_val, weight_val), trained, targets, loss)
+        return HeldOut(X_val, y_val, weight_val, found)
 
     def _objective_of(self, X, y, sample_weight=None) -> Problem:
         """The problem of a fit to all rows; the estimator stays as it is."""
@@ -474,6 +479,3 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-partial_fit_available = available_if(_has_partial_fit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 
 from ._coordinates import Units
 from ._descent import Descent
@@ -14,9 +15,20 @@ from ._options import Options
 from ._training import Fit, Record, train
 from ._validation import RowsCheck, check_weights, door_of, schema_of
 
-__all__ = ["Streaming"]
+__all__ = ["Streaming", "partial_fit_available"]
 
 _CURVE_LENGTH = 10_000  # entries of loss_curve_ that are kept
+
+
+def _has_partial_fit(estimator):
+    if estimator.solver == "batch":
+        raise AttributeError(
+            'partial_fit is not available for solver="batch": an update would need all rows at once.'
+        )
+    return True
+
+
+partial_fit_available = available_if(_has_partial_fit)
 
 
 class Streaming:

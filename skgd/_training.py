@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ._core import core
 from ._descent import Descent
 from ._epochs import EpochPlan, Stretch, run_epochs
 from ._held_out import Validation
@@ -43,6 +42,7 @@ class Fit:
     rates: Rates
     stream: bool = False  # partial_fit: one pass over some rows of many
     check: Callable[[], None] | None = None  # of X, where something shows that it is needed
+    plan: Callable[..., EpochPlan] = EpochPlan.of  # how the rows are visited
 
     def check_rows(self, epochs: float) -> None:
         """Check X where parameters and optimizer state, after so many epochs, cannot vouch for it."""
@@ -216,7 +216,7 @@ def train(
         training = _Training(fit, record, validation, watchers)
         kept, limit = fit.problem.design.kept, fit.options.stopping.max_time
         deadline = np.inf if limit is None else training.began + limit
-        plan = EpochPlan.of(fit.options, fit.problem.n, fit.problem.d, kept=kept, deadline=deadline)
+        plan = fit.plan(fit.options, fit.problem.n, fit.problem.d, kept=kept, deadline=deadline)
         plan = plan if epochs is None else replace(plan, max_iter=epochs)
         record.stop_reason = run_epochs(training, plan, fit.descent.random)
     except KeyboardInterrupt:
@@ -285,7 +285,7 @@ class _Training:
         bound = fit.descent.bind()
         plan = (stretch.cut, values, options.threads, options.max_gradient_norm)
         try:
-            return core.run(fit.problem.core, bound, fit.rule.core_spec(), stretch.order, stretch.span, plan)
+            return fit.problem.run(fit.descent, bound, fit.rule.core_spec(), stretch, plan)
         finally:
             fit.descent.t = bound.t
 

@@ -12,7 +12,7 @@ import skgd
 PACKAGE = Path(skgd.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (  # from the ground up
-    {"_core", "_drawing", "_parameters", "_table"},
+    {"_core", "_drawing", "_parameters", "_reading", "_table", "io"},
     {
         "_docs",
         "_hints",
@@ -27,13 +27,13 @@ STOREYS = (  # from the ground up
         "schedules",
     },
     {"_design", "_network", "_rates", "_recipe", "_targets", "_validation"},
-    {"_batch_rates", "_diagram", "_network_rates", "_options", "_quadratic"},
+    {"_batch_rates", "_blocks", "_diagram", "_network_rates", "_options", "_quadratic"},
     {"_epochs", "_path", "_problem"},
-    {"_descent", "_held_out", "_step_size"},
+    {"_block_plan", "_block_problem", "_descent", "_held_out", "_step_size"},
     {"_coordinates", "_rate_choice"},
     {"_training"},
     {"_callbacks", "_diagnosis", "_fitting", "_progress"},
-    {"_columns", "_estimator", "_landscape", "_streaming", "_sweep"},
+    {"_blockwise", "_columns", "_estimator", "_landscape", "_streaming", "_sweep"},
     {
         "_intervals",
         "_members",
