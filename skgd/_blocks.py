@@ -13,7 +13,18 @@ from sklearn.utils.validation import check_array
 from ._reading import ahead
 from ._validation import dense
 
-__all__ = ["Block", "LocalBlocks", "Preparation", "Summary", "Thinned", "every", "joined"]
+__all__ = [
+    "Block",
+    "Facts",
+    "LocalBlocks",
+    "Preparation",
+    "Summary",
+    "Survey",
+    "Thinned",
+    "every",
+    "facts_of",
+    "joined",
+]
 
 _MOST_BYTES = 1 << 26  # of a sample of the rows
 _LEAST_ROWS, _MOST_ROWS = 2048, 20_000  # in it
@@ -146,6 +157,30 @@ class Summary:
 
 
 @dataclass
+class Facts:
+    """What a block tells beside its rows."""
+
+    rows: int
+    total: float  # weight
+    weighted: bool
+    is_sparse: bool
+    most_sampled: int  # how many rows like these make a sample
+    labels: dict  # weight of the rows of each, where y holds labels
+
+
+def facts_of(block: Block, classes: bool) -> Facts:
+    """Those of a block; with `classes`, y holds labels."""
+    total = float(len(block)) if block.weight is None else float(block.weight.sum(dtype=float))
+    labels = {}
+    if classes and block.y.ndim == 1:
+        found, places = np.unique(block.y, return_inverse=True)
+        totals = np.bincount(places, weights=block.weight, minlength=len(found)).astype(float)
+        labels = dict(zip(found.tolist(), totals.tolist(), strict=True))
+    X = block.X
+    return Facts(len(block), total, block.weight is not None, sparse.issparse(X), most_sampled(X), labels)
+
+
+@dataclass
 class Survey:
     """A first reading, block by block."""
 
@@ -160,22 +195,20 @@ class Survey:
     is_sparse: bool = False
 
     def add(self, block: Block) -> None:
-        self.sample = Thinned(most_sampled(block.X)) if self.sample is None else self.sample
+        self.merge(facts_of(block, self.classes))
         weight = np.ones(len(block), block.X.dtype) if block.weight is None else block.weight
         for kept, part in ((self.sample, block.X), (self.y, block.y), (self.weight, weight)):
+            assert kept is not None
             kept.add(part)
-        self.rows.append(len(block))
-        self.weighted |= block.weight is not None
-        self.total += float(weight.sum(dtype=float))
-        self.is_sparse |= sparse.issparse(block.X)
-        if self.classes and block.y.ndim == 1:
-            self._count(block.y, weight)
 
-    def _count(self, y, weight) -> None:
-        found, places = np.unique(y, return_inverse=True)
-        totals = np.bincount(places, weights=weight, minlength=len(found))
-        for label, total in zip(found.tolist(), totals, strict=True):
-            self.labels[label] = self.labels.get(label, 0.0) + float(total)
+    def merge(self, facts: Facts) -> None:
+        self.sample = Thinned(facts.most_sampled) if self.sample is None else self.sample
+        self.rows.append(facts.rows)
+        self.weighted |= facts.weighted
+        self.total += facts.total
+        self.is_sparse |= facts.is_sparse
+        for label, total in facts.labels.items():
+            self.labels[label] = self.labels.get(label, 0.0) + total
 
     def summary(self) -> Summary:
         if not self.rows or self.sample is None:

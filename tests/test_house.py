@@ -12,7 +12,7 @@ import skgd
 PACKAGE = Path(skgd.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (  # from the ground up
-    {"_core", "_drawing", "_parameters", "_reading", "_table", "io"},
+    {"_core", "_dask_collections", "_drawing", "_parameters", "_reading", "_table", "io"},
     {
         "_docs",
         "_hints",
@@ -28,7 +28,7 @@ STOREYS = (  # from the ground up
     },
     {"_design", "_network", "_rates", "_recipe", "_targets", "_validation"},
     {"_batch_rates", "_blocks", "_diagram", "_network_rates", "_options", "_quadratic"},
-    {"_epochs", "_path", "_problem"},
+    {"_dask_blocks", "_epochs", "_path", "_problem"},
     {"_block_plan", "_block_problem", "_descent", "_held_out", "_step_size"},
     {"_coordinates", "_rate_choice"},
     {"_training"},
@@ -44,7 +44,7 @@ STOREYS = (  # from the ground up
         "display",
     },
     {"learning_rate", "linear", "mlp"},
-    {"search"},
+    {"dask", "search"},
     {"__init__"},
 )
 FLOORS = {name: floor for floor, names in enumerate(STOREYS) for name in names}
