@@ -101,7 +101,12 @@ class Blockwise:
         if network is not None and network.dropout > 0 and options.batch_size is None:
             raise ValueError(f'dropout={network.dropout} of blocks needs solver="sgd" or "minibatch".')
         rows = self._rows_of_blocks(options, blocks, summary, door, classes, validation)
-        return self._fit_rows(options, rows, (None, None), scorers_of(self, self.scoring))
+        start = self._start_on_blocks(options, rows)
+        return self._fit_rows(options, rows, start, scorers_of(self, self.scoring))
+
+    def _start_on_blocks(self, options: Options, rows: TrainingRows) -> tuple:
+        """Weights and intercepts to start from; None for those that every fit starts from."""
+        return None, None
 
     def _check_blocks(self: Any, classes, validation: tuple) -> None:
         """Raise where a fit to blocks cannot do what was asked for."""

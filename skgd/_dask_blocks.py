@@ -16,6 +16,7 @@ from ._blocks import Block, Summary, Survey, Thinned, every, facts_of
 __all__ = ["DaskBlocks"]
 
 _LOOK = 1.0  # seconds between two looks at what became of the blocks while results are awaited
+_CHAINS = 4  # parts of the blocks that are descended on side by side
 _REFRESH = 2.0  # seconds for which it is believed which workers there are
 
 
@@ -113,6 +114,20 @@ class DaskBlocks:
         return self.client.submit(
             function, *arguments, workers=[worker], allow_other_workers=True, pure=False
         )
+
+    def in_chains(self, step: Callable, first: Any, times: int) -> tuple[list, list[int]]:
+        """step(..., block) over the blocks of each part, one after another, so many times, beginning with
+        `first`; and the rows of each part. Parts depend on the blocks alone, not on the workers."""
+        ends = np.cumsum(self.rows)
+        part_of_block = np.minimum((ends - 1) * _CHAINS // ends[-1], _CHAINS - 1)
+        states, rows = [], []
+        for part in np.unique(part_of_block):
+            blocks, state = np.flatnonzero(part_of_block == part), first
+            for i in np.tile(blocks, times):
+                state = self.client.submit(step, state, self.futures[i], pure=False)
+            states.append(state)
+            rows.append(sum(self.rows[i] for i in blocks))
+        return self._gathered(states), rows
 
     # -- where blocks are -------------------------------------------------------------------------
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Parts", "Schema", "agreement", "lazily", "mean_and_squares", "parts_of", "scored"]
+__all__ = ["Parts", "Schema", "agreement", "from_blocks", "lazily", "mean_and_squares", "parts_of", "scored"]
 
 
 class Schema(NamedTuple):
@@ -46,6 +46,52 @@ def parts_of(X, y, weight) -> tuple[Parts, Schema]:
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None.")
     return Parts(list(zip(*columns, strict=True)), delayed), _schema(X, y)
+
+
+def from_blocks(blocks: Sequence) -> tuple:
+    """Dask arrays of blocks that the workers load, such as those of :mod:`skgd.io`.
+
+    A worker that is lost costs no rows: others load its blocks again.
+
+    Parameters
+    ----------
+    blocks : sequence
+        Each block is ``(X, y)`` or ``(X, y, sample_weight)``, or a function that loads it. The sequence
+        moves to the workers, which have to see the same files.
+
+    Returns
+    -------
+    arrays : tuple of dask.array.Array
+        X, y and, where blocks have them, the weights; a partition for each block.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> blocks = [(np.ones((3, 2)), np.zeros(3)), (np.ones((4, 2)), np.zeros(4))]
+    >>> X, y = from_blocks(blocks)  # doctest: +SKIP
+    """
+    import dask.array as da
+    from dask import delayed
+
+    first, load = _loaded(blocks, 0), delayed(_loaded, pure=False)
+    parts = [load(blocks, number) for number in range(len(blocks))]
+    return tuple(
+        da.concatenate(
+            [
+                da.from_delayed(part[k], (np.nan, *array.shape[1:]), array.dtype, meta=array[:0])
+                for part in parts
+            ],
+            allow_unknown_chunksizes=True,
+        )
+        for k, array in enumerate(first)
+    )
+
+
+def _loaded(blocks: Sequence, number: int) -> tuple:
+    """A block as arrays, CSR matrices among them."""
+    block = blocks[number]
+    block = block() if callable(block) else block
+    return tuple(part if hasattr(part, "indptr") else np.asarray(part) for part in block)
 
 
 def _aligned(X, name: str, other, count: int) -> list:

@@ -88,15 +88,22 @@ class ParquetBlocks(Sequence):
     """Row groups of Parquet files, as :func:`parquet_blocks` gives them."""
 
     def __init__(self, paths: list[Path], columns: _Columns, rows: int):
-        self._parquet = _needed("pyarrow.parquet")
         _needed("pandas")
-        self._columns, self._files = columns, [self._parquet.ParquetFile(path) for path in paths]
+        self._paths, self._columns = paths, columns
         self._features = columns.features(self._files[0].schema_arrow.names)
         self._parts = [
             (number, groups)
             for number, file in enumerate(self._files)
             for groups in _groups(file.metadata, rows)
         ]
+
+    @cached_property
+    def _files(self) -> list:
+        return [_needed("pyarrow.parquet").ParquetFile(path) for path in self._paths]
+
+    def __getstate__(self) -> dict:
+        """What moves to another process, which opens the files anew."""
+        return {name: value for name, value in vars(self).items() if name != "_files"}
 
     def __len__(self) -> int:
         return len(self._parts)
@@ -204,6 +211,10 @@ class NpyBlocks(Sequence):
     def _arrays(self) -> list[list[np.ndarray]]:
         """Memory maps."""
         return [[np.load(path, mmap_mode="r", allow_pickle=False) for path in files] for files in self._files]
+
+    def __getstate__(self) -> dict:
+        """What moves to another process, which opens the files anew."""
+        return {name: value for name, value in vars(self).items() if name != "_arrays"}
 
     def _rows_of(self, number: int) -> int:
         counts = [len(arrays[number]) for arrays in self._arrays]

@@ -19,7 +19,7 @@ da = pytest.importorskip("dask.array")
 
 from skgd._dask_blocks import DaskBlocks, shared_out  # noqa: E402
 from skgd._dask_collections import agreement, mean_and_squares, together  # noqa: E402
-from skgd.dask import DaskGDClassifier, DaskGDRegressor, LostBlocks  # noqa: E402
+from skgd.dask import DaskGDClassifier, DaskGDRegressor, LostBlocks, from_blocks  # noqa: E402
 
 ENDS = (0, 300, 300, 301, 900, 1400)  # unequal partitions, one of them empty
 
@@ -322,3 +322,46 @@ def test_scores_are_added_up():
     for a, b in zip(together(*parts), whole, strict=True):
         np.testing.assert_allclose(a, b)
     assert agreement(np.array(["a", "b"]), np.array(["a", "c"]))[1] == 0.5
+
+
+# ---------------------------------------------------------------- blocks of files, local epochs
+
+
+def test_arrays_of_blocks_that_workers_load(client, tmp_path):
+    X, y = rows()
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    blocks = skgd.io.npy_blocks(tmp_path / "X.npy", tmp_path / "y.npy", rows=500)
+    assert pickle.loads(pickle.dumps(blocks))[1][0].shape == (500, 6)
+    DX, Dy = from_blocks(blocks)
+    model = DaskGDRegressor("huber", learning_rate=0.2, max_iter=8, tol=None)
+    found = clone(model).fit(DX, Dy, client=client)
+    expected = clone(model).fit(made(X), made(y), client=client)
+    np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-11)
+    assert found.predict(DX).compute().shape == (1400,)
+    as_sparse = from_blocks([(sparse.csr_array(X), y)])
+    np.testing.assert_allclose(clone(model).fit(*as_sparse, client=client).coef_, expected.coef_, rtol=1e-9)
+
+
+def test_local_epochs_begin_nearer_to_the_optimum(client):
+    X, y = rows()
+    X = X @ np.diag(np.geomspace(1, 0.03, 6))
+    given = made(X), made(y > 0)
+    options = {"standardize": False, "tol": None, "max_iter": 30, "alpha": 1e-6}
+    usual = DaskGDClassifier(**options).fit(*given, client=client)
+    nearer = DaskGDClassifier(local_epochs=2, **options).fit(*given, client=client)
+    best = DaskGDClassifier(standardize=True, alpha=1e-6, tol=1e-10).fit(*given, client=client).loss_
+    assert nearer.history_["loss"][0] - best < 0.2 * (usual.history_["loss"][0] - best)
+    again = DaskGDClassifier(local_epochs=2, **options).fit(*given, client=client)
+    np.testing.assert_array_equal(again.coef_, nearer.coef_)
+    assert "local_epochs" not in nearer.to_local().get_params()
+
+
+def test_a_mean_that_is_no_better_is_no_start(client):
+    X, y = rows()
+    order = np.argsort(y, kind="stable")  # a label for each part, but for one
+    given = made(X[order] * 1e-3), made(y[order] > 0)
+    options = {"standardize": False, "tol": None, "max_iter": 5, "alpha": 1e-6}
+    usual = DaskGDClassifier(**options).fit(*given, client=client).history_["loss"]
+    sorted_rows = DaskGDClassifier(local_epochs=1, **options).fit(*given, client=client).history_["loss"]
+    assert sorted_rows[0] <= usual[0]
