@@ -1,7 +1,7 @@
 """Flights from Parquet files: read in blocks by one process, and on two local workers of Dask.
 
-The flights of examples/flights.py are written to twelve Parquet files. A transformer is fitted to one block and
-turns the columns of the others into numbers where they are read. The same model is then fitted
+The flights of examples/flights.py are written to twelve Parquet files. A transformer is fitted to one
+block, and turns the columns of the others into numbers where they are read. The same model is then fitted
 
 - by ``fit`` to all rows in memory,
 - by ``fit_blocks``, with two blocks in memory at a time,

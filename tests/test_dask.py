@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import time
+from contextlib import contextmanager
 from itertools import pairwise
 
 import numpy as np
@@ -47,12 +48,10 @@ def made(array, ends=ENDS, as_sparse=False):
     return da.concatenate(parts)
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    """Two workers that are processes."""
-    folder = tmp_path_factory.mktemp("dask")
+@contextmanager
+def two_workers(folder):
+    """A client of two workers that are processes."""
     with (
-        dask.config.set({"distributed.worker.daemon": True}),
         distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
@@ -66,8 +65,22 @@ def client(tmp_path_factory):
         yield client
 
 
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    with two_workers(tmp_path_factory.mktemp("dask")) as client:
+        yield client
+
+
+@pytest.fixture
+def mortal(tmp_path):
+    """The same for one test, which may kill workers."""
+    with two_workers(tmp_path) as client:
+        yield client
+
+
 def local(model):
-    return type(model.to_local())(solver="batch", **model.get_params())
+    """The same model for one process."""
+    return clone(model.to_local())
 
 
 @pytest.mark.parametrize(
@@ -197,28 +210,26 @@ def killing(monkeypatch, client, at, data=None):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no signals")
 @pytest.mark.parametrize("at", [2, 9])
-def test_a_lost_worker_changes_nothing(client, monkeypatch, at):
-    client.wait_for_workers(2, timeout=60)
+def test_a_lost_worker_changes_nothing(mortal, monkeypatch, at):
     X, y = rows()
     model = DaskGDClassifier(max_iter=12, tol=None)
-    expected = clone(model).fit(made(X), made(y > 0), client=client).coef_
-    calls = killing(monkeypatch, client, at)
-    found = clone(model).fit(made(X), made(y > 0), client=client)
+    expected = clone(model).fit(made(X), made(y > 0), client=mortal).coef_
+    calls = killing(monkeypatch, mortal, at)
+    found = clone(model).fit(made(X), made(y > 0), client=mortal)
     assert len(calls) > at
     np.testing.assert_array_equal(found.coef_, expected)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no signals")
-def test_rows_that_cannot_be_made_again_are_an_error(client, monkeypatch):
-    client.wait_for_workers(2, timeout=60)
+def test_rows_that_cannot_be_made_again_are_an_error(mortal, monkeypatch):
     X, y = rows()
     cuts = [slice(start, start + 140) for start in range(0, 1400, 140)]
-    parts, labels = (client.scatter([array[part] for part in cuts]) for array in (X, y > 0))
+    parts, labels = (mortal.scatter([array[part] for part in cuts]) for array in (X, y > 0))
     DX = da.concatenate([da.from_delayed(part, (np.nan, 6), float) for part in parts])
     Dy = da.concatenate([da.from_delayed(part, (np.nan,), bool) for part in labels])
-    calls = killing(monkeypatch, client, 9, data=parts[:1])
+    calls = killing(monkeypatch, mortal, 9, data=parts[:1])
     with pytest.raises(LostBlocks, match=r"client\.replicate"):
-        DaskGDClassifier(max_iter=200, tol=None, learning_rate=0.1).fit(DX, Dy, client=client)
+        DaskGDClassifier(max_iter=200, tol=None, learning_rate=0.1).fit(DX, Dy, client=mortal)
     assert time.monotonic() - calls[8] < 5
 
 
@@ -260,7 +271,8 @@ def test_clones_pickles_and_local_models(client):
     np.testing.assert_array_equal(again.coef_, model.coef_)
     alone = model.to_local()
     assert type(alone) is skgd.GDRegressor
-    assert alone.get_params() == {**skgd.GDRegressor().get_params(), **model.get_params(), "solver": "batch"}
+    shared = {name: value for name, value in model.get_params().items() if name != "local_epochs"}
+    assert alone.get_params() == {**skgd.GDRegressor().get_params(), **shared, "solver": "batch"}
     np.testing.assert_array_equal(alone.predict(X), model.predict(X))
     warm = model.set_params(warm_start=True, max_iter=3, tol=None).fit(made(X), made(y), client=client)
     assert warm.n_updates_ == alone.n_updates_ + 3

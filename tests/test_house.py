@@ -189,7 +189,16 @@ def constants(path):
 
 
 # defaults of estimators, counterparts in scikit-learn and words of other libraries are no places to add to
-ELSEWHERE = {"_hints.py", "_twins.py", "_docs.py", "linear.py", "mlp.py", "search.py", "learning_rate.py"}
+ELSEWHERE = {
+    "_hints.py",
+    "_twins.py",
+    "_docs.py",
+    "dask.py",
+    "linear.py",
+    "mlp.py",
+    "search.py",
+    "learning_rate.py",
+}
 TABLES = {
     "losses.py": (skgd.losses.LOSSES, "loss.hpp"),
     "optimizers.py": (skgd.optimizers.OPTIMIZERS, "optimizer.hpp"),
