@@ -12,6 +12,7 @@ from ._epochs import EpochPlan, Stretch
 
 __all__ = ["BlockPlan", "BlockStretch"]
 
+_APART = np.uint64(0xD1B54A32D192ED03)  # states of the generator for two blocks
 _OTHER_STREAM = np.uint64(0x2545F4914F6CDD1D)  # of random numbers: for rows, not for blocks
 
 
@@ -22,6 +23,12 @@ class BlockStretch(Stretch):
     visits: np.ndarray | None = None  # blocks in the order of the epoch; None: all at once
     visit: int = 0  # the place of its own among them
     start: int = 0  # its first row in the order of the block
+
+    before: int = 0  # updates of the epoch before its block
+
+    @property
+    def next_batch(self) -> int:
+        return self.before + self.cut[2] + self.updates
 
     @property
     def span(self) -> tuple[int, int]:
@@ -45,13 +52,14 @@ class BlockPlan(EpochPlan):
         visit = int(np.searchsorted(order.ends, first, side="right"))
         block = int(order.visits[visit])
         n, batches = self.rows[block], self.cuts[block]
-        first -= int(order.ends[visit]) - batches
+        before = int(order.ends[visit]) - batches
+        first -= before
         last = min(first + updates, batches)
         begin, end = (batch * n // batches for batch in (first, last))
         place, cut = int(order.rows_before[visit]) + begin, (n, batches, first)
         rows = order.rows_of(visit, n)
         return BlockStretch(
-            epoch, place, end - begin, self.n, rows, cut, last - first, order.visits, visit, begin
+            epoch, place, end - begin, self.n, rows, cut, last - first, order.visits, visit, begin, before
         )
 
 
@@ -85,6 +93,6 @@ class BlockOrder:
             return None
         if self.current[0] != visit:
             order = core.Order(n, self.plan.d)
-            order.shuffle(self.state)
+            order.shuffle(self.state + _APART * np.array([visit], dtype=np.uint64))
             self.current = visit, order
         return self.current[1]

@@ -20,22 +20,13 @@ __all__ = ["Streaming", "partial_fit_available"]
 _CURVE_LENGTH = 10_000  # entries of loss_curve_ that are kept
 
 
-def _has_partial_fit(estimator):
-    if estimator.solver == "batch":
-        raise AttributeError(
-            'partial_fit is not available for solver="batch": an update would need all rows at once.'
-        )
-    return True
-
-
-partial_fit_available = available_if(_has_partial_fit)
-
-
 class Streaming:
     """What estimators do with a stream of rows."""
 
     def _partial_fit(self: Any, X, y, sample_weight, classes=None):
         first = not hasattr(self, "_descent")
+        if not first:  # scikit-learn validates parameters before the first call only
+            self._validate_params()
         options = self._options(X, reset=first)
         self._check_stream(options)
         door = door_of(self) if first else self
@@ -81,3 +72,14 @@ class Streaming:
         curve = np.append(getattr(self, "loss_curve_", ()), record.history["loss"])[-_CURVE_LENGTH:]
         loss = curve[-1] if len(curve) else np.nan
         return {"n_iter_": fit.descent.epochs, "loss_curve_": curve, "loss_": loss}
+
+
+def _has_partial_fit(estimator):
+    if estimator.solver == "batch":
+        raise AttributeError(
+            'partial_fit is not available for solver="batch": an update would need all rows at once.'
+        )
+    return True
+
+
+partial_fit_available = available_if(_has_partial_fit)

@@ -15,7 +15,9 @@ STOREYS = (  # from the ground up
     {"_core", "_dask_collections", "_drawing", "_parameters", "_reading", "_table", "io"},
     {
         "_docs",
+        "_fingerprint",
         "_hints",
+        "_mapped",
         "_moments",
         "_penalty",
         "_scoring",
@@ -30,9 +32,9 @@ STOREYS = (  # from the ground up
     {"_batch_rates", "_blocks", "_diagram", "_network_rates", "_options", "_quadratic"},
     {"_dask_blocks", "_epochs", "_path", "_problem"},
     {"_block_plan", "_block_problem", "_descent", "_held_out", "_step_size"},
-    {"_coordinates", "_rate_choice"},
+    {"_coordinates", "_packing", "_rate_choice", "_training_state"},
     {"_training"},
-    {"_callbacks", "_diagnosis", "_fitting", "_progress"},
+    {"_callbacks", "_checkpoint", "_diagnosis", "_fitted", "_fitting", "_progress"},
     {"_blockwise", "_columns", "_estimator", "_landscape", "_streaming", "_sweep"},
     {
         "_intervals",
