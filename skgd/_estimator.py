@@ -184,11 +184,9 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
         ValueError
             If ``checkpoint`` is a file of another fit: of other rows or parameters.
         """
-        validation = (X_val, y_val, sample_weight_val)
+        init, validation = (coef_init, intercept_init), (X_val, y_val, sample_weight_val)
         session = None if checkpoint is None else Session(checkpoint, self)
-        for message in self._fit(
-            X, y, sample_weight, (coef_init, intercept_init), validation, groups, session
-        ):
+        for message in self._fit(X, y, sample_weight, init, validation, groups, session):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
