@@ -37,6 +37,7 @@ __all__ = [
     "LossCurveDisplay",
     "RegularizationPath",
     "RegularizationPathDisplay",
+    "io",
     "learning_rate",
     "losses",
     "optimizers",
@@ -57,7 +58,7 @@ _LATE = {  # imported when they are asked for: importing skgd should not wait fo
 
 
 def __getattr__(name: str):
-    if name in ("learning_rate", "preprocessing"):
+    if name in ("io", "learning_rate", "preprocessing"):
         return import_module(f".{name}", __name__)
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -184,10 +184,8 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
         ValueError
             If ``checkpoint`` is a file of another fit: of other rows or parameters.
         """
-        validation, session = (X_val, y_val, sample_weight_val), None
-        if checkpoint is not None:
-            session = Session(checkpoint, self)
-        init = (coef_init, intercept_init)
+        init, validation = (coef_init, intercept_init), (X_val, y_val, sample_weight_val)
+        session = None if checkpoint is None else Session(checkpoint, self)
         for message in self._fit(X, y, sample_weight, init, validation, groups, session):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
@@ -198,6 +196,12 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
         options = options if session is None else session.seeded(options, self.random_state)
         late = self._may_check_late(options, any(part is not None for part in validation))
         rows = self._training_rows(options, X, y, sample_weight, validation, groups, late)
+        return self._fit_rows(options, rows, init, scorers, session)
+
+    def _fit_rows(
+        self, options: Options, rows: TrainingRows, init: tuple, scorers, session=None
+    ) -> list[str]:
+        """Fit to validated rows, and tell what is to be warned of."""
         with rows.check:
             keeping = Keeping(self, session, rows, any(part is not None for part in init))
             fit, units = self._begin(options, rows.design, rows.targets, init, rows, keeping.before)
@@ -234,8 +238,8 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
         units = Units.of_fit(options, design, targets)
         design, targets = self._in_units(units, options, design, targets)
         previous = self._previous(rows.task) if self.warm_start and state is None else None
-        fit = begin_fit(options, design, targets, previous, self._start(options, *init), check=rows.check)
-        return fit, units
+        start = self._start(options, *init)
+        return begin_fit(options, design, targets, previous, start, check=rows.check, form=rows.form), units
 
     def _refit(self, first: Fit, record: Record, init: tuple, rows: TrainingRows, keeping: Keeping) -> dict:
         """What another fit changes, to all rows, for the epochs that were best."""
@@ -262,6 +266,10 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
                 "early_stopping=True is not supported by partial_fit, which cannot hold out rows."
             )
 
+    def _door_of_blocks(self):
+        """A stand-in for the estimator, for what validation learns of the rows in blocks."""
+        return door_of(self)
+
     def _may_check_late(self, options: Options, validates: bool) -> bool:
         """Whether the updates of a fit can tell whether X is finite: of a perceptron a unit that is at zero
         hides it; and nobody shall see parameters before the check."""
@@ -280,12 +288,7 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
         kept: np.ndarray | None = None
         if any(part is not None for part in validation):
-            X_val, y_val, weight_val = check_rows(validation, door)
-            y_val = task.held_out(y_val, targets)
-            found = self._encode_held_out(
-                task, (y_val, weight_val), (y, weight), targets, options.objective.loss
-            )
-            held_out = HeldOut(X_val, y_val, weight_val, found)
+            held_out = self._held_out_of(validation, door, task, (y, weight), targets, options.objective.loss)
         elif options.stopping.early_stopping:
             kept, held_out = split_off(options, X, y, targets, weight, groups)
             targets = targets.kept(kept)
@@ -293,6 +296,15 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
         return TrainingRows(
             design_of(X, kept), targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown, check
         )
+
+    def _held_out_of(
+        self, validation: tuple, door, task: Task, trained: tuple, targets: Targets, loss: Loss
+    ) -> HeldOut:
+        """A validation set of the user's own, where `targets` and (y, weight) are of the rows trained on."""
+        X_val, y_val, weight_val = check_rows(validation, door)
+        y_val = task.held_out(y_val, targets)
+        found = self._encode_held_out(task, (y_val, weight_val), trained, targets, loss)
+        return HeldOut(X_val, y_val, weight_val, found)
 
     def _objective_of(self, X, y, sample_weight=None) -> Problem:
         """The problem of a fit to all rows; the estimator stays as it is."""

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from ._coordinates import to_standardized
 from ._descent import Descent
 from ._design import Design
-from ._epochs import MOST_UPDATES
+from ._epochs import MOST_UPDATES, EpochPlan
 from ._held_out import HeldOut
 from ._options import CoreRule, Options
 from ._problem import Problem
@@ -25,7 +25,17 @@ from ._validation import RowsCheck, check_largest
 from .optimizers import Optimizer
 from .schedules import Constant
 
-__all__ = ["TrainingRows", "begin_fit", "end_fit", "for_all_rows", "initial_descent", "split_off"]
+__all__ = ["Form", "TrainingRows", "begin_fit", "end_fit", "for_all_rows", "initial_descent", "split_off"]
+
+
+class Form(NamedTuple):
+    """How rows are held: together, or in blocks."""
+
+    problem: Callable[..., Problem] = Problem  # of design, targets and objective
+    plan: Callable[..., EpochPlan] = EpochPlan.of  # of options, rows and features
+
+
+TOGETHER = Form()
 
 
 class TrainingRows(NamedTuple):
@@ -38,6 +48,7 @@ class TrainingRows(NamedTuple):
     schema: dict  # n_features_in_ and, where X has them, feature_names_in_
     shown: tuple  # (X as given, X, y, weight, kept), for callbacks
     check: RowsCheck  # of X, where something shows that it is needed
+    form: Form = TOGETHER
 
     @property
     def is_split(self) -> bool:
@@ -65,9 +76,10 @@ def begin_fit(
     start: Callable[[Problem, np.ndarray], None] | None = None,  # fills theta, for X, with where to start
     stream: bool = False,
     check: RowsCheck | None = None,  # of X
+    form: Form = TOGETHER,
 ) -> Fit:
     """Problem, descent and rates of a fit to these rows."""
-    problem = Problem(design, targets, options.objective)
+    problem = form.problem(design, targets, options.objective)
     if problem.network is not None and design.standard is None:
         check_largest(design.X)  # of a perceptron no update has to show it
     _check_squares(options.optimizer, targets)
@@ -81,7 +93,7 @@ def begin_fit(
         descent.theta[:] = problem.standardize(theta)
     rates = choose_rates(problem, descent, options, stream)
     options = options.of_stream if stream else options
-    return Fit(options, problem, rule, descent, rates, stream, check)
+    return Fit(options, problem, rule, descent, rates, stream, check, form.plan)
 
 
 def _check_squares(optimizer: Optimizer, targets: Targets) -> None:

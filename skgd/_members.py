@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from itertools import islice
 from numbers import Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
@@ -38,6 +38,7 @@ class Members(GradientDescent):
     """Fits ``n_members`` networks, and predicts their mean."""
 
     n_members: int
+    encoding: Any
 
     _learn_columns: Callable  # (door, X) -> the encoder of the columns, or None
 
@@ -129,6 +130,18 @@ class Members(GradientDescent):
     def _raw_of_one(self, X) -> np.ndarray:
         """Raw scores (n, K) of the network."""
         raise NotImplementedError
+
+    def _door_of_blocks(self):
+        if self.n_members > 1:
+            raise ValueError(f"fit_blocks fits one network, but n_members={self.n_members}.")
+        if not (self.encoding is None or self.encoding == "auto"):
+            raise ValueError(
+                f"encoding={self.encoding!r} would see the columns of one block only: fit the encoder to "
+                f"some rows, and let it transform each block (transformer= in skgd.io)."
+            )
+        door = super()._door_of_blocks()
+        door.encoding = None
+        return door
 
     def _check_stream(self, options):
         super()._check_stream(options)

@@ -115,10 +115,19 @@ class Options:
     max_gradient_norm: float = 0.0  # longer gradients of the loss are shortened to it; 0: none is
     record_path: bool = False
     rate_factor: float = 1.0  # of the automatic rate of perceptrons under adaptive rules
+    blocks: tuple[int, ...] | None = None  # rows of each, where no update sees rows of two blocks
     open_ended: bool = False  # further calls may follow: max_iter says nothing about the number of updates
 
     def updates_per_epoch(self, n: int) -> int:
-        return 1 if self.batch_size is None else -(-n // self.batch_size)
+        if self.batch_size is None:
+            return 1
+        return sum(self.cuts) if self.blocks else -(-n // self.batch_size)
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """Updates that each block makes in an epoch; none where an update sees all rows."""
+        size = self.batch_size
+        return () if size is None or self.blocks is None else tuple(-(-n // size) for n in self.blocks)
 
     def rows_per_update(self, n: int) -> int:
         """At least; the batches of an epoch differ by one row at most."""

@@ -96,7 +96,7 @@ class Problem:
         self.core = _PROBLEMS[self.dtype.char](
             design.core_rows(),
             design.core_coordinates(),
-            targets.core_arrays(design.kept, len(design)),
+            self._core_targets(design, targets),
             self.loss._core_spec(targets.columns, targets.codes),
             self.penalty.core_spec(),
             self.fit_intercept,
@@ -113,6 +113,9 @@ class Problem:
         self.condensed = False
         self.layers = tuple(map(tuple, self.core.layers))
         self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
+
+    def _core_targets(self, design: Design, targets: Targets) -> tuple:
+        return targets.core_arrays(design.kept, len(design))
 
     @property
     def standard(self):
@@ -155,7 +158,7 @@ class Problem:
         targets, best = self.targets, self._constant
         if targets.codes or self.loss.log_link or self.loss.task != "regression":
             return best
-        y = targets.y.reshape(self.n, -1)
+        y = targets.y.reshape(len(targets.y), -1)
         y = y if targets.weight is None else y[targets.weight > 0]
         low, span = y.min(axis=0).astype(float), np.ptp(y, axis=0).astype(float)
         steps = np.round(256 * (best - low) / np.where(span > 0, span, 1.0))
@@ -258,12 +261,27 @@ class Problem:
         if known is not None:
             return known
         weight = self.total_weight or 1.0  # 0: of classes that do not count, in the rows of a stream
-        value = self.core.evaluate(theta, None, threads) / weight + self.core.penalty(theta)
+        value = self.evaluate(theta, None, threads) / weight + self.core.penalty(theta)
         if remembers:
             if len(self._values) == _REMEMBERED:
                 del self._values[next(iter(self._values))]
             self._values[key] = value
         return value
+
+    def evaluate(self, theta: np.ndarray, gradient: np.ndarray | None, threads: int = 1) -> float:
+        """Sum over all rows of weight * loss; `gradient`, where there is one, gets that of this sum."""
+        return self.core.evaluate(theta, gradient, threads)
+
+    def row_moments(self) -> tuple[float, float, float]:
+        """Sums over rows of s and s^2, and the largest s = weight * |x|^2, intercept included."""
+        return self.core.row_moments()
+
+    def run(self, descent, bound, rule: tuple, stretch, steps: tuple):
+        """Carry a descent, which the core sees as `bound`, over a stretch; gives sums over its rows."""
+        if isinstance(stretch.order, Segments):
+            rows, order = self.loaded(stretch.order, *stretch.span)
+            return core.run(rows.core, bound, rule, order, (0, rows.n), steps)
+        return core.run(self.core, bound, rule, stretch.order, stretch.span, steps)
 
     def overflow(self) -> ValueError:
         """The error of an objective, or of gradients, that overflow."""
@@ -276,7 +294,7 @@ class Problem:
     def loss_gradient(self, theta: np.ndarray, threads: int = 1) -> np.ndarray:
         """Gradient of the weighted mean loss, without the penalty."""
         gradient = self.zeros()
-        self.core.evaluate(theta, gradient, threads)
+        self.evaluate(theta, gradient, threads)
         gradient /= self.total_weight
         return gradient
 
@@ -332,8 +350,12 @@ class Problem:
             and not self.design.is_sparse
             and self.d <= 2000
             and self.n >= 4 * (self.d + self.targets.columns)
-            and self.n * self.d >= 1 << 16
+            and self._is_worth_moments
         )
+
+    @property
+    def _is_worth_moments(self) -> bool:
+        return self.n * self.d >= 1 << 16
 
     def bind(self, theta: np.ndarray, slots: tuple, t: int):
         """The core's view of parameters and state of many columns at update t."""

@@ -176,7 +176,7 @@ def _times_second_moments(problem: Problem, V: np.ndarray) -> np.ndarray:
 
 def scale_of(problem: Problem, batch_size: int, threads: int = 1, few_passes: bool = False) -> Scale:
     """The Scale of a problem for updates of `batch_size` rows; `few_passes`: in three passes over X."""
-    first, second, longest = problem.core.row_moments()
+    first, second, longest = problem.row_moments()
     if not np.isfinite(first):
         check_largest(problem.design.X)
     row = second / first if first > 0 else 0.0
@@ -209,7 +209,7 @@ def scale_of_stream(problem: Problem, stream: dict) -> Scale:
 
     The largest eigenvalue is bounded by the mean of |x|^2; rows larger than those before count at once.
     """
-    first, second, longest = problem.core.row_moments()
+    first, second, longest = problem.row_moments()
     curvature = problem.curvature()
     for name, value in (
         ("rows", problem.n),

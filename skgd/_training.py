@@ -10,11 +10,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ._core import core
 from ._descent import Descent
 from ._epochs import EpochPlan, Stretch, run_epochs
 from ._held_out import Validation
-from ._mapped import Segments
 from ._options import CoreRule, Options, Stopping
 from ._problem import Problem
 from ._rates import Rates
@@ -45,6 +43,7 @@ class Fit:
     rates: Rates
     stream: bool = False  # partial_fit: one pass over some rows of many
     check: Callable[[], None] | None = None  # of X, where something shows that it is needed
+    plan: Callable[..., EpochPlan] = EpochPlan.of  # how the rows are visited
 
     def check_rows(self, epochs: float) -> None:
         """Check X where parameters and optimizer state, after so many epochs, cannot vouch for it."""
@@ -287,7 +286,7 @@ class _Training:
         fit, limit = self.fit, self.fit.options.stopping.max_time
         deadline = np.inf if limit is None else self.began + limit
         kept = fit.problem.design.kept
-        plan = EpochPlan.of(fit.options, fit.problem.n, fit.problem.d, kept=kept, deadline=deadline)
+        plan = fit.plan(fit.options, fit.problem.n, fit.problem.d, kept=kept, deadline=deadline)
         mapping = fit.problem.design.mapping
         if mapping is not None:
             most = max(1, mapping.window * plan.batches // plan.n)
@@ -330,13 +329,9 @@ class _Training:
         fit, options = self.fit, self.fit.options
         values = fit.rates(fit.descent.t, stretch.updates).reshape(-1, 1)
         bound = fit.descent.bind()
-        problem, order, span = fit.problem, stretch.order, stretch.span
-        if isinstance(order, Segments):
-            problem, order = problem.loaded(order, *span)
-            span = 0, problem.n
         plan = (stretch.cut, values, options.threads, options.max_gradient_norm)
         try:
-            return core.run(problem.core, bound, fit.rule.core_spec(), order, span, plan)
+            return fit.problem.run(fit.descent, bound, fit.rule.core_spec(), stretch, plan)
         finally:
             fit.descent.t = bound.t
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from os import PathLike
 
 import numpy as np
 from scipy import sparse
@@ -30,6 +32,7 @@ __all__ = [
     "door_of",
     "largest_value",
     "positive",
+    "refuse_elsewhere",
     "refuse_sparse",
     "rows_of",
     "schema_of",
@@ -53,6 +56,7 @@ def check_design(
     X, y = _unmapped(X), _unmapped(y)
     if _is_plain(X, y, y_numeric, finite) and _has_features_of(estimator, X, reset):
         return X if isinstance(y, str) else (X, y)
+    refuse_elsewhere(X)
     given = X
     _check_csr(X)
     options = {
@@ -77,6 +81,32 @@ def check_design(
             f"with skgd.preprocessing.TableEncoder, or OneHotEncoder in a ColumnTransformer."
         ) from error
     return _canonical(X, given), y
+
+
+def refuse_elsewhere(X) -> None:
+    """Raise where X is not in memory: a collection of a cluster, files, or rows that are still to come."""
+    kind = type(X)
+    if kind is np.ndarray:
+        return
+    package, what = kind.__module__.partition(".")[0], f"{kind.__module__}.{kind.__name__}"
+    if package in ("dask", "dask_expr"):
+        raise TypeError(
+            f"X is a {what}: fit skgd.dask.DaskGDRegressor or DaskGDClassifier to it, or this estimator to "
+            f"X.compute() where the rows fit into memory."
+        )
+    if package in ("pyspark", "ray"):
+        raise TypeError(
+            f"X is a {what}: write it to Parquet files and give skgd.io.parquet_blocks to fit_blocks."
+        )
+    if isinstance(X, (str, PathLike)):
+        raise TypeError(
+            f"X={str(X)!r} is a path: read the file first, or give blocks of it to fit_blocks (see skgd.io)."
+        )
+    if isinstance(X, Iterator):
+        raise TypeError(
+            f"X is a {kind.__name__}: give fit_blocks a list of blocks, or the function that makes the "
+            f"{kind.__name__}; or call partial_fit with each part."
+        )
 
 
 class RowsCheck:

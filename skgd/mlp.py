@@ -23,7 +23,7 @@ from ._options import loss_names, options_of
 from ._problem import scoring_problem
 from ._recipe import TABLE_RATE, explicit, sees_table, settings_of
 from ._tasks import Classification, Regression
-from ._validation import schema_of, shaped
+from ._validation import refuse_elsewhere, schema_of, shaped
 from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import Schedule
@@ -58,6 +58,7 @@ class PerceptronModel(Members):
         return super()._check_rows(BaseEstimator(), encoder.transform(X), y, reset=True)
 
     def _options(self, X, reset=True):
+        refuse_elsewhere(X)
         if reset or "settings_" not in vars(self):
             table = sees_table(self.encoding, X)
             settings = self._settings(X, table)

@@ -12,7 +12,7 @@ import skgd
 PACKAGE = Path(skgd.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (  # from the ground up
-    {"_core", "_drawing", "_parameters", "_table"},
+    {"_core", "_dask_collections", "_drawing", "_parameters", "_reading", "_table", "io"},
     {
         "_docs",
         "_fingerprint",
@@ -29,13 +29,13 @@ STOREYS = (  # from the ground up
         "schedules",
     },
     {"_design", "_network", "_rates", "_recipe", "_targets", "_validation"},
-    {"_batch_rates", "_diagram", "_network_rates", "_options", "_quadratic"},
-    {"_epochs", "_path", "_problem"},
-    {"_descent", "_held_out", "_step_size"},
+    {"_batch_rates", "_blocks", "_diagram", "_network_rates", "_options", "_quadratic"},
+    {"_dask_blocks", "_epochs", "_path", "_problem"},
+    {"_block_plan", "_block_problem", "_descent", "_held_out", "_step_size"},
     {"_coordinates", "_packing", "_rate_choice", "_training_state"},
     {"_training"},
     {"_callbacks", "_checkpoint", "_diagnosis", "_fitted", "_fitting", "_progress"},
-    {"_columns", "_estimator", "_landscape", "_streaming", "_sweep"},
+    {"_blockwise", "_columns", "_estimator", "_landscape", "_streaming", "_sweep"},
     {
         "_intervals",
         "_members",
@@ -46,7 +46,7 @@ STOREYS = (  # from the ground up
         "display",
     },
     {"learning_rate", "linear", "mlp"},
-    {"search"},
+    {"dask", "search"},
     {"__init__"},
 )
 FLOORS = {name: floor for floor, names in enumerate(STOREYS) for name in names}
@@ -191,7 +191,16 @@ def constants(path):
 
 
 # defaults of estimators, counterparts in scikit-learn and words of other libraries are no places to add to
-ELSEWHERE = {"_hints.py", "_twins.py", "_docs.py", "linear.py", "mlp.py", "search.py", "learning_rate.py"}
+ELSEWHERE = {
+    "_hints.py",
+    "_twins.py",
+    "_docs.py",
+    "dask.py",
+    "linear.py",
+    "mlp.py",
+    "search.py",
+    "learning_rate.py",
+}
 TABLES = {
     "losses.py": (skgd.losses.LOSSES, "loss.hpp"),
     "optimizers.py": (skgd.optimizers.OPTIMIZERS, "optimizer.hpp"),

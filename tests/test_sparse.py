@@ -276,7 +276,7 @@ def test_an_interrupted_call_keeps_its_updates(monkeypatch):
             return interrupted if name == "run" else getattr(core, name)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("skgd._training.core", Core())
+        patched.setattr("skgd._problem.core", Core())
         model.partial_fit(X[60:], y[60:])
     expected = feed(stream(), X[:60], y[:60]).partial_fit(X[60:], y[60:])
     assert model.n_updates_ == expected.n_updates_

@@ -103,7 +103,7 @@ def test_probabilities_are_those_of_the_loss_fitted_with():
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_an_interrupt_at_any_call_leaves_a_whole_model(solver, record_path, monkeypatch):
     X, y = make()
-    core, calls = skgd._training.core, []
+    core, calls = skgd._problem.core, []
 
     class Interrupting:
         def __getattr__(self, name):
@@ -115,7 +115,7 @@ def test_an_interrupt_at_any_call_leaves_a_whole_model(solver, record_path, monk
                 raise KeyboardInterrupt
             return core.run(*arguments)
 
-    monkeypatch.setattr(skgd._training, "core", Interrupting())
+    monkeypatch.setattr(skgd._problem, "core", Interrupting())
     for after in (0, 1, 4):
         calls.clear()
         model = GDRegressor(solver=solver, record_path=record_path, tol=None, random_state=0)

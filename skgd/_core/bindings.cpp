@@ -113,6 +113,7 @@ template <class T> struct BoundProblem {
   Problem<T> core;
   std::vector<nb::object> kept;  // the arrays the core points into
   Buffer<T> ones, offset;        // likewise
+  std::vector<double> given;     // likewise
   Guard* guard = nullptr;        // of the run in progress
 
   BoundProblem(nb::object rows, nb::object standard, nb::tuple targets, nb::object loss, nb::tuple penalty,
@@ -446,6 +447,15 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
           },
           "gram"_a, "products"_a, "squares"_a,
           "Batch descent goes by second moments from now on; one call, or one for each fold.")
+      .def(
+          "give",
+          [](P& p, double loss, Array<const double> gradient) {
+            check_size("gradient", int64_t(gradient.size()), p.core.parameters());
+            if (p.core.n() != 1) refuse("One row stands for all rows.");
+            p.given.assign(gradient.data(), gradient.data() + gradient.size());
+            p.core.given = {loss, p.given.data()};
+          },
+          "loss"_a, "gradient"_a.noconvert(), "Mean loss over rows that are elsewhere, and its gradient.")
       .def(
           "scores",
           [](P& p, Array<const T> theta, Matrix<T> z) {

@@ -221,6 +221,11 @@ template <class T> void shorten(Buffer<T>& gradient, double longest) {
   for (T& g : gradient) g *= T(longest / norm);
 }
 
+template <class T> double given_means(const Problem<T>& problem, T* gradient) {
+  for (int64_t i = 0; i < problem.parameters(); ++i) gradient[i] = T(problem.given.gradient[i]);
+  return problem.given.loss;
+}
+
 template <class T> uint64_t dropout_seed(const Descent<T>& descent) {
   uint64_t state = descent.dropout_seed + uint64_t(descent.t) * 0x9e3779b97f4a7c15ull;
   return next_random(state) | 1;
@@ -257,8 +262,9 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
       loss = accumulate.model().loss_and_upper_gradient(descent.theta, batch, gradient.data());
       update_in_parts(rule, descent.t, theta, gradient.data(), accumulate.model(), problem);
     } else {
-      loss = condensed ? quadratic(problem, descent.theta, gradient.data())
-                       : accumulate(descent.theta, batch, gradient.data(), control);
+      loss = problem.given.gradient ? given_means(problem, gradient.data())
+             : condensed            ? quadratic(problem, descent.theta, gradient.data())
+                                    : accumulate(descent.theta, batch, gradient.data(), control);
       if (control.stop) break;  // the gradient may be partial
       if (plan.max_gradient_norm > 0 || u == updates - 1) {
         for (T& g : gradient) g *= theta.scale;

@@ -11,6 +11,9 @@ template <class T>
 Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
             Control& control) {
   if (plan.rows.count == 0) return {};
+  if (problem.given.gradient || !problem.moments.empty())
+    return std::visit([&](const auto& rule) { return dense_updates(problem, descent, plan, rule, control); },
+                      optimizer);
   if (per_sample_applies(problem, plan, optimizer))
     return std::visit(
         [&](const auto& loss) {

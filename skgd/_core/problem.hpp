@@ -60,6 +60,13 @@ struct Moments {
   double squares;
 };
 
+// The mean loss over all rows at the present parameters, and its gradient (parameters(),), where the rows are
+// elsewhere.
+struct GivenMeans {
+  double loss = 0;
+  const double* gradient = nullptr;  // null: nothing is given
+};
+
 template <class T> struct Problem {
   Design<T> design;
   Targets<T> targets;
@@ -73,6 +80,7 @@ template <class T> struct Problem {
   int64_t kept_count = 0;
   std::vector<Layer> layers;     // one: a linear model
   std::vector<Moments> moments;  // of all rows, or of each fold; none where batch descent reads the rows themselves
+  GivenMeans given;              // for the next update, of which the problem's one row then stands for all rows
   mutable std::vector<T> squared_lengths;  // of the rows; empty until an implicit rule asks (implicit.hpp)
 
   // Lays out theta for hidden layers of the given widths; to be called after design and targets are set.

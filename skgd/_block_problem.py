@@ -1,0 +1,240 @@
+"""Design and Problem of rows that lie in blocks: sums over rows are sums over blocks, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from ._blocks import Block, Summary
+from ._core import core
+from ._design import SAMPLE, Design, Standard, design_of
+from ._options import Objective
+from ._penalty import NoPenalty
+from ._problem import Problem
+from ._quadratic import sums_of_products
+from ._targets import OutputUnits, Targets, Task
+from .losses import Loss, SquaredError
+
+__all__ = ["BlockDesign", "BlockProblem", "Encoding", "ProblemOfBlock"]
+
+_REMEMBERED = 2  # problems that are kept with a block
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How y and weights of a block become targets."""
+
+    door: Any  # a stand-in for the estimator, whose class_weight says what each class counts
+    task: Task
+    loss: Loss
+    factor: float | None  # makes the mean weight of all rows one; None: no row has a weight
+
+    def __call__(self, block: Block) -> Targets:
+        weight, dtype = block.weight, block.X.dtype
+        if weight is None and self.factor is not None:
+            weight = np.ones(len(block), dtype)
+        return self.scaled(self.door._encode(self.task, block.y, weight, dtype, self.loss))
+
+    def scaled(self, targets: Targets) -> Targets:
+        if targets.weight is None or self.factor is None:
+            return targets
+        return targets.with_weight((targets.weight * self.factor).astype(targets.weight.dtype))
+
+
+def moments_of_block(block: Block, encoding: Encoding):
+    """Moments of the features."""
+    return design_of(block.X)._moments_of_rows(encoding(block).weight)
+
+
+def squares_of_block(block: Block, encoding: Encoding) -> np.ndarray:
+    """Weighted sum of squares of each feature."""
+    return design_of(block.X)._sum_of_squares(encoding(block).weight)
+
+
+class BlockDesign(Design):
+    """The rows of all blocks, of which a sample is at hand, as X: sums over rows are made block by block."""
+
+    def __init__(self, blocks, encoding: Encoding, summary: Summary, standard: Standard | None = None):
+        super().__init__(summary.sample, standard)
+        self.source, self.encoding, self.summary = blocks, encoding, summary
+        self.n, self.is_sparse = summary.n, summary.is_sparse
+
+    def standardized(self, standard: Standard | None) -> BlockDesign:
+        return type(self)(self.source, self.encoding, self.summary, standard)
+
+    def sample(self) -> Design:
+        """The rows at hand, in the same coordinates."""
+        return design_of(self.X).standardized(self.standard)
+
+    def sampled_targets(self, targets: Targets) -> Targets:
+        """Those of the rows at hand."""
+        return targets.rows(slice(None, None, self.summary.sample_stride // self.summary.y_stride))
+
+    def sampled_moments(self, weight=None):
+        step = self.summary.sample_stride // self.summary.y_stride
+        return design_of(self.X).sampled_moments(None if weight is None else weight[::step])
+
+    def moments(self, weight=None):
+        if self.n <= SAMPLE:
+            return self.sampled_moments(weight)
+        parts = iter(self.source.map(moments_of_block, self.encoding))
+        return sum(parts, next(parts))
+
+    def mean_squares(self, weight=None):
+        if self.standard is not None:
+            return np.ones(self.d)
+        return sum(self.source.map(squares_of_block, self.encoding)) / self.n
+
+    def core_rows(self):
+        """One row, which stands for all of them."""
+        index = np.zeros(2, dtype=np.int32)
+        return np.empty(0, self.dtype), index[:0], index, self.d
+
+
+@dataclass
+class ProblemOfBlock:
+    """Makes the problem of a block; it can move to where the block is."""
+
+    encoding: Encoding
+    standard: Standard | None
+    units: OutputUnits | None
+    objective: Objective
+    squared: bool = False  # half the squared error with zero targets instead
+    key: str = field(default_factory=lambda: uuid4().hex)
+
+    def __call__(self, block: Block) -> Problem:
+        known = block.problems.get(self.key)
+        if known is None:
+            known = self._made(block)
+            while len(block.problems) >= _REMEMBERED:
+                del block.problems[next(iter(block.problems))]
+            block.problems[self.key] = known
+        return known
+
+    def _made(self, block: Block) -> Problem:
+        design, targets = design_of(block.X).standardized(self.standard), self.encoding(block)
+        problem = Problem(design, targets.in_units(self.units), self.objective)
+        return problem.with_squared_loss() if self.squared else problem
+
+
+def sums_of_block(block: Block, problem_of: ProblemOfBlock, theta, wants_gradient: bool):
+    """Sum of weight * loss and, if it is wanted, the gradient of that sum."""
+    problem = problem_of(block)
+    gradient = problem.zeros() if wants_gradient else None
+    return problem.evaluate(theta, gradient), gradient
+
+
+def row_moments_of_block(block: Block, problem_of: ProblemOfBlock):
+    return problem_of(block).row_moments()
+
+
+def products_of_block(block: Block, problem_of: ProblemOfBlock, outputs: bool) -> np.ndarray:
+    problem = problem_of(block)
+    return sums_of_products(problem.design, problem.targets, outputs)
+
+
+class BlockProblem(Problem):
+    """The objective over all blocks; targets are those that are at hand (see Summary)."""
+
+    design: BlockDesign
+
+    def __init__(self, design: BlockDesign, targets: Targets, objective: Objective):
+        super().__init__(design, targets, objective)
+        self.source, self.total_weight = design.source, float(self.n)
+        self.of_block = ProblemOfBlock(design.encoding, design.standard, targets.units, objective)
+        self._visits: np.ndarray | None = None
+
+    def _core_targets(self, design: Design, targets: Targets) -> tuple:
+        return replace(targets, weight=None).rows(slice(0, 1)).core_arrays(None, 1)
+
+    # -- sums over all rows -----------------------------------------------------------------------
+
+    def evaluate(self, theta, gradient, threads: int = 1) -> float:
+        loss, total = self._sums(theta, gradient is not None)
+        if gradient is not None:
+            gradient[...] = total
+        return loss
+
+    def _sums(self, theta, wants_gradient: bool) -> tuple[float, np.ndarray]:
+        """Sums over blocks in float64, in the order of the blocks."""
+        loss, total = 0.0, np.zeros(theta.shape if wants_gradient else 0)
+        for of_block, gradient in self._map(sums_of_block, theta, wants_gradient):
+            loss += of_block
+            if wants_gradient:
+                total += gradient
+        return loss, total
+
+    def row_moments(self) -> tuple[float, float, float]:
+        first, second, longest = np.transpose(list(self._map(row_moments_of_block)))
+        return float(first.sum()), float(second.sum()), float(longest.max())
+
+    def scores(self, theta):
+        raise NotImplementedError("Raw scores are those of blocks.")
+
+    def _all_moments(self) -> np.ndarray:
+        if self._moments is None:
+            parts = iter(self._map(products_of_block, self.loss._quadratic))
+            self._moments = sum(parts, next(parts))
+        return self._moments
+
+    def condense(self, epoch: int) -> None:
+        """At once: forming second moments reads the blocks once, as an epoch does."""
+        super().condense(self.d)
+
+    _is_worth_moments = True
+
+    def use_moments(self, moments: np.ndarray) -> None:
+        super().use_moments(moments / self.n)
+
+    def _map(self, function: Callable, *arguments) -> Iterator:
+        return self.source.map(function, self.of_block, *arguments)
+
+    # -- other problems ---------------------------------------------------------------------------
+
+    @cached_property
+    def _sample(self) -> Problem:
+        """The problem on the rows at hand."""
+        targets = self.design.sampled_targets(self.targets)
+        return Problem(self.design.sample(), targets, self.objective)
+
+    def part(self, index) -> Problem:
+        """About these rows: those at hand that are near them."""
+        return self._sample.part(np.asarray(index) * self._sample.n // self.n)
+
+    def sample(self, rows: int) -> Problem:
+        return self._sample.sample(rows)
+
+    def with_squared_loss(self) -> BlockProblem:
+        y = np.zeros(len(self.targets.y), dtype=self.dtype)
+        targets = Targets(y, self.targets.weight, 1, False)
+        objective = Objective(SquaredError(), NoPenalty(), self.fit_intercept)
+        problem = BlockProblem(self.design, targets, objective)
+        problem.of_block = replace(self.of_block, squared=True, key=uuid4().hex)
+        return problem
+
+    # -- updates ----------------------------------------------------------------------------------
+
+    def run(self, descent, bound, rule, stretch, steps):
+        _, rates, threads, longest = steps
+        if stretch.visits is not None:
+            problem = self.of_block(self._block_of(stretch))
+            return problem.run(descent, bound, rule, stretch, steps)
+        if not self.condensed:
+            loss, gradient = self._sums(descent.theta, True)
+            self.core.give(loss / self.n, gradient / self.n)
+        return core.run(self.core, bound, rule, None, (0, 1), ((1, 1, 0), rates, threads, longest))
+
+    def _block_of(self, stretch) -> Block:
+        """The block whose turn it is, while the next is read."""
+        if stretch.visits is not self._visits:
+            self._visits, self._reading = stretch.visits, self.source.read(stretch.visits[stretch.visit :])
+            self._visit = stretch.visit - 1
+        while self._visit < stretch.visit:
+            _, self._block = next(self._reading)
+            self._visit += 1
+        return self._block
