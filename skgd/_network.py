@@ -32,8 +32,8 @@ class Network:
     activation: str
     dropout: float = 0.0
 
-    def core_spec(self) -> tuple[list[int], str, float]:
-        return list(self.hidden), self.activation, self.dropout
+    def core_spec(self) -> tuple[list[int], list, float, list[bool]]:
+        return list(self.hidden), [self.activation] * len(self.hidden), self.dropout, []
 
     def initialise(self, blocks, rng) -> None:
         """Draw the weights of each layer, (inputs + 1, width) with the intercepts last, which stay zero.

@@ -12,7 +12,7 @@ import skgd
 PACKAGE = Path(skgd.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (  # from the ground up
-    {"_core", "_drawing", "_parameters", "_table"},
+    {"_core", "_drawing", "_loss", "_parameters", "_residuals", "_table"},
     {
         "_docs",
         "_hints",
@@ -27,7 +27,7 @@ STOREYS = (  # from the ground up
         "schedules",
     },
     {"_design", "_network", "_rates", "_recipe", "_targets", "_validation"},
-    {"_batch_rates", "_diagram", "_network_rates", "_options", "_quadratic"},
+    {"_batch_rates", "_covariance", "_diagram", "_network_rates", "_options", "_quadratic"},
     {"_epochs", "_path", "_problem"},
     {"_descent", "_held_out", "_step_size"},
     {"_coordinates", "_rate_choice"},
@@ -44,7 +44,7 @@ STOREYS = (  # from the ground up
         "display",
     },
     {"learning_rate", "linear", "mlp"},
-    {"search"},
+    {"inference", "search"},
     {"__init__"},
 )
 FLOORS = {name: floor for floor, names in enumerate(STOREYS) for name in names}
