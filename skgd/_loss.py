@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import BaseEstimator
 
-__all__ = ["Loss"]
+__all__ = ["Loss", "targets_and_scores"]
 
 
 class Loss(BaseEstimator):
@@ -69,6 +69,14 @@ class Loss(BaseEstimator):
             Derivative of the row's loss with respect to each of its raw scores.
         """
         raise NotImplementedError(f"{type(self).__name__} must define value_and_slope.")
+
+    @property
+    def levels(self) -> tuple[float, ...] | None:
+        """Quantiles, each of which has a column of raw scores; None: the columns are outputs or classes."""
+        return None
+
+    def _check(self) -> None:
+        """Raise ValueError where parameters of the loss have no meaning."""
 
     def inverse_link(self, raw: np.ndarray) -> np.ndarray:
         """Predictions of regression from raw scores: the identity, or exp for a log link."""
@@ -206,3 +214,18 @@ def differences_of_slopes(value_and_slope, y, raw) -> np.ndarray:
         (high, above), (low, below) = ends
         second[:, :, k] = (above - below) / (high - low)[:, None]
     return second[:, :, 0] if K == 1 else (second + second.transpose(0, 2, 1)) / 2
+
+
+def targets_and_scores(task: str, y, raw) -> tuple[np.ndarray, np.ndarray, bool]:
+    """y and a copy of raw scores (m, K) as the core takes them, and whether y are codes of classes."""
+    raw = np.asarray(raw)
+    dtype = np.float32 if raw.dtype == np.float32 else np.float64
+    z = np.array(raw, dtype=dtype, order="C", copy=True).reshape(len(raw), -1)
+    y = np.ascontiguousarray(y, dtype=dtype)
+    if len(y) != len(raw):
+        raise ValueError(f"y has {len(y)} rows and raw has {len(raw)}.")
+    y = y.reshape(len(raw), -1)
+    codes = task == "classification" and y.shape[1] == 1
+    if y.shape[1] not in (1, z.shape[1]) or (y.shape[1] != z.shape[1] and not codes):
+        raise ValueError(f"y has {y.shape[1]} columns and raw has {z.shape[1]}.")
+    return y, z, codes

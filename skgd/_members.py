@@ -141,7 +141,10 @@ def _raw_of(member, X) -> np.ndarray:
 
 def _residuals(y, rows, predictions, counted) -> np.ndarray:
     """y less predictions of these rows, of those that count."""
-    residuals = np.asarray(y)[rows].reshape(predictions.shape) - predictions
+    targets = np.asarray(y)[rows]
+    residuals = (
+        targets.reshape(predictions.shape if targets.size == predictions.size else (-1, 1)) - predictions
+    )
     return residuals if isinstance(counted, slice) else residuals[counted[rows]]
 
 

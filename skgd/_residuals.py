@@ -5,7 +5,29 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-__all__ = ["centre", "density_weights", "median", "of_location", "pearson", "spread", "weighted_quantile"]
+__all__ = [
+    "centre",
+    "density_weights",
+    "margins_of",
+    "median",
+    "of_location",
+    "pearson",
+    "residual",
+    "spread",
+    "weighted_quantile",
+]
+
+
+def residual(y, raw) -> np.ndarray:
+    """Raw scores less targets, in the shape of the raw scores."""
+    return np.asarray(raw, dtype=float) - np.reshape(y, np.shape(raw))
+
+
+def margins_of(y, raw) -> np.ndarray:
+    """t z for each column: t is 1 where the row is of its class (has its label), else -1."""
+    y, raw = np.reshape(y, (len(raw), -1)), np.reshape(raw, (len(raw), -1))
+    codes = y.shape[1] == 1 < raw.shape[1]
+    return np.where(y == np.arange(raw.shape[1]) if codes else y > 0, raw, -raw)
 
 
 def spread(y, weight):

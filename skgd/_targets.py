@@ -9,7 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from ._core import core
-from ._scoring import accuracy, r2
+from ._scoring import accuracy, d2_pinball, r2
 from .losses import Loss
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Labels",
     "Numbers",
     "OutputUnits",
+    "Quantiles",
     "Targets",
     "Task",
     "class_codes",
@@ -178,6 +179,44 @@ class Numbers(Task):
                 f"y_val has shape {y.shape}, but the y that is trained on has {outputs} outputs."
             )
         return y.reshape(len(y), *targets.y.shape[1:])
+
+
+@dataclass(frozen=True)
+class Quantiles(Numbers):
+    """One number a row, of which several quantiles are predicted: a column of raw scores for each."""
+
+    levels: tuple[float, ...] = ()
+
+    @property
+    def coef_is_flat(self):
+        return False
+
+    def spec(self):
+        return {"task": "quantiles", "flat": self.flat, "levels": self.levels}
+
+    def encode(self, y, weight, dtype, loss):
+        y = np.reshape(np.asarray(y, dtype=dtype), (len(y), 1))
+        K = len(self.levels)
+        return Targets(np.ascontiguousarray(np.broadcast_to(y, (len(y), K))), weight, K, False)
+
+    def predict(self, raw, loss):
+        return np.sort(loss.inverse_link(raw), axis=1)
+
+    def mean_raw(self, raws, loss):
+        return np.mean([np.sort(raw, axis=1) for raw in raws], axis=0)
+
+    def score(self, y, raw, loss, weight=None):
+        return d2_pinball(y, self.predict(raw, loss), self.levels, weight)
+
+    def score_encoded(self, y, raw, loss, weight=None):
+        return self.score(y[:, 0], raw, loss, weight)
+
+    def held_out(self, y, targets):
+        if np.size(y) != len(y):
+            raise ValueError(
+                f"y_val has shape {np.shape(y)}, but quantiles are predicted of one number a row."
+            )
+        return np.ravel(y)
 
 
 @dataclass(frozen=True)

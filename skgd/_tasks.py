@@ -8,11 +8,12 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from ._estimator import partial_fit_available
+from ._options import loss_of
 from ._streaming import Streaming
-from ._targets import Classes, Labels, Numbers, Targets, Task, classes_of
+from ._targets import Classes, Labels, Numbers, Quantiles, Targets, Task, classes_of
 from ._validation import class_weights, dense, refuse_sparse, times_class_weights, weights_of_classes
 from .losses import LOSSES
 
@@ -56,18 +57,55 @@ class Regression(Streaming, RegressorMixin):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predictions; for losses with a log link, the exponential of the raw score.
+        y : ndarray of shape (n_samples,), (n_samples, n_outputs) or (n_samples, n_quantiles)
+            Predictions; for losses with a log link, the exponential of the raw score. Of several quantiles
+            there is a column for each, sorted in each row.
         """
         raw = self._raw_scores(X)
         return self._fitted_task().predict(raw, self._fitted_loss)
 
     def _task_of(self, y, classes=None) -> Task:
         refuse_sparse(y)
-        return Numbers(flat=y.ndim == 1)
+        levels = loss_of(self).levels
+        if levels is None:
+            return Numbers(flat=y.ndim == 1)
+        if np.size(y) != len(y):
+            raise ValueError(
+                f"Several quantiles are predicted of one number a row, but y has shape {y.shape}: fit a "
+                f"model for each column, or one quantile of all."
+            )
+        return Quantiles(y.ndim == 1, levels)
 
     def _fitted_task(self) -> Task:
-        return Numbers(flat=self._model["flat"])
+        flat, levels = self._model["flat"], self._model.get("levels")
+        return Numbers(flat) if levels is None else Quantiles(flat, levels)
+
+    def score(self, X, y, sample_weight=None) -> float:
+        """Coefficient of determination of the predictions; of several quantiles their D2 pinball score.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict for.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            At most 1, and 0 for the best constant. For several quantiles the mean over them of
+            :math:`1 - L / L_0`, with the pinball loss L and that of the quantile of y,
+            :math:`L_0` (Koenker & Machado 1999).
+        """
+        check_is_fitted(self, self._fitted)
+        if self._model.get("levels") is None:
+            return super().score(X, y, sample_weight)
+        y = column_or_1d(y)
+        check_consistent_length(X, y, sample_weight)
+        weight = None if sample_weight is None else column_or_1d(sample_weight)
+        return self._fitted_task().score(y, self._raw_scores(X), self._fitted_loss, weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

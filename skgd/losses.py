@@ -7,12 +7,24 @@ implement ``value_and_slope`` in NumPy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax
 
 from ._core import core
-from ._loss import Loss
-from ._residuals import centre, density_weights, median, of_location, pearson, spread, weighted_quantile
+from ._loss import Loss, targets_and_scores
+from ._residuals import (
+    centre,
+    density_weights,
+    margins_of,
+    median,
+    of_location,
+    pearson,
+    residual,
+    spread,
+    weighted_quantile,
+)
 
 __all__ = [
     "LOSSES",
@@ -39,19 +51,10 @@ class _Compiled(Loss):
     """A loss of the core, unless a subclass writes another one."""
 
     def value_and_slope(self, y, raw):
-        raw = np.asarray(raw)
-        dtype = np.float32 if raw.dtype == np.float32 else np.float64
-        z = np.array(raw, dtype=dtype, order="C", copy=True).reshape(len(raw), -1)
-        y = np.ascontiguousarray(y, dtype=dtype)
-        if len(y) != len(raw):
-            raise ValueError(f"y has {len(y)} rows and raw has {len(raw)}.")
-        y = y.reshape(len(raw), -1)
-        codes = self.task == "classification" and y.shape[1] == 1
-        if y.shape[1] not in (1, z.shape[1]) or (y.shape[1] != z.shape[1] and not codes):
-            raise ValueError(f"y has {y.shape[1]} columns and raw has {z.shape[1]}.")
-        values = np.empty(len(z), dtype=dtype)
+        y, z, codes = targets_and_scores(self.task, y, raw)
+        values = np.empty(len(z), dtype=z.dtype)
         core.value_and_slope(self._struct(z.shape[1], codes), y, z, values, codes)
-        return values, z.reshape(raw.shape)
+        return values, z.reshape(np.shape(raw))
 
     @property
     def _written(self) -> bool:
@@ -72,10 +75,6 @@ class _Compiled(Loss):
         """Name and parameters of the struct in the core."""
         parameters = [float(value) for value in self.get_params().values()]
         return str(self.name), (parameters or [0.0])[0]
-
-
-def _residual(y, raw) -> np.ndarray:
-    return np.asarray(raw, dtype=float) - np.reshape(y, np.shape(raw))
 
 
 class _LocationLoss(_Compiled):
@@ -118,7 +117,7 @@ class Huber(_LocationLoss):
         return min(1.0, self.epsilon / spread(y, weight))
 
     def second_derivative(self, y, raw):
-        return (np.abs(_residual(y, raw)) <= self.epsilon).astype(float)
+        return (np.abs(residual(y, raw)) <= self.epsilon).astype(float)
 
     def _constant(self, y, weight):
         return centre(y, weight, self._curvature(y, weight))
@@ -137,11 +136,11 @@ class _PinballLoss(_Compiled):
         return 0.5
 
     def _mean_second(self, y, raw, weight):
-        return self._jump * density_weights(_residual(y, raw), self._quantiles, weight)
+        return self._jump * density_weights(residual(y, raw), self._quantiles, weight)
 
     def _model_based(self, y, raw, weight, df):
         q = np.asarray(self._quantiles, dtype=float)
-        density = np.average(density_weights(_residual(y, raw), q, weight), axis=0, weights=weight)
+        density = np.average(density_weights(residual(y, raw), q, weight), axis=0, weights=weight)
         return np.ones(np.shape(raw)), q * (1 - q) / density**2
 
 
@@ -159,31 +158,62 @@ class AbsoluteError(_PinballLoss):
 
 
 class Quantile(_PinballLoss):
-    r"""Pinball loss (Koenker & Bassett 1978) for the quantile q.
+    r"""Pinball loss (Koenker & Bassett 1978) for the quantile q, or for several at once.
 
-    :math:`q\,(y - z)_+ + (1 - q)\,(z - y)_+`.
+    :math:`q\,(y - z)_+ + (1 - q)\,(z - y)_+`; of several quantiles the sum of theirs, with a raw score for
+    each. A model then predicts all of them in one fit, sorted in each row, so that they do not cross
+    (Chernozhukov, Fernandez-Val & Galichon 2010).
 
     Parameters
     ----------
-    quantile : float in (0, 1), default=0.5
-        The quantile to estimate.
+    quantile : float in (0, 1) or sequence of them, rising, default=0.5
+        The quantile to estimate, or several: predictions then have the shape (n_samples, n_quantiles), and
+        ``score`` is the mean over the quantiles of the share of the pinball loss of the best constant that
+        the model saves (``sklearn.metrics.d2_pinball_score``).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.losses import Quantile
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = GDRegressor(Quantile([0.1, 0.5, 0.9]), solver="batch", alpha=0).fit(X, y)
+    >>> low, middle, high = model.predict(X).T
+    >>> bool(abs(((low <= y) & (y <= high)).mean() - 0.8) < 0.03)
+    True
     """
 
     name = "quantile"
     _ranges = {"quantile": (0, 1)}
 
-    def __init__(self, quantile: float = 0.5):
+    def __init__(self, quantile: float | Sequence[float] = 0.5):
         self.quantile = quantile
 
     @property
+    def levels(self):
+        return None if np.ndim(self.quantile) == 0 else tuple(float(q) for q in np.ravel(self.quantile))
+
+    def _check(self):
+        steps = np.diff(np.concatenate([[0.0], np.ravel(self.quantile), [1.0]]))
+        if self.levels is not None and not (self.levels and np.all(steps > 0)):
+            raise ValueError(
+                f"quantile={self.quantile!r} must be a number between 0 and 1, or several that rise."
+            )
+
+    @property
     def _quantiles(self):
-        return self.quantile
+        return self.quantile if self.levels is None else self.levels
+
+    def _struct(self, n_columns, codes):
+        return super()._struct(n_columns, codes) if self.levels is None else ("quantiles", list(self.levels))
 
     def _curvature(self, y, weight):
-        return max(self.quantile, 1 - self.quantile) / spread(y, weight)
+        return float(np.max(np.maximum(self._quantiles, 1 - np.asarray(self._quantiles)))) / spread(y, weight)
 
     def _constant(self, y, weight):
-        return weighted_quantile(y.reshape(len(y), -1), weight, self.quantile)
+        y = y.reshape(len(y), -1)
+        each = np.broadcast_to(self._quantiles, y.shape[1])
+        return np.concatenate([weighted_quantile(y[:, k : k + 1], weight, q) for k, q in enumerate(each)])
 
 
 class LogCosh(_LocationLoss):
@@ -196,7 +226,7 @@ class LogCosh(_LocationLoss):
         return min(1.0, 1.0 / spread(y, weight))
 
     def second_derivative(self, y, raw):
-        return 1 - np.tanh(_residual(y, raw)) ** 2
+        return 1 - np.tanh(residual(y, raw)) ** 2
 
     def _constant(self, y, weight):
         return centre(y, weight, self._curvature(y, weight))
@@ -242,7 +272,7 @@ class SquaredEpsilonInsensitive(_LocationLoss):
         self.epsilon = epsilon
 
     def second_derivative(self, y, raw):
-        return 2.0 * (np.abs(_residual(y, raw)) > self.epsilon)
+        return 2.0 * (np.abs(residual(y, raw)) > self.epsilon)
 
     def _curvature(self, y, weight):
         return 2.0
@@ -253,18 +283,15 @@ class _LogLinkLoss(_Compiled):
     _lowest = 0.0  # y must be greater, or equal if _lowest_allowed
     _lowest_allowed = True
 
-    @property
-    def _power(self) -> float:
-        """Of the mean, that the variance is proportional to."""
-        return 1.0
-
     def _curvature(self, y, weight):
         mean = np.average(np.asarray(y, dtype=np.float64), axis=0, weights=weight)
         return float(np.max(self._curvature_at_mean(np.maximum(mean, 1.0))))
 
-    def _model_based(self, y, raw, weight, df):
+    @staticmethod
+    def _with_variance(power, y, raw, weight, df):
+        """The model whose variance is proportional to a power of the mean."""
         mean = np.exp(raw)
-        return mean ** (2 - self._power), pearson(y, mean, self._power, weight, df)
+        return mean ** (2 - power), pearson(y, mean, power, weight, df)
 
     def _check_targets(self, y):
         low = y < self._lowest if self._lowest_allowed else y <= self._lowest
@@ -297,12 +324,11 @@ class Gamma(_LogLinkLoss):
     name = "gamma"
     _lowest_allowed = False
 
-    @property
-    def _power(self):
-        return 2.0
-
     def second_derivative(self, y, raw):
         return np.reshape(y, np.shape(raw)) * np.exp(-raw)
+
+    def _model_based(self, y, raw, weight, df):
+        return self._with_variance(2.0, y, raw, weight, df)
 
     def _curvature_at_mean(self, mean):
         return mean  # y exp(-z) at the start, z = 0
@@ -325,9 +351,8 @@ class Tweedie(_LogLinkLoss):
     def __init__(self, power: float = 1.5):
         self.power = power
 
-    @property
-    def _power(self):
-        return self.power
+    def _model_based(self, y, raw, weight, df):
+        return self._with_variance(self.power, y, raw, weight, df)
 
     def second_derivative(self, y, raw):
         p = self.power
@@ -342,13 +367,6 @@ class Tweedie(_LogLinkLoss):
 
 class _ClassificationLoss(_Compiled):
     task = "classification"
-
-    @staticmethod
-    def _margins(y, raw) -> np.ndarray:
-        """t z for each column: t is 1 where the row is of its class (has its label), else -1."""
-        y, raw = np.reshape(y, (len(raw), -1)), np.reshape(raw, (len(raw), -1))
-        codes = y.shape[1] == 1 < raw.shape[1]
-        return np.where(y == np.arange(raw.shape[1]) if codes else y > 0, raw, -raw)
 
     def probabilities(self, raw: np.ndarray) -> np.ndarray:
         """Class probabilities of shape (m, K) from raw scores (m, 1) or (m, K)."""
@@ -441,7 +459,7 @@ class SquaredHinge(_ClassificationLoss):
     name = "squared_hinge"
 
     def second_derivative(self, y, raw):
-        return 2.0 * (self._margins(y, raw) < 1)
+        return 2.0 * (margins_of(y, raw) < 1)
 
     def _curvature(self, y, weight):
         return 2.0
@@ -455,7 +473,7 @@ class ModifiedHuber(_ClassificationLoss):
     has_probabilities = True
 
     def second_derivative(self, y, raw):
-        margins = self._margins(y, raw)
+        margins = margins_of(y, raw)
         return 2.0 * ((margins >= -1) & (margins < 1))
 
     def _curvature(self, y, weight):

@@ -304,7 +304,10 @@ def test_parameters_of_other_libraries(name, words):
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"loss": losses.Quantile([0.1, 0.9])}, "quantile=.* must be one number"),
+        (
+            {"loss": losses.Quantile([0.9, 0.1])},
+            "quantile=.* must be a number between 0 and 1, or several that rise",
+        ),
         ({"schedule": schedules.Step(period=[15, 30])}, "period=.* must be one number"),
         ({"penalty": "elasticnet", "l1_ratio": None}, "l1_ratio=None"),
     ],
