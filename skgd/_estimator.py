@@ -11,7 +11,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import CallbackSupportMixin, Tasks, has_callbacks
@@ -23,25 +22,16 @@ from ._diagram import Diagram
 from ._fitting import TrainingRows, begin_fit, end_fit, for_all_rows, split_off
 from ._held_out import HeldOut, Validation
 from ._hints import HelpfulParameters, Names
+from ._loss_spec import loss_from_spec, loss_spec
 from ._options import Options, loss_of, options_of
 from ._problem import Problem
 from ._scoring import Scorer, scorers_of
 from ._targets import Targets, Task
 from ._training import Fit, Record, Watcher, train
 from ._validation import RowsCheck, check_design, check_rows, check_weights, door_of, rows_of, schema_of
-from .losses import Loss, loss_from_spec, loss_spec
+from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
-
-_SPLITTER = HasMethods(["split", "get_n_splits"])
-
-
-def _has_partial_fit(estimator):
-    if estimator.solver == "batch":
-        raise AttributeError(
-            'partial_fit is not available for solver="batch": an update would need all rows at once.'
-        )
-    return True
 
 
 class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEstimator):
@@ -68,7 +58,12 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         "check_every": [Names({"epoch"}), Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "refit": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), _SPLITTER, list, tuple],
+        "validation_fraction": [
+            Interval(Real, 0, 1, closed="neither"),
+            HasMethods(["split", "get_n_splits"]),
+            list,
+            tuple,
+        ],
         "scoring": [str, callable, list, tuple, dict, None],
         "average": ["boolean", Names({"auto"}), Interval(Integral, 0, None, closed="left")],
         "shuffle": ["boolean"],
@@ -474,6 +469,3 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-partial_fit_available = available_if(_has_partial_fit)

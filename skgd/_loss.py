@@ -75,6 +75,11 @@ class Loss(BaseEstimator):
         """Quantiles, each of which has a column of raw scores; None: the columns are outputs or classes."""
         return None
 
+    @property
+    def takes_shares(self) -> bool:
+        """Whether y holds the probabilities of the classes."""
+        return False
+
     def _check(self) -> None:
         """Raise ValueError where parameters of the loss have no meaning."""
 

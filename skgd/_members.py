@@ -16,7 +16,7 @@ from ._callbacks import clone_unwatched
 from ._estimator import GradientDescent
 from ._options import Options
 from ._recipe import sees_table
-from ._validation import door_of, schema_of
+from ._validation import dense, door_of, schema_of
 
 __all__ = ["Members"]
 
@@ -51,7 +51,7 @@ class Members(GradientDescent):
             )
         from joblib import Parallel, delayed  # late: slow to import
 
-        options, door = self._options(X), door_of(self)
+        options, door, y = self._options(X), door_of(self), dense(y)
         encoder = self._learn_columns(door, X)
         if encoder is not None:
             X, X_val = encoder.transform(X), validation[0]

@@ -11,10 +11,10 @@ __all__ = [
     "margins_of",
     "median",
     "of_location",
-    "pearson",
     "residual",
     "spread",
     "weighted_quantile",
+    "with_variance",
 ]
 
 
@@ -78,10 +78,12 @@ def of_location(slopes, second, weight, df: float) -> tuple[np.ndarray, np.ndarr
     return np.ones((n, slopes.shape[1])), factor**2 * squares / mean**2
 
 
-def pearson(y, mean, power: float, weight, df: float) -> np.ndarray:
-    """Pearson's estimate of the dispersion of each column where the variance is the mean to a power."""
-    s = _ones(weight, len(mean))[:, None]
-    return (s * (y.reshape(mean.shape) - mean) ** 2 / mean**power).sum(axis=0) / df
+def with_variance(power: float, y, raw, weight, df: float) -> tuple[np.ndarray, np.ndarray]:
+    """Expected second derivatives, and Pearson's dispersion of each column, of losses with a log link and a
+    variance that is proportional to a power of the mean."""
+    mean, s = np.exp(raw), _ones(weight, len(raw))[:, None]
+    squares = (s * (np.reshape(y, mean.shape) - mean) ** 2 / mean**power).sum(axis=0)
+    return mean ** (2 - power), squares / df
 
 
 def density_weights(residuals, quantiles, weight) -> np.ndarray:

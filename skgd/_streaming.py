@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 
 from ._coordinates import Units
 from ._descent import Descent
@@ -14,9 +15,17 @@ from ._options import Options
 from ._training import Fit, Record, train
 from ._validation import RowsCheck, check_weights, door_of, schema_of
 
-__all__ = ["Streaming"]
+__all__ = ["Streaming", "partial_fit_available"]
 
 _CURVE_LENGTH = 10_000  # entries of loss_curve_ that are kept
+
+
+def _has_partial_fit(estimator):
+    if estimator.solver == "batch":
+        raise AttributeError(
+            'partial_fit is not available for solver="batch": an update would need all rows at once.'
+        )
+    return True
 
 
 class Streaming:
@@ -31,7 +40,7 @@ class Streaming:
         weight = check_weights(sample_weight, X)
         task = self._task_of(y, classes)
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
-        previous = None if first else Descent(**self._descent)
+        previous = None if first else self._continued(task)
         known = self._known_units(options)
         design = design_of(X)
         check = RowsCheck(door, X, due=False)
@@ -56,6 +65,10 @@ class Streaming:
             raise KeyboardInterrupt
         return self
 
+    def _continued(self, task) -> Descent:
+        """The descent so far, for this task."""
+        return Descent(**self._descent)  # type: ignore[attr-defined]
+
     def _known_units(self, options: Options) -> Units:
         """What a stream has told of the units of the features before the next rows."""
         state = getattr(self, "_units", None)
@@ -69,3 +82,6 @@ class Streaming:
         curve = np.append(getattr(self, "loss_curve_", ()), record.history["loss"])[-_CURVE_LENGTH:]
         loss = curve[-1] if len(curve) else np.nan
         return {"n_iter_": fit.descent.epochs, "loss_curve_": curve, "loss_": loss}
+
+
+partial_fit_available = available_if(_has_partial_fit)

@@ -81,6 +81,8 @@ def linear_classifier(estimator, loss):
 
     if loss.name is None:
         raise _no_twin(estimator, f"loss={estimator.loss!r}")
+    if isinstance(estimator._fitted_task(), Labels):
+        raise _no_twin(estimator, "several labels a row")
     if loss.name == "log_loss" and len(estimator.classes_) > 2:
         strength = 1 / (2 * estimator.alpha) if estimator.alpha else 1.0
         twin = linear_model.LogisticRegression(C=strength, fit_intercept=estimator.fit_intercept)

@@ -20,10 +20,10 @@ from ._residuals import (
     margins_of,
     median,
     of_location,
-    pearson,
     residual,
     spread,
     weighted_quantile,
+    with_variance,
 )
 
 __all__ = [
@@ -51,7 +51,7 @@ class _Compiled(Loss):
     """A loss of the core, unless a subclass writes another one."""
 
     def value_and_slope(self, y, raw):
-        y, z, codes = targets_and_scores(self.task, y, raw)
+        y, z, codes = targets_and_scores(self.task if not self.takes_shares else "", y, raw)
         values = np.empty(len(z), dtype=z.dtype)
         core.value_and_slope(self._struct(z.shape[1], codes), y, z, values, codes)
         return values, z.reshape(np.shape(raw))
@@ -287,12 +287,6 @@ class _LogLinkLoss(_Compiled):
         mean = np.average(np.asarray(y, dtype=np.float64), axis=0, weights=weight)
         return float(np.max(self._curvature_at_mean(np.maximum(mean, 1.0))))
 
-    @staticmethod
-    def _with_variance(power, y, raw, weight, df):
-        """The model whose variance is proportional to a power of the mean."""
-        mean = np.exp(raw)
-        return mean ** (2 - power), pearson(y, mean, power, weight, df)
-
     def _check_targets(self, y):
         low = y < self._lowest if self._lowest_allowed else y <= self._lowest
         if np.any(low):
@@ -328,7 +322,7 @@ class Gamma(_LogLinkLoss):
         return np.reshape(y, np.shape(raw)) * np.exp(-raw)
 
     def _model_based(self, y, raw, weight, df):
-        return self._with_variance(2.0, y, raw, weight, df)
+        return with_variance(2.0, y, raw, weight, df)
 
     def _curvature_at_mean(self, mean):
         return mean  # y exp(-z) at the start, z = 0
@@ -352,7 +346,7 @@ class Tweedie(_LogLinkLoss):
         self.power = power
 
     def _model_based(self, y, raw, weight, df):
-        return self._with_variance(self.power, y, raw, weight, df)
+        return with_variance(self.power, y, raw, weight, df)
 
     def second_derivative(self, y, raw):
         p = self.power
@@ -392,6 +386,12 @@ class LogLoss(_ClassificationLoss):
         of each label in multilabel classification, y becomes :math:`(1 - s)\,y + s / 2`. Scores of
         rows that are classified well then stay moderate, and so do predicted probabilities. The loss is
         that of the smoothed targets in ``validation_loss`` too.
+    soft_labels : bool, default=False
+        Whether y holds, instead of labels, the probability of each class: a matrix of shape (n_samples,
+        n_classes) whose rows sum to one (shares of several votes, or what another model predicts). The loss
+        is the cross entropy
+        :math:`-\sum_k y_k \log p_k` with the probabilities p of the model. Without it a matrix of zeros and
+        ones means that each column is a label of its own (multilabel), which is another model.
 
     Examples
     --------
@@ -410,16 +410,27 @@ class LogLoss(_ClassificationLoss):
     logistic = True
     _ties_classes = True
 
-    def __init__(self, label_smoothing: float = 0.0):
+    def __init__(self, label_smoothing: float = 0.0, soft_labels: bool = False):
         self.label_smoothing = label_smoothing
+        self.soft_labels = soft_labels
+
+    @property
+    def takes_shares(self):
+        return bool(self.soft_labels)
+
+    def _check(self):
+        if self.soft_labels and self.label_smoothing:
+            raise ValueError("soft_labels=True leaves no use for label_smoothing: smooth y itself.")
 
     def _struct(self, n_columns, codes):
+        if self.soft_labels and n_columns > 1:
+            return "cross_entropy", []
         name, smoothing = "softmax" if codes and n_columns > 1 else "log_loss", float(self.label_smoothing)
         return (f"smoothed_{name}" if smoothing else name), smoothing
 
     def second_derivative(self, y, raw):
         codes = np.reshape(y, (len(raw), -1)).shape[1] == 1
-        if raw.shape[1] == 1 or not codes:
+        if raw.shape[1] == 1 or not (codes or self.soft_labels):
             return expit(raw) * expit(-raw)
         p = self.probabilities(raw)
         return p[:, :, None] * (np.eye(raw.shape[1]) - p[:, None, :])
@@ -430,7 +441,8 @@ class LogLoss(_ClassificationLoss):
         return self.second_derivative(y, raw), 1.0
 
     def _curvature(self, y, weight):
-        return 0.25 if np.max(y, initial=1) <= 1 else 0.5
+        several = np.ndim(y) == 2 and np.shape(y)[1] > 1 and self.soft_labels
+        return 0.25 if np.max(y, initial=1) <= 1 and not several else 0.5
 
     def probabilities(self, raw):
         if raw.shape[1] == 1:
@@ -517,15 +529,3 @@ LOSSES = {
         Perceptron,
     )
 }
-
-
-def loss_spec(loss: Loss) -> tuple[str, dict] | Loss:
-    """A built-in loss by its name and parameters, which need no class of skgd to be unpickled."""
-    if loss.name is not None and type(loss) is LOSSES.get(loss.name):
-        return loss.name, loss.get_params()
-    return loss
-
-
-def loss_from_spec(spec: tuple[str, dict] | Loss) -> Loss:
-    """The loss of a spec."""
-    return spec if isinstance(spec, Loss) else LOSSES[spec[0]](**spec[1])

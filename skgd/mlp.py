@@ -285,13 +285,14 @@ class GDMLPClassifier(Classification, PerceptronModel):
     {network}
     {parameters}
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with the sample weights; not available for multilabel y.
+        Weights of the classes, multiplied with the sample weights; not available for multilabel y
+        and soft labels.
 
     Attributes
     ----------
     {layers}
     classes_ : ndarray of shape (n_classes,)
-        The class labels; for multilabel y the column numbers.
+        The class labels; the column numbers where y is a matrix.
     {attributes}
 
     See Also
@@ -312,7 +313,6 @@ class GDMLPClassifier(Classification, PerceptronModel):
     True
     """
 
-    _takes_labels = True
     _twin = staticmethod(twins.perceptron_classifier)
     _parameter_constraints = {
         **PerceptronModel._parameter_constraints,
