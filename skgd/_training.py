@@ -249,7 +249,17 @@ class _Training:
         self.window, self.began = LossWindow(fit.problem.n), time.perf_counter()
         self.plateau_rule = PlateauRule(fit.options.stopping, fit.descent.reference or 1.0)
         fit.rates.begin(fit.descent)
+        self.norms = [] if fit.stream or len(fit.problem.layers) == 1 else self.watch_layers()
         self.record_path()
+
+    def watch_layers(self) -> list[str]:
+        """Columns for the norm of the gradient of each layer."""
+        descent, history = self.fit.descent, self.record.history
+        if descent.gradient is None:
+            descent.gradient = self.fit.problem.zeros()
+        norms = [f"gradient_norm_{layer}" for layer in range(len(descent.layers))]
+        history |= {name: [] for name in norms}
+        return norms
 
     def record_path(self) -> None:
         if self.fit.options.record_path:
@@ -320,9 +330,19 @@ class _Training:
             **measured,
             learning_rate=self.fit.rates.last,
             gradient_norm=self.gradient_norm,
+            **self.norms_of_layers(),
             seconds=time.perf_counter() - self.began,
         )
         self.record_path()
+
+    def norms_of_layers(self) -> dict[str, float]:
+        """Of the gradient of the last update."""
+        gradient = self.fit.descent.gradient
+        if not self.norms or gradient is None:
+            return {}
+        gradients = self.fit.problem.blocks(gradient)
+        pairs = zip(self.norms, gradients, strict=True)
+        return {name: float(np.linalg.norm(part.astype(float))) for name, part in pairs}
 
     def keep_the_best(self, cost: float, score: float) -> None:
         record = self.record
