@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from ._evaluation import Evaluation
 from ._growth import with_classes
 from ._labels import UnknownLabelsError, classes_of
 from ._options import loss_of
@@ -19,7 +20,7 @@ from ._validation import class_weights, dense, refuse_sparse, times_class_weight
 from .losses import LOSSES
 
 
-class Regression(Streaming, RegressorMixin):
+class Regression(Evaluation, Streaming, RegressorMixin):
     """Targets are numbers."""
 
     _task = "regression"
@@ -126,7 +127,7 @@ def _loss_has_probabilities(estimator):
     return True
 
 
-class Classification(Streaming, ClassifierMixin):
+class Classification(Evaluation, Streaming, ClassifierMixin):
     """Targets are labels of any kind."""
 
     _task = "classification"

@@ -34,7 +34,7 @@ STOREYS = (  # from the ground up
     {"_coordinates", "_growth", "_rate_choice"},
     {"_training"},
     {"_callbacks", "_diagnosis", "_fitting", "_progress"},
-    {"_columns", "_estimator", "_landscape", "_streaming", "_sweep"},
+    {"_columns", "_estimator", "_evaluation", "_landscape", "_streaming", "_sweep"},
     {
         "_intervals",
         "_members",
