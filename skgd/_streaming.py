@@ -33,6 +33,8 @@ class Streaming:
 
     def _partial_fit(self: Any, X, y, sample_weight, classes=None):
         first = not hasattr(self, "_descent")
+        if not first:  # scikit-learn validates parameters before the first call only
+            self._validate_params()
         options = self._options(X, reset=first)
         self._check_stream(options)
         door = door_of(self) if first else self

@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from ._evaluation import Evaluation
 from ._growth import with_classes
 from ._labels import UnknownLabelsError, classes_of
-from ._options import loss_of
 from ._streaming import Streaming, partial_fit_available
 from ._targets import Classes, Labels, Numbers, Quantiles, Shares, Targets, Task
 from ._validation import class_weights, dense, refuse_sparse, times_class_weights, weights_of_classes
@@ -68,7 +67,7 @@ class Regression(Evaluation, Streaming, RegressorMixin):
 
     def _task_of(self, y, classes=None) -> Task:
         refuse_sparse(y)
-        levels = loss_of(self).levels
+        levels = getattr(self.loss, "levels", None)
         if levels is None:
             return Numbers(flat=y.ndim == 1)
         if np.size(y) != len(y):
@@ -263,7 +262,7 @@ class Classification(Evaluation, Streaming, ClassifierMixin):
         return self._fitted_task().log_probabilities(raw, self._fitted_loss)
 
     def _task_of(self, y, classes=None) -> Task:
-        if loss_of(self).takes_shares:
+        if getattr(self.loss, "takes_shares", False):
             return self._without_class_weight(Shares, y, "soft labels")
         if _is_matrix(y) and type_of_target(y) == "multilabel-indicator":
             return self._without_class_weight(Labels, y, "multilabel y")

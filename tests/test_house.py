@@ -15,8 +15,10 @@ STOREYS = (  # from the ground up
     {"_core", "_drawing", "_loss", "_parameters", "_residuals", "_table"},
     {
         "_docs",
+        "_fingerprint",
         "_hints",
         "_labels",
+        "_mapped",
         "_moments",
         "_penalty",
         "_scoring",
@@ -31,9 +33,9 @@ STOREYS = (  # from the ground up
     {"_batch_rates", "_covariance", "_diagram", "_network_rates", "_options", "_quadratic"},
     {"_epochs", "_path", "_problem"},
     {"_descent", "_held_out", "_step_size"},
-    {"_coordinates", "_growth", "_rate_choice"},
+    {"_coordinates", "_growth", "_packing", "_rate_choice", "_training_state"},
     {"_training"},
-    {"_callbacks", "_diagnosis", "_fitting", "_progress"},
+    {"_callbacks", "_checkpoint", "_diagnosis", "_fitted", "_fitting", "_progress"},
     {"_columns", "_estimator", "_evaluation", "_landscape", "_streaming", "_sweep"},
     {
         "_intervals",
