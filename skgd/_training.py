@@ -14,6 +14,7 @@ from ._core import core
 from ._descent import Descent
 from ._epochs import EpochPlan, Stretch, run_epochs
 from ._held_out import Validation
+from ._layer_norms import LayerNorms
 from ._mapped import Segments
 from ._options import CoreRule, Options, Stopping
 from ._problem import Problem
@@ -269,7 +270,7 @@ class _Training:
             self.plateau_rule = PlateauRule(fit.options.stopping, fit.descent.reference or 1.0)
             fit.rates.begin(fit.descent)
             take_up(self, keeper.saved)
-        self.norms = [] if fit.stream or len(fit.problem.layers) == 1 else self.watch_layers()
+        self.norms = LayerNorms(fit.problem, fit.descent, record.history, wanted=not fit.stream)
         if not record.path:
             self.record_path()
 
@@ -297,16 +298,6 @@ class _Training:
 
     def state(self) -> dict:
         return state_of(self)
-
-    def watch_layers(self) -> list[str]:
-        """Columns for the norm of the gradient of each layer."""
-        descent, history = self.fit.descent, self.record.history
-        if descent.gradient is None:
-            descent.gradient = self.fit.problem.zeros()
-        norms = [f"gradient_norm_{layer}" for layer in range(len(descent.layers))]
-        for name in norms:
-            history.setdefault(name, [])
-        return norms
 
     def record_path(self) -> None:
         if self.fit.options.record_path:
@@ -390,19 +381,10 @@ class _Training:
             **measured,
             learning_rate=self.fit.rates.last,
             gradient_norm=self.gradient_norm,
-            **self.norms_of_layers(),
+            **self.norms(),
             seconds=self.seconds,
         )
         self.record_path()
-
-    def norms_of_layers(self) -> dict[str, float]:
-        """Of the gradient of the last update."""
-        gradient = self.fit.descent.gradient
-        if not self.norms or gradient is None:
-            return {}
-        gradients = self.fit.problem.blocks(gradient)
-        pairs = zip(self.norms, gradients, strict=True)
-        return {name: float(np.linalg.norm(part.astype(float))) for name, part in pairs}
 
     def keep_the_best(self, cost: float, score: float) -> None:
         record = self.record

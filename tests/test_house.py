@@ -33,7 +33,7 @@ STOREYS = (  # from the ground up
     {"_batch_rates", "_covariance", "_diagram", "_network_rates", "_options", "_quadratic"},
     {"_epochs", "_path", "_problem"},
     {"_descent", "_held_out", "_step_size"},
-    {"_coordinates", "_growth", "_packing", "_rate_choice", "_training_state"},
+    {"_coordinates", "_growth", "_layer_norms", "_packing", "_rate_choice", "_training_state"},
     {"_training"},
     {"_callbacks", "_checkpoint", "_diagnosis", "_fitted", "_fitting", "_progress"},
     {"_columns", "_estimator", "_evaluation", "_landscape", "_streaming", "_sweep"},
