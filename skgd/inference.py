@@ -132,7 +132,7 @@ def summarize(
     >>> summary["name"].tolist()
     ['bmi', 'bp', 'intercept']
     >>> [round(float(error), 2) for error in summary["standard_error"]]
-    [0.76, 0.22, 19.34]
+    [0.72, 0.24, 18.06]
     """
     _check(model, covariance, groups, level)
     loss, task = model._fitted_loss, model._fitted_task()

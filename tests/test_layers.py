@@ -176,7 +176,7 @@ def test_a_start_by_name_is_that_of_the_activation_it_belongs_to():
             GDMLPRegressor(activation=activation, init=i, **FIXED).fit(X, y) for i in ("auto", init)
         )
         np.testing.assert_allclose(named.predict(X), auto.predict(X), rtol=1e-9)
-    with pytest.raises(ValueError, match="'init' parameter"):
+    with pytest.raises(ValueError, match=r"'init' parameter.*Did you mean 'glorot_uniform'"):
         GDMLPRegressor(init="xavier").fit(X, y)
 
 
