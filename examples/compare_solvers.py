@@ -124,8 +124,8 @@ def fit_to(case, model, gap):
     if not hasattr(model, "tol") or not hasattr(model, "learning_rate"):
         return make_pipeline(StandardScaler(), model)  # the exact solver
 
-    def fitted(epochs):
-        shorter = clone(model).set_params(max_iter=epochs, tol=None)
+    def fitted(max_iter):
+        shorter = clone(model).set_params(max_iter=max_iter, tol=None)
         pipeline = make_pipeline(StandardScaler(), shorter).fit(case.X_train, case.y_train)
         return pipeline, case.gap(shorter) <= gap
 
@@ -135,8 +135,8 @@ def fit_to(case, model, gap):
             break
     else:
         return None
-    for fewer in range(2**power // 2 + 1, 2**power):
-        shorter, reached = fitted(fewer)
+    for max_iter in range(2**power // 2 + 1, 2**power):
+        shorter, reached = fitted(max_iter)
         if reached:
             return shorter
     return pipeline
