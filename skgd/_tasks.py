@@ -273,6 +273,7 @@ class Classification(Evaluation, Streaming, ClassifierMixin):
                 f"loss=LogLoss(soft_labels=True). For several outputs of many classes each use "
                 f"sklearn.multioutput.MultiOutputClassifier."
             )
+        refuse_sparse(y)
         return Classes(classes_of(_one_label_a_row(y)) if classes is None else classes)
 
     def _without_class_weight(self, kind, y, what: str) -> Task:
@@ -313,7 +314,10 @@ class Classification(Evaluation, Streaming, ClassifierMixin):
 
     def _check_rows(self, door, X, y="no_validation", *, reset, finite=True):
         found = super()._check_rows(door, X, y, reset=reset, finite=finite)
-        return found if isinstance(y, str) else (found[0], dense(found[1]))
+        if isinstance(y, str):
+            return found
+        X, y = found
+        return X, dense(y) if _is_matrix(y) else y
 
     def _encode(self, task, y, weight, dtype, loss) -> Targets:
         if not task.one_label:

@@ -340,10 +340,12 @@ def test_a_sparse_y_is_an_error(kind):
         kind().fit(X, csr(y[:, None]))
 
 
-def test_several_labels_a_row_are_an_error_that_names_the_estimator_to_take():
+def test_several_classes_a_row_are_an_error_that_says_what_to_pass():
     X, y = data_of(GDClassifier)
-    with pytest.raises(ValueError, match="GDMLPClassifier"):
-        GDClassifier().fit(X, np.column_stack([y, 1 - y, y]))
+    with pytest.raises(
+        ValueError, match=r"several labels a row as a matrix of zeros and ones.*MultiOutputCl"
+    ):
+        GDClassifier().fit(X, np.column_stack([y, 1 - y, 2 * y]))
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
