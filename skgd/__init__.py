@@ -10,7 +10,7 @@ from .linear import GDClassifier, GDRegressor
 from .mlp import GDMLPClassifier, GDMLPRegressor
 
 if TYPE_CHECKING:
-    from . import learning_rate, preprocessing
+    from . import inference, learning_rate, preprocessing
     from ._checkpoint import Checkpoint
     from ._regularization import RegularizationPath
     from .display import (
@@ -37,6 +37,7 @@ __all__ = [
     "LossCurveDisplay",
     "RegularizationPath",
     "RegularizationPathDisplay",
+    "inference",
     "io",
     "learning_rate",
     "losses",
@@ -58,7 +59,7 @@ _LATE = {  # imported when they are asked for: importing skgd should not wait fo
 
 
 def __getattr__(name: str):
-    if name in ("io", "learning_rate", "preprocessing"):
+    if name in ("inference", "io", "learning_rate", "preprocessing"):
         return import_module(f".{name}", __name__)
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -66,7 +66,7 @@ class BatchRates(_Backtracking):
         self.most_growth = 1e8 if descent.theta.dtype == np.float64 else 1e3
         self.growth = np.ones_like(self.spectrum)
         self.exact = not descent.l1  # the update is linear in its rate, so it can be corrected
-        descent.gradient = np.empty_like(descent.theta)
+        descent.gradient = np.zeros_like(descent.theta)
         self.recent, self.full = [], self.base
         self._forget()
         self.rate = self.first
@@ -151,7 +151,7 @@ class PolyakRates(_Backtracking):
 
     def begin(self, descent):
         super().begin(descent)
-        descent.gradient = np.empty_like(descent.theta)
+        descent.gradient = np.zeros_like(descent.theta)
         self.exact = not descent.l1  # the update is linear in its rate, so it can be corrected
         self.delta, self.mark, self.waits = 0.25 * self.reference, np.inf, 0
 

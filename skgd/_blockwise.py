@@ -16,11 +16,11 @@ from ._block_plan import BlockPlan
 from ._block_problem import BlockDesign, BlockProblem, Encoding
 from ._blocks import LocalBlocks, Preparation, Summary
 from ._fitting import Form, TrainingRows
+from ._labels import classes_of
 from ._options import Options, threads_of
 from ._reading import called, source_of
 from ._recipe import sees_table
 from ._scoring import scorers_of
-from ._targets import classes_of
 from ._validation import RowsCheck, door_of, schema_of, weights_of_classes
 
 __all__ = ["Blockwise"]

@@ -149,7 +149,8 @@ stop_reason_ : {"tol", "early_stopping", "max_iter", "max_time", "callback", "in
 history_ : dict of ndarrays of shape (n_checks,)
     epoch, update, loss, validation_loss (the weighted mean loss on the validation set, without the penalty),
     validation_score, learning_rate, gradient_norm (of the last update) and seconds at each check; with
-    several scorers also validation_<name> of each.
+    several scorers also validation_<name> of each; of perceptrons also gradient_norm_0, gradient_norm_1, ...
+    of each layer.
 path_ : ndarray of shape (n_checks + 1, n_parameters)
     Parameters at the start and at each check (flattened ``coef_``, then the intercepts), with
     ``record_path``."""
@@ -158,13 +159,24 @@ path_ : ndarray of shape (n_checks + 1, n_parameters)
 NETWORK = """\
 hidden_layer_sizes : int or sequence of int, default=(100,)
     Number of units of each hidden layer; ``()``, no hidden layer, makes the model linear.
-activation : str, default="relu"
+activation : str, callable or sequence of them, default="relu"
     Activation of the hidden units: "identity", "logistic", "tanh", "relu", "leaky_relu" (slope 0.01
-    below 0), "elu", "gelu", "silu", "selu", "mish", "softplus". Initial weights are uniform in (-r, r), with
+    below 0), "elu", "gelu", "silu", "selu", "mish", "softplus"; or a function of your own,
+    ``activation(z) -> (values, slopes)``, of arrays (n_rows, n_units) of any size. A sequence has one for
+    each hidden layer.
+init : str, default="auto"
+    Distribution of the initial weights of the hidden layers: "glorot_uniform", "glorot_normal" (variance
+    :math:`2 / (n_{in} + n_{out})`; Glorot & Bengio 2010), "he_uniform", "he_normal" (:math:`2 / n_{in}`; He
+    et al. 2015), "lecun_uniform", "lecun_normal" (:math:`1 / n_{in}`; LeCun et al. 1998). "auto": uniform in
+    (-r, r), with
     :math:`r^2 = 6 / n_{in}` for relu and similar activations (He et al. 2015),
     :math:`6 / (n_{in} + n_{out})` for identity and tanh (Glorot & Bengio 2010), 16 times that for
     logistic, and :math:`0.06 / (n_{in} + n_{out})` for the last layer. Intercepts start at zero, those of the
     last layer in regression at the mean of y (its logarithm with a log link).
+freeze : int, sequence of int or None, default=None
+    Numbers of layers whose weights and intercepts stay as they are: 0 is the first, -1 the last, which gives
+    the raw scores. They keep the weights of ``coef_init``, of the last fit (``warm_start``) or those drawn at
+    the start. The penalty still counts them in ``loss_``.
 learning_rate : float or "auto", default="auto"
     Positive step size. "auto": with optimizers that divide by the size of past gradients (adam,
     rmsprop, adagrad) :math:`5 \\cdot 10^{-4} \\sqrt{b}` for b rows per update, at most 0.01; with the

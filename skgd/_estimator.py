@@ -23,13 +23,14 @@ from ._fitted import FittedModel
 from ._fitting import TrainingRows, begin_fit, end_fit, for_all_rows, split_off
 from ._held_out import HeldOut, Validation
 from ._hints import HelpfulParameters, Names
+from ._loss_spec import loss_spec
 from ._options import Options, options_of
 from ._problem import Problem
 from ._scoring import Scorer, scorers_of
 from ._targets import Targets, Task
 from ._training import Fit, Record, Watcher, train
 from ._validation import RowsCheck, check_design, check_rows, check_weights, door_of, rows_of, schema_of
-from .losses import Loss, loss_spec
+from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
 
@@ -61,7 +62,12 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
         "check_every": [Names({"epoch"}), Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "refit": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), _SPLITTER, list, tuple],
+        "validation_fraction": [
+            Interval(Real, 0, 1, closed="neither"),
+            HasMethods(["split", "get_n_splits"]),
+            list,
+            tuple,
+        ],
         "scoring": [str, callable, list, tuple, dict, None],
         "average": ["boolean", Names({"auto"}), Interval(Integral, 0, None, closed="left")],
         "shuffle": ["boolean"],

@@ -8,8 +8,9 @@ from typing import Any, Self
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from ._loss_spec import loss_from_spec
 from ._options import loss_of
-from .losses import Loss, loss_from_spec
+from .losses import Loss
 
 __all__ = ["FittedModel"]
 

@@ -68,18 +68,25 @@ class Uncertainty:
             Lower and upper bounds, in the units of y; of several outputs each has its own. Infinite where
             so few rows were held out that none of them bounds such a part.
 
+            After a fit of several quantiles they are those of conformalised quantile regression (Romano,
+            Patterson & Candes 2019): :math:`R_i = \\max(l_{k(i)}(x_i) - y_i,\\; y_i - u_{k(i)}(x_i))`,
+            negative for a y inside, with the lowest and the highest quantile l and u in place of :math:`\\mu`
+            in the bounds. They widen where y is noisier.
+
         Notes
         -----
         The coverage is at least 2 c - 1 for any data and any model, and about c for stable ones. It holds
-        on average over the rows, not for each of them: the intervals hardly widen where y is noisier. Rows
-        of weight zero do not count; others count alike, whatever their weight. What is held out also
-        chooses the epoch at which a network stops, which changes the residuals little. With ``refit=True``
-        they are those of the networks before they were fitted to all rows.
+        on average over the rows, not for each of them: unless quantiles are fitted, the intervals hardly
+        widen where y is noisier. Rows of weight zero do not count; others count alike, whatever their weight.
+        What is held out also chooses the epoch at which a network stops, which changes the residuals little.
+        With ``refit=True`` they are those of the networks before they were fitted to all rows.
 
         References
         ----------
         Barber, Candes, Ramdas & Tibshirani (2021). Predictive inference with the jackknife+. Annals of
         Statistics 49(1).
+
+        Romano, Patterson & Candes (2019). Conformalized quantile regression. NeurIPS 32.
         """
         if not isinstance(coverage, Real) or not 0 < coverage < 1:
             raise ValueError(f"coverage={coverage!r} must be a number between 0 and 1.")
@@ -90,6 +97,9 @@ class Uncertainty:
                 "with a number as validation_fraction, and without X_val."
             )
         predictions = self._predict_each(X)
+        if self._fitted_loss.levels is not None:
+            scores = [np.maximum(-part[:, 0], part[:, -1]) for part in self.oof_residuals_]
+            return conformal_bounds(predictions[..., 0], predictions[..., -1], scores, coverage)
         flat = predictions.ndim == 2
         outputs = predictions[..., None] if flat else predictions
         bounds = [
@@ -105,17 +115,25 @@ def _column(residuals: np.ndarray, k: int) -> np.ndarray:
 
 def cross_conformal(predictions: np.ndarray, residuals: Sequence[np.ndarray], coverage: float) -> np.ndarray:
     """Bounds (m, 2) of CV+, from predictions (k, m) of k models and the residuals of what each held out."""
-    sizes = [np.sort(np.abs(part).astype(float)) for part in residuals]
-    shifts = np.asarray(predictions, dtype=float)
+    return conformal_bounds(predictions, predictions, [np.abs(part) for part in residuals], coverage)
+
+
+def conformal_bounds(lows, highs, scores: Sequence[np.ndarray], coverage: float) -> np.ndarray:
+    """Bounds (m, 2) from those (k, m) of k models and, for what each held out, how far y lay outside of "
+    "them."""
+    sizes = [np.sort(np.asarray(part, dtype=float)) for part in scores]
+    low, high = (np.asarray(part, dtype=float) for part in (lows, highs))
     rank = int(np.ceil(coverage * (sum(map(len, sizes)) + 1) - 1e-9))
-    return np.column_stack([-_of_rank(-shifts, sizes, rank), _of_rank(shifts, sizes, rank)])
+    bounds = np.column_stack([-_of_rank(-low, sizes, rank), _of_rank(high, sizes, rank)])
+    return np.sort(bounds, axis=1)  # of an empty interval, the narrowest that is none
 
 
 def _of_rank(shifts: np.ndarray, sizes: list[np.ndarray], rank: int) -> np.ndarray:
     """The values (m,) of this rank, counted from 1, among shifts (k, m) plus the k sorted lists of sizes."""
     if rank > sum(map(len, sizes)):
         return np.full(shifts.shape[1], np.inf)
-    low, high = shifts.min(axis=0), shifts.max(axis=0) + max(part[-1] for part in sizes if len(part))
+    ends = np.concatenate(sizes)
+    low, high = shifts.min(axis=0) + ends.min(), shifts.max(axis=0) + ends.max()
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         lists = zip(shifts, sizes, strict=True)

@@ -16,7 +16,7 @@ from ._callbacks import clone_unwatched
 from ._estimator import GradientDescent
 from ._options import Options
 from ._recipe import sees_table
-from ._validation import door_of, schema_of
+from ._validation import dense, door_of, schema_of
 
 __all__ = ["Members"]
 
@@ -52,7 +52,7 @@ class Members(GradientDescent):
             )
         from joblib import Parallel, delayed  # late: slow to import
 
-        options, door = self._options(X), door_of(self)
+        options, door, y = self._options(X), door_of(self), dense(y)
         if session is not None:  # whose file says how to seed the others
             options = session.seeded(options, self.random_state)
             session.write()
@@ -159,7 +159,10 @@ def _raw_of(member, X) -> np.ndarray:
 
 def _residuals(y, rows, predictions, counted) -> np.ndarray:
     """y less predictions of these rows, of those that count."""
-    residuals = np.asarray(y)[rows].reshape(predictions.shape) - predictions
+    targets = np.asarray(y)[rows]
+    residuals = (
+        targets.reshape(predictions.shape if targets.size == predictions.size else (-1, 1)) - predictions
+    )
     return residuals if isinstance(counted, slice) else residuals[counted[rows]]
 
 

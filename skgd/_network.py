@@ -1,11 +1,15 @@
-"""Multi-layer perceptrons as the core takes them: widths, activation, dropout; and where they start."""
+"""Multi-layer perceptrons as the core takes them: widths, activations, dropout; and where they start."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 
 import numpy as np
+
+__all__ = ["ACTIVATIONS", "INITIALISATIONS", "Network", "blocks", "network_of"]
 
 # name -> numerator of the squared bound of the initial weights, and whether the fan-out counts
 # (Glorot & Bengio 2010 for curves through the origin, He et al. 2015 for those that are flat on one side)
@@ -22,6 +26,19 @@ ACTIVATIONS = {
     "mish": (6.0, False),
     "softplus": (6.0, False),
 }
+_OF_ONES_OWN = (6.0, False)  # of an activation in Python
+_LAST = (0.06, True)  # of the last layer, a tenth of the bound: scores start near their constant
+
+# name -> numerator of the variance of the initial weights, whether the fan-out counts, and whether they are
+# normal
+INITIALISATIONS = {
+    "glorot_uniform": (2.0, True, False),
+    "glorot_normal": (2.0, True, True),
+    "he_uniform": (2.0, False, False),
+    "he_normal": (2.0, False, True),
+    "lecun_uniform": (1.0, False, False),
+    "lecun_normal": (1.0, False, True),
+}
 
 
 @dataclass(frozen=True)
@@ -29,24 +46,58 @@ class Network:
     """Hidden layers of a perceptron."""
 
     hidden: tuple[int, ...]
-    activation: str
+    activations: tuple[str | Callable, ...]  # one for each hidden layer
     dropout: float = 0.0
+    init: str | None = None  # None: by activation
+    frozen: tuple[bool, ...] = ()  # layers that stay as they are, the last one included; empty: none
 
-    def core_spec(self) -> tuple[list[int], str, float]:
-        return list(self.hidden), self.activation, self.dropout
+    @property
+    def activation(self) -> str | Callable | tuple:
+        """The activation of all hidden layers, or those of each."""
+        if not self.activations:
+            return "identity"
+        return self.activations[0] if len(set(self.activations)) == 1 else self.activations
+
+    def core_spec(self) -> tuple[list[int], list, float, list[bool]]:
+        activations = [a if isinstance(a, str) else partial(_activate, a) for a in self.activations]
+        return list(self.hidden), activations, self.dropout, list(self.frozen)
 
     def initialise(self, blocks, rng) -> None:
         """Draw the weights of each layer, (inputs + 1, width) with the intercepts last, which stay zero.
 
-        U(-r, r) with r^2 = 6 / fan_in or 6 / (fan_in + fan_out); the last layer has no activation.
+        By default U(-r, r) with r^2 = 6 / fan_in or 6 / (fan_in + fan_out); the last layer has no activation.
         """
-        numerator, both = ACTIVATIONS[self.activation]
         for i, block in enumerate(blocks):
             inputs, width = block.shape[0] - 1, block.shape[1]
-            if i + 1 == len(blocks):
-                numerator, both = 0.06, True  # a tenth of the bound: scores start near their constant
-            bound = np.sqrt(numerator / max(1, inputs + width if both else inputs))
-            block[:-1] = rng.uniform(-bound, bound, (inputs, width))
+            if self.init is not None and i + 1 < len(blocks):
+                numerator, both, normal = INITIALISATIONS[self.init]
+                variance = numerator / max(1, inputs + width if both else inputs)
+                bound = np.sqrt(3 * variance)
+                draw = rng.normal(0, np.sqrt(variance), (inputs, width)) if normal else None
+            else:
+                numerator, both = _LAST if i + 1 == len(blocks) else self._bound_of(i)
+                bound, draw = np.sqrt(numerator / max(1, inputs + width if both else inputs)), None
+            block[:-1] = rng.uniform(-bound, bound, (inputs, width)) if draw is None else draw
+
+    def _bound_of(self, layer: int) -> tuple[float, bool]:
+        activation = self.activations[layer]
+        return ACTIVATIONS[activation] if isinstance(activation, str) else _OF_ONES_OWN
+
+
+def _activate(function: Callable, z: np.ndarray, slopes: np.ndarray | None, width: int) -> None:
+    """Called by the core: writes values and slopes of an activation in Python into its arguments."""
+    name = getattr(function, "__name__", type(function).__name__)
+    result = function(z[:, :width].copy())
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise ValueError(f"The activation {name} must return two arrays, (values, slopes).")
+    for what, given, into in zip(("values", "slopes"), result, (z, slopes), strict=True):
+        if np.shape(given) != (len(z), width):
+            raise ValueError(
+                f"The activation {name} must return {what} of the shape of its argument, {(len(z), width)}; "
+                f"they have shape {np.shape(given)}."
+            )
+        if into is not None:
+            into[:, :width] = given
 
 
 def network_of(estimator) -> Network:
@@ -57,7 +108,37 @@ def network_of(estimator) -> Network:
             f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} must be positive integers, one for each "
             f"hidden layer."
         )
-    return Network(tuple(int(size) for size in sizes), estimator.activation, float(estimator.dropout))
+    activations = _activations_of(estimator.activation, len(sizes))
+    init = None if estimator.init == "auto" else estimator.init
+    frozen = _frozen_of(estimator.freeze, len(sizes) + 1)
+    return Network(tuple(int(size) for size in sizes), activations, float(estimator.dropout), init, frozen)
+
+
+def _activations_of(given, layers: int) -> tuple[str | Callable, ...]:
+    if isinstance(given, str) or callable(given):
+        return (given,) * layers
+    unknown = [each for each in given if not callable(each) and each not in ACTIVATIONS]
+    if unknown or len(given) != layers:
+        raise ValueError(
+            f"activation={given!r} must be one name or callable, or one for each of the {layers} hidden "
+            f"layers; the names are {sorted(ACTIVATIONS)}."
+        )
+    return tuple(given)
+
+
+def _frozen_of(given: int | Sequence[int] | None, layers: int) -> tuple[bool, ...]:
+    if given is None:
+        return ()
+    numbers = np.atleast_1d(np.asarray(given, dtype=object)).ravel().tolist()
+    if not all(isinstance(number, Integral) and -layers <= int(number) < layers for number in numbers):
+        raise ValueError(
+            f"freeze={given!r} must be numbers of layers, from 0 (the first) to {layers - 1} (the last, "
+            f"which gives the raw scores), or from -{layers} to -1."
+        )
+    frozen = {int(number) % layers for number in numbers}
+    if len(frozen) == layers:
+        raise ValueError(f"freeze={given!r} leaves none of the {layers} layers to fit.")
+    return tuple(layer in frozen for layer in range(layers)) if frozen else ()
 
 
 def blocks(theta: np.ndarray, layers) -> list[np.ndarray]:

@@ -246,7 +246,8 @@ def loss_of(estimator) -> Loss:
             f"loss={estimator.loss!r} is not a {estimator._task} loss; {type(estimator).__name__} takes one "
             f"of {sorted(loss_names(estimator._task))} or a skgd.losses.Loss of that task."
         )
-    for name, limits in loss._ranges.items():
+    loss._check()
+    for name, limits in ({} if loss.levels else loss._ranges).items():
         _check_range(loss, name, *limits)
     return loss
 

@@ -298,6 +298,13 @@ class Problem:
         gradient /= self.total_weight
         return gradient
 
+    def gradient(self, theta: np.ndarray, threads: int = 1) -> np.ndarray:
+        """Gradient of the objective, in the coordinates of X; of an l1 norm the sign."""
+        gradient, penalty = self.loss_gradient(theta, threads), self.penalty
+        for into, block in zip(self.blocks(gradient), self.blocks(theta), strict=True):
+            into[:-1] += penalty.l2 * block[:-1] + penalty.l1 * np.sign(block[:-1])
+        return gradient
+
     def curvature(self) -> float:
         """Scale of the second derivative of the loss with respect to raw scores."""
         return self.loss._curvature(self.targets.y, self.targets.weight)

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Scorer", "accuracy", "r2", "scorers_of"]
+from ._residuals import weighted_quantile
+
+__all__ = ["Scorer", "accuracy", "d2_pinball", "r2", "scorers_of"]
 
 
 _RESERVED = ("loss", "score")  # columns of the history that there are without scorers
@@ -79,6 +81,26 @@ def r2(y: np.ndarray, predicted: np.ndarray, weight: np.ndarray | None) -> float
     varies = spread != 0
     each = np.where(varies, 1 - errors / np.where(varies, spread, 1.0), errors == 0)
     return float(each.mean())
+
+
+def d2_pinball(y: np.ndarray, predicted: np.ndarray, levels, weight: np.ndarray | None) -> float:
+    """Share of the pinball loss of the best constant that predictions (n, K) of quantiles save; its mean over
+    them.
+
+    Where the constant has no loss, 1 if the predictions are exact and else 0.
+    """
+    if len(y) < 2:
+        return np.nan
+    y, q = np.asarray(y, dtype=float).reshape(-1, 1), np.asarray(levels, dtype=float)
+    constants = [weighted_quantile(y, weight, level) for level in levels]
+    lost, base = (_pinball(y - np.asarray(z), q, weight) for z in (predicted, np.hstack(constants)))
+    varies = base != 0
+    return float(np.where(varies, 1 - lost / np.where(varies, base, 1.0), lost == 0).mean())
+
+
+def _pinball(residuals: np.ndarray, q: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Mean loss of each quantile."""
+    return np.average(np.maximum(q * residuals, (q - 1) * residuals), axis=0, weights=weight)
 
 
 def _sum_of_squares(z: np.ndarray, weight: np.ndarray | None) -> np.ndarray:

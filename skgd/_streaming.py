@@ -20,6 +20,14 @@ __all__ = ["Streaming", "partial_fit_available"]
 _CURVE_LENGTH = 10_000  # entries of loss_curve_ that are kept
 
 
+def _has_partial_fit(estimator):
+    if estimator.solver == "batch":
+        raise AttributeError(
+            'partial_fit is not available for solver="batch": an update would need all rows at once.'
+        )
+    return True
+
+
 class Streaming:
     """What estimators do with a stream of rows."""
 
@@ -34,7 +42,7 @@ class Streaming:
         weight = check_weights(sample_weight, X)
         task = self._task_of(y, classes)
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
-        previous = None if first else Descent(**self._descent)
+        previous = None if first else self._continued(task)
         known = self._known_units(options)
         design = design_of(X)
         check = RowsCheck(door, X, due=False)
@@ -59,6 +67,10 @@ class Streaming:
             raise KeyboardInterrupt
         return self
 
+    def _continued(self, task) -> Descent:
+        """The descent so far, for this task."""
+        return Descent(**self._descent)  # type: ignore[attr-defined]
+
     def _known_units(self, options: Options) -> Units:
         """What a stream has told of the units of the features before the next rows."""
         state = getattr(self, "_units", None)
@@ -72,14 +84,6 @@ class Streaming:
         curve = np.append(getattr(self, "loss_curve_", ()), record.history["loss"])[-_CURVE_LENGTH:]
         loss = curve[-1] if len(curve) else np.nan
         return {"n_iter_": fit.descent.epochs, "loss_curve_": curve, "loss_": loss}
-
-
-def _has_partial_fit(estimator):
-    if estimator.solver == "batch":
-        raise AttributeError(
-            'partial_fit is not available for solver="batch": an update would need all rows at once.'
-        )
-    return True
 
 
 partial_fit_available = available_if(_has_partial_fit)

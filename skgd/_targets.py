@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from ._core import core
-from ._scoring import accuracy, r2
+from ._labels import class_codes
+from ._scoring import accuracy, d2_pinball, r2
 from .losses import Loss
 
 __all__ = [
@@ -17,14 +18,14 @@ __all__ = [
     "Labels",
     "Numbers",
     "OutputUnits",
+    "Quantiles",
     "Targets",
+    "Shares",
     "Task",
-    "class_codes",
-    "classes_of",
     "padded_columns",
 ]
 
-_FEW_OBJECTS = 256  # that labels are looked for by identity among
+_UNSURE = 1e-5  # that the sum of probabilities may differ from one by
 
 
 def padded_columns(K: int, dtype: np.dtype) -> int:
@@ -181,10 +182,49 @@ class Numbers(Task):
 
 
 @dataclass(frozen=True)
+class Quantiles(Numbers):
+    """One number a row, of which several quantiles are predicted: a column of raw scores for each."""
+
+    levels: tuple[float, ...] = ()
+
+    @property
+    def coef_is_flat(self):
+        return False
+
+    def spec(self):
+        return {"task": "quantiles", "flat": self.flat, "levels": self.levels}
+
+    def encode(self, y, weight, dtype, loss):
+        y = np.reshape(np.asarray(y, dtype=dtype), (len(y), 1))
+        K = len(self.levels)
+        return Targets(np.ascontiguousarray(np.broadcast_to(y, (len(y), K))), weight, K, False)
+
+    def predict(self, raw, loss):
+        return np.sort(loss.inverse_link(raw), axis=1)
+
+    def mean_raw(self, raws, loss):
+        return np.mean([np.sort(raw, axis=1) for raw in raws], axis=0)
+
+    def score(self, y, raw, loss, weight=None):
+        return d2_pinball(y, self.predict(raw, loss), self.levels, weight)
+
+    def score_encoded(self, y, raw, loss, weight=None):
+        return self.score(y[:, 0], raw, loss, weight)
+
+    def held_out(self, y, targets):
+        if np.size(y) != len(y):
+            raise ValueError(
+                f"y_val has shape {np.shape(y)}, but quantiles are predicted of one number a row."
+            )
+        return np.ravel(y)
+
+
+@dataclass(frozen=True)
 class Classes(Task):
     """One of several classes a row: one column of raw scores for two classes, one a class for more."""
 
     classes: np.ndarray
+    one_label: ClassVar[bool] = True  # whether y is a label of each row
 
     def spec(self):
         return {"task": "classes"}
@@ -234,10 +274,14 @@ class Classes(Task):
 class Labels(Classes):
     """Any number of labels a row: y is a matrix of zeros and ones, a column of raw scores for each label."""
 
+    one_label = False
+
     def spec(self):
         return {"task": "labels"}
 
     def encode(self, y, weight, dtype, loss):
+        if np.any((y != 0) & (y != 1)):
+            raise ValueError(f"Multilabel y must be a matrix of zeros and ones, but it holds {np.unique(y)}.")
         return Targets(np.ascontiguousarray(y, dtype=dtype), weight, y.shape[1], False)
 
     def predict(self, raw, loss):
@@ -271,6 +315,43 @@ class Labels(Classes):
         return np.asarray(y)
 
 
+@dataclass(frozen=True)
+class Shares(Classes):
+    """The probability of each class in a row: y is a matrix of them, each row of which sums to one."""
+
+    one_label = False
+
+    def spec(self):
+        return {"task": "shares"}
+
+    def encode(self, y, weight, dtype, loss):
+        y = np.asarray(y, dtype=float)
+        wrong = ~((y >= 0).all(axis=1) & (np.abs(y.sum(axis=1) - 1) <= _UNSURE))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(
+                "With soft labels each row of y holds the probabilities of the classes, which sum to one; "
+                f"row {row} is {y[row].tolist()}."
+            )
+        y = y[:, 1:] if y.shape[1] == 2 else y
+        return Targets(np.ascontiguousarray(y, dtype=dtype), weight, y.shape[1], False)
+
+    def score(self, y, raw, loss, weight=None):
+        y = np.asarray(y)
+        if y.ndim == 1:
+            return super().score(y, raw, loss, weight)
+        return accuracy(self._chosen(raw) == np.argmax(y, axis=1), weight)
+
+    def score_encoded(self, y, raw, loss, weight=None):
+        chosen = y[:, 0] > 0.5 if y.shape[1] == 1 else np.argmax(y, axis=1)
+        return accuracy(self._chosen(raw) == chosen, weight)
+
+    def held_out(self, y, targets):
+        if np.shape(y)[1:] != (len(self.classes),):
+            raise ValueError(f"y_val has shape {np.shape(y)}, but there are {len(self.classes)} classes.")
+        return np.asarray(y)
+
+
 def _log_mean(logs: list[np.ndarray]) -> np.ndarray:
     """Logarithm of the mean of what these are the logarithms of."""
     return np.logaddexp.reduce(np.stack(logs), axis=0) - np.asarray(np.log(len(logs)), dtype=logs[0].dtype)
@@ -280,91 +361,3 @@ def _mean_logits(raws: list[np.ndarray], loss: Loss) -> np.ndarray:
     """Raw scores (m, 1) of the mean probability of two classes."""
     log = _log_mean([loss.log_probabilities(raw) for raw in raws])
     return log[:, 1:] - log[:, :1]
-
-
-def classes_of(y) -> np.ndarray:
-    """The sorted classes; at least two."""
-    classes = _counted(y)
-    if classes is None and y.dtype.kind == "O":
-        classes = _strings(y)
-    if classes is None or 2 * len(classes) > len(y):  # scikit-learn says what is unusual
-        check_classification_targets(y)
-        classes = np.unique(y)
-    if len(classes) < 2:
-        raise ValueError(f"The number of classes has to be greater than one; got {len(classes)} class.")
-    return classes
-
-
-def _strings(y) -> np.ndarray | None:
-    """The sorted values of an array of str objects, which takes less time by a table than by sorting all."""
-    objects, _ = _objects(y)
-    values = set(objects) if y.ndim == 1 else set()
-    kinds = {type(value) for value in values}
-    if len(kinds) > 1 and str in kinds:
-        names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise ValueError(f"The labels in y are of different types ({names}): give all of them one type.")
-    return np.array(sorted(values), dtype=object) if kinds == {str} else None
-
-
-def _counted(y) -> np.ndarray | None:
-    """The sorted values of whole numbers that lie close together: much faster than to sort or hash them."""
-    if y.ndim != 1 or y.dtype.kind not in "iu" or y.size == 0:
-        return None
-    low, high = int(y.min()), int(y.max())
-    if high - low > len(y) or not -(2**62) < low <= high < 2**62:
-        return None
-    return (np.flatnonzero(np.bincount(y.astype(np.intp) - low)) + low).astype(y.dtype)
-
-
-def class_codes(y, classes, dtype) -> np.ndarray:
-    """Positions of y in the sorted classes, as numbers of X's dtype."""
-    y = np.asarray(y)
-    found = None
-    if y.dtype.kind == classes.dtype.kind == "O":
-        found = _codes_of_objects(y, classes, dtype)
-    elif y.dtype.kind in "iu" and classes.dtype.kind in "iu":
-        found = _codes_of_numbers(y, classes, dtype)
-    if found is not None and found.min(initial=0) >= 0:
-        return found
-    codes = np.searchsorted(classes, y)
-    known = codes < len(classes)
-    codes[~known] = 0
-    known &= classes[codes] == y
-    if not np.all(known):
-        unknown = np.unique(np.asarray(y)[~known])
-        raise ValueError(f"y contains labels {unknown} that are not among the classes {classes}.")
-    return codes.astype(dtype)
-
-
-def _objects(y: np.ndarray) -> tuple[list, np.ndarray | None]:
-    """The objects in an array of them, and which of these each element is; all of them and None where they
-    are many or y is not a vector."""
-    if y.ndim == 1:
-        number = np.empty(len(y), dtype=np.int32)
-        found = core.objects_of(y.__array_interface__["data"][0], y.strides[0], number, _FEW_OBJECTS)
-        if found is not None:
-            return found, number
-    return y.ravel().tolist(), None
-
-
-def _codes_of_objects(y, classes, dtype) -> np.ndarray:
-    """Codes of labels that are objects, -1 of unknown ones."""
-    table = {label: code for code, label in enumerate(classes.tolist())}
-    objects, number = _objects(y)
-    codes = np.fromiter((table.get(label, -1) for label in objects), dtype, len(objects))
-    return codes if number is None else codes[number]
-
-
-def _codes_of_numbers(y, classes, dtype) -> np.ndarray | None:
-    """Codes of whole numbers, -1 of unknown ones, by a table; None where they lie far apart."""
-    low, high = int(classes[0]), int(classes[-1])
-    if high - low > max(len(y), 1024) or not -(2**62) < low <= high < 2**62:
-        return None
-    if len(y) == 0 or int(y.min()) < low or int(y.max()) > high:
-        return None
-    places = y.astype(np.intp) - low
-    if high - low + 1 == len(classes):
-        return places.astype(dtype)
-    table = np.full(high - low + 1, -1, dtype=dtype)
-    table[classes.astype(np.intp) - low] = np.arange(len(classes))
-    return table[places]

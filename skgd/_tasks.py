@@ -8,16 +8,19 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from ._blockwise import Blockwise
+from ._evaluation import Evaluation
+from ._growth import with_classes
+from ._labels import UnknownLabelsError, classes_of
 from ._streaming import Streaming, partial_fit_available
-from ._targets import Classes, Labels, Numbers, Targets, Task, classes_of
+from ._targets import Classes, Labels, Numbers, Quantiles, Shares, Targets, Task
 from ._validation import class_weights, dense, refuse_sparse, times_class_weights, weights_of_classes
 from .losses import LOSSES
 
 
-class Regression(Streaming, Blockwise, RegressorMixin):
+class Regression(Evaluation, Streaming, Blockwise, RegressorMixin):
     """Targets are numbers."""
 
     _task = "regression"
@@ -56,18 +59,55 @@ class Regression(Streaming, Blockwise, RegressorMixin):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predictions; for losses with a log link, the exponential of the raw score.
+        y : ndarray of shape (n_samples,), (n_samples, n_outputs) or (n_samples, n_quantiles)
+            Predictions; for losses with a log link, the exponential of the raw score. Of several quantiles
+            there is a column for each, sorted in each row.
         """
         raw = self._raw_scores(X)
         return self._fitted_task().predict(raw, self._fitted_loss)
 
     def _task_of(self, y, classes=None) -> Task:
         refuse_sparse(y)
-        return Numbers(flat=y.ndim == 1)
+        levels = getattr(self.loss, "levels", None)
+        if levels is None:
+            return Numbers(flat=y.ndim == 1)
+        if np.size(y) != len(y):
+            raise ValueError(
+                f"Several quantiles are predicted of one number a row, but y has shape {y.shape}: fit a "
+                f"model for each column, or one quantile of all."
+            )
+        return Quantiles(y.ndim == 1, levels)
 
     def _fitted_task(self) -> Task:
-        return Numbers(flat=self._model["flat"])
+        flat, levels = self._model["flat"], self._model.get("levels")
+        return Numbers(flat) if levels is None else Quantiles(flat, levels)
+
+    def score(self, X, y, sample_weight=None) -> float:
+        """Coefficient of determination of the predictions; of several quantiles their D2 pinball score.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict for.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            At most 1, and 0 for the best constant. For several quantiles the mean over them of
+            :math:`1 - L / L_0`, with the pinball loss L and that of the quantile of y,
+            :math:`L_0` (Koenker & Machado 1999).
+        """
+        check_is_fitted(self, self._fitted)
+        if self._model.get("levels") is None:
+            return super().score(X, y, sample_weight)
+        y = column_or_1d(y)
+        check_consistent_length(X, y, sample_weight)
+        weight = None if sample_weight is None else column_or_1d(sample_weight)
+        return self._fitted_task().score(y, self._raw_scores(X), self._fitted_loss, weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -87,11 +127,10 @@ def _loss_has_probabilities(estimator):
     return True
 
 
-class Classification(Streaming, Blockwise, ClassifierMixin):
+class Classification(Evaluation, Streaming, Blockwise, ClassifierMixin):
     """Targets are labels of any kind."""
 
     _task = "classification"
-    _takes_labels = False  # y may be a matrix of zeros and ones, a column for each label
 
     @partial_fit_available
     @_fit_context(prefer_skip_nested_validation=True)
@@ -106,9 +145,12 @@ class Classification(Streaming, Blockwise, ClassifierMixin):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows of the stream.
         y : array-like of shape (n_samples,)
-            Labels.
+            Labels; or a matrix, as in ``fit``.
         classes : array-like of shape (n_classes,), default=None
-            All labels of the stream; needed at the first call.
+            All labels of the stream so far; needed at the first call (not where y is a matrix). A later call
+            may bring more of them, for example with ``classes=np.union1d(model.classes_, y)``: the model goes
+            on with a column of zeros for each class that is new. Where two classes become more, one column
+            becomes several with the same probabilities, and the optimizer's state for them begins anew.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, used as they are.
 
@@ -122,18 +164,37 @@ class Classification(Streaming, Blockwise, ClassifierMixin):
                 f"class_weight={self.class_weight!r} is not supported by partial_fit, which does not "
                 f"see all labels: give a dict of weights."
             )
-        return self._partial_fit(X, y, sample_weight, self._known_classes(classes))
+        try:
+            return self._partial_fit(X, y, sample_weight, self._known_classes(classes, y))
+        except UnknownLabelsError as error:
+            raise ValueError(
+                f"{error} To go on with more classes, pass all of them: classes=np.union1d(model.classes_, "
+                "y)."
+            ) from None
 
-    def _known_classes(self, classes):
+    def _known_classes(self, classes, y):
         known = getattr(self, "classes_", None) if hasattr(self, "_descent") else None
         if classes is None:
-            if known is None:
+            if known is None and not _is_matrix(y):
                 raise ValueError("classes must be passed on the first call to partial_fit.")
             return known
         classes = classes_of(np.asarray(classes))
-        if known is not None and not np.array_equal(known, classes):
-            raise ValueError(f"classes={classes} is not the same as on the last call: {known}.")
+        lost = np.setdiff1d(classes if known is None else known, classes)
+        if len(lost):
+            raise ValueError(
+                f"classes={classes} is not the same as on the last call, {known}, and lacks {lost}: pass all "
+                f"classes, those known and those that are new."
+            )
         return classes
+
+    def _continued(self, task):
+        known = self._model["task"]
+        if task.spec()["task"] != known:
+            raise ValueError(f"The model was fitted to {known}, but y holds {task.spec()['task']}.")
+        descent = super()._continued(task)
+        if known != Classes(self.classes_).spec()["task"] or len(task.classes) == len(self.classes_):
+            return descent
+        return with_classes(descent, self.classes_, task.classes, self._fitted_loss._ties_classes)
 
     def decision_function(self, X) -> np.ndarray:
         """Raw scores.
@@ -162,7 +223,7 @@ class Classification(Streaming, Blockwise, ClassifierMixin):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Labels; a matrix of zeros and ones after a fit to one.
+            Labels; a matrix of zeros and ones after a multilabel fit.
         """
         raw = self._raw_scores(X)
         return self._fitted_task().predict(raw, self._fitted_loss)
@@ -202,25 +263,66 @@ class Classification(Streaming, Blockwise, ClassifierMixin):
         return self._fitted_task().log_probabilities(raw, self._fitted_loss)
 
     def _task_of(self, y, classes=None) -> Task:
-        if self._takes_labels and type_of_target(y) == "multilabel-indicator":
-            if self.class_weight is not None:
-                raise ValueError("class_weight is not supported for multilabel y: use sample_weight.")
-            return Labels(np.arange(y.shape[1]))
-        refuse_sparse(y)
-        if y.ndim == 2 and y.shape[1] > 1:
+        if getattr(self.loss, "takes_shares", False):
+            return self._without_class_weight(Shares, y, "soft labels")
+        if _is_matrix(y) and type_of_target(y) == "multilabel-indicator":
+            return self._without_class_weight(Labels, y, "multilabel y")
+        if _is_matrix(y):
             raise ValueError(
-                f"y has shape {y.shape}: {type(self).__name__} predicts one class a row and takes y as a 1d "
-                f"array. For several labels a row use GDMLPClassifier (y of zeros and ones), or "
+                f"y has shape {y.shape}: {type(self).__name__} takes one class a row as a 1d array, several "
+                f"labels a row as a matrix of zeros and ones, and probabilities of classes with "
+                f"loss=LogLoss(soft_labels=True). For several outputs of many classes each use "
                 f"sklearn.multioutput.MultiOutputClassifier."
             )
+        refuse_sparse(y)
         return Classes(classes_of(_one_label_a_row(y)) if classes is None else classes)
 
+    def _without_class_weight(self, kind, y, what: str) -> Task:
+        if self.class_weight is not None:
+            raise ValueError(f"class_weight is not supported for {what}: use sample_weight.")
+        if not _is_matrix(y):
+            raise ValueError(
+                "With soft_labels=True y must hold the probability of each class, in a matrix of shape "
+                f"(n_samples, n_classes); it has shape {np.shape(y)}."
+            )
+        return kind(np.arange(y.shape[1]))
+
     def _fitted_task(self) -> Task:
-        return {"classes": Classes, "labels": Labels}[self._model["task"]](self.classes_)
+        kinds = {"classes": Classes, "labels": Labels, "shares": Shares}
+        return kinds[self._model["task"]](self.classes_)
+
+    def score(self, X, y, sample_weight=None) -> float:
+        """Accuracy: the share of the rows whose class, or all of whose labels, are predicted.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict for.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            True labels; after a fit to soft labels also probabilities, of which the largest counts.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            From 0 to 1.
+        """
+        check_is_fitted(self, self._fitted)
+        if self._fitted_loss.takes_shares and _is_matrix(y):
+            y = self.classes_[np.argmax(np.asarray(y), axis=1)]
+        return super().score(X, y, sample_weight)
+
+    def _check_rows(self, door, X, y="no_validation", *, reset, finite=True):
+        found = super()._check_rows(door, X, y, reset=reset, finite=finite)
+        if isinstance(y, str):
+            return found
+        X, y = found
+        return X, dense(y) if _is_matrix(y) else y
 
     def _encode(self, task, y, weight, dtype, loss) -> Targets:
-        if isinstance(task, Labels):
-            return task.encode(dense(y), weight, dtype, loss)
+        if not task.one_label:
+            return task.encode(y, weight, dtype, loss)
         y = column_or_1d(y) if np.ndim(y) != 1 else y
         targets = task.encode(y, weight, dtype, loss)
         found = class_weights(self.class_weight, task.classes, y, targets.y, weight, dtype)
@@ -247,8 +349,14 @@ class Classification(Streaming, Blockwise, ClassifierMixin):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = self._takes_labels
+        tags.classifier_tags.multi_label = True
         return tags
+
+
+def _is_matrix(y) -> bool:
+    """Whether there are several columns of y."""
+    shape = np.shape(y) if not hasattr(y, "shape") else y.shape
+    return len(shape) == 2 and shape[1] > 1
 
 
 def _one_label_a_row(y) -> np.ndarray:

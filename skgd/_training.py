@@ -13,6 +13,7 @@ import numpy as np
 from ._descent import Descent
 from ._epochs import EpochPlan, Stretch, run_epochs
 from ._held_out import Validation
+from ._layer_norms import LayerNorms
 from ._options import CoreRule, Options, Stopping
 from ._problem import Problem
 from ._rates import Rates
@@ -268,6 +269,7 @@ class _Training:
             self.plateau_rule = PlateauRule(fit.options.stopping, fit.descent.reference or 1.0)
             fit.rates.begin(fit.descent)
             take_up(self, keeper.saved)
+        self.norms = LayerNorms(fit.problem, fit.descent, record.history, wanted=not fit.stream)
         if not record.path:
             self.record_path()
 
@@ -374,6 +376,7 @@ class _Training:
             **measured,
             learning_rate=self.fit.rates.last,
             gradient_norm=self.gradient_norm,
+            **self.norms(),
             seconds=self.seconds,
         )
         self.record_path()

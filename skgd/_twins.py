@@ -17,6 +17,11 @@ def _no_twin(estimator, why):
     return ValueError(f"{type(estimator).__name__} with {why} has no counterpart in scikit-learn.")
 
 
+def _check_levels(estimator, loss):
+    if loss.levels is not None:
+        raise _no_twin(estimator, "several quantiles, which are sorted,")
+
+
 def _warn_of_loss(estimator, kind):
     warnings.warn(
         f"{kind} of scikit-learn has no loss={estimator.loss!r}: the twin predicts the same, but it would "
@@ -38,6 +43,7 @@ def linear_regressor(estimator, loss):
     """SGDRegressor, or the generalised linear model or least squares where that has none."""
     from sklearn import linear_model
 
+    _check_levels(estimator, loss)
     shared = {"alpha": estimator.alpha, "fit_intercept": estimator.fit_intercept}
     several = estimator.coef_.ndim == 2
     if loss.log_link:
@@ -75,6 +81,8 @@ def linear_classifier(estimator, loss):
 
     if loss.name is None:
         raise _no_twin(estimator, f"loss={estimator.loss!r}")
+    if isinstance(estimator._fitted_task(), Labels):
+        raise _no_twin(estimator, "several labels a row")
     if loss.name == "log_loss" and len(estimator.classes_) > 2:
         strength = 1 / (2 * estimator.alpha) if estimator.alpha else 1.0
         twin = linear_model.LogisticRegression(C=strength, fit_intercept=estimator.fit_intercept)
@@ -120,6 +128,7 @@ def _refuse_tables(estimator) -> None:
 def perceptron_regressor(estimator, loss):
     """MLPRegressor."""
     _refuse_tables(estimator)
+    _check_levels(estimator, loss)
     from sklearn.neural_network import MLPRegressor
 
     takes_loss = "loss" in signature(MLPRegressor).parameters  # from scikit-learn 1.7 on

@@ -280,7 +280,7 @@ def check_rows(validation, estimator):
             else "sample_weight_val needs X_val and y_val, whose rows it is for."
         )
     X_val = estimator._check_rows(estimator, X_val, reset=False)
-    y_val = check_array(y_val, ensure_2d=False, dtype=None)
+    y_val = dense(check_array(y_val, ensure_2d=False, dtype=None, accept_sparse="csr"))
     if len(y_val) != X_val.shape[0]:
         raise ValueError(
             f"X_val and y_val have inconsistent numbers of samples: {X_val.shape[0]} and {len(y_val)}."

@@ -8,11 +8,12 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from ._design import design_of
+from ._labels import classes_of
 from ._options import Objective
 from ._penalty import L2
 from ._problem import Problem
 from ._step_size import scale_of
-from ._targets import Classes, Numbers, Targets, classes_of, of_mean_one
+from ._targets import Classes, Numbers, Targets, of_mean_one
 from ._validation import check_matrix, check_weights
 from .display import LearningRateDisplay
 from .losses import LOSSES, Loss

@@ -324,7 +324,9 @@ class GDClassifier(Classification, LinearModel):
     .. math:: F(w, b) = \\frac{1}{\\sum_i s_i} \\sum_i s_i\\, \\ell(y_i, x_i^\\top w + b) + \\alpha R(w),
 
     ``solver`` sets the number of rows that each update uses. More than two classes are fitted together,
-    with softmax for "log_loss" and one column per class (one-versus-rest) for the other losses.
+    with softmax for "log_loss" and one column per class (one-versus-rest) for the other losses. For
+    multilabel classification, y is a matrix of zeros and ones, dense or sparse, and there is one column of
+    raw scores per label.
 
     Parameters
     ----------
@@ -334,7 +336,7 @@ class GDClassifier(Classification, LinearModel):
     {parameters}
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights, also in the loss of rows that
-        ``early_stopping`` holds out.
+        ``early_stopping`` holds out; not available for multilabel y and soft labels.
 
     Attributes
     ----------
@@ -343,7 +345,7 @@ class GDClassifier(Classification, LinearModel):
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts.
     classes_ : ndarray of shape (n_classes,)
-        The class labels.
+        The class labels; the column numbers where y is a matrix.
     {attributes}
 
     See Also

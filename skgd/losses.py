@@ -7,11 +7,24 @@ implement ``value_and_slope`` in NumPy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from scipy.special import log_expit, log_softmax
-from sklearn.base import BaseEstimator
+from scipy.special import expit, log_expit, log_softmax
 
 from ._core import core
+from ._loss import Loss, targets_and_scores
+from ._residuals import (
+    centre,
+    density_weights,
+    margins_of,
+    median,
+    of_location,
+    residual,
+    spread,
+    weighted_quantile,
+    with_variance,
+)
 
 __all__ = [
     "LOSSES",
@@ -34,206 +47,54 @@ __all__ = [
 ]
 
 
-class Loss(BaseEstimator):
-    """Base class of losses; subclass it to define your own.
+class _Compiled(Loss):
+    """A loss of the core, unless a subclass writes another one."""
 
-    A subclass implements :meth:`value_and_slope` and overrides the class attributes below if their
-    defaults do not apply. It then works with every solver and in every model of skgd.
-
-    Attributes
-    ----------
-    task : {"regression", "classification"}, default="regression"
-        The kind of estimator that accepts the loss. For classification ``y`` holds class codes
-        0 .. K-1, and ``raw`` has one column for two classes and K columns for more.
-    smooth : bool, default=True
-        Whether the slope is continuous; the automatic learning rate depends on it.
-    bounded_slope : bool, default=False
-        Whether slopes are bounded. If they are, descent at a rate that is too high oscillates instead
-        of overflowing.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skgd import GDRegressor
-    >>> from skgd.losses import Loss
-    >>> class Quartic(Loss):
-    ...     def value_and_slope(self, y, raw):
-    ...         residual = raw - y.reshape(raw.shape)
-    ...         return (residual**4 / 4).sum(axis=1), residual**3
-    >>> X, y = np.array([[-1.0], [0.0], [1.0]]), np.array([-1.0, 0.0, 1.0])
-    >>> model = GDRegressor(Quartic(), solver="batch", learning_rate=0.3, alpha=0).fit(X, y)
-    >>> bool(abs(model.coef_[0] - 1) < 0.2)
-    True
-    """
-
-    name: str | None = None  # name of the core's struct; None: defined in Python
-    task = "regression"
-    smooth = True
-    bounded_slope = False
-    has_probabilities = False
-    log_link = False
-    logistic = False  # whether raw scores are logits
-    _ties_classes = False  # whether the slopes of several classes depend on each other
-    _ranges: dict[str, tuple] = {}  # of parameters: least, most, and whether the least is allowed
-    least_at_zero = False  # the objective is lowest at zero parameters
-
-    def value_and_slope(self, y: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the loss of each row and its slope with respect to each raw score.
-
-        Parameters
-        ----------
-        y : ndarray of shape (m,) or (m, K)
-            Targets; class codes for classification.
-        raw : ndarray of shape (m, K)
-            Raw scores.
-
-        Returns
-        -------
-        values : ndarray of shape (m,)
-            Loss of each row, summed over outputs.
-        slopes : ndarray of shape (m, K)
-            Derivative of the row's loss with respect to each of its raw scores.
-        """
-        raw = np.asarray(raw)
-        dtype = np.float32 if raw.dtype == np.float32 else np.float64
-        z = np.array(raw, dtype=dtype, order="C", copy=True).reshape(len(raw), -1)
-        y = np.ascontiguousarray(y, dtype=dtype)
-        if len(y) != len(raw):
-            raise ValueError(f"y has {len(y)} rows and raw has {len(raw)}.")
-        y = y.reshape(len(raw), -1)
-        codes = self.task == "classification" and y.shape[1] == 1
-        if y.shape[1] not in (1, z.shape[1]) or (y.shape[1] != z.shape[1] and not codes):
-            raise ValueError(f"y has {y.shape[1]} columns and raw has {z.shape[1]}.")
-        values = np.empty(len(z), dtype=dtype)
+    def value_and_slope(self, y, raw):
+        y, z, codes = targets_and_scores(self.task if not self.takes_shares else "", y, raw)
+        values = np.empty(len(z), dtype=z.dtype)
         core.value_and_slope(self._struct(z.shape[1], codes), y, z, values, codes)
-        return values, z.reshape(raw.shape)
-
-    def inverse_link(self, raw: np.ndarray) -> np.ndarray:
-        """Predictions of regression from raw scores: the identity, or exp for a log link."""
-        return np.exp(raw) if self.log_link else raw
+        return values, z.reshape(np.shape(raw))
 
     @property
-    def _quadratic(self) -> bool:
-        """Whether this is half the squared error, a function of the second moments of the data."""
-        return self.name == "squared_error" and type(self).value_and_slope is Loss.value_and_slope
+    def _written(self) -> bool:
+        """Whether a subclass has defined another loss."""
+        return type(self).value_and_slope is not _Compiled.value_and_slope
 
-    def _values(self, y, raw) -> np.ndarray:
-        """Loss (m,) of rows, whoever wrote it."""
-        written = type(self).value_and_slope is not Loss.value_and_slope
-        return self._checked(y.copy(), raw)[0] if written else self.value_and_slope(y, raw)[0]
+    @property
+    def _quadratic(self):
+        return self.name == "squared_error" and not self._written
 
-    def _core_spec(self, n_columns: int, codes: bool):
-        """The loss as the core takes it: (name, parameter), or a callable."""
-        written = type(self).value_and_slope is not Loss.value_and_slope
-        return self._callback if written else self._struct(n_columns, codes)
+    def _values(self, y, raw):
+        return super()._values(y, raw) if self._written else self.value_and_slope(y, raw)[0]
 
-    def _struct(self, n_columns: int, codes: bool) -> tuple[str, float]:
-        """Name and parameter of the struct in the core."""
-        if self.name is None:
-            raise NotImplementedError(f"{type(self).__name__} must define value_and_slope.")
+    def _core_spec(self, n_columns, codes):
+        return self._callback if self._written else self._struct(n_columns, codes)
+
+    def _struct(self, n_columns: int, codes: bool) -> tuple[str, float | list[float]]:
+        """Name and parameters of the struct in the core."""
         parameters = [float(value) for value in self.get_params().values()]
-        return self.name, (parameters or [0.0])[0]
-
-    def _callback(self, y, weight, z, n_columns):
-        """Called by the core: replaces the raw scores in z (m, padded columns) by weighted slopes."""
-        targets = (y[:, 0] if y.shape[1] == 1 else y).copy()
-        values, slopes = self._checked(targets, z[:, :n_columns])
-        weight = np.ones(len(z)) if weight is None else weight
-        z[:, n_columns:] = 0
-        z[:, :n_columns] = slopes * weight[:, None]
-        return float(np.dot(weight, values))
-
-    def _checked(self, y, raw):
-        """Values (m,) and slopes (m, K) of a loss written in Python, or an error that names its class."""
-        name = f"{type(self).__name__}.value_and_slope"
-        result = self.value_and_slope(y, raw.copy())
-        if not isinstance(result, tuple | list) or len(result) != 2:
-            raise ValueError(f"{name} must return two arrays, (values, slopes); it returned {_what(result)}.")
-        arrays = []
-        for what, given, shape in zip(("values", "slopes"), result, (raw.shape[:1], raw.shape), strict=True):
-            try:
-                array = np.asarray(given, dtype=np.float64)
-            except (TypeError, ValueError):
-                array = None
-            # a column may be given as a vector, and a vector as a column
-            if array is None or array.shape not in {shape, (*shape, 1), (*shape[:1],) * (raw.shape[1] == 1)}:
-                raise ValueError(
-                    f"{name} must return {what} of shape {shape} for raw scores of shape {raw.shape}; "
-                    f"it returned {_what(given)}."
-                )
-            arrays.append(array.reshape(shape))
-        self._check_not_nan(name, y, raw, arrays)
-        return arrays
-
-    def _check_not_nan(self, name, y, raw, arrays):
-        """Far from zero nan may come of overflow, which is divergence; nearer it is an error of the loss."""
-        undefined = np.isnan(arrays[0]) | np.isnan(arrays[1]).any(axis=1)
-        if not undefined.any():
-            return
-        undefined &= (np.abs(raw) <= _MODERATE).all(axis=1)
-        if undefined.any():
-            row = int(np.argmax(undefined))
-            raise ValueError(f"{name} returned nan for y = {y[row]} and raw = {raw[row]}.")
-
-    def _curvature(self, y: np.ndarray, weight: np.ndarray | None) -> float:
-        """Typical size of d slope / d raw for the automatic rate; an upper bound if there is one."""
-        return 1.0
-
-    def _constant(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray | float:
-        """The (approximately) best constant raw scores, at which perceptrons start."""
-        if self.task == "classification":
-            return 0.0
-        mean = np.average(y.reshape(len(y), -1), axis=0, weights=weight)
-        return np.log(np.maximum(mean, np.finfo(y.dtype).tiny)) if self.log_link else mean
-
-    def _check_targets(self, y: np.ndarray) -> None:
-        """Raise ValueError if y lies outside the domain of the loss."""
+        return str(self.name), (parameters or [0.0])[0]
 
 
-_MODERATE = 40.0  # raw scores whose exponential, squared, is finite in float32
+class _LocationLoss(_Compiled):
+    """A smooth function of the residual z - y."""
+
+    def _model_based(self, y, raw, weight, df):
+        slopes = self.value_and_slope(y, raw)[1]
+        return of_location(slopes, self.second_derivative(y, raw), weight, df)
 
 
-def _what(value) -> str:
-    """What a loss returned, for a message."""
-    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"{type(value).__name__}"
-
-
-def _spread(y, weight):
-    """Mean absolute deviation of y from its median (1 if that is 0): the typical size of residuals."""
-    y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-    deviation = np.abs(y - _median(y, weight)).mean(axis=1)
-    return float(np.average(deviation, weights=weight)) or 1.0
-
-
-def _quantile(y, weight, share=0.5):
-    """Quantile of each column of y (n, K): of all that split the weights so, the middle."""
-    weight = np.ones(len(y)) if weight is None else weight
-    order = np.argsort(y, axis=0)
-    below = np.cumsum(weight[order], axis=0, dtype=float)
-    bounds = share * below[-1] * np.array([[1 - 1e-9], [1 + 1e-9]])  # but for rounding
-    places = [np.minimum((below <= bound).sum(axis=0), len(y) - 1) for bound in bounds]
-    low, high = (np.take_along_axis(y, order[place, range(y.shape[1])][None], axis=0)[0] for place in places)
-    return (low + high) / 2
-
-
-def _median(y, weight):
-    """Median of each column of y (n, K)."""
-    return np.median(y, axis=0) if weight is None else _quantile(y, weight)
-
-
-def _centre(y, weight, curvature):
-    """The mean, or the median where most residuals lie on the straight parts of a loss."""
-    y = y.reshape(len(y), -1)
-    return np.average(y, axis=0, weights=weight) if curvature == 1 else _median(y, weight)
-
-
-class SquaredError(Loss):
+class SquaredError(_LocationLoss):
     r"""Half the squared error, :math:`\frac{1}{2}(z - y)^2`."""
 
     name = "squared_error"
 
+    def second_derivative(self, y, raw):
+        return np.ones(np.shape(raw))
 
-class Huber(Loss):
+
+class Huber(_LocationLoss):
     r"""Huber loss: squared for residuals up to epsilon, linear beyond.
 
     :math:`r^2/2` if :math:`|r| \le \epsilon`, else :math:`\epsilon |r| - \epsilon^2/2`, with
@@ -253,66 +114,125 @@ class Huber(Loss):
         self.epsilon = epsilon
 
     def _curvature(self, y, weight):
-        return min(1.0, self.epsilon / _spread(y, weight))
+        return min(1.0, self.epsilon / spread(y, weight))
+
+    def second_derivative(self, y, raw):
+        return (np.abs(residual(y, raw)) <= self.epsilon).astype(float)
 
     def _constant(self, y, weight):
-        return _centre(y, weight, self._curvature(y, weight))
+        return centre(y, weight, self._curvature(y, weight))
 
 
-class AbsoluteError(Loss):
+class _PinballLoss(_Compiled):
+    """Its slope jumps by `_jump` at zero residuals, whose density stands for second derivatives."""
+
+    smooth = False
+    bounded_slope = True
+    _jump = 1.0
+
+    @property
+    def _quantiles(self) -> float:
+        """What is estimated."""
+        return 0.5
+
+    def _mean_second(self, y, raw, weight):
+        return self._jump * density_weights(residual(y, raw), self._quantiles, weight)
+
+    def _model_based(self, y, raw, weight, df):
+        q = np.asarray(self._quantiles, dtype=float)
+        density = np.average(density_weights(residual(y, raw), q, weight), axis=0, weights=weight)
+        return np.ones(np.shape(raw)), q * (1 - q) / density**2
+
+
+class AbsoluteError(_PinballLoss):
     r"""Absolute error, :math:`|z - y|`; estimates the median."""
 
     name = "absolute_error"
-    smooth = False
-    bounded_slope = True
+    _jump = 2.0
 
     def _curvature(self, y, weight):
-        return 1.0 / _spread(y, weight)
+        return 1.0 / spread(y, weight)
 
     def _constant(self, y, weight):
-        return _median(y.reshape(len(y), -1), weight)
+        return median(y.reshape(len(y), -1), weight)
 
 
-class Quantile(Loss):
-    r"""Pinball loss (Koenker & Bassett 1978) for the quantile q.
+class Quantile(_PinballLoss):
+    r"""Pinball loss (Koenker & Bassett 1978) for the quantile q, or for several at once.
 
-    :math:`q\,(y - z)_+ + (1 - q)\,(z - y)_+`.
+    :math:`q\,(y - z)_+ + (1 - q)\,(z - y)_+`; of several quantiles the sum of theirs, with a raw score for
+    each. A model then predicts all of them in one fit, sorted in each row, so that they do not cross
+    (Chernozhukov, Fernandez-Val & Galichon 2010).
 
     Parameters
     ----------
-    quantile : float in (0, 1), default=0.5
-        The quantile to estimate.
+    quantile : float in (0, 1) or sequence of them, rising, default=0.5
+        The quantile to estimate, or several: predictions then have the shape (n_samples, n_quantiles), and
+        ``score`` is the mean over the quantiles of the share of the pinball loss of the best constant that
+        the model saves (``sklearn.metrics.d2_pinball_score``).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDRegressor
+    >>> from skgd.losses import Quantile
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = GDRegressor(Quantile([0.1, 0.5, 0.9]), solver="batch", alpha=0).fit(X, y)
+    >>> low, middle, high = model.predict(X).T
+    >>> bool(abs(((low <= y) & (y <= high)).mean() - 0.8) < 0.03)
+    True
     """
 
     name = "quantile"
     _ranges = {"quantile": (0, 1)}
-    smooth = False
-    bounded_slope = True
 
-    def __init__(self, quantile: float = 0.5):
+    def __init__(self, quantile: float | Sequence[float] = 0.5):
         self.quantile = quantile
 
+    @property
+    def levels(self):
+        return None if np.ndim(self.quantile) == 0 else tuple(float(q) for q in np.ravel(self.quantile))
+
+    def _check(self):
+        steps = np.diff(np.concatenate([[0.0], np.ravel(self.quantile), [1.0]]))
+        if self.levels is not None and not (self.levels and np.all(steps > 0)):
+            raise ValueError(
+                f"quantile={self.quantile!r} must be a number between 0 and 1, or several that rise."
+            )
+
+    @property
+    def _quantiles(self):
+        return self.quantile if self.levels is None else self.levels
+
+    def _struct(self, n_columns, codes):
+        return super()._struct(n_columns, codes) if self.levels is None else ("quantiles", list(self.levels))
+
     def _curvature(self, y, weight):
-        return max(self.quantile, 1 - self.quantile) / _spread(y, weight)
+        return float(np.max(np.maximum(self._quantiles, 1 - np.asarray(self._quantiles)))) / spread(y, weight)
 
     def _constant(self, y, weight):
-        return _quantile(y.reshape(len(y), -1), weight, self.quantile)
+        y = y.reshape(len(y), -1)
+        each = np.broadcast_to(self._quantiles, y.shape[1])
+        return np.concatenate([weighted_quantile(y[:, k : k + 1], weight, q) for k, q in enumerate(each)])
 
 
-class LogCosh(Loss):
+class LogCosh(_LocationLoss):
     r"""Log-cosh loss, :math:`\log\cosh(z - y)`: quadratic for small residuals, linear for large ones."""
 
     name = "log_cosh"
     bounded_slope = True
 
     def _curvature(self, y, weight):
-        return min(1.0, 1.0 / _spread(y, weight))
+        return min(1.0, 1.0 / spread(y, weight))
+
+    def second_derivative(self, y, raw):
+        return 1 - np.tanh(residual(y, raw)) ** 2
 
     def _constant(self, y, weight):
-        return _centre(y, weight, self._curvature(y, weight))
+        return centre(y, weight, self._curvature(y, weight))
 
 
-class EpsilonInsensitive(Loss):
+class EpsilonInsensitive(_Compiled):
     r"""Epsilon-insensitive loss of support vector regression, :math:`\max(0, |z - y| - \epsilon)`.
 
     Parameters
@@ -330,13 +250,13 @@ class EpsilonInsensitive(Loss):
         self.epsilon = epsilon
 
     def _curvature(self, y, weight):
-        return 1.0 / _spread(y, weight)
+        return 1.0 / spread(y, weight)
 
     def _constant(self, y, weight):
-        return _median(y.reshape(len(y), -1), weight)
+        return median(y.reshape(len(y), -1), weight)
 
 
-class SquaredEpsilonInsensitive(Loss):
+class SquaredEpsilonInsensitive(_LocationLoss):
     r"""Squared epsilon-insensitive loss, :math:`\max(0, |z - y| - \epsilon)^2`.
 
     Parameters
@@ -351,11 +271,14 @@ class SquaredEpsilonInsensitive(Loss):
     def __init__(self, epsilon: float = 0.1):
         self.epsilon = epsilon
 
+    def second_derivative(self, y, raw):
+        return 2.0 * (np.abs(residual(y, raw)) > self.epsilon)
+
     def _curvature(self, y, weight):
         return 2.0
 
 
-class _LogLinkLoss(Loss):
+class _LogLinkLoss(_Compiled):
     log_link = True
     _lowest = 0.0  # y must be greater, or equal if _lowest_allowed
     _lowest_allowed = True
@@ -379,6 +302,12 @@ class Poisson(_LogLinkLoss):
 
     name = "poisson"
 
+    def second_derivative(self, y, raw):
+        return np.exp(raw)
+
+    def _model_based(self, y, raw, weight, df):
+        return np.exp(raw), 1.0
+
     def _curvature_at_mean(self, mean):
         return mean
 
@@ -388,6 +317,12 @@ class Gamma(_LogLinkLoss):
 
     name = "gamma"
     _lowest_allowed = False
+
+    def second_derivative(self, y, raw):
+        return np.reshape(y, np.shape(raw)) * np.exp(-raw)
+
+    def _model_based(self, y, raw, weight, df):
+        return with_variance(2.0, y, raw, weight, df)
 
     def _curvature_at_mean(self, mean):
         return mean  # y exp(-z) at the start, z = 0
@@ -410,12 +345,21 @@ class Tweedie(_LogLinkLoss):
     def __init__(self, power: float = 1.5):
         self.power = power
 
+    def _model_based(self, y, raw, weight, df):
+        return with_variance(self.power, y, raw, weight, df)
+
+    def second_derivative(self, y, raw):
+        p = self.power
+        return (2 - p) * np.exp((2 - p) * raw) + (p - 1) * np.reshape(y, np.shape(raw)) * np.exp(
+            (1 - p) * raw
+        )
+
     def _curvature_at_mean(self, mean):
         p = self.power
         return np.maximum((2 - p) + (p - 1) * mean, mean ** (2 - p))  # at z = 0 and at the mean
 
 
-class _ClassificationLoss(Loss):
+class _ClassificationLoss(_Compiled):
     task = "classification"
 
     def probabilities(self, raw: np.ndarray) -> np.ndarray:
@@ -442,6 +386,12 @@ class LogLoss(_ClassificationLoss):
         of each label in multilabel classification, y becomes :math:`(1 - s)\,y + s / 2`. Scores of
         rows that are classified well then stay moderate, and so do predicted probabilities. The loss is
         that of the smoothed targets in ``validation_loss`` too.
+    soft_labels : bool, default=False
+        Whether y holds, instead of labels, the probability of each class: a matrix of shape (n_samples,
+        n_classes) whose rows sum to one (shares of several votes, or what another model predicts). The loss
+        is the cross entropy
+        :math:`-\sum_k y_k \log p_k` with the probabilities p of the model. Without it a matrix of zeros and
+        ones means that each column is a label of its own (multilabel), which is another model.
 
     Examples
     --------
@@ -460,15 +410,39 @@ class LogLoss(_ClassificationLoss):
     logistic = True
     _ties_classes = True
 
-    def __init__(self, label_smoothing: float = 0.0):
+    def __init__(self, label_smoothing: float = 0.0, soft_labels: bool = False):
         self.label_smoothing = label_smoothing
+        self.soft_labels = soft_labels
+
+    @property
+    def takes_shares(self):
+        return bool(self.soft_labels)
+
+    def _check(self):
+        if self.soft_labels and self.label_smoothing:
+            raise ValueError("soft_labels=True leaves no use for label_smoothing: smooth y itself.")
 
     def _struct(self, n_columns, codes):
+        if self.soft_labels and n_columns > 1:
+            return "cross_entropy", []
         name, smoothing = "softmax" if codes and n_columns > 1 else "log_loss", float(self.label_smoothing)
         return (f"smoothed_{name}" if smoothing else name), smoothing
 
+    def second_derivative(self, y, raw):
+        codes = np.reshape(y, (len(raw), -1)).shape[1] == 1
+        if raw.shape[1] == 1 or not (codes or self.soft_labels):
+            return expit(raw) * expit(-raw)
+        p = self.probabilities(raw)
+        return p[:, :, None] * (np.eye(raw.shape[1]) - p[:, None, :])
+
+    def _model_based(self, y, raw, weight, df):
+        if self.label_smoothing:
+            return super()._model_based(y, raw, weight, df)
+        return self.second_derivative(y, raw), 1.0
+
     def _curvature(self, y, weight):
-        return 0.25 if np.max(y, initial=1) <= 1 else 0.5
+        several = np.ndim(y) == 2 and np.shape(y)[1] > 1 and self.soft_labels
+        return 0.25 if np.max(y, initial=1) <= 1 and not several else 0.5
 
     def probabilities(self, raw):
         if raw.shape[1] == 1:
@@ -496,6 +470,9 @@ class SquaredHinge(_ClassificationLoss):
 
     name = "squared_hinge"
 
+    def second_derivative(self, y, raw):
+        return 2.0 * (margins_of(y, raw) < 1)
+
     def _curvature(self, y, weight):
         return 2.0
 
@@ -506,6 +483,10 @@ class ModifiedHuber(_ClassificationLoss):
     name = "modified_huber"
     bounded_slope = True
     has_probabilities = True
+
+    def second_derivative(self, y, raw):
+        margins = margins_of(y, raw)
+        return 2.0 * ((margins >= -1) & (margins < 1))
 
     def _curvature(self, y, weight):
         return 2.0
@@ -548,15 +529,3 @@ LOSSES = {
         Perceptron,
     )
 }
-
-
-def loss_spec(loss: Loss) -> tuple[str, dict] | Loss:
-    """A built-in loss by its name and parameters, which need no class of skgd to be unpickled."""
-    if loss.name is not None and type(loss) is LOSSES.get(loss.name):
-        return loss.name, loss.get_params()
-    return loss
-
-
-def loss_from_spec(spec: tuple[str, dict] | Loss) -> Loss:
-    """The loss of a spec."""
-    return spec if isinstance(spec, Loss) else LOSSES[spec[0]](**spec[1])

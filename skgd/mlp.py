@@ -9,7 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from . import _twins as twins
 from ._design import design_of
@@ -18,7 +18,7 @@ from ._estimator import GradientDescent
 from ._hints import Names
 from ._intervals import Uncertainty
 from ._members import Members
-from ._network import ACTIVATIONS, Network
+from ._network import ACTIVATIONS, INITIALISATIONS, Network
 from ._options import loss_names, options_of
 from ._problem import scoring_problem
 from ._recipe import TABLE_RATE, explicit, sees_table, settings_of
@@ -41,7 +41,9 @@ class PerceptronModel(Members):
     _parameter_constraints = {
         **GradientDescent._parameter_constraints,
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"), _AUTO],
-        "activation": [Names({*ACTIVATIONS, "auto"})],
+        "activation": [Names({*ACTIVATIONS, "auto"}), list, tuple, callable],
+        "init": [Names({*INITIALISATIONS, "auto"})],
+        "freeze": [Integral, list, tuple, None],
         "dropout": [Interval(Real, 0, 1, closed="left"), _AUTO],
         **{name: [*GradientDescent._parameter_constraints[name], _AUTO] for name in _SHARED},
         "optimizer": [Names({*OPTIMIZERS, "auto"}), Optimizer],
@@ -134,13 +136,61 @@ class PerceptronModel(Members):
     def _raw_of_one(self, X):
         """Raw scores (n, K) for validated X, computed by the core."""
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
+        return _scores(X.astype(dtype, copy=False), self._network, self.coefs_, self.intercepts_)
+
+    @property
+    def _network(self) -> Network:
+        """The hidden layers of the fitted model."""
         hidden = tuple(len(intercepts) for intercepts in self.intercepts_[:-1])
-        network = Network(hidden, self._model["activation"])
-        problem = scoring_problem(design_of(X.astype(dtype, copy=False)), self.n_outputs_, network)
-        theta = problem.zeros()
-        for block, coef, intercept in zip(problem.blocks(theta), self.coefs_, self.intercepts_, strict=True):
-            block[:-1], block[-1] = coef, intercept
-        return problem.scores(theta)
+        activation = self._model["activation"]
+        several = isinstance(activation, tuple)
+        return Network(hidden, activation if several else (activation,) * len(hidden))
+
+    def hidden(self, X, layer: int = -1) -> np.ndarray:
+        """Activations of a hidden layer: what the network makes of the features.
+
+        As a step of a pipeline: ``FunctionTransformer(model.hidden)``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        layer : int, default=-1
+            Number of the hidden layer: 0 is the first, -1 the last.
+
+        Returns
+        -------
+        activations : ndarray of shape (n_samples, n_units)
+            Without dropout.
+        """
+        check_is_fitted(self, self._fitted)
+        if "members_" in vars(self):
+            raise ValueError(
+                f"Each of the {len(self.members_)} networks has layers of its own: see members_."
+            )
+        network = self._network
+        layers = len(network.hidden)
+        if not isinstance(layer, Integral) or not -layers <= layer < layers:
+            raise ValueError(f"layer={layer!r} must be one of the {layers} hidden layers, 0 to {layers - 1}.")
+        X, last = self._check_rows(self, X, reset=False), int(layer) % layers + 1
+        dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
+        part = replace(network, hidden=network.hidden[:last], activations=network.activations[:last])
+        units = np.eye(part.hidden[-1])  # a last layer that passes them on
+        return _scores(
+            X.astype(dtype, copy=False),
+            part,
+            [*self.coefs_[:last], units],
+            [*self.intercepts_[:last], np.zeros(len(units))],
+        )
+
+
+def _scores(X, network: Network, coefs, intercepts) -> np.ndarray:
+    """Raw scores (n, K) of rows, computed by the core."""
+    problem = scoring_problem(design_of(X), len(intercepts[-1]), network)
+    theta = problem.zeros()
+    for block, coef, intercept in zip(problem.blocks(theta), coefs, intercepts, strict=True):
+        block[:-1], block[-1] = coef, intercept
+    return problem.scores(theta)
 
 
 @documented
@@ -201,7 +251,9 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         loss: str | Loss = "squared_error",
         *,
         hidden_layer_sizes: int | Sequence[int] | str = "auto",
-        activation: str = "auto",
+        activation: str | Sequence[str | Callable] | Callable = "auto",
+        init: str = "auto",
+        freeze: int | Sequence[int] | None = None,
         dropout: float | str = "auto",
         max_grad_norm: float | None = None,
         encoding: str | BaseEstimator | None = "auto",
@@ -234,6 +286,8 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.init = init
+        self.freeze = freeze
         self.dropout = dropout
         self.max_grad_norm = max_grad_norm
         self.encoding = encoding
@@ -286,13 +340,14 @@ class GDMLPClassifier(Classification, PerceptronModel):
     {network}
     {parameters}
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with the sample weights; not available for multilabel y.
+        Weights of the classes, multiplied with the sample weights; not available for multilabel y
+        and soft labels.
 
     Attributes
     ----------
     {layers}
     classes_ : ndarray of shape (n_classes,)
-        The class labels; for multilabel y the column numbers.
+        The class labels; the column numbers where y is a matrix.
     {attributes}
 
     See Also
@@ -313,7 +368,6 @@ class GDMLPClassifier(Classification, PerceptronModel):
     True
     """
 
-    _takes_labels = True
     _twin = staticmethod(twins.perceptron_classifier)
     _parameter_constraints = {
         **PerceptronModel._parameter_constraints,
@@ -326,7 +380,9 @@ class GDMLPClassifier(Classification, PerceptronModel):
         loss: str | Loss = "log_loss",
         *,
         hidden_layer_sizes: int | Sequence[int] | str = "auto",
-        activation: str = "auto",
+        activation: str | Sequence[str | Callable] | Callable = "auto",
+        init: str = "auto",
+        freeze: int | Sequence[int] | None = None,
         dropout: float | str = "auto",
         max_grad_norm: float | None = None,
         encoding: str | BaseEstimator | None = "auto",
@@ -360,6 +416,8 @@ class GDMLPClassifier(Classification, PerceptronModel):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.init = init
+        self.freeze = freeze
         self.dropout = dropout
         self.max_grad_norm = max_grad_norm
         self.encoding = encoding

@@ -40,7 +40,7 @@ class _CrossValidated(LinearModel):
     """The search; it copies the attributes of the refitted estimator, which is of class `_kind`."""
 
     _kind: type  # the class of the estimators that are fitted
-    densify = partial_fit = path = sparsify = property()  # see __getattr__
+    densify = objective = partial_fit = path = sparsify = property()  # see __getattr__
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, groups=None) -> Self:
@@ -81,7 +81,7 @@ class _CrossValidated(LinearModel):
 
     def __getattr__(self, name: str):
         """Fitted attributes that are not the search's own are those of its best estimator."""
-        if name in ("densify", "partial_fit", "path", "sparsify"):
+        if name in ("densify", "objective", "partial_fit", "path", "sparsify"):
             raise AttributeError(f"{name} is not available for a search: use best_estimator_.{name}.")
         best = self.__dict__.get("best_estimator_")
         fitted = name in ("_model", "_descent") or (name.endswith("_") and not name.startswith("__"))

@@ -304,7 +304,10 @@ def test_parameters_of_other_libraries(name, words):
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"loss": losses.Quantile([0.1, 0.9])}, "quantile=.* must be one number"),
+        (
+            {"loss": losses.Quantile([0.9, 0.1])},
+            "quantile=.* must be a number between 0 and 1, or several that rise",
+        ),
         ({"schedule": schedules.Step(period=[15, 30])}, "period=.* must be one number"),
         ({"penalty": "elasticnet", "l1_ratio": None}, "l1_ratio=None"),
     ],
@@ -337,10 +340,12 @@ def test_a_sparse_y_is_an_error(kind):
         kind().fit(X, csr(y[:, None]))
 
 
-def test_several_labels_a_row_are_an_error_that_names_the_estimator_to_take():
+def test_several_classes_a_row_are_an_error_that_says_what_to_pass():
     X, y = data_of(GDClassifier)
-    with pytest.raises(ValueError, match="GDMLPClassifier"):
-        GDClassifier().fit(X, np.column_stack([y, 1 - y, y]))
+    with pytest.raises(
+        ValueError, match=r"several labels a row as a matrix of zeros and ones.*MultiOutputCl"
+    ):
+        GDClassifier().fit(X, np.column_stack([y, 1 - y, 2 * y]))
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

@@ -15,11 +15,11 @@ from sklearn.utils import check_array
 
 from skgd import GDClassifier, GDMLPClassifier, GDMLPRegressor, GDRegressor
 from skgd._core import core
+from skgd._labels import class_codes, classes_of
 from skgd._options import options_of
 from skgd._problem import padded
 from skgd._splits import split_rows
 from skgd._step_size import _largest_by_lanczos, scale_of
-from skgd._targets import class_codes, classes_of
 from skgd.losses import LOSSES
 
 

@@ -223,7 +223,13 @@ def test_strengths_of_a_wrong_length_are_an_error():
 def test_every_name_of_a_table_is_one_struct_of_the_core():
     rules = {name for name in OPTIMIZERS if name != "barzilai_borwein"}
     assert set(core.optimizers) == rules | {"cumulative"}
-    assert set(core.losses) == set(LOSSES) | {"softmax", "smoothed_log_loss", "smoothed_softmax"}
+    assert set(core.losses) == set(LOSSES) | {
+        "softmax",
+        "smoothed_log_loss",
+        "smoothed_softmax",
+        "cross_entropy",
+        "quantiles",
+    }
     assert list(core.penalties) == list(KINDS)
     for names in (core.losses, core.penalties, core.optimizers, core.activations):
         assert len(set(names)) == len(names)

@@ -12,8 +12,8 @@ from sklearn.utils.estimator_checks import (
 )
 
 import skgd
-from skgd import losses
 from skgd._design import design_of
+from skgd._residuals import spread
 from skgd.optimizers import OPTIMIZERS
 
 LOSSES = ["squared_error", "huber", "poisson", "log_loss", "hinge"]
@@ -176,11 +176,11 @@ def test_a_balanced_class_without_weight(solver, rate):
 @pytest.mark.parametrize("weight", [[1, 1, 2, 0, 3], [0, 2, 0, 2, 1], [1, 1, 1, 1, 0]])
 def test_the_spread_of_the_targets_is_that_of_repeated_rows(weight):
     y = np.array([3.0, -1.0, 7.0, 2.0, 11.0])
-    repeated = losses._spread(np.repeat(y, weight), None)
-    assert losses._spread(y, np.array(weight, dtype=float)) == pytest.approx(repeated, rel=1e-12)
+    repeated = spread(np.repeat(y, weight), None)
+    assert spread(y, np.array(weight, dtype=float)) == pytest.approx(repeated, rel=1e-12)
     both = np.column_stack([y, y**2])
-    of_both = losses._spread(np.repeat(both, weight, axis=0), None)
-    assert losses._spread(both, np.array(weight, dtype=float)) == pytest.approx(of_both, rel=1e-12)
+    of_both = spread(np.repeat(both, weight, axis=0), None)
+    assert spread(both, np.array(weight, dtype=float)) == pytest.approx(of_both, rel=1e-12)
 
 
 @pytest.mark.parametrize("storage", STORAGES)

@@ -1,6 +1,7 @@
 // Activations of hidden units: value and slope together, without branches so that loops vectorise.
 #pragma once
 #include <cmath>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -128,7 +129,21 @@ struct Softplus {
   }
 };
 
-using Activation = std::variant<Identity, Relu, LeakyRelu, Logistic, Tanh, Elu, Gelu, Silu, Selu, Mish, Softplus>;
+// An activation defined outside the core. z (m, columns) becomes values and, unless it is null, `slopes` gets the
+// slopes, of the first `width` columns.
+struct ActivationCallback {
+  std::function<void(float* z, float* slopes, int64_t m, int64_t width, int64_t columns)> on_float;
+  std::function<void(double* z, double* slopes, int64_t m, int64_t width, int64_t columns)> on_double;
+  void operator()(float* z, float* slopes, int64_t m, int64_t width, int64_t columns) const {
+    on_float(z, slopes, m, width, columns);
+  }
+  void operator()(double* z, double* slopes, int64_t m, int64_t width, int64_t columns) const {
+    on_double(z, slopes, m, width, columns);
+  }
+};
+
+using Activation =
+    std::variant<Identity, Relu, LeakyRelu, Logistic, Tanh, Elu, Gelu, Silu, Selu, Mish, Softplus, ActivationCallback>;
 
 inline Activation make_activation(const std::string& name) { return ByName<Activation>::make("activation", name, {}); }
 
@@ -136,7 +151,15 @@ inline Activation make_activation(const std::string& name) { return ByName<Activ
 template <class T, class A>
 void activate(const A& activation, T* __restrict z, T* __restrict slopes, int64_t m, int64_t width, int64_t columns) {
   const int64_t size = m * columns;
-  if (slopes) {
+  if constexpr (std::is_same_v<A, ActivationCallback>) {
+    activation(z, slopes, m, width, columns);
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t k = width; k < columns; ++k) {
+        z[i * columns + k] = 0;
+        if (slopes) slopes[i * columns + k] = 0;
+      }
+    return;
+  } else if (slopes) {
     SKGD_INDEPENDENT
     for (int64_t i = 0; i < size; ++i) z[i] = activation(z[i], slopes[i]);
   } else {
@@ -146,10 +169,12 @@ void activate(const A& activation, T* __restrict z, T* __restrict slopes, int64_
       z[i] = activation(z[i], unused);
     }
   }
-  T slope;
-  if (columns == width || activation(T(0), slope) == T(0)) return;
-  for (int64_t i = 0; i < m; ++i)
-    for (int64_t k = width; k < columns; ++k) z[i * columns + k] = 0;
+  if constexpr (!std::is_same_v<A, ActivationCallback>) {
+    T slope;
+    if (columns == width || activation(T(0), slope) == T(0)) return;
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t k = width; k < columns; ++k) z[i * columns + k] = 0;
+  }
 }
 
 }  // namespace skgd

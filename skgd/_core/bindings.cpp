@@ -7,6 +7,7 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
 #include <atomic>
@@ -15,6 +16,7 @@
 #include <limits>
 #include <mutex>
 #include <numeric>
+#include <variant>
 
 #include "engine.hpp"
 #include "path.hpp"
@@ -107,7 +109,22 @@ template <class T> void check_codes(const T* codes, int64_t count, int64_t class
              std::to_string(i) + "] is " + std::to_string(double(codes[i])) + ".");
 }
 
-using Hidden = std::tuple<std::vector<int64_t>, std::string, double>;  // widths, activation, dropout
+// widths, activations (names or callables) and frozen layers, dropout
+using Hidden = std::tuple<std::vector<int64_t>, nb::list, double, std::vector<bool>>;
+
+// A loss as it is given: its name with a number or several.
+using NamedLoss = std::pair<std::string, std::variant<double, std::vector<double>>>;
+
+Loss loss_of(const NamedLoss& loss) {
+  const auto* one = std::get_if<double>(&loss.second);
+  return make_loss(loss.first, one ? std::vector<double>{*one} : std::get<std::vector<double>>(loss.second));
+}
+
+// An array of the core for Python, which may write to it; None for a null pointer.
+template <class E> nb::object view(E* data, std::initializer_list<size_t> shape) {
+  if (!data) return nb::none();
+  return nb::cast(nb::ndarray<E, nb::numpy>(data, shape), nb::rv_policy::reference);
+}
 
 template <class T> struct BoundProblem {
   Problem<T> core;
@@ -125,14 +142,15 @@ template <class T> struct BoundProblem {
     if (PyCallable_Check(loss.ptr())) {
       core.loss = Callback{callback<float>(loss), callback<double>(loss)};
     } else {
-      auto [name, parameter] = nb::cast<std::pair<std::string, double>>(loss);
-      core.loss = make_loss(name, parameter);
+      core.loss = loss_of(nb::cast<NamedLoss>(loss));
     }
     std::vector<int64_t> widths;
     if (hidden) {
-      auto [given, activation, dropout] = *hidden;
+      auto [given, activations, dropout, frozen] = *hidden;
       widths = given;
-      core.network = {make_activation(activation), dropout};
+      core.network.dropout = dropout, core.network.frozen = frozen;
+      for (nb::handle each : activations) core.network.activations.push_back(activation_of(each));
+      check_size("activations", int64_t(core.network.activations.size()), int64_t(widths.size()));
     }
     core.lay_out(widths);
     if (!folds.is_none()) set_folds(nb::cast<nb::tuple>(folds));
@@ -247,31 +265,49 @@ template <class T> struct BoundProblem {
     core.folds.equal_weights = nb::cast<bool>(folds[4]), core.folds.wants_loss = nb::cast<bool>(folds[5]);
   }
 
+  // Calls Python in a run; false where that raises now or has done so before.
+  template <class F> bool in_python(F call) {
+    if (guard && guard->failed) return false;
+    nb::gil_scoped_acquire gil;
+    try {
+      call();
+    } catch (...) {
+      if (guard) guard->fail(std::current_exception());
+      return false;
+    }
+    return true;
+  }
+
   template <class U> std::function<double(Block<U>)> callback(nb::object loss) {
     kept.push_back(loss);
     nb::handle call = loss;
     return [this, call](Block<U> b) -> double {
       double total = 0;
-      bool failed = guard && guard->failed;
-      if (!failed) {
-        nb::gil_scoped_acquire gil;
-        try {
-          const size_t m = size_t(b.m), width = size_t(b.codes || b.columns == 1 ? 1 : b.columns);
-          // views: the callee writes the slopes into z
-          auto view = [](auto* data, std::initializer_list<size_t> shape) -> nb::object {
-            using E = std::remove_pointer_t<decltype(data)>;
-            if (!data) return nb::none();
-            return nb::cast(nb::ndarray<E, nb::numpy>(data, shape), nb::rv_policy::reference);
-          };
-          total = nb::cast<double>(
-              call(view(b.y, {m, width}), view(b.weight, {m}), view(b.z, {m, size_t(b.stride)}), b.columns));
-        } catch (...) {
-          failed = true;
-          if (guard) guard->fail(std::current_exception());
-        }
-      }
-      if (failed) std::fill_n(b.z, b.m * b.stride, U(0));
+      const bool done = in_python([&] {
+        const size_t m = size_t(b.m), width = size_t(b.codes || b.columns == 1 ? 1 : b.columns);
+        // the callee writes the slopes into z
+        total = nb::cast<double>(
+            call(view(b.y, {m, width}), view(b.weight, {m}), view(b.z, {m, size_t(b.stride)}), b.columns));
+      });
+      if (!done) std::fill_n(b.z, b.m * b.stride, U(0));
       return total;
+    };
+  }
+
+  // A name, or what is called with (z, slopes or None, width) and writes values and slopes into its arguments.
+  Activation activation_of(nb::handle given) {
+    if (nb::isinstance<nb::str>(given)) return make_activation(nb::cast<std::string>(given));
+    kept.push_back(nb::borrow(given));
+    return ActivationCallback{activation_callback<float>(given), activation_callback<double>(given)};
+  }
+
+  template <class U> auto activation_callback(nb::handle call) {
+    return [this, call](U* z, U* slopes, int64_t m, int64_t width, int64_t columns) {
+      const size_t rows = size_t(m), all = size_t(columns);
+      const bool done = in_python([&] { call(view(z, {rows, all}), view(slopes, {rows, all}), width); });
+      if (done) return;
+      std::fill_n(z, m * columns, U(0));
+      if (slopes) std::fill_n(slopes, m * columns, U(0));
     };
   }
 
@@ -562,8 +598,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       "z"_a.noconvert(), "found"_a, "The first of the largest scores of each row.");
   m.def(
       "value_and_slope",
-      [](std::pair<std::string, double> loss, Matrix<const T> y, Matrix<T> z, Vector<T> values, bool codes) {
-        const Loss core = make_loss(loss.first, loss.second);
+      [](const NamedLoss& loss, Matrix<const T> y, Matrix<T> z, Vector<T> values, bool codes) {
+        const Loss core = loss_of(loss);
         const int64_t m = int64_t(z.shape(0)), K = int64_t(z.shape(1)), width = int64_t(y.shape(1));
         check_size("y", int64_t(y.size()), codes ? m : m * K);
         check_size("values", int64_t(values.size()), m);

@@ -269,6 +269,53 @@ struct SmoothedSoftmax {
   }
 };
 
+// Targets are the probabilities of the classes, which sum to one.
+struct CrossEntropy {
+  static constexpr std::string_view name = "cross_entropy";
+  static constexpr int parameters = 0;
+  template <class T> double operator()(Block<T> b) const {
+    double total = 0;
+    for (int64_t i = 0; i < b.m; ++i) {
+      T* z = b.z + i * b.stride;
+      const T* y = b.y + i * b.columns;
+      T highest = z[0], at_targets = 0;
+      for (int64_t k = 1; k < b.columns; ++k) highest = z[k] > highest ? z[k] : highest;
+      for (int64_t k = 0; k < b.columns; ++k) at_targets += y[k] * (z[k] - highest);
+      for (int64_t k = 0; k < b.columns; ++k) z[k] = exp_(z[k] - highest);
+      const T partition = skgd::total(z, b.columns);
+      const T weight = b.weight ? b.weight[i] : T(1), scale = weight / partition;
+      for (int64_t k = 0; k < b.columns; ++k) z[k] = z[k] * scale - weight * y[k];
+      for (int64_t k = b.columns; k < b.stride; ++k) z[k] = 0;
+      total += double(weight) * (std::log(double(partition)) - double(at_targets));
+    }
+    return total;
+  }
+};
+
+// Pinball losses, of one quantile in each column.
+struct Quantiles {
+  static constexpr std::string_view name = "quantiles";
+  static constexpr int parameters = any_number;
+  std::vector<double> quantiles;
+  template <class T> double operator()(Block<T> b) const {
+    double total = 0;
+    const int64_t known = int64_t(quantiles.size()), columns = b.columns < known ? b.columns : known;
+    for (int64_t i = 0; i < b.m; ++i) {
+      T* z = b.z + i * b.stride;
+      const T weight = b.weight ? b.weight[i] : T(1);
+      T row = 0;
+      for (int64_t k = 0; k < columns; ++k) {
+        T slope;
+        row += Quantile{quantiles[k]}(b.y[i * b.columns + k], z[k], slope);
+        z[k] = weight * slope;
+      }
+      for (int64_t k = columns; k < b.stride; ++k) z[k] = 0;
+      total += double(weight) * double(row);
+    }
+    return total;
+  }
+};
+
 // A loss defined outside the core: value and slope of a whole block by a callback, which sets `failed`
 // and returns zero slopes when it could not answer.
 struct Callback {
@@ -352,13 +399,14 @@ template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
   }
 }
 
-using Loss = std::variant<SquaredError, Huber, AbsoluteError, Quantile, LogCosh, EpsilonInsensitive,
-                          SquaredEpsilonInsensitive, Poisson, Gamma, Tweedie, LogLoss, SmoothedLogLoss, Hinge,
-                          SquaredHinge, ModifiedHuber, Perceptron, Softmax, SmoothedSoftmax, Callback>;
+using Loss =
+    std::variant<SquaredError, Huber, AbsoluteError, Quantile, LogCosh, EpsilonInsensitive, SquaredEpsilonInsensitive,
+                 Poisson, Gamma, Tweedie, LogLoss, SmoothedLogLoss, Hinge, SquaredHinge, ModifiedHuber, Perceptron,
+                 Softmax, SmoothedSoftmax, CrossEntropy, Quantiles, Callback>;
 
-// The loss of a name and its parameter (of no use where it has none).
-inline Loss make_loss(const std::string& name, double parameter) {
-  return ByName<Loss>::make("loss", name, {parameter});
+// The loss of a name and its parameters.
+inline Loss make_loss(const std::string& name, const std::vector<double>& parameters) {
+  return ByName<Loss>::make("loss", name, parameters);
 }
 
 }  // namespace skgd

@@ -43,7 +43,7 @@ template <class T> class Mlp final : public Model<T> {
       total += loss_of(theta, part, gradient != nullptr);
       if (!gradient) continue;
       upper_gradient(theta, part, gradient);
-      add_inputs(0, d_, gradient);
+      if (!problem_.is_frozen(0)) add_inputs(0, d_, gradient);
     }
     return total;
   }
@@ -119,7 +119,7 @@ template <class T> class Mlp final : public Model<T> {
       const Layer &layer = layers_[l], &next = layers_[l + 1];
       T *values = values_[l].data(), *slopes = learning ? slopes_[l].data() : nullptr;
       std::visit([&](auto& a) { activate(a, values, slopes, rows.count, layer.width, layer.columns); },
-                 problem_.network.activation);
+                 problem_.network.activations[l]);
       if (learning && problem_.network.dropout > 0 && seed_) drop(rows, l);
       affine(values, layer.columns, theta + next.offset, theta + next.intercepts(), rows.count, next.inputs,
              next.columns, values_[l + 1].data());
@@ -170,15 +170,18 @@ template <class T> class Mlp final : public Model<T> {
     }
   }
 
-  // Adds the gradient of all but the first layer's weights, which add_inputs() gives.
+  // Adds the gradient of all but the first layer's weights, which add_inputs() gives. That of frozen layers is left
+  // out.
   void upper_gradient(const T* theta, Rows rows, T* gradient) {
     const int64_t m = rows.count;
     const T* delta = values_.back().data();
     for (size_t l = layers_.size() - 1; l > 0; --l) {
       const Layer &layer = layers_[l], &below = layers_[l - 1];
-      add_gradient(values_[l - 1].data(), below.columns, delta, m, layer.inputs, layer.columns,
-                   gradient + layer.offset);
-      add_sums(delta, m, layer.columns, gradient + layer.intercepts());
+      if (!problem_.is_frozen(l)) {
+        add_gradient(values_[l - 1].data(), below.columns, delta, m, layer.inputs, layer.columns,
+                     gradient + layer.offset);
+        add_sums(delta, m, layer.columns, gradient + layer.intercepts());
+      }
       pull_back(delta, theta + layer.offset, m, layer.columns, layer.width, layer.inputs, pulled_.data(), below.columns,
                 transposed_);
       T* __restrict slopes = slopes_[l - 1].data();
@@ -186,7 +189,7 @@ template <class T> class Mlp final : public Model<T> {
       for (int64_t i = 0; i < m * below.columns; ++i) slopes[i] *= pulled[i];
       delta = slopes;
     }
-    add_sums(delta, m, layers_[0].columns, gradient + layers_[0].intercepts());
+    if (!problem_.is_frozen(0)) add_sums(delta, m, layers_[0].columns, gradient + layers_[0].intercepts());
     if (!problem_.fit_intercept)
       for (const Layer& layer : layers_) std::fill_n(gradient + layer.intercepts(), layer.columns, T(0));
     delta_ = delta, rows_ = rows;

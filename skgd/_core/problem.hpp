@@ -42,8 +42,9 @@ struct Layer {
 
 // Hidden layers of a multi-layer perceptron.
 struct Network {
-  Activation activation;
-  double dropout = 0;  // share of the hidden units dropped
+  std::vector<Activation> activations;  // one for each hidden layer
+  double dropout = 0;                   // share of the hidden units dropped
+  std::vector<bool> frozen;             // layers whose weights and intercepts stay as they are; empty: none
 };
 
 // Raw scores of a perceptron are shift + scale * (what its last layer gives), both (columns,); null: just that.
@@ -95,6 +96,7 @@ template <class T> struct Problem {
     add(targets.columns, columns());
   }
 
+  bool is_frozen(size_t layer) const { return layer < network.frozen.size() && network.frozen[layer]; }
   int64_t n() const {  // of X
     return std::visit([](auto& x) { return x.n; }, design);
   }

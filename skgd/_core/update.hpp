@@ -72,10 +72,12 @@ void update_weights(const Rule& rule, const Theta<T>& theta, const Penalty<T>& p
 }
 
 // Calls f(i, g) for each parameter i of theta with the gradient g of the objective's smooth part there, in double, from
-// `share` times the gradient of the loss.
+// `share` times the gradient of the loss. Frozen layers are left out.
 template <class T, class F>
 void for_each_gradient(const Problem<T>& problem, const T* theta, const T* gradient, T share, F f) {
-  for (const Layer& layer : problem.layers) {
+  for (size_t l = 0; l < problem.layers.size(); ++l) {
+    if (problem.is_frozen(l)) continue;
+    const Layer& layer = problem.layers[l];
     const Penalty<T> penalty = problem.penalty_of(layer);
     penalty.template visit<double>([&](auto p) {
       for (int64_t j = 0; j < layer.inputs; ++j) {
@@ -113,6 +115,7 @@ template <class Rule, class T>
 void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T>& problem, size_t from = 0) {
   const auto rule = rule_.template at<T>(t);
   for (size_t l = from; l < problem.layers.size(); ++l) {
+    if (problem.is_frozen(l)) continue;
     const Layer& layer = problem.layers[l];
     update_weights(rule, theta.at(layer.offset), problem.penalty_of(layer), layer.inputs, layer.columns);
     if (problem.fit_intercept) update_intercepts(rule, theta.at(layer.intercepts()), layer.columns);
@@ -127,6 +130,7 @@ void update_in_parts(const Rule& rule_, int64_t t, const Theta<T>& theta, T* gra
   const auto rule = rule_.template at<T>(t);
   const Layer& first = problem.layers[0];
   const Penalty<T> penalty = problem.penalty_of(first);
+  if (problem.is_frozen(0)) return update(rule_, t, theta, problem, 1);
   const int64_t K = first.columns, part_inputs = std::max<int64_t>(6, (12 << 10) / (K * int64_t(sizeof(T))) / 6 * 6);
   for (int64_t begin = 0; begin < first.inputs; begin += part_inputs) {
     const int64_t count = std::min(part_inputs, first.inputs - begin);

@@ -1,5 +1,5 @@
 // The alternatives of a variant by their names. An alternative that can be made by name has a `name` and a number of
-// `parameters`, which are its first members.
+// `parameters`, which are its first members, or `any_number` of them, which a vector holds.
 #pragma once
 #include <optional>
 #include <stdexcept>
@@ -18,6 +18,8 @@ concept Named = requires {
   A::parameters;
 };
 
+constexpr int any_number = -1;
+
 template <class Variant> struct ByName;
 template <class... A> struct ByName<std::variant<A...>> {
   using Variant = std::variant<A...>;
@@ -27,7 +29,7 @@ template <class... A> struct ByName<std::variant<A...>> {
     std::optional<Variant> made;
     auto try_one = [&]<class B>(std::type_identity<B>) {
       if constexpr (Named<B>)
-        if (B::name == name) made = build<B>(parameters, std::make_index_sequence<B::parameters>());
+        if (B::name == name) made = build<B>(parameters);
     };
     (try_one(std::type_identity<A>()), ...);
     if (!made) throw std::invalid_argument("no " + kind + " is named " + std::string(name));
@@ -44,6 +46,12 @@ template <class... A> struct ByName<std::variant<A...>> {
   }
 
  private:
+  template <class B> static B build(const std::vector<double>& p) {
+    if constexpr (B::parameters == any_number)
+      return B{p};
+    else
+      return build<B>(p, std::make_index_sequence<B::parameters>());
+  }
   template <class B, size_t... I> static B build(const std::vector<double>& p, std::index_sequence<I...>) {
     if (p.size() < sizeof...(I)) throw std::invalid_argument(std::string(B::name) + " misses a parameter");
     return B{p[I]...};

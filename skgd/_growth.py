@@ -1,0 +1,62 @@
+"""A descent that goes on with more classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ._descent import Descent
+from ._network import blocks
+from ._problem import aligned_zeros
+from ._targets import padded_columns
+
+__all__ = ["with_classes"]
+
+
+def with_classes(descent: Descent, old: np.ndarray, new: np.ndarray, tied: bool) -> Descent:
+    """The descent of the classes `old` with columns of raw scores for all of `new`, which hold them.
+
+    A class that is new starts at zero, with an optimizer that has no past. Of two classes there is one
+    column, z; it becomes -z and z, or, where classes are ``tied`` by softmax, -z / 2 and z / 2, which have
+    the same probabilities; what the optimizer knew of it is forgotten.
+    """
+    descent = descent.copy()
+    places = np.searchsorted(new, old)
+    layers = (*descent.layers[:-1], _last_layer(descent, len(new)))
+    factors = np.ones(len(old))
+    if len(old) == 2:
+        factors = np.array([-1.0, 1.0]) * (0.5 if tied else 1.0)
+
+    def moved(array: np.ndarray, factors: np.ndarray) -> np.ndarray:
+        into = aligned_zeros(_shape(array, layers), array.dtype)
+        *kept, last = blocks(array, descent.layers)
+        *places_of_kept, place_of_last = blocks(into, layers)
+        for place, block in zip(places_of_kept, kept, strict=True):
+            place[:] = block
+        place_of_last[:, places] = last * factors.astype(array.dtype)
+        return into
+
+    state = factors if len(old) > 2 else 0 * factors
+    stream = dict(descent.stream)
+    if len(old) == 2 and tied and "curvature" in stream:
+        stream["curvature"] *= 2  # of softmax, twice that of the logistic function
+    return replace(
+        descent,
+        theta=moved(descent.theta, factors),
+        slots=tuple(moved(slot, state) for slot in descent.slots),
+        average=None if descent.average is None else moved(descent.average, factors),
+        layers=layers,
+        stream=stream,
+    )
+
+
+def _last_layer(descent: Descent, classes: int) -> tuple[int, int, int, int]:
+    inputs, _, _, offset = descent.layers[-1]
+    return inputs, classes, padded_columns(classes, descent.theta.dtype), offset
+
+
+def _shape(array: np.ndarray, layers: tuple) -> tuple[int, ...]:
+    """Of theta, as `Problem.zeros` has it."""
+    inputs, _, columns, offset = layers[-1]
+    return (inputs + 1, columns) if array.ndim == 2 else (offset + (inputs + 1) * columns,)

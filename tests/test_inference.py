@@ -1,0 +1,326 @@
+"""Standard errors: those of statsmodels, closed forms, second derivatives, coverage, warnings and errors."""
+
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from _data import csr
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from test_loss import VARIANTS, sample
+
+from skgd import GDClassifier, GDClassifierCV, GDMLPRegressor, GDRegressor, GDRegressorCV, losses
+from skgd.inference import summarize
+
+EXACT = {"penalty": None, "solver": "batch", "tol": 1e-14, "max_iter": 100_000}
+N = 300
+
+
+def rows(seed=0, n=N):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 3)) * [1, 2, 0.5] + [0, 1, 0]
+    return rng, X, X @ [0.5, -0.3, 0.4] + 0.2
+
+
+def targets(name, seed=0, n=N):
+    """X, y that the model of a loss gives, and groups."""
+    rng, X, score = rows(seed, n)
+    y = {
+        "squared_error": lambda: score + rng.normal(size=n) * (1 + np.abs(X[:, 0])),
+        "log_loss": lambda: (rng.uniform(size=n) < 1 / (1 + np.exp(-score))).astype(int),
+        "poisson": lambda: rng.poisson(np.exp(score)).astype(float),
+        "gamma": lambda: rng.gamma(2, np.exp(score) / 2),
+    }
+    return X, y["squared_error" if name not in y else name](), rng.integers(0, 30, n)
+
+
+def fitted(loss, X, y, weight=None, **params):
+    kind = GDClassifier if loss == "log_loss" else GDRegressor
+    return kind(loss, **{**EXACT, **params}).fit(X, y, weight)
+
+
+def ones(X):
+    return np.c_[X, np.ones(len(X))]
+
+
+def statsmodels_fit(name, X, y, **covariance):
+    api = pytest.importorskip("statsmodels.api")
+    if name == "squared_error":
+        return api.OLS(y, ones(X)).fit(**covariance)
+    if name == "log_loss":
+        return api.Logit(y, ones(X)).fit(disp=0, tol=1e-14, **covariance)
+    log = api.families.links.Log()
+    family = api.families.Poisson() if name == "poisson" else api.families.Gamma(log)
+    if name == "tweedie":
+        family = api.families.Tweedie(log, var_power=1.5)
+    return api.GLM(y, ones(X), family).fit(tol=1e-14, maxiter=200, **covariance)
+
+
+KINDS = {
+    "model": lambda groups: ({}, {}),
+    "robust": lambda groups: ({"cov_type": "HC0"}, {"correction": False}),
+    "clustered": lambda groups: ({"cov_type": "cluster", "cov_kwds": {"groups": groups}}, {"groups": groups}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["squared_error", "log_loss", "poisson", "gamma", "tweedie"])
+def test_errors_are_those_of_statsmodels(name, kind):
+    X, y, groups = targets("gamma" if name == "tweedie" else name)
+    theirs, ours = KINDS[kind](groups)
+    expected = statsmodels_fit(name, X, y, **theirs)
+    found = summarize(fitted(name, X, y), X, y, covariance=kind, **ours)
+    np.testing.assert_allclose(found["coefficient"], expected.params, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(found["standard_error"], expected.bse, rtol=1e-6)
+    if name != "squared_error" or kind != "model":  # where statsmodels takes Student's distribution
+        np.testing.assert_allclose(found["p_value"], expected.pvalues, rtol=1e-4, atol=1e-12)
+        np.testing.assert_allclose(np.c_[found["low"], found["high"]], expected.conf_int(), rtol=1e-5)
+
+
+def test_robust_errors_of_few_rows_are_hc1():
+    X, y, _ = targets("squared_error", n=40)
+    expected = statsmodels_fit("squared_error", X, y, cov_type="HC1")
+    found = summarize(fitted("squared_error", X, y), X, y, covariance="robust")
+    np.testing.assert_allclose(found["standard_error"], expected.bse, rtol=1e-6)
+
+
+def test_weighted_squares_have_the_errors_of_wls():
+    api = pytest.importorskip("statsmodels.api")
+    X, y, _ = targets("squared_error")
+    weight = np.random.default_rng(1).uniform(0.2, 3, N)
+    expected = api.WLS(y, ones(X), weights=weight).fit()
+    found = summarize(fitted("squared_error", X, y, weight), X, y, weight)
+    np.testing.assert_allclose(found["standard_error"], expected.bse, rtol=1e-6)
+
+
+def test_the_quantile_has_the_errors_of_quantreg():
+    api = pytest.importorskip("statsmodels.api")
+    X, y, _ = targets("squared_error", n=400)
+    expected = api.QuantReg(y, ones(X)).fit(q=0.3, vcov="iid")
+    model = GDRegressor(losses.Quantile(0.3), penalty=None).fit(X, y)
+    model.coef_, model.intercept_ = expected.params[:3], expected.params[3:]
+    residual = (
+        y - ones(X) @ expected.params
+    )  # they take the deviation of y where it is smaller, R that of residuals
+    assert np.subtract(*np.percentile(residual, [75, 25])) / 1.34 < min(residual.std(), y.std())
+    found = summarize(model, X, y)
+    np.testing.assert_allclose(found["standard_error"], expected.bse, rtol=1e-6)
+
+
+def test_softmax_has_the_errors_of_mnlogit():
+    api = pytest.importorskip("statsmodels.api")
+    rng, X, score = rows()
+    shares = np.exp(np.c_[0 * score, score, -score])
+    y = (rng.uniform(size=N)[:, None] > np.cumsum(shares / shares.sum(axis=1, keepdims=True), axis=1)).sum(
+        axis=1
+    )
+    expected = api.MNLogit(y, ones(X)).fit(disp=0, tol=1e-14)
+    centre = np.kron(np.eye(3)[:, 1:] - 1 / 3, np.eye(4))  # from contrasts with the first class
+    covariance = centre @ np.asarray(expected.cov_params()) @ centre.T
+    found = summarize(fitted("log_loss", X, y), X, y)
+    np.testing.assert_allclose(found["coefficient"], centre @ expected.params.T.ravel(), atol=1e-6)
+    np.testing.assert_allclose(found["standard_error"], np.sqrt(np.diag(covariance)), rtol=1e-6)
+    assert found["class"].tolist() == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_least_squares_follow_the_closed_forms():
+    X, y, groups = targets("squared_error")
+    model, Z = fitted("squared_error", X, y), ones(X)
+    inverse, residual = np.linalg.inv(Z.T @ Z), y - Z @ np.linalg.lstsq(Z, y)[0]
+    plain = inverse * (residual @ residual) / (N - 4)
+    white = inverse @ (Z.T * residual**2) @ Z @ inverse * N / (N - 4)
+    sums = np.array([(Z * residual[:, None])[groups == g].sum(axis=0) for g in np.unique(groups)])
+    clustered = inverse @ sums.T @ sums @ inverse * len(sums) / (len(sums) - 1) * (N - 1) / (N - 4)
+    for kind, matrix in (("model", plain), ("robust", white), ("clustered", clustered)):
+        found = summarize(model, X, y, covariance=kind, groups=groups if kind == "clustered" else None)
+        np.testing.assert_allclose(found["standard_error"], np.sqrt(np.diag(matrix)), rtol=1e-9)
+
+
+def test_groups_of_one_row_are_robust():
+    X, y, _ = targets("poisson")
+    model = fitted("poisson", X, y)
+    one = summarize(model, X, y, covariance="clustered", groups=np.arange(N), correction=False)
+    other = summarize(model, X, y, covariance="robust", correction=False)
+    np.testing.assert_allclose(one["standard_error"], other["standard_error"], rtol=1e-12)
+
+
+SMOOTH = [case for case in VARIANTS if losses.LOSSES[case[0]].smooth]
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize(("name", "params"), SMOOTH)
+def test_second_derivatives_are_differences_of_slopes(name, params, outputs):
+    loss = losses.LOSSES[name](**params)
+    y, raw = sample(name, outputs, seed=3)
+    second = loss.second_derivative(y, raw)
+    expected = losses.Loss.second_derivative(loss, y, raw)
+    diagonal = expected if expected.ndim == 2 else np.diagonal(expected, axis1=1, axis2=2)
+    if second.ndim == 3:
+        np.testing.assert_allclose(second, expected, atol=1e-7)
+    else:
+        away = np.isclose(diagonal, second, rtol=1e-5, atol=1e-6)
+        assert away.mean() > 0.99  # but for rows at a kink of the slope
+        if expected.ndim == 3:
+            np.testing.assert_allclose(expected, diagonal[:, :, None] * np.eye(outputs), atol=1e-7)
+
+
+class Cauchy(losses.Loss):
+    bounded_slope = True
+
+    def value_and_slope(self, y, raw):
+        residual = raw - np.reshape(y, raw.shape)
+        return np.log1p(residual**2).sum(axis=1) / 2, residual / (1 + residual**2)
+
+
+def test_a_loss_of_ones_own_has_robust_errors():
+    X, y, _ = targets("squared_error")
+    model = GDRegressor(Cauchy(), **EXACT).fit(X, y)
+    Z, r = ones(X), ones(X) @ [*model.coef_, *model.intercept_] - y
+    bread = np.linalg.inv((Z.T * ((1 - r**2) / (1 + r**2) ** 2)) @ Z)
+    meat = (Z.T * (r / (1 + r**2)) ** 2) @ Z
+    found = summarize(model, X, y, covariance="robust", correction=False)
+    np.testing.assert_allclose(found["standard_error"], np.sqrt(np.diag(bread @ meat @ bread)), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"Cauchy\(\) is no likelihood"):
+        summarize(model, X, y)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["squared_error", "log_loss", "poisson", "absolute_error"])
+def test_storage_and_precision_change_nothing(name, kind):
+    X, y, groups = targets(name, n=2500)  # more than a block of many columns
+    weight = np.random.default_rng(0).integers(0, 3, len(X)).astype(float)
+    model = fitted(name, X, y, weight, max_iter=300, tol=1e-8)
+    options = {"covariance": kind, "groups": groups if kind == "clustered" else None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = summarize(model, X, y, weight, **options)
+        sparse = summarize(model, csr(X), y, weight, **options)
+        np.testing.assert_allclose(sparse["standard_error"], expected["standard_error"], rtol=1e-9)
+        if name != "absolute_error":
+            single = summarize(model, X.astype(np.float32), y, weight.astype(np.float32), **options)
+            np.testing.assert_allclose(single["standard_error"], expected["standard_error"], rtol=1e-4)
+        kept = weight > 0
+        options["groups"] = None if options["groups"] is None else groups[kept]
+        part = summarize(model, X[kept], y[kept], 7 * weight[kept], **options)
+        np.testing.assert_allclose(part["standard_error"], expected["standard_error"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_outputs_are_fits_of_their_own(kind):
+    X, y, groups = targets("squared_error")
+    Y, groups = np.c_[y, X[:, 0] ** 2], groups if kind == "clustered" else None
+    found = summarize(fitted("squared_error", X, Y), X, Y, covariance=kind, groups=groups)
+    parts = [
+        summarize(fitted("squared_error", X, Y[:, k]), X, Y[:, k], covariance=kind, groups=groups)
+        for k in (0, 1)
+    ]
+    assert found["output"].tolist() == [0] * 4 + [1] * 4
+    for name in ("coefficient", "standard_error"):
+        np.testing.assert_allclose(found[name], np.concatenate([part[name] for part in parts]), rtol=1e-6)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    inside = np.zeros(4)
+    for seed in range(200):
+        X, y, _ = targets("squared_error", seed=seed)
+        found = summarize(fitted("squared_error", X, y, tol=1e-9), X, y, covariance="robust")
+        truth = [0.5, -0.3, 0.4, 0.2]
+        inside += (found["low"].to_numpy() <= truth) & (truth <= found["high"].to_numpy())
+    assert np.all(np.abs(inside / 200 - 0.95) < 0.05)  # three of its standard deviations
+
+
+def test_names_intercepts_and_searches():
+    pandas = pytest.importorskip("pandas")
+    X, y, _ = targets("squared_error")
+    frame = pandas.DataFrame(X, columns=["a", "b", "c"])
+    found = summarize(fitted("squared_error", frame, y, fit_intercept=False), frame, y)
+    assert found["name"].tolist() == ["a", "b", "c"]
+    options = {"solver": "batch", "alphas": [1e-9], "learning_rates": "auto", "tol": 1e-14}
+    search = summarize(GDRegressorCV(**options).fit(X, y), X, y)
+    alone = summarize(fitted("squared_error", X, y), X, y)
+    np.testing.assert_allclose(search["standard_error"], alone["standard_error"], rtol=1e-4)
+    labels = np.where(y > 0, "yes", "no")
+    model = GDClassifierCV(solver="batch", alphas=[1e-9], learning_rates="auto", tol=1e-14).fit(X, labels)
+    assert list(summarize(model, X, labels)["name"]) == ["x0", "x1", "x2", "intercept"]
+
+
+def test_without_pandas_there_is_a_dict(monkeypatch):
+    X, y, _ = targets("squared_error")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    found = summarize(fitted("squared_error", X, y), X, y)
+    assert type(found) is dict
+    assert {len(column) for column in found.values()} == {4}
+
+
+def test_a_penalty_that_moves_weights_is_told():
+    X, y, _ = targets("squared_error")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        summarize(fitted("squared_error", X, y, penalty="l2", alpha=1e-4), X, y)
+    with pytest.warns(UserWarning, match="penalty moves a weight by"):
+        found = summarize(fitted("squared_error", X, y, penalty="l2", alpha=0.5), X, y)
+    Z, D = ones(X), 0.5 * N * np.diag([1, 1, 1, 0])
+    inverse = np.linalg.inv(Z.T @ Z + D)
+    residual = y - Z @ inverse @ Z.T @ y
+    covariance = inverse @ Z.T @ Z @ inverse * (residual @ residual) / (N - 4)
+    np.testing.assert_allclose(found["standard_error"], np.sqrt(np.diag(covariance)), rtol=1e-6)
+
+
+def test_a_fit_that_is_not_at_its_minimum_is_told():
+    X, y, _ = targets("log_loss")
+    model = fitted("log_loss", X, y, max_iter=1, tol=None)
+    with pytest.warns(ConvergenceWarning, match="standard errors away from the minimum"):
+        summarize(model, X, y)
+
+
+def test_what_has_no_errors_says_so():
+    X, y, groups = targets("squared_error")
+    model = fitted("squared_error", X, y)
+    with pytest.raises(ValueError, match="penalty='l1' selects weights"):
+        summarize(GDRegressor(penalty="l1", solver="batch").fit(X, y), X, y)
+    with pytest.raises(TypeError, match="not GDMLPRegressor"):
+        summarize(GDMLPRegressor(max_iter=1, tol=None).fit(X, y), X, y)
+    with pytest.raises(TypeError, match="of a pipeline give the last step"):
+        summarize(make_pipeline(StandardScaler(), GDRegressor()).fit(X, y), X, y)
+    with pytest.raises(NotFittedError):
+        summarize(GDRegressor(), X, y)
+    with pytest.raises(ValueError, match="covariance='hc3' must be one of"):
+        summarize(model, X, y, covariance="hc3")
+    with pytest.raises(ValueError, match="belong together"):
+        summarize(model, X, y, covariance="clustered")
+    with pytest.raises(ValueError, match="belong together"):
+        summarize(model, X, y, groups=groups)
+    with pytest.raises(ValueError, match="one group only"):
+        summarize(model, X, y, covariance="clustered", groups=np.zeros(N))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        summarize(model, X, y, covariance="clustered", groups=groups[1:])
+    with pytest.raises(ValueError, match="level=95"):
+        summarize(model, X, y, level=95)
+    with pytest.raises(ValueError, match="4 rows are too few for 4 parameters"):
+        summarize(model, X[:4], y[:4])
+    labels = (y > 0).astype(int)
+    with pytest.raises(ValueError, match="has kinks"):
+        summarize(GDClassifier("hinge", penalty=None).fit(X, labels), X, labels, covariance="robust")
+    with pytest.raises(ValueError, match="knows no class_weight"):
+        summarize(GDClassifier(penalty=None, class_weight="balanced").fit(X, labels), X, labels)
+    smoothed = GDClassifier(losses.LogLoss(label_smoothing=0.1), **EXACT).fit(X, labels)
+    with pytest.raises(ValueError, match=r"LogLoss\(label_smoothing=0.1\) is no likelihood"):
+        summarize(smoothed, X, labels)
+
+
+def test_features_that_depend_on_each_other_are_named():
+    X, y, _ = targets("squared_error")
+    X = np.c_[X, X[:, 0] - X[:, 2]]
+    with pytest.raises(ValueError, match="x0, x2, x3 can be traded for each other"):
+        summarize(fitted("squared_error", X, y), X, y)
+
+
+def test_class_weights_are_weights_of_rows():
+    X, y, _ = targets("log_loss")
+    model = fitted("log_loss", X, y, class_weight={0: 1.0, 1: 3.0})
+    found = summarize(model, X, y, covariance="robust")
+    weight = np.where(y == 1, 3.0, 1.0)
+    alone = summarize(fitted("log_loss", X, y, weight), X, y, weight, covariance="robust")
+    np.testing.assert_allclose(found["standard_error"], alone["standard_error"], rtol=1e-6)
