@@ -10,7 +10,7 @@ from .linear import GDClassifier, GDRegressor
 from .mlp import GDMLPClassifier, GDMLPRegressor
 
 if TYPE_CHECKING:
-    from . import learning_rate, preprocessing
+    from . import learning_rate, onnx, preprocessing
     from ._regularization import RegularizationPath
     from .display import (
         DescentPathDisplay,
@@ -37,6 +37,7 @@ __all__ = [
     "RegularizationPathDisplay",
     "learning_rate",
     "losses",
+    "onnx",
     "optimizers",
     "preprocessing",
     "schedules",
@@ -54,7 +55,7 @@ _LATE = {  # imported when they are asked for: importing skgd should not wait fo
 
 
 def __getattr__(name: str):
-    if name in ("learning_rate", "preprocessing"):
+    if name in ("learning_rate", "onnx", "preprocessing"):
         return import_module(f".{name}", __name__)
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

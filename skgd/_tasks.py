@@ -11,13 +11,14 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from ._estimator import partial_fit_available
+from ._export import Export
 from ._streaming import Streaming
 from ._targets import Classes, Labels, Numbers, Targets, Task, classes_of
 from ._validation import class_weights, dense, refuse_sparse, times_class_weights, weights_of_classes
 from .losses import LOSSES
 
 
-class Regression(Streaming, RegressorMixin):
+class Regression(Streaming, Export, RegressorMixin):
     """Targets are numbers."""
 
     _task = "regression"
@@ -87,7 +88,7 @@ def _loss_has_probabilities(estimator):
     return True
 
 
-class Classification(Streaming, ClassifierMixin):
+class Classification(Streaming, Export, ClassifierMixin):
     """Targets are labels of any kind."""
 
     _task = "classification"

@@ -26,14 +26,14 @@ STOREYS = (  # from the ground up
         "preprocessing",
         "schedules",
     },
-    {"_design", "_network", "_rates", "_recipe", "_targets", "_validation"},
-    {"_batch_rates", "_diagram", "_network_rates", "_options", "_quadratic"},
-    {"_epochs", "_path", "_problem"},
+    {"_design", "_network", "_onnx_graph", "_rates", "_recipe", "_targets", "_validation"},
+    {"_batch_rates", "_diagram", "_network_rates", "_onnx_encoders", "_options", "_quadratic"},
+    {"_epochs", "_onnx", "_path", "_problem"},
     {"_descent", "_held_out", "_step_size"},
     {"_coordinates", "_rate_choice"},
     {"_training"},
     {"_callbacks", "_diagnosis", "_fitting", "_progress"},
-    {"_columns", "_estimator", "_landscape", "_streaming", "_sweep"},
+    {"_columns", "_estimator", "_export", "_landscape", "_streaming", "_sweep"},
     {
         "_intervals",
         "_members",
@@ -45,6 +45,7 @@ STOREYS = (  # from the ground up
     },
     {"learning_rate", "linear", "mlp"},
     {"search"},
+    {"onnx"},
     {"__init__"},
 )
 FLOORS = {name: floor for floor, names in enumerate(STOREYS) for name in names}
@@ -189,7 +190,16 @@ def constants(path):
 
 
 # defaults of estimators, counterparts in scikit-learn and words of other libraries are no places to add to
-ELSEWHERE = {"_hints.py", "_twins.py", "_docs.py", "linear.py", "mlp.py", "search.py", "learning_rate.py"}
+ELSEWHERE = {
+    "_hints.py",
+    "_onnx.py",
+    "_twins.py",
+    "_docs.py",
+    "linear.py",
+    "mlp.py",
+    "search.py",
+    "learning_rate.py",
+}
 TABLES = {
     "losses.py": (skgd.losses.LOSSES, "loss.hpp"),
     "optimizers.py": (skgd.optimizers.OPTIMIZERS, "optimizer.hpp"),
