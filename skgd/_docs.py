@@ -93,7 +93,8 @@ average : bool, int or "auto", default="auto"
     Return the mean of the iterates, from the start (True) or from the given update on (int, counted
     from 0). "auto": with ``learning_rate="auto"`` and a stochastic solver, a mean in which the k-th
     iterate has weight :math:`\\sqrt{k}` (as in Shamir & Zhang 2013) and which restarts at a plateau; the
-    fit returns the best of the means at the checks and the last iterate.
+    fit returns the best of the means at the checks and the last iterate. ``partial_fit`` starts this mean
+    anew where it has predicted worse than the last iterates: the stream drifts.
 shuffle : bool, default=True
     Whether to visit the rows in a new random order every epoch.
 random_state : int, RandomState instance or None, default=None
