@@ -29,7 +29,8 @@ schedule : str, skgd.schedules.Schedule or callable, default="constant"
 optimizer : str or skgd.optimizers.Optimizer, default="plain"
     Update rule: "plain", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam",
     "amsgrad", "nadam", "adamw", "ftrl", "schedule_free", "barzilai_borwein" (batch only), "implicit"
-    (one row per update, squared error), or an object from :mod:`skgd.optimizers`. On CSR rows with few
+    (one row per update, squared error), "passive_aggressive" (one row per update, hinge and
+    epsilon-insensitive losses), or an object from :mod:`skgd.optimizers`. On CSR rows with few
     non-zeros, "plain" and (with ``solver="sgd"`` and ``average=False``) "adagrad" and "ftrl" cost
     O(non-zeros) per row; the others make the exact dense update, and so does "plain" if iterates are
     averaged with an l1 penalty.

@@ -204,6 +204,17 @@ template <class T, class L, bool implicit = false> class PerSample {
     }
   }
 
+  // Step of the intercept.
+  T step_of(T scale, T slope, T y, T z, int64_t i) const {
+    if constexpr (requires { L::has_margin; }) {
+      if (problem_.passive.inverse) {
+        T unused;
+        slope *= problem_.passive.factor(loss_(y, z, unused), i);
+      }
+    }
+    return scale * slope;
+  }
+
   void average() {
     if (descent_.average.values) descent_.average.add(w_, size_, descent_.t);
     ++descent_.t;
@@ -235,7 +246,7 @@ template <class T, class L, bool implicit = false> class PerSample {
         const auto [decay, scale] = step(u + r, i);
         const T y = targets_.y[i],
                 slope = slope_of(loss_, y, z[r]);  // values are computed later, for all rows of the call
-        const T whole = scale * slope;             // the step of the intercept
+        const T whole = step_of(scale, slope, y, z[r], i);
         c[r] = implicit ? decay * whole : whole;
         scored_.set(at, z[r], y, slope, weight(i));
         SKGD_UNROLL
@@ -302,7 +313,7 @@ template <class T, class L, bool implicit = false> class PerSample {
       const T y = targets_.y[i], slope = slope_of(loss_, y, z);  // values are computed later, for all rows of the call
       scored_.set(at, z, y, slope, weight(i));
       const auto [decay, scale] = step(u, i);
-      const T whole = scale * slope;  // the step of the intercept, which does not decay
+      const T whole = step_of(scale, slope, y, z, i);  // the intercept does not decay
       const T c = implicit ? decay * whole : whole;
       pending.decay = decay;
       if constexpr (featured) pending.rate = T(plan_.rate(u));
@@ -349,7 +360,7 @@ template <class T, class L, bool implicit = false> class PerSample {
         dot_columns(x, w_, d_, K_, z_.data());
       total +=
           slopes_of(loss_, Block<T>{z_.data(), targets_.y + i * width, targets_.weight ? targets_.weight + i : nullptr,
-                                    1, targets_.columns, K_, targets_.codes});
+                                    1, targets_.columns, K_, targets_.codes, problem_.passive.from(i)});
       plan_.rates_of(u, rates_);
       for (int64_t k = 0; k < K_; ++k) z_[k] *= rates_[k];
       if (K_ > 1)
@@ -378,7 +389,7 @@ template <class T> class PerSampleRule {
     const bool elementwise =
         std::visit([](const auto& loss) { return Elementwise<std::decay_t<decltype(loss)>, T>; }, problem.loss);
     return elementwise && plan.largest_batch() == 1 && problem.n() > 1 && problem.columns() == 1 &&
-           problem.layers.size() == 1 && plan.max_gradient_norm == 0 && !descent.gradient &&
+           problem.layers.size() == 1 && plan.max_gradient_norm == 0 && !descent.gradient && !problem.passive.inverse &&
            std::holds_alternative<Dense<T>>(problem.design);
   }
 
