@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         LossCurveDisplay,
         RegularizationPathDisplay,
     )
+    from .one_class import GDOneClassSVM
     from .search import GDClassifierCV, GDRegressorCV
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ __all__ = [
     "GDClassifierCV",
     "GDMLPClassifier",
     "GDMLPRegressor",
+    "GDOneClassSVM",
     "GDRegressor",
     "GDRegressorCV",
     "LearningRateDisplay",
@@ -50,6 +52,7 @@ _LATE = {  # imported when they are asked for: importing skgd should not wait fo
     "RegularizationPath": "_regularization",
     "RegularizationPathDisplay": "display",
     "GDClassifierCV": "search",
+    "GDOneClassSVM": "one_class",
     "GDRegressorCV": "search",
 }
 

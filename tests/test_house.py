@@ -44,7 +44,7 @@ STOREYS = (  # from the ground up
         "display",
     },
     {"learning_rate", "linear", "mlp"},
-    {"search"},
+    {"one_class", "search"},
     {"onnx"},
     {"__init__"},
 )
