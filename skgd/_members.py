@@ -41,9 +41,9 @@ class Members(GradientDescent):
 
     _learn_columns: Callable  # (door, X) -> the encoder of the columns, or None
 
-    def _fit(self, X, y, sample_weight, init, validation, groups) -> list[str]:
+    def _fit(self, X, y, sample_weight, init, validation, groups, session=None) -> list[str]:
         if self.n_members == 1:
-            return super()._fit(X, y, sample_weight, init, validation, groups)
+            return super()._fit(X, y, sample_weight, init, validation, groups, session)
         if any(part is not None for part in init) or self.warm_start:
             raise ValueError(
                 f"n_members={self.n_members} networks start anew: coef_init, intercept_init and warm_start "
@@ -52,6 +52,9 @@ class Members(GradientDescent):
         from joblib import Parallel, delayed  # late: slow to import
 
         options, door = self._options(X), door_of(self)
+        if session is not None:  # whose file says how to seed the others
+            options = session.seeded(options, self.random_state)
+            session.write()
         encoder = self._learn_columns(door, X)
         if encoder is not None:
             X, X_val = encoder.transform(X), validation[0]
@@ -60,7 +63,9 @@ class Members(GradientDescent):
         folds = self._folds(options, X, y, validation, groups)
         given = (X, y, sample_weight, None, None, *validation, None if folds else groups)
         members = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._member(options.seed + k, encoding, folds[k : k + 1], door.settings_).fit)(*given)
+            delayed(self._member(options.seed + k, encoding, folds[k : k + 1], door.settings_).fit)(
+                *given, checkpoint=None if session is None else session.of_member(k)
+            )
             for k in range(self.n_members)
         )
         schema = {**schema_of(members[0]), **schema_of(door)}

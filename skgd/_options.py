@@ -115,6 +115,7 @@ class Options:
     max_gradient_norm: float = 0.0  # longer gradients of the loss are shortened to it; 0: none is
     record_path: bool = False
     rate_factor: float = 1.0  # of the automatic rate of perceptrons under adaptive rules
+    open_ended: bool = False  # further calls may follow: max_iter says nothing about the number of updates
 
     def updates_per_epoch(self, n: int) -> int:
         return 1 if self.batch_size is None else -(-n // self.batch_size)
@@ -221,6 +222,7 @@ def _resolved(estimator) -> Options:
         threads=threads_of(estimator.n_jobs),
         max_gradient_norm=float(getattr(estimator, "max_grad_norm", None) or 0.0),
         record_path=bool(estimator.record_path),
+        open_ended=bool(getattr(estimator, "warm_start", False)),
     )
 
 
@@ -374,6 +376,8 @@ def _seed(random_state) -> int:
 def threads_of(n_jobs: int | None) -> int:
     if n_jobs is None:
         return 1
+    if not isinstance(n_jobs, numbers.Integral):
+        raise TypeError(f"n_jobs={n_jobs!r} must be a whole number or None.")
     if n_jobs < 0:
         from joblib import cpu_count  # late: slow to import
 
