@@ -199,6 +199,7 @@ ELSEWHERE = {
     "_docs.py",
     "linear.py",
     "mlp.py",
+    "one_class.py",
     "search.py",
     "learning_rate.py",
 }
@@ -213,6 +214,8 @@ WITHOUT_A_STRUCT = {"barzilai_borwein", None}  # a rule of the rates; no penalty
 SHARED_WORDS = {"constant", "step", "power"}  # that mean other things elsewhere
 DEFAULTS = {  # words that the code itself uses for what they stand for
     "squared_error": {"optimizers.py"},  # that an update rule is defined for
+    "hinge": {"optimizers.py"},
+    "epsilon_insensitive": {"optimizers.py"},
     "plain": {"_descent.py", "_landscape.py"},  # before there is a rule; of a descent to the optimum
     "l2": {"_options.py"},  # of perceptrons, which have no other
     "elasticnet": {"_options.py"},  # which alone needs a ratio
