@@ -10,7 +10,7 @@ from .linear import GDClassifier, GDRegressor
 from .mlp import GDMLPClassifier, GDMLPRegressor
 
 if TYPE_CHECKING:
-    from . import inference, learning_rate, preprocessing
+    from . import inference, learning_rate, onnx, preprocessing
     from ._checkpoint import Checkpoint
     from ._regularization import RegularizationPath
     from .display import (
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         LossCurveDisplay,
         RegularizationPathDisplay,
     )
+    from .one_class import GDOneClassSVM
     from .search import GDClassifierCV, GDRegressorCV
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ __all__ = [
     "GDClassifierCV",
     "GDMLPClassifier",
     "GDMLPRegressor",
+    "GDOneClassSVM",
     "GDRegressor",
     "GDRegressorCV",
     "LearningRateDisplay",
@@ -41,6 +43,7 @@ __all__ = [
     "io",
     "learning_rate",
     "losses",
+    "onnx",
     "optimizers",
     "preprocessing",
     "schedules",
@@ -54,12 +57,13 @@ _LATE = {  # imported when they are asked for: importing skgd should not wait fo
     "RegularizationPath": "_regularization",
     "RegularizationPathDisplay": "display",
     "GDClassifierCV": "search",
+    "GDOneClassSVM": "one_class",
     "GDRegressorCV": "search",
 }
 
 
 def __getattr__(name: str):
-    if name in ("inference", "io", "learning_rate", "preprocessing"):
+    if name in ("inference", "io", "learning_rate", "onnx", "preprocessing"):
         return import_module(f".{name}", __name__)
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

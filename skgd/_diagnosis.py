@@ -43,7 +43,9 @@ def convergence_warnings(fit: Fit, record: Record, loss: float) -> list[str]:
 def _too_high_a_rate(fit: Fit, record: Record, loss: float) -> str:
     """What is to be said of a rate that the user gave."""
     problem, options, rate = fit.problem, fit.options, fit.rates.base
-    plain = not options.optimizer.adaptive  # else the limit is another one
+    if options.optimizer.own_rate is not None:
+        return ""
+    plain = not (options.optimizer.adaptive or options.optimizer.stable)  # else the limit is another one
     if problem.network is None and plain and _oscillates(record, loss):
         stable = scale_of(problem, options.rows_per_update(problem.n)).largest_stable(
             options.rows_per_update(problem.n)

@@ -29,7 +29,8 @@ schedule : str, skgd.schedules.Schedule or callable, default="constant"
 optimizer : str or skgd.optimizers.Optimizer, default="plain"
     Update rule: "plain", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam",
     "amsgrad", "nadam", "adamw", "ftrl", "schedule_free", "barzilai_borwein" (batch only), "implicit"
-    (one row per update, squared error), or an object from :mod:`skgd.optimizers`. On CSR rows with few
+    (one row per update, squared error), "passive_aggressive" (one row per update, hinge and
+    epsilon-insensitive losses), or an object from :mod:`skgd.optimizers`. On CSR rows with few
     non-zeros, "plain" and (with ``solver="sgd"`` and ``average=False``) "adagrad" and "ftrl" cost
     O(non-zeros) per row; the others make the exact dense update, and so does "plain" if iterates are
     averaged with an l1 penalty.
@@ -93,7 +94,8 @@ average : bool, int or "auto", default="auto"
     Return the mean of the iterates, from the start (True) or from the given update on (int, counted
     from 0). "auto": with ``learning_rate="auto"`` and a stochastic solver, a mean in which the k-th
     iterate has weight :math:`\\sqrt{k}` (as in Shamir & Zhang 2013) and which restarts at a plateau; the
-    fit returns the best of the means at the checks and the last iterate.
+    fit returns the best of the means at the checks and the last iterate. ``partial_fit`` starts this mean
+    anew where it has predicted worse than the last iterates: the stream drifts.
 shuffle : bool, default=True
     Whether to visit the rows in a new random order every epoch.
 random_state : int, RandomState instance or None, default=None

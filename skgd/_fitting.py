@@ -13,6 +13,7 @@ from sklearn.base import clone
 from ._coordinates import to_standardized
 from ._descent import Descent
 from ._design import Design
+from ._drift import follow
 from ._epochs import MOST_UPDATES, EpochPlan
 from ._held_out import HeldOut
 from ._options import CoreRule, Options
@@ -87,6 +88,8 @@ def begin_fit(
     options = options if optimizer is options.optimizer else replace(options, optimizer=optimizer)
     rule = options.rule() if stream else options.rule(problem.n)
     descent = _descent_of(options, problem, rule, previous, stream)
+    if stream:
+        follow(problem, descent, options)
     if start is not None:
         theta = problem.zeros()
         start(problem, theta)

@@ -197,6 +197,7 @@ def _resolved(estimator) -> Options:
     known = learning_rate is None and batch_size is None and network is None and loss.smooth
     optimizer = _optimizer_of(estimator, convex_batch=known)
     _check_use(estimator, optimizer, loss, schedule, batch_size)
+    learning_rate = optimizer.own_rate if learning_rate is None else learning_rate
     penalty = _penalty_of(estimator)
     noisy_auto = learning_rate is None and batch_size is not None and network is None
     return Options(
@@ -267,6 +268,11 @@ def _optimizer_of(estimator, convex_batch: bool) -> Optimizer:
         _check_range(optimizer, name, 0, 1, closed_left=True)
     _check_range(optimizer, "epsilon", 0, np.inf)
     _check_range(optimizer, "momentum_decay", 0, np.inf, closed_left=True)
+    _check_range(optimizer, "C", 0, np.inf)
+    if getattr(optimizer, "variant", "pa1") not in ("pa1", "pa2"):
+        raise ValueError(
+            f'variant={optimizer.variant!r} of {type(optimizer).__name__} must be "pa1" or "pa2".'
+        )
     return optimizer
 
 
@@ -287,7 +293,8 @@ def _check_use(estimator, optimizer, loss, schedule, batch_size) -> None:
     if not optimizer.networks and hasattr(estimator, "hidden_layer_sizes"):
         raise ValueError(f"{which} is defined for linear models only.")
     if optimizer.losses is not None and loss.name not in optimizer.losses:
-        raise ValueError(f"{which} is defined for loss={optimizer.losses[0]!r} only, not {estimator.loss!r}.")
+        known = " or ".join(f"loss={name!r}" for name in optimizer.losses)
+        raise ValueError(f"{which} is defined for {known} only, not {estimator.loss!r}.")
     if optimizer.searches and not loss.smooth:
         raise ValueError(f"{which} needs a loss without kinks, but loss={estimator.loss!r}.")
     if optimizer.searches and not isinstance(schedule, Constant):

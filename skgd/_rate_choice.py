@@ -44,9 +44,8 @@ def base_rate(problem: Problem, descent: Descent, options: Options, stream: bool
     if not optimizer.adaptive:
         restarts = optimizer.restarts and options.batch_size is None and problem.loss.smooth
         return (step if restarts else step / optimizer.effective_gain), scale.horizon(batch_size)
-    if stream and descent.rate > 0:
-        return descent.rate, np.inf
-    rate = optimizer.auto_rate_scale * _parameter_scale(problem, descent)
+    far = _stream_scale(descent.stream) if stream else _parameter_scale(problem, descent)
+    rate = optimizer.auto_rate_scale * far
     if optimizer.decays and scale.penalty > 0:  # by at most a tenth an update
         rate = min(rate, 0.1 / scale.penalty)
     return rate, np.inf
@@ -82,6 +81,12 @@ def _parameter_scale(problem: Problem, descent: Descent) -> float:
     gradient = np.abs(gradient).max(axis=1)
     scale = problem.curvature() * np.append(problem.design.mean_squares(problem.targets.weight), 1.0)
     return float(np.max(gradient / np.maximum(scale, 1e-300), initial=0.0, where=scale > 0)) or 1.0
+
+
+def _stream_scale(stream: dict) -> float:
+    """How far a parameter will have to go, of a stream: the step of a coordinate that makes up for the
+    largest residuals so far, in the feature of the largest values."""
+    return stream.get("residual", 0.0) / float(np.max(stream.get("squares", 1.0))) ** 0.5 or 1.0
 
 
 def choose_rates(

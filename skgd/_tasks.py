@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from ._blockwise import Blockwise
 from ._evaluation import Evaluation
+from ._export import Export
 from ._growth import with_classes
 from ._labels import UnknownLabelsError, classes_of
 from ._streaming import Streaming, partial_fit_available
@@ -20,7 +21,7 @@ from ._validation import class_weights, dense, refuse_sparse, times_class_weight
 from .losses import LOSSES
 
 
-class Regression(Evaluation, Streaming, Blockwise, RegressorMixin):
+class Regression(Evaluation, Streaming, Blockwise, Export, RegressorMixin):
     """Targets are numbers."""
 
     _task = "regression"
@@ -127,7 +128,7 @@ def _loss_has_probabilities(estimator):
     return True
 
 
-class Classification(Evaluation, Streaming, Blockwise, ClassifierMixin):
+class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
     """Targets are labels of any kind."""
 
     _task = "classification"

@@ -86,6 +86,10 @@ class LinearModel(GradientDescent):
         settled = Descent(**descent).copy().state()
         return {**state, "_descent": settled, "coef_": self.coef_}
 
+    def _nets(self):
+        coef = self.coef_.toarray() if sparse.issparse(self.coef_) else self.coef_
+        return [([(coef.reshape(-1, self.n_features_in_).T, self.intercept_)],)]
+
     @staticmethod
     def _flatten(weights, intercepts):
         return np.concatenate([weights.ravel(), intercepts])

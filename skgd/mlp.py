@@ -117,6 +117,12 @@ class PerceptronModel(Members):
             "n_outputs_": len(intercepts[-1]),
         }
 
+    def _nets(self):
+        return [
+            (list(zip(one.coefs_, one.intercepts_, strict=True)), one._model["activation"])
+            for one in vars(self).get("members_") or [self]
+        ]
+
     @staticmethod
     def _flatten(weights, intercepts):
         return np.concatenate([*(w.ravel() for w in weights), *intercepts])

@@ -13,6 +13,8 @@ the other rules changes for every feature at every update, so they make the dens
 
 from __future__ import annotations
 
+from typing import Any
+
 from sklearn.base import BaseEstimator
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "NAdam",
     "Nesterov",
     "Optimizer",
+    "PassiveAggressive",
     "Plain",
     "RMSProp",
     "ScheduleFree",
@@ -50,10 +53,10 @@ class Optimizer(BaseEstimator):
     searches = False  # whether the rates of batch descent are computed from its gradients
     rows: tuple[str, ...] = ("one", "some", "all")  # rows per update for which the rule is defined
     losses: tuple[str, ...] | None = None  # losses for which the rule is defined; None: all
+    own_rate: float | None = None  # what learning_rate="auto" means for a rule that finds its steps itself
     networks = True  # whether the rule is defined for perceptrons
-    by_name: dict[
-        str, float
-    ] = {}  # parameters of the rule given by name, in batch descent with an automatic rate
+    # parameters of the rule given by name, in batch descent with an automatic rate
+    by_name: dict[str, Any] = {}
 
     @property
     def auto_rate_scale(self) -> float:
@@ -583,6 +586,56 @@ class Implicit(Optimizer):
     stable = True
 
 
+class PassiveAggressive(Optimizer):
+    """Passive-aggressive updates of one row under a margin loss (Crammer et al. 2006).
+
+    ``w <- w - rate s tau g`` with the gradient g of "hinge" or "epsilon_insensitive" (-1, 0 or 1 times x),
+    the weight s of the row and, for a row x with the loss l,
+
+    ``tau = min(C, l / |x|^2)`` ("pa1") or ``tau = l / (|x|^2 + 1 / (2 C))`` ("pa2"),
+
+    the shortest step after which the loss of the row is zero, as far as C allows. |x|^2 does not count the
+    intercept, as in scikit-learn's ``PassiveAggressiveClassifier`` (up to version 1.9) and
+    ``SGDClassifier(learning_rate="pa1")``. A row of zeros changes nothing under "pa1". With several classes
+    each has a step of its own. ``learning_rate="auto"`` is 1, the published step. A penalty acts as in
+    :class:`Plain`; the published rule has none (``penalty=None``). One row per update, linear models.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Aggressiveness: the longest step, or how little it is held back; positive.
+    variant : {"pa1", "pa2"}, default="pa1"
+        Which of the two steps.
+
+    References
+    ----------
+    Crammer, Dekel, Keshet, Shalev-Shwartz & Singer (2006). Online passive-aggressive algorithms. JMLR 7.
+
+    Examples
+    --------
+    >>> from skgd import GDRegressor, optimizers
+    >>> rule = optimizers.PassiveAggressive(C=10.0)
+    >>> model = GDRegressor("epsilon_insensitive", solver="sgd", optimizer=rule, alpha=0, random_state=0)
+    >>> model = model.partial_fit([[2.0]], [3.1])  # the loss is 3, |x|^2 is 4
+    >>> float(model.coef_[0]), float(model.intercept_[0])
+    (1.5, 0.75)
+    """
+
+    name = "passive_aggressive"
+    rows = ("one",)
+    losses = ("hinge", "epsilon_insensitive")
+    networks = False
+    stable = True
+    own_rate = 1.0
+
+    def __init__(self, C: float = 1.0, variant: str = "pa1"):
+        self.C = C
+        self.variant = variant
+
+    def core_rule(self, *, l1, noisy):
+        return self.name, (float(self.C), float(self.variant == "pa2")), self.slots
+
+
 OPTIMIZERS = {
     rule.name: rule
     for rule in (
@@ -600,5 +653,6 @@ OPTIMIZERS = {
         ScheduleFree,
         BarzilaiBorwein,
         Implicit,
+        PassiveAggressive,
     )
 }

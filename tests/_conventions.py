@@ -21,7 +21,10 @@ SEARCHES = [skgd.GDRegressorCV, skgd.GDClassifierCV]
 AXES = {
     "kind": LINEAR + PERCEPTRONS,
     "solver": list(ROWS),
-    "optimizer": ["plain", *(name for name in OPTIMIZERS if name != "plain")],
+    "optimizer": [
+        "plain",
+        *(name for name, rule in OPTIMIZERS.items() if name != "plain" and rule.own_rate is None),
+    ],
     "penalty": ["l2", None, "l1", "elasticnet"],
     "standardize": [False, True],
     "early_stopping": [False, True],

@@ -86,6 +86,7 @@ def optimizers_for(loss, solver, perceptron):
         name
         for name, rule in OPTIMIZERS.items()
         if ROWS[solver] in rule.rows
+        and rule.own_rate is None
         and (rule.losses is None or loss.name in rule.losses)
         and (loss.smooth or not rule.searches)
         and not (perceptron and rule.losses is not None)

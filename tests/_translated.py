@@ -165,10 +165,10 @@ class SGDClassifier(ClassifierMixin, TranslatedSGD, peer=linear_model.SGDClassif
 
 
 class SGDOneClassSVM(TranslatedSGD, peer=linear_model.SGDOneClassSVM):
-    """There is none in skgd."""
+    """GDOneClassSVM makes other updates."""
 
     def fit(self, X, y=None, **kwargs):
-        raise NotImplementedError("skgd has no one-class SVM.")
+        raise NotImplementedError("GDOneClassSVM is not translated.")
 
     partial_fit = fit
 

@@ -45,7 +45,7 @@ def test_no_random_problem_diverges(name, solver):
     rows = {"batch": "all", "sgd": "one", "minibatch": "some"}[solver]
     for rule in OPTIMIZERS.values():
         unfit = rule.losses is not None and name not in rule.losses
-        if rows not in rule.rows or unfit or (rule.searches and not loss.smooth):
+        if rows not in rule.rows or unfit or rule.own_rate is not None or (rule.searches and not loss.smooth):
             continue
         X = awkward(rng, 60, 5)
         y = np.exp(rng.standard_normal(60)) if loss.log_link else rng.standard_normal(60)

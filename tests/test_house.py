@@ -39,87 +39,37 @@ STOREYS = (  # from the ground up
         "preprocessing",
         "schedules",
     },
-    {
-        "_design",
-        "_loss_spec",
-        "_network",
-        "_rates",
-        "_recipe",
-        "_targets",
-        "_validation",
-    },
+    {"_design", "_loss_spec", "_network", "_onnx_graph", "_rates", "_recipe", "_targets", "_validation"},
     {
         "_batch_rates",
         "_blocks",
         "_covariance",
         "_diagram",
         "_network_rates",
+        "_onnx_encoders",
         "_options",
         "_quadratic",
     },
-    {
-        "_dask_blocks",
-        "_epochs",
-        "_path",
-        "_problem",
-    },
-    {
-        "_block_plan",
-        "_block_problem",
-        "_descent",
-        "_held_out",
-        "_step_size",
-    },
-    {
-        "_coordinates",
-        "_growth",
-        "_layer_norms",
-        "_packing",
-        "_rate_choice",
-        "_training_state",
-    },
-    {
-        "_training",
-    },
-    {
-        "_callbacks",
-        "_checkpoint",
-        "_diagnosis",
-        "_fitted",
-        "_fitting",
-        "_progress",
-    },
+    {"_dask_blocks", "_epochs", "_onnx", "_path", "_problem"},
+    {"_block_plan", "_block_problem", "_descent", "_held_out", "_step_size"},
+    {"_coordinates", "_drift", "_growth", "_layer_norms", "_packing", "_rate_choice", "_training_state"},
+    {"_training"},
+    {"_callbacks", "_checkpoint", "_diagnosis", "_fitted", "_fitting", "_progress"},
     {
         "_blockwise",
         "_columns",
         "_estimator",
         "_evaluation",
+        "_export",
         "_landscape",
         "_streaming",
         "_sweep",
     },
-    {
-        "_intervals",
-        "_members",
-        "_regularization",
-        "_selection",
-        "_tasks",
-        "_twins",
-        "display",
-    },
-    {
-        "learning_rate",
-        "linear",
-        "mlp",
-    },
-    {
-        "dask",
-        "inference",
-        "search",
-    },
-    {
-        "__init__",
-    },
+    {"_intervals", "_members", "_regularization", "_selection", "_tasks", "_twins", "display"},
+    {"learning_rate", "linear", "mlp"},
+    {"dask", "inference", "one_class", "search"},
+    {"onnx"},
+    {"__init__"},
 )
 FLOORS = {name: floor for floor, names in enumerate(STOREYS) for name in names}
 HEADERS = Path(__file__).parent.parent / "skgd" / "_core"
@@ -264,14 +214,16 @@ def constants(path):
 
 # defaults of estimators, counterparts in scikit-learn and words of other libraries are no places to add to
 ELSEWHERE = {
-    "_hints.py",
-    "_twins.py",
     "_docs.py",
+    "_hints.py",
+    "_onnx.py",
+    "_twins.py",
     "dask.py",
+    "learning_rate.py",
     "linear.py",
     "mlp.py",
+    "one_class.py",
     "search.py",
-    "learning_rate.py",
 }
 TABLES = {
     "losses.py": (skgd.losses.LOSSES, "loss.hpp"),
@@ -284,6 +236,8 @@ WITHOUT_A_STRUCT = {"barzilai_borwein", None}  # a rule of the rates; no penalty
 SHARED_WORDS = {"constant", "step", "power"}  # that mean other things elsewhere
 DEFAULTS = {  # words that the code itself uses for what they stand for
     "squared_error": {"optimizers.py"},  # that an update rule is defined for
+    "hinge": {"optimizers.py"},
+    "epsilon_insensitive": {"optimizers.py"},
     "plain": {"_descent.py", "_landscape.py"},  # before there is a rule; of a descent to the optimum
     "l2": {"_options.py"},  # of perceptrons, which have no other
     "elasticnet": {"_options.py"},  # which alone needs a ratio

@@ -13,7 +13,11 @@ L1, L2 = 0.05, 0.2
 KINDS = {"none": (0.0, 0.0), "l2": (0.0, L2), "l1": (L1, 0.0), "elasticnet": (L1, L2)}
 PARAMETERS = {"none": [], "l2": [L2], "l1": [L1], "elasticnet": [L1, L2]}
 PENALISED = [kind for kind in KINDS if kind != "none"]
-RULES = [name for name in OPTIMIZERS if name != "barzilai_borwein"]  # the plain rule, to the core
+RULES = [  # Barzilai-Borwein is the plain rule, to the core
+    name
+    for name, rule in OPTIMIZERS.items()
+    if name != "barzilai_borwein" and "squared_error" in (rule.losses or ("squared_error",))
+]
 STORAGES = {"dense": lambda X: X, "csr": csr}
 RATE, LANES = 0.02, 4
 

@@ -4,6 +4,7 @@
 #include "fused.hpp"
 #include "lazy.hpp"
 #include "objective.hpp"
+#include "passive.hpp"
 
 namespace skgd {
 
@@ -14,6 +15,10 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
   if (problem.given.gradient || !problem.moments.empty())
     return std::visit([&](const auto& rule) { return dense_updates(problem, descent, plan, rule, control); },
                       optimizer);
+  if (auto* passive = std::get_if<PassiveAggressive>(&optimizer)) {
+    const PassiveUpdates<T> updates(problem, *passive, plan.rows);
+    return run(problem, descent, plan, Optimizer(Plain()), control);
+  }
   if (per_sample_applies(problem, plan, optimizer))
     return std::visit(
         [&](const auto& loss) {
@@ -30,9 +35,13 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
   const bool by_rows = PerSampleRule<T>::applies(problem, descent, plan);
   return std::visit(
       [&](const auto& rule) {
-        if constexpr (!requires { rule.implicit; })
-          if (by_rows) return PerSampleRule<T>(problem, descent, plan).run(rule, control);
-        return dense_updates(problem, descent, plan, rule, control);
+        if constexpr (requires { rule.passive; }) {
+          return Outcome{};  // it was the plain rule above
+        } else {
+          if constexpr (!requires { rule.implicit; })
+            if (by_rows) return PerSampleRule<T>(problem, descent, plan).run(rule, control);
+          return dense_updates(problem, descent, plan, rule, control);
+        }
       },
       optimizer);
 }
@@ -41,7 +50,14 @@ template <class T>
 ColumnSums run_columns(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
                        Control& control) {
   ColumnDescent<T> columns(problem, descent, plan);
-  return std::visit([&](const auto& rule) { return columns.run(rule, control); }, optimizer);
+  return std::visit(
+      [&](const auto& rule) -> ColumnSums {
+        if constexpr (requires { rule.passive; })
+          throw std::invalid_argument("This rule has no columns.");
+        else
+          return columns.run(rule, control);
+      },
+      optimizer);
 }
 
 template <class T>

@@ -165,8 +165,8 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
   const L& loss_;
   int64_t d_, K_, size_;
   T* w_;
-  T l2_;                                        // of the penalty, where all features have the same
-  const T* squares_ = nullptr;                  // |x|^2 of the rows, for the implicit rule
+  T l2_;                                         // of the penalty, where all features have the same
+  const T* squares_ = nullptr;                   // |x|^2 of the rows, for the implicit rule
   bool in_turn_ = Elementwise<L, T> && K_ == 1;  // not any_columns
   // Standardised rows are not formed where w / scale can stand for w; otherwise, and if they are short, rows are copied
   // to buffers.
@@ -274,6 +274,17 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
     }
   }
 
+  // Step of the intercept.
+  T step_of(T scale, T slope, T y, T z, int64_t i) const {
+    if constexpr (requires { L::has_margin; }) {
+      if (problem_.passive.inverse) {
+        T unused;
+        slope *= problem_.passive.factor(loss_(y, z, unused), i);
+      }
+    }
+    return scale * slope;
+  }
+
   void average() {
     if (descent_.average.values) descent_.average.add(w_, size_, descent_.t);
     ++descent_.t;
@@ -305,7 +316,7 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
         const auto [decay, scale] = step(u + r, i);
         const T y = targets_.y[i],
                 slope = slope_of(loss_, y, z[r]);  // values are computed later, for all rows of the call
-        const T whole = scale * slope;             // the step of the intercept
+        const T whole = step_of(scale, slope, y, z[r], i);
         const T whole_step = implicit ? decay * whole : whole;
         c[r] = whole_step;
         scored_.set(at, z[r], y, slope, weight(i));
@@ -378,7 +389,7 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
       const T y = targets_.y[i], slope = slope_of(loss_, y, z);  // values are computed later, for all rows of the call
       scored_.set(at, z, y, slope, weight(i));
       const auto [decay, scale] = step(u, i);
-      const T whole = scale * slope;  // the step of the intercept, which does not decay
+      const T whole = step_of(scale, slope, y, z, i);  // the intercept does not decay
       const T c = implicit ? decay * whole : whole;
       pending.decay = decay;
       if constexpr (features != Features::alike) pending.rate = T(plan_.rate(u));
@@ -457,7 +468,7 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
         dot_columns(x, w_, d_, K_, z_.data());
       total +=
           slopes_of(loss_, Block<T>{z_.data(), targets_.y + i * width, targets_.weight ? targets_.weight + i : nullptr,
-                                    1, targets_.columns, K_, targets_.codes});
+                                    1, targets_.columns, K_, targets_.codes, problem_.passive.from(i)});
       plan_.rates_of(u, rates_);
       for (int64_t k = 0; k < K_; ++k) z_[k] *= rates_[k];
       if (K_ > 1)
@@ -484,7 +495,7 @@ template <class T> class PerSampleRule {
 
   static bool applies(const Problem<T>& problem, const Descent<T>& descent, const Plan& plan) {
     return is_elementwise<T>(problem.loss) && plan.largest_batch() == 1 && problem.n() > 1 && problem.columns() == 1 &&
-           problem.layers.size() == 1 && plan.max_gradient_norm == 0 && !descent.gradient &&
+           problem.layers.size() == 1 && plan.max_gradient_norm == 0 && !descent.gradient && !problem.passive.inverse &&
            std::holds_alternative<Dense<T>>(problem.design);
   }
 

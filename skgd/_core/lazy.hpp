@@ -16,7 +16,8 @@ namespace skgd {
 
 template <class T>
 bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Plan& plan, const Optimizer& optimizer) {
-  const bool plain = std::holds_alternative<Plain>(optimizer) || std::holds_alternative<Cumulative>(optimizer);
+  const bool plain = std::holds_alternative<Plain>(optimizer) || std::holds_alternative<Cumulative>(optimizer) ||
+                     std::holds_alternative<PassiveAggressive>(optimizer);
   const bool adaptive = std::holds_alternative<Adagrad>(optimizer) || std::holds_alternative<Ftrl>(optimizer);
   if (!plain && !adaptive) return false;
   if (problem.layers.size() > 1 || plan.max_gradient_norm > 0) return false;

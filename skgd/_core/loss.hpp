@@ -69,6 +69,7 @@ struct LogCosh {
 struct EpsilonInsensitive {
   static constexpr std::string_view name = "epsilon_insensitive";
   static constexpr int parameters = 1;
+  static constexpr bool has_margin = true;  // value and slope are those of the distance to an interval or half-line
   double epsilon;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T r = z - y, excess = (r < 0 ? -r : r) - T(epsilon);
@@ -175,6 +176,7 @@ struct SmoothedLogLoss {
 struct Hinge {
   static constexpr std::string_view name = "hinge";
   static constexpr int parameters = 0;
+  static constexpr bool has_margin = true;
   template <class T> T operator()(T y, T z, T& slope) const {
     const T t = T(2) * y - T(1), gap = T(1) - t * z;
     slope = gap > 0 ? -t : T(0);
@@ -212,6 +214,16 @@ struct Perceptron {
   }
 };
 
+// What slopes are multiplied with under passive-aggressive updates (passive.hpp): min(most, value inverse) for the
+// row's inverse; null: nothing.
+template <class T> struct Passive {
+  const T* inverse = nullptr;
+  T most = 0;
+
+  T factor(T value, int64_t i) const { return std::min(most, value * inverse[i]); }
+  Passive from(int64_t i) const { return {inverse ? inverse + i : nullptr, most}; }
+};
+
 // A block of m rows: raw scores in z (m, stride) become weighted slopes in place.
 template <class T> struct Block {
   T* z;
@@ -219,6 +231,7 @@ template <class T> struct Block {
   const T* weight;  // (m,) or null
   int64_t m, columns, stride;
   bool codes;
+  Passive<T> passive{};
 };
 
 // One value a row over all its columns: log loss for more than two classes.
@@ -370,6 +383,9 @@ template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
         value[i] = loss(y[i], z[i], slope);
         z[i] = slope;
       }
+      if constexpr (requires { L::has_margin; })
+        if (b.passive.inverse)
+          for (int64_t i = 0; i < count; ++i) z[i] *= b.passive.factor(value[i], start + i);
       if (b.weight)
         for (int64_t i = 0; i < count; ++i) value[i] *= b.weight[start + i], z[i] *= b.weight[start + i];
       double part[4] = {};
@@ -389,7 +405,10 @@ template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
       for (int64_t k = 0; k < b.columns; ++k) {
         const T y = b.codes ? T(b.y[i] == T(k)) : b.y[i * b.columns + k];
         T slope;
-        row += loss(y, z[k], slope);
+        const T value = loss(y, z[k], slope);
+        if constexpr (requires { L::has_margin; })
+          if (b.passive.inverse) slope *= b.passive.factor(value, i);
+        row += value;
         z[k] = weight * slope;
       }
       for (int64_t k = b.columns; k < b.stride; ++k) z[k] = 0;

@@ -297,8 +297,18 @@ struct Implicit {
   }
 };
 
+// The plain rule with slopes of the length that passive.hpp gives to each row (Crammer et al. 2006).
+struct PassiveAggressive : Plain {
+  static constexpr std::string_view name = "passive_aggressive";
+  static constexpr int parameters = 2;
+  static constexpr bool passive = true;
+  double C, second;  // the second of the two variants if not zero
+
+  PassiveAggressive(double C, double second) : C(C), second(second) {}
+};
+
 using Optimizer = std::variant<Plain, Cumulative, Momentum, Nesterov, Adagrad, Adadelta, RMSProp, Adam, AMSGrad, NAdam,
-                               AdamW, Ftrl, ScheduleFree, Implicit>;
+                               AdamW, Ftrl, ScheduleFree, Implicit, PassiveAggressive>;
 
 // The rule of a name with its parameters, in the order of the Python class.
 inline Optimizer make_optimizer(const std::string& name, const std::vector<double>& parameters) {

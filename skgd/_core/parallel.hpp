@@ -3,11 +3,21 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#if !defined(__wasm__) || defined(_REENTRANT)
 #include <mutex>
 #include <thread>
+#endif
 #include <vector>
 
 namespace skgd {
+
+#if defined(__wasm__) && !defined(_REENTRANT)  // there are no threads
+
+template <class Work> void parallel_for(int64_t items, int, const Work& work) {
+  for (int64_t item = 0; item < items; ++item) work(0, item);
+}
+
+#else
 
 // Threads that are joined however their scope is left.
 class JoinedThreads {
@@ -54,5 +64,7 @@ template <class Work> void parallel_for(int64_t items, int workers, const Work& 
   }
   if (error) std::rethrow_exception(error);
 }
+
+#endif
 
 }  // namespace skgd

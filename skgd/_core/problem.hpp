@@ -83,6 +83,7 @@ template <class T> struct Problem {
   std::vector<Moments> moments;  // of all rows, or of each fold; none where batch descent reads the rows themselves
   GivenMeans given;              // for the next update, of which the problem's one row then stands for all rows
   mutable std::vector<T> squared_lengths;  // of the rows; empty until an implicit rule asks (implicit.hpp)
+  mutable Passive<T> passive;              // of all rows, while passive-aggressive updates are made (passive.hpp)
 
   // Lays out theta for hidden layers of the given widths; to be called after design and targets are set.
   void lay_out(const std::vector<int64_t>& hidden) {
@@ -132,6 +133,7 @@ template <class T> class TargetBuffer {
     if (!rows.order || rows.count == 1) {
       b.y = t.y + rows[0] * width;
       b.weight = t.weight ? t.weight + rows[0] : nullptr;
+      b.passive = problem.passive.from(rows[0]);
       return b;
     }
     y_.resize(rows.count * width);

@@ -1,0 +1,88 @@
+"""Streams that drift: whether the mean of the iterates lags behind, and how large residuals have been."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._descent import Descent
+from ._options import Options
+from ._problem import Problem
+
+__all__ = ["follow"]
+
+_ROWS = 256  # of a call that are looked at
+_SIGNIFICANT = 2.5  # standard deviations that the mean must have lost by
+_SHARE, _FEWEST = 0.5, 8  # the recent rows: this share of those that the mean has counted, and some more
+_MEMORY = 32  # rows whose residuals count
+
+
+def follow(problem: Problem, descent: Descent, options: Options) -> None:
+    """Look at the next rows of a stream before they are learnt.
+
+    An automatic mean of the iterates starts anew where, over recent rows, the iterate predicted better than
+    the mean; for the rates of adaptive rules the size of the residuals is kept.
+    """
+    automatic_mean = descent.average is not None and descent.average_power > 0 and descent.averages
+    adaptive = options.optimizer.adaptive and options.learning_rate is None
+    if problem.network is not None or not (adaptive or automatic_mean) or not problem.total_weight > 0:
+        return
+    rows = problem.sample(_ROWS)
+    if not _is_due(rows, descent.stream):
+        return
+    settled = descent if descent.lazy is None else descent.copy()
+    raw = rows.scores(settled.theta)
+    if not np.isfinite(raw).all():
+        return
+    if adaptive:
+        _measure_residuals(rows, raw, problem.curvature(), descent.stream)
+    if automatic_mean and _lags(rows, raw, settled, options, descent.stream):
+        descent.start_mean_anew()
+
+
+def _is_due(rows: Problem, stream: dict) -> bool:
+    """Whether as many non-zeros have gone by since the last look as there are features: a look costs all
+    features, where weights of a stream of sparse rows have to be settled for it."""
+    X = rows.design.X
+    visits = stream.get("visits", rows.d) + np.count_nonzero(X.data if rows.design.is_sparse else X)
+    due = visits >= rows.d
+    stream["visits"] = 0 if due else int(visits)
+    return due
+
+
+def _measure_residuals(rows: Problem, raw: np.ndarray, curvature: float, stream: dict) -> None:
+    """The largest mean so far of recent residuals: slopes of the loss over its curvature, units of raw
+    scores; and mean squares of the features so far, the intercept's one."""
+    slopes = np.abs(rows.loss.value_and_slope(rows.targets.y, raw)[1]).mean(axis=1)
+    kept = np.exp(-rows.n / _MEMORY)
+    mean = float(np.average(slopes, weights=rows.targets.weight)) if rows.total_weight > 0 else 0.0
+    total = kept * stream.get("slopes", 0.0) + mean * rows.n
+    count = kept * stream.get("slopes_of", 0.0) + rows.n
+    stream["slopes"], stream["slopes_of"] = total, count
+    stream["residual"] = max(stream.get("residual", 0.0), total / (count * max(curvature, 1e-300)))
+    squares = np.append(rows.design.mean_squares(rows.targets.weight), 1.0)
+    seen = stream.get("rows_measured", 0) + rows.n
+    before = stream.get("squares", squares)
+    stream["squares"], stream["rows_measured"] = before + (squares - before) * (rows.n / seen), seen
+
+
+def _lags(rows: Problem, raw: np.ndarray, settled: Descent, options: Options, stream: dict) -> bool:
+    """Whether the mean has lost to the iterate over recent rows, by more than chance would have it.
+
+    With d the loss of a row at the mean less that at the iterate, both before its update, and weights k that
+    fall by age: sum k d > 2.5 (sum k^2 d^2)^(1/2).
+    """
+    y, weight = rows.targets.y, rows.targets.weight
+    lost = rows.loss._values(y, rows.scores(settled.parameters)) - rows.loss._values(y, raw)
+    if weight is not None:
+        lost = lost * weight
+    if not np.isfinite(lost).all():
+        return False
+    counted = (settled.t - settled.average_start) * options.rows_per_update(rows.n)
+    memory = _FEWEST + _SHARE * counted
+    counts = np.exp(-np.arange(rows.n)[::-1] / memory)
+    kept = np.exp(-rows.n / memory)
+    lag = kept * stream.get("lag", 0.0) + float(counts @ lost)
+    squares = kept**2 * stream.get("lag_squares", 0.0) + float(counts**2 @ lost**2)
+    lags = bool(lag > _SIGNIFICANT * squares**0.5)
+    stream["lag"], stream["lag_squares"] = (0.0, 0.0) if lags else (lag, squares)
+    return lags

@@ -1,0 +1,160 @@
+"""Streams that drift: the automatic mean does not lag behind, and rates of adaptive rules follow the rows."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from skgd import GDClassifier, GDRegressor
+
+
+def progressive(model, X, y, chunk=1, **options):
+    """Predictions of each row before it is learnt; zeros before the first."""
+    found = [np.zeros(len(y[:chunk]))]
+    for start in range(0, len(y), chunk):
+        rows = slice(start, start + chunk)
+        if start:
+            found.append(model.predict(X[rows]))
+        model.partial_fit(X[rows], y[rows], **options)
+    return np.concatenate(found)
+
+
+def rows(n, seed=0, d=5, noise=0.1, turn=0.0):
+    """Rows whose weights turn by an angle from the first to the last."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d))
+    angle = turn * np.arange(n) / n
+    y = np.cos(angle) * X[:, 0] + np.sin(angle) * X[:, 1] + noise * rng.normal(size=n)
+    return X, y
+
+
+def mean_error(model, X, y, chunk=1, burn_in=100):
+    return np.abs(progressive(model, X, y, chunk) - y)[burn_in:].mean()
+
+
+@pytest.mark.parametrize("chunk", [1, 20])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_weights_that_turn(chunk, seed):
+    X, y = rows(2000, seed, turn=2 * np.pi)
+    found = mean_error(GDRegressor(random_state=0), X, y, chunk)
+    followed = mean_error(GDRegressor(random_state=0, average=False), X, y, chunk)
+    plain_mean = mean_error(GDRegressor(random_state=0, average=True), X, y, chunk)
+    assert found < 1.6 * followed
+    assert found < 0.6 * plain_mean
+
+
+@pytest.mark.parametrize("chunk", [1, 50])
+def test_weights_that_change_at_once(chunk):
+    X, y = rows(2000)
+    y[1000:] = -y[1000:]
+    errors = np.abs(progressive(GDRegressor(random_state=0), X, y, chunk) - y)
+    assert errors[900:1000].mean() < 0.1
+    assert errors[1300:].mean() < 0.12
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_stream_that_rests_keeps_its_mean(seed):
+    """No false alarms once the start is forgotten: the mean is better than the iterates."""
+    X, y = rows(4000, seed, noise=1.0)
+    model = GDRegressor(random_state=0)
+    iterates = GDRegressor(random_state=0, average=False)
+    progressive(model, X, y), progressive(iterates, X, y)
+    assert model._descent["average_start"] < 1000
+    weights = np.eye(5)[0]
+    assert np.linalg.norm(model.coef_ - weights) < 0.6 * np.linalg.norm(iterates.coef_ - weights)
+
+
+def test_a_mean_that_was_asked_for_is_kept():
+    X, y = rows(500, turn=np.pi)
+    model = GDRegressor(random_state=0, average=True, standardize=False)
+    progressive(model, X, y)
+    assert model._descent["average_start"] == 0
+
+
+def test_classes_that_change():
+    X, z = rows(3000, turn=2 * np.pi)
+    y = (z > 0).astype(int)
+    right = progressive(GDClassifier(random_state=0), X, y, classes=[0, 1]) == y
+    followed = progressive(GDClassifier(random_state=0, average=False), X, y, classes=[0, 1]) == y
+    assert right[200:].mean() > followed[200:].mean() - 0.03
+
+
+@pytest.mark.parametrize("optimizer", ["plain", "adagrad", "ftrl", "adam"])
+@pytest.mark.parametrize("chunk", [1, 30])
+def test_sparse_streams_drift_as_dense_ones_do(optimizer, chunk):
+    X, y = rows(600, d=40, turn=2 * np.pi)
+    X[np.abs(X) < 1.5] = 0
+    options = {"optimizer": optimizer, "random_state": 0, "standardize": False}
+    dense, csr = GDRegressor(**options), GDRegressor(**options)
+    expected = progressive(dense, X, y, chunk)
+    np.testing.assert_allclose(
+        progressive(csr, sparse.csr_array(X), y, chunk), expected, rtol=1e-7, atol=1e-9
+    )
+    assert csr._descent["average_start"] == dense._descent["average_start"]
+    np.testing.assert_allclose(csr.learning_rate_, dense.learning_rate_, rtol=1e-9)
+
+
+def test_a_pickle_goes_on_as_the_stream_does():
+    X, y = rows(300, turn=np.pi)
+    whole, half = GDRegressor(random_state=0), GDRegressor(random_state=0)
+    progressive(whole, X, y), progressive(half, X[:150], y[:150])
+    half = pickle.loads(pickle.dumps(half))
+    for i in range(150, 300):
+        half.partial_fit(X[i : i + 1], y[i : i + 1])
+    np.testing.assert_array_equal(half.coef_, whole.coef_)
+
+
+def test_rows_of_weight_zero_do_not_count():
+    X, y = rows(100)
+    more, far = np.vstack([X, 1e3 * X]), np.concatenate([y, 1e6 * y])
+    weight = np.repeat([1.0, 0.0], 100)
+    model, alone = (GDRegressor(optimizer="adam", standardize=False, random_state=0) for _ in range(2))
+    model.partial_fit(more, far, sample_weight=weight)
+    alone.partial_fit(X, y)
+    np.testing.assert_allclose(model.learning_rate_, alone.learning_rate_, rtol=1e-12)
+
+
+# -- rates of adaptive rules ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["adam", "amsgrad", "nadam", "adamw", "rmsprop", "adagrad", "ftrl", "adadelta"]
+)
+def test_rates_follow_the_stream(optimizer):
+    """A feature of a million in the first row, or a first target far from the others."""
+    X, y = rows(1500, noise=0.3)
+    X[:, 4] = 1e6 + 100 * X[:, 4]
+    errors = np.abs(progressive(GDRegressor(optimizer=optimizer, random_state=0), X, y + 40.0) - y - 40)
+    assert errors[1:].max() < 400  # the first rows overshoot by some times y at most
+    assert errors[-300:].mean() < 1.0
+
+
+@pytest.mark.parametrize("factor", [1e-4, 1e4])
+def test_units_of_y_do_not_matter(factor):
+    X, y = rows(400)
+    one, other = GDRegressor(optimizer="adam", random_state=0), GDRegressor(optimizer="adam", random_state=0)
+    expected = progressive(one, X, y)
+    np.testing.assert_allclose(progressive(other, X, factor * y) / factor, expected, rtol=1e-3, atol=1e-3)
+
+
+# -- streams of river ----------------------------------------------------------------------------------------
+
+
+def of_river(name):
+    datasets = pytest.importorskip("river.datasets")
+    found = [(list(x.values()), y) for x, y in getattr(datasets, name)()]
+    return np.array([x for x, _ in found], dtype=float), np.array([y for _, y in found])
+
+
+def test_trump_approval():
+    """River's linear regression after a StandardScaler: 0.5587."""
+    X, y = of_river("TrumpApproval")
+    assert np.abs(progressive(GDRegressor(random_state=0), X, y) - y).mean() <= 0.5587
+    assert np.abs(progressive(GDRegressor(optimizer="adam", random_state=0), X, y) - y).mean() < 2
+
+
+def test_phishing():
+    """River's logistic regression after a StandardScaler: 88.96 %."""
+    X, y = of_river("Phishing")
+    assert (progressive(GDClassifier(random_state=0), X, y, classes=[False, True]) == y).mean() >= 0.89

@@ -1,0 +1,131 @@
+"""GDOneClassSVM: the minimum that scikit-learn's exact solver finds, and its conventions."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.linear_model import SGDOneClassSVM
+from sklearn.svm import OneClassSVM
+from sklearn.utils.estimator_checks import check_estimator
+
+import skgd
+from skgd import GDOneClassSVM, GDRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def objective(w, rho, X, nu, weight=None):
+    return nu / 2 * w @ w - nu * rho + np.average(np.maximum(0, rho - X @ w), weights=weight)
+
+
+def exact(X, nu, weight=None):
+    """Weights and offset of the minimum, of libsvm, whose dual variables sum to nu n."""
+    weight = np.ones(len(X)) if weight is None else weight * len(X) / weight.sum()
+    peer = OneClassSVM(kernel="linear", nu=nu, tol=1e-10).fit(X, sample_weight=weight)
+    scale = peer.dual_coef_.sum()
+    return peer.coef_[0] / scale, float(-peer.intercept_[0]) / scale
+
+
+@pytest.fixture(scope="module")
+def X():
+    return load_iris().data[:120]
+
+
+@pytest.mark.parametrize("nu", [0.05, 0.2, 0.5, 0.9])
+@pytest.mark.parametrize(("solver", "near"), [("batch", 2e-3), ("minibatch", 1e-2), ("sgd", 1e-2)])
+def test_minimum(X, nu, solver, near):
+    low = objective(*exact(X, nu), X, nu)
+    model = GDOneClassSVM(nu, solver=solver, random_state=0, tol=1e-6).fit(X)
+    found = objective(model.coef_[0], model.offset_[0], X, nu)
+    assert model.loss_ == pytest.approx(found, rel=1e-9)
+    assert -1e-9 <= found - low <= near * abs(low)
+    assert abs((model.predict(X) == -1).mean() - nu) < 0.06
+
+
+def test_lower_than_sgd_of_scikit_learn(X):
+    peer = SGDOneClassSVM(nu=0.2, random_state=0).fit(X)
+    model = GDOneClassSVM(0.2, random_state=0).fit(X)
+    theirs = objective(peer.coef_, peer.offset_[0], X, 0.2)
+    assert objective(model.coef_[0], model.offset_[0], X, 0.2) <= theirs + 1e-9
+
+
+def test_nu_of_one(X):
+    model = GDOneClassSVM(1.0, solver="batch").fit(X)
+    np.testing.assert_allclose(model.coef_[0], X.mean(axis=0), rtol=1e-2)
+
+
+def test_scores(X):
+    model = GDOneClassSVM(0.3, random_state=0).fit(X)
+    np.testing.assert_allclose(model.score_samples(X), X @ model.coef_[0], rtol=1e-12)
+    np.testing.assert_allclose(model.decision_function(X), model.score_samples(X) - model.offset_, rtol=1e-12)
+    np.testing.assert_array_equal(model.predict(X), np.where(model.decision_function(X) >= 0, 1, -1))
+    np.testing.assert_array_equal(clone(model).fit_predict(X), model.predict(X))
+
+
+def test_weights_are_repetitions(X):
+    weight = np.random.default_rng(0).integers(0, 4, len(X))
+    options = {"solver": "batch", "tol": 1e-7}
+    weighted = GDOneClassSVM(0.3, **options).fit(X, sample_weight=weight)
+    repeated = GDOneClassSVM(0.3, **options).fit(np.repeat(X, weight, axis=0))
+    low = objective(*exact(np.repeat(X, weight, axis=0), 0.3), X, 0.3, weight)
+    for model in (weighted, repeated):
+        assert objective(model.coef_[0], model.offset_[0], X, 0.3, weight) - low < 5e-3 * abs(low)
+
+
+def test_sparse_rows():
+    X = sparse.random_array((200, 30), density=0.2, random_state=0, format="csr")
+    dense, csr = (GDOneClassSVM(0.2, random_state=0).fit(rows) for rows in (X.toarray(), X))
+    np.testing.assert_allclose(csr.coef_, dense.coef_, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(csr.predict(X), dense.predict(X.toarray()))
+
+
+def test_single_precision(X):
+    model = GDOneClassSVM(0.2, random_state=0).fit(X.astype(np.float32))
+    assert model.coef_.dtype == model.offset_.dtype == np.float32
+    double = GDOneClassSVM(0.2, random_state=0).fit(X)
+    assert model.loss_ == pytest.approx(double.loss_, rel=1e-2)
+
+
+def test_it_is_a_quantile_regression(X):
+    """With the mean row m: y = 1 - m'(x - m), v = w - m."""
+    mean = X.mean(axis=0)
+    y = 1 - (X - mean) @ mean
+    model = GDOneClassSVM(0.2, random_state=0).fit(X)
+    twin = GDRegressor(skgd.losses.Quantile(0.8), alpha=0.2, random_state=0).fit(X, y)
+    np.testing.assert_allclose(model.coef_[0] - mean, twin.coef_, rtol=0, atol=1e-12)
+    assert model.n_iter_ == twin.n_iter_
+
+
+def test_conventions():
+    failed = [
+        result["check_name"]
+        for result in check_estimator(GDOneClassSVM(max_iter=50), on_fail=None, on_skip=None)
+        if result["status"] == "failed"
+    ]
+    assert failed == []
+
+
+@pytest.mark.parametrize(("nu", "match"), [(0.0, "nu"), (1.5, "nu")])
+def test_bad_parameters(X, nu, match):
+    with pytest.raises(ValueError, match=match):
+        GDOneClassSVM(nu).fit(X)
+
+
+def test_an_interrupted_fit_has_a_model(X, monkeypatch):
+    from skgd import _training
+
+    real, calls = _training._Training.check, []
+
+    def check(self, stretch):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(self, stretch)
+
+    monkeypatch.setattr(_training._Training, "check", check)
+    model = GDOneClassSVM(0.2, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert model.stop_reason_ == "interrupted"
+    assert set(model.predict(X)) <= {1, -1}
