@@ -259,6 +259,7 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         given, held_out, door = X, None, door_of(self)
         X, y = self._check_rows(door, X, y, reset=True, finite=not late)
         check = RowsCheck(door, X, late)
+        options.objective.penalty.check_features(X.shape[1])
         weight = check_weights(sample_weight, X)
         task = self._task_of(y)
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)

@@ -79,6 +79,9 @@ def begin_fit(
         theta = problem.zeros()
         start(problem, theta)
         descent.theta[:] = problem.standardize(theta)
+    for array in (descent.theta, descent.average):
+        if array is not None:
+            problem.keep_bounds(array)
     rates = choose_rates(problem, descent, options, stream)
     options = options.of_stream if stream else options
     return Fit(options, problem, rule, descent, rates, stream, check)
@@ -150,7 +153,19 @@ def for_all_rows(fit: Fit, record: Record, n: int) -> Options:
 
 
 def end_fit(fit: Fit, record: Record) -> float:
-    """Let the descent offer the best parameters it knows; gives the objective there."""
+    """Let the descent offer the best parameters it knows, within bounds; gives the objective there."""
+    loss, problem = _end(fit, record), fit.problem
+    if problem.limits is None:
+        return loss
+    found = fit.descent.parameters
+    inside = problem.keep_bounds(found.copy())
+    if np.array_equal(inside, found):
+        return loss
+    fit.descent.settle_at(inside)  # a look-ahead point can lie outside
+    return problem.value(inside, fit.options.threads)
+
+
+def _end(fit: Fit, record: Record) -> float:
     if record.best_parameters is not None:
         fit.descent.settle_at(record.best_parameters)
     if record.stop_reason == "interrupted" and record.history["loss"]:

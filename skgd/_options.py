@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from ._network import Network, network_of
 from ._parameters import Memo, parameter_key
-from ._penalty import PENALTIES, Penalty
+from ._penalty import Penalty, penalty_from
 from ._recipe import explicit
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS, Optimizer
@@ -188,6 +188,7 @@ def _resolved(estimator) -> Options:
     optimizer = _optimizer_of(estimator, convex_batch=known)
     _check_use(estimator, optimizer, loss, schedule, batch_size)
     penalty = _penalty_of(estimator)
+    _check_penalty(estimator, optimizer, penalty)
     noisy_auto = learning_rate is None and batch_size is not None and network is None
     return Options(
         objective=Objective(
@@ -339,7 +340,18 @@ def _penalty_of(estimator) -> Penalty:
     name, l1_ratio = getattr(estimator, "penalty", "l2"), getattr(estimator, "l1_ratio", 0.0)
     if name == "elasticnet" and l1_ratio is None:
         raise ValueError('l1_ratio=None has no meaning for penalty="elasticnet": give a number from 0 to 1.')
-    return PENALTIES[name].build(estimator.alpha, l1_ratio)
+    positive, bounds = getattr(estimator, "positive", False), getattr(estimator, "bounds", None)
+    return penalty_from(name, estimator.alpha, l1_ratio, positive, bounds)
+
+
+def _check_penalty(estimator, optimizer: Optimizer, penalty: Penalty) -> None:
+    """Whether the rule can keep weights within bounds."""
+    if penalty.bounds is not None and not optimizer.keeps_bounds:
+        asked = "positive=True" if getattr(estimator, "positive", False) else "bounds"
+        raise ValueError(
+            f"optimizer={estimator.optimizer!r} cannot keep weights within bounds ({asked}): its updates end "
+            f'elsewhere. Take "plain", "momentum", "nesterov", "adagrad" or "adam".'
+        )
 
 
 def _standardize_of(standardize, learning_rate: float | None) -> bool | None:

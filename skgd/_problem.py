@@ -91,12 +91,13 @@ class Problem:
         self.loss, self.penalty = objective.loss, objective.penalty
         self.fit_intercept, self.network = objective.fit_intercept, objective.network
         self.n, self.d, self.dtype = design.n, design.d, design.dtype
+        self.limits = self._limits()
         self.core = _PROBLEMS[self.dtype.char](
             design.core_rows(),
             design.core_coordinates(),
             targets.core_arrays(design.kept, len(design)),
             self.loss._core_spec(targets.columns, targets.codes),
-            self.penalty.core_spec(),
+            self.penalty.core_spec(self.dtype, self.limits),
             self.fit_intercept,
             None if self.network is None else self.network.core_spec(),
             folds,
@@ -111,6 +112,29 @@ class Problem:
         self.condensed = False
         self.layers = tuple(map(tuple, self.core.layers))
         self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
+
+    def _limits(self) -> np.ndarray | None:
+        """Least and greatest weights (2, d) in the coordinates of the descent, where they have bounds."""
+        if self.penalty.bounds is None:
+            return None
+        scale = 1.0 if self.standard is None else self.standard.scale
+        return self.penalty.bounds.of_features(self.d, scale).astype(self.dtype)
+
+    def keep_bounds(self, theta: np.ndarray) -> np.ndarray:
+        """Parameters of a linear model moved, in place, to where the weights lie within their bounds."""
+        if self.limits is not None:
+            weights, (low, high) = theta[:-1, : self.targets.columns], self.limits[..., None]
+            np.clip(weights, low, high, out=weights)
+        return theta
+
+    def free_gradient(self, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """A gradient at parameters without what would take weights out of their bounds."""
+        if self.limits is None:
+            return gradient
+        free, (low, high) = gradient.copy(), self.limits[..., None]
+        weights, slopes = theta[:-1], free[:-1]
+        slopes[((weights <= low) & (slopes > 0)) | ((weights >= high) & (slopes < 0))] = 0
+        return free
 
     @property
     def standard(self):
@@ -197,12 +221,23 @@ class Problem:
         """The way back, in place."""
         if self.standard is not None:
             features = self.features(theta)
-            features[:] = self.standard.to_original(features)
+            original = self.standard.to_original(features)
+            features[:] = original if self.limits is None else self._at_bounds(features, original)
         if (units := self.targets.units) is not None:
             last = self.blocks(theta)[-1]
             last *= units.scale
             last[-1] += units.shift
         return theta
+
+    def _at_bounds(self, theta: np.ndarray, original: np.ndarray) -> np.ndarray:
+        """Parameters for X of which those are exactly at a bound that were so in the coordinates."""
+        assert self.penalty.bounds is not None and self.limits is not None
+        K = self.targets.columns
+        weights, (low, high) = theta[:-1, :K], self.limits[..., None]
+        least, greatest = self.penalty.bounds.of_features(self.d)[..., None]
+        inside = np.clip(original[:-1, :K], least, greatest)
+        original[:-1, :K] = np.where(weights <= low, least, np.where(weights >= high, greatest, inside))
+        return original
 
     def for_original(self, theta: np.ndarray) -> np.ndarray:
         """Parameters for X and y: theta itself where the descent has no other coordinates, else a copy."""

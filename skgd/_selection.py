@@ -59,13 +59,15 @@ class Candidates:
         self.standardize = False if self.given and isinstance(search.standardize, str) else search.standardize
         self.template = self._new(learning_rate="auto" if self.automatic else 1.0)
         self.options = options_of(self.template)
+        self.options.objective.penalty.check_features(self.X.shape[1])
         self.loss = self.options.objective.loss
         self.task = self.template._task_of(self.y)
         self.targets = self._encoded(self.weight)
         design = design_of(self.X)
         self._settle_units(design)
         self.design = self.template._problem_of(self.options, design, self.targets).design
-        alphas = [search.alpha] if search.alphas is None else positive(search.alphas, "alphas", zero=True)
+        own = self.options.objective.penalty.alpha  # one, where there are factors
+        alphas = [own] if search.alphas is None else positive(search.alphas, "alphas", zero=True)
         rates = self._rates(max(alphas))
         self.params = [(float(alpha), rate) for alpha in alphas for rate in rates]
         cv = check_cv(search.cv, self.y, classifier=is_classifier(search))
@@ -81,6 +83,9 @@ class Candidates:
             self.options = options_of(self.template)
 
     def _new(self, **params):
+        """An estimator; its alpha multiplies what the search has of it for each feature."""
+        if "alpha" in params and np.ndim(self.search.alpha):
+            params["alpha"] = params["alpha"] * np.asarray(self.search.alpha, dtype=float)
         return self.search._estimator(random_state=self.seed, standardize=self.standardize, **params)
 
     def _encoded(self, weight):

@@ -28,6 +28,7 @@ class Streaming:
         self._check_stream(options)
         door = door_of(self) if first else self
         X, y = self._check_rows(door, X, y, reset=first)
+        options.objective.penalty.check_features(X.shape[1])
         weight = check_weights(sample_weight, X)
         task = self._task_of(y, classes)
         targets = self._encode(task, y, weight, X.dtype, options.objective.loss)

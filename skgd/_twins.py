@@ -38,7 +38,7 @@ def linear_regressor(estimator, loss):
     """SGDRegressor, or the generalised linear model or least squares where that has none."""
     from sklearn import linear_model
 
-    shared = {"alpha": estimator.alpha, "fit_intercept": estimator.fit_intercept}
+    shared = {"alpha": _one_alpha(estimator), "fit_intercept": estimator.fit_intercept}
     several = estimator.coef_.ndim == 2
     if loss.log_link:
         if several or loss.name is None:
@@ -69,6 +69,11 @@ def linear_regressor(estimator, loss):
     return _carry(estimator, twin)
 
 
+def _one_alpha(estimator) -> float:
+    """The strength of the penalty, or its mean over the features: scikit-learn has one for all."""
+    return float(np.mean(estimator.alpha))
+
+
 def linear_classifier(estimator, loss):
     """SGDClassifier; LogisticRegression for softmax."""
     from sklearn import linear_model
@@ -76,14 +81,15 @@ def linear_classifier(estimator, loss):
     if loss.name is None:
         raise _no_twin(estimator, f"loss={estimator.loss!r}")
     if loss.name == "log_loss" and len(estimator.classes_) > 2:
-        strength = 1 / (2 * estimator.alpha) if estimator.alpha else 1.0
+        alpha = _one_alpha(estimator)
+        strength = 1 / (2 * alpha) if alpha else 1.0
         twin = linear_model.LogisticRegression(C=strength, fit_intercept=estimator.fit_intercept)
         twin.n_iter_ = np.array([estimator.n_iter_])
     else:
         twin = linear_model.SGDClassifier(
             loss=loss.name,
             penalty=estimator.penalty,
-            alpha=estimator.alpha,
+            alpha=_one_alpha(estimator),
             l1_ratio=estimator.l1_ratio,
             fit_intercept=estimator.fit_intercept,
         )

@@ -40,7 +40,10 @@ class LinearModel(GradientDescent):
     _parameter_constraints = {
         **GradientDescent._parameter_constraints,
         "penalty": [Names({name for name in PENALTIES if name}), None],
+        "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
+        "positive": ["boolean"],
+        "bounds": [tuple, list, None],
     }
     _fitted = "coef_"
     coef_: Any  # (d,) or (K, d), sparse after sparsify
@@ -139,8 +142,9 @@ class LinearModel(GradientDescent):
         from X'X from alpha to alpha, whatever the solver. Otherwise, and with ``tol=None``,
         ``early_stopping`` or "adamw", each is the end of a descent by the solver of the estimator, which
         starts where that of the next larger alpha ended, the first at the best constant. Weights are then as
-        exact as ``tol`` asks for, and batch descent is the most exact. ``alpha``, ``warm_start``,
-        ``record_path``, ``verbose`` and callbacks have no effect.
+        exact as ``tol`` asks for, and batch descent is the most exact. An ``alpha`` of the estimator that is
+        an array is multiplied by each of the alphas (penalty factors); else ``alpha`` has no effect, nor have
+        ``warm_start``, ``record_path``, ``verbose`` and callbacks.
 
         Parameters
         ----------
@@ -156,7 +160,8 @@ class LinearModel(GradientDescent):
                       \\sum_i s_i\\, x_{ij} \\frac{\\partial \\ell}{\\partial z_k}(y_i, b) \\right|,
 
             with the best constant b, down to ``eps`` times it. :math:`\\rho` is the fraction of l1 in the
-            penalty, and at least 0.001: l2 alone never makes all weights zero.
+            penalty, and at least 0.001: l2 alone never makes all weights zero. With penalty factors the
+            slopes are divided by them, and those features that are not penalised are at their best weights.
         n_alphas : int, default=100
             Number of alphas, where none are given.
         eps : float in (0, 1), default=1e-3
@@ -265,8 +270,10 @@ class GDRegressor(Regression, LinearModel):
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
         penalty: str | None = "l2",
-        alpha: float = 1e-4,
+        alpha: float | ArrayLike = 1e-4,
         l1_ratio: float = 0.15,
+        positive: bool = False,
+        bounds: tuple | None = None,
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
         max_iter: int = 1000,
@@ -295,6 +302,8 @@ class GDRegressor(Regression, LinearModel):
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.positive = positive
+        self.bounds = bounds
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter
@@ -380,8 +389,10 @@ class GDClassifier(Classification, LinearModel):
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
         penalty: str | None = "l2",
-        alpha: float = 1e-4,
+        alpha: float | ArrayLike = 1e-4,
         l1_ratio: float = 0.15,
+        positive: bool = False,
+        bounds: tuple | None = None,
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
         max_iter: int = 1000,
@@ -411,6 +422,8 @@ class GDClassifier(Classification, LinearModel):
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.positive = positive
+        self.bounds = bounds
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter

@@ -51,6 +51,7 @@ class Optimizer(BaseEstimator):
     rows: tuple[str, ...] = ("one", "some", "all")  # rows per update for which the rule is defined
     losses: tuple[str, ...] | None = None  # losses for which the rule is defined; None: all
     networks = True  # whether the rule is defined for perceptrons
+    keeps_bounds = True  # whether its updates can end with a step into the bounds of the weights
     by_name: dict[
         str, float
     ] = {}  # parameters of the rule given by name, in batch descent with an automatic rate
@@ -475,6 +476,7 @@ class FTRL(Optimizer):
     name = "ftrl"
     slots = 3
     adaptive = True
+    keeps_bounds = False
     auto_rate_scale = 1.0
     mlp_rate_factor = 10.0
     _order = ("epsilon",)
@@ -510,6 +512,7 @@ class ScheduleFree(Optimizer):
 
     name = "schedule_free"
     slots = 2
+    keeps_bounds = False
     _order = ("beta",)
 
     def __init__(self, beta: float = 0.9):
@@ -578,6 +581,7 @@ class Implicit(Optimizer):
 
     name = "implicit"
     rows = ("one",)
+    keeps_bounds = False
     losses = ("squared_error",)
     networks = False
     stable = True

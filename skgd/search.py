@@ -218,8 +218,10 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
         penalty: str | None = "l2",
-        alpha: float = 1e-4,
+        alpha: float | ArrayLike = 1e-4,
         l1_ratio: float = 0.15,
+        positive: bool = False,
+        bounds: tuple | None = None,
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
         max_iter: int = 1000,
@@ -249,6 +251,8 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.positive = positive
+        self.bounds = bounds
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter
@@ -346,8 +350,10 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
         penalty: str | None = "l2",
-        alpha: float = 1e-4,
+        alpha: float | ArrayLike = 1e-4,
         l1_ratio: float = 0.15,
+        positive: bool = False,
+        bounds: tuple | None = None,
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
         max_iter: int = 1000,
@@ -378,6 +384,8 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.positive = positive
+        self.bounds = bounds
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter

@@ -7,7 +7,8 @@ namespace skgd {
 
 template <class T> bool per_sample_applies(const Problem<T>& problem, const Plan& plan, const Optimizer& optimizer) {
   return plan.largest_batch() == 1 && std::holds_alternative<Plain>(optimizer) && problem.penalty.smooth() &&
-         problem.layers.size() == 1 && plan.max_gradient_norm == 0 && std::holds_alternative<Dense<T>>(problem.design);
+         problem.layers.size() == 1 && plan.max_gradient_norm == 0 && !problem.targets.offset &&
+         std::holds_alternative<Dense<T>>(problem.design);
 }
 
 // The implicit rule has one column here, and a penalty that is the same for all features.
@@ -378,7 +379,7 @@ template <class T> class PerSampleRule {
     const bool elementwise =
         std::visit([](const auto& loss) { return Elementwise<std::decay_t<decltype(loss)>, T>; }, problem.loss);
     return elementwise && plan.largest_batch() == 1 && problem.n() > 1 && problem.columns() == 1 &&
-           problem.layers.size() == 1 && plan.max_gradient_norm == 0 && !descent.gradient &&
+           problem.layers.size() == 1 && plan.max_gradient_norm == 0 && !descent.gradient && !problem.penalty.joint &&
            std::holds_alternative<Dense<T>>(problem.design);
   }
 
@@ -432,7 +433,8 @@ template <class T> class PerSampleRule {
     if (const int64_t soon = plan_.rows.row_soon(u); soon >= 0) design_.prefetch_row(soon);
     const T* x = design_.row(i, buffer_.data());
     const T y = targets_.y[i], weight = targets_.weight ? targets_.weight[i] : T(1), rate = T(plan_.rate(u)), one = 1;
-    const T z = dot(x, descent_.theta, d_) + descent_.theta[d_], s = slope(y, z);
+    const T offset = targets_.offset ? targets_.offset[i] : T(0);
+    const T z = dot(x, descent_.theta, d_) + descent_.theta[d_] + offset, s = slope(y, z);
     scored_.set(at, z, y, s, weight);
     const auto rule = rule_.template at<T>(descent_.t);
     Theta<T> theta{descent_.theta, x, descent_.slots, &rate, true, weight * s};
