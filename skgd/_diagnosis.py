@@ -260,7 +260,7 @@ def _descended(problem, sample, u, standard, kinks, l2, enough: float):
     for _ in range(_MORE_STEPS):
         if start - value > 1.1 * enough:
             break
-        slopes, curvatures = _derivatives(sample, Z @ u, distance)
+        slopes, curvatures = _derivatives(sample, sample.targets.offset_to(Z @ u), distance)
         gradient = Z.T @ slopes + l2 * u
         gradient[-1] *= problem.fit_intercept
         gradient = kinks.held(u, gradient)

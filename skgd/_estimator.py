@@ -28,11 +28,21 @@ from ._problem import Problem
 from ._scoring import Scorer, scorers_of
 from ._targets import Targets, Task
 from ._training import Fit, Record, Watcher, train
-from ._validation import RowsCheck, check_design, check_rows, check_weights, door_of, rows_of, schema_of
+from ._validation import (
+    RowsCheck,
+    check_design,
+    check_offset,
+    check_rows,
+    check_weights,
+    door_of,
+    rows_of,
+    schema_of,
+)
 from .losses import Loss, loss_from_spec, loss_spec
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
 
+_NO_OFFSET_OF_MEMBERS = "An offset needs n_members=1: what several networks predict is averaged first."
 _SPLITTER = HasMethods(["split", "get_n_splits"])
 
 
@@ -153,6 +163,8 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         y_val=None,
         sample_weight_val=None,
         groups=None,
+        offset=None,
+        offset_val=None,
     ) -> Self:
         """Fit the model.
 
@@ -176,6 +188,11 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         groups : array-like of shape (n_samples,), default=None
             Groups of the rows: ``early_stopping`` holds out whole groups, or as the splitter in
             ``validation_fraction`` says.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            What is added to the raw scores: they are :math:`o_i + x_i^\\top w + b`. With a log link and the
+            logarithm of an exposure the model is one of rates. Predictions take an ``offset`` of their own.
+        offset_val : array-like, default=None
+            Offset of the rows of ``X_val``.
 
         Returns
         -------
@@ -187,16 +204,17 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         DivergenceError
             If a given ``learning_rate`` is too high for the data.
         """
-        validation = (X_val, y_val, sample_weight_val)
-        for message in self._fit(X, y, sample_weight, (coef_init, intercept_init), validation, groups):
+        validation, offsets = (X_val, y_val, sample_weight_val), (offset, offset_val)
+        init = (coef_init, intercept_init)
+        for message in self._fit(X, y, sample_weight, init, validation, groups, offsets):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
-    def _fit(self, X, y, sample_weight, init: tuple, validation: tuple, groups) -> list[str]:
+    def _fit(self, X, y, sample_weight, init: tuple, validation: tuple, groups, offsets: tuple) -> list[str]:
         """Fit, and tell what is to be warned of."""
         options, scorers = self._options(X), scorers_of(self, self.scoring)
         late = self._may_check_late(options, any(part is not None for part in validation))
-        rows = self._training_rows(options, X, y, sample_weight, validation, groups, late)
+        rows = self._training_rows(options, X, y, sample_weight, validation, groups, late, offsets)
         with rows.check:
             fit, units = self._begin(options, rows.design, rows.targets, init, rows)
             held_out, watchers = self._validation(fit.problem, rows, scorers), self._watchers(fit, rows)
@@ -227,7 +245,8 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         _, X, y, weight, _ = rows.shown
         options = for_all_rows(first, record, len(y))
         targets = self._encode(rows.task, y, weight, X.dtype, options.objective.loss)
-        fit, units = self._begin(options, design_of(X), targets.weighted_to_mean_one(), init, rows)
+        targets = targets.with_offset(rows.offset, options.objective.loss).weighted_to_mean_one()
+        fit, units = self._begin(options, design_of(X), targets, init, rows)
         again = train(fit, epochs=record.best_epochs)
         fit.check_rows(again.seen)
         if again.stop_reason == "interrupted":
@@ -253,7 +272,15 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         return options.objective.network is None and not watched and not validates
 
     def _training_rows(
-        self, options: Options, X, y, sample_weight, validation=(None,), groups=None, late: bool = False
+        self,
+        options: Options,
+        X,
+        y,
+        sample_weight,
+        validation=(None,),
+        groups=None,
+        late: bool = False,
+        offsets: tuple = (None, None),
     ) -> TrainingRows:
         """Validated rows and targets, and those held out; `late`: whether X is finite is checked later."""
         given, held_out, door = X, None, door_of(self)
@@ -262,22 +289,23 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         options.objective.penalty.check_features(X.shape[1])
         weight = check_weights(sample_weight, X)
         task = self._task_of(y)
-        targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
+        loss = options.objective.loss
+        targets = self._encode(task, y, weight, X.dtype, loss)
+        offset, offset_val = check_offset(offsets[0], X, targets.columns), offsets[1]
+        targets = targets.with_offset(offset, loss)
         kept: np.ndarray | None = None
-        if any(part is not None for part in validation):
+        if any(part is not None for part in (*validation, offset_val)):
             X_val, y_val, weight_val = check_rows(validation, door)
             y_val = task.held_out(y_val, targets)
-            found = self._encode_held_out(
-                task, (y_val, weight_val), (y, weight), targets, options.objective.loss
-            )
+            found = self._encode_held_out(task, (y_val, weight_val), (y, weight), targets, loss)
+            found = found.with_offset(check_offset(offset_val, X_val, targets.columns, "offset_val"), loss)
             held_out = HeldOut(X_val, y_val, weight_val, found)
         elif options.stopping.early_stopping:
             kept, held_out = split_off(options, X, y, targets, weight, groups)
             targets = targets.kept(kept)
         shown = (given, X, y, weight, kept)
-        return TrainingRows(
-            design_of(X, kept), targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown, check
-        )
+        design, targets = design_of(X, kept), targets.weighted_to_mean_one()
+        return TrainingRows(design, targets, task, held_out, schema_of(door), shown, check, offset)
 
     def _objective_of(self, X, y, sample_weight=None) -> Problem:
         """The problem of a fit to all rows; the estimator stays as it is."""
@@ -470,6 +498,15 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
     def _raw_scores(self, X):
         check_is_fitted(self, self._fitted)
         return self._raw(self._check_rows(self, X, reset=False))
+
+    def _raw_with(self, X, offset) -> np.ndarray:
+        """Raw scores (n, K) of rows, and an offset of them."""
+        raw = self._raw_scores(X)
+        if offset is None:
+            return raw
+        if hasattr(self, "members_"):
+            raise ValueError(_NO_OFFSET_OF_MEMBERS)
+        return raw + check_offset(offset, raw, raw.shape[1])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -38,6 +38,7 @@ class TrainingRows(NamedTuple):
     schema: dict  # n_features_in_ and, where X has them, feature_names_in_
     shown: tuple  # (X as given, X, y, weight, kept), for callbacks
     check: RowsCheck  # of X, where something shows that it is needed
+    offset: np.ndarray | None = None  # of all rows of X
 
     @property
     def is_split(self) -> bool:

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import _safe_indexing
 
 from ._callbacks import clone_unwatched
-from ._estimator import GradientDescent
+from ._estimator import _NO_OFFSET_OF_MEMBERS, GradientDescent
 from ._options import Options
 from ._recipe import sees_table
 from ._validation import door_of, schema_of
@@ -41,9 +41,11 @@ class Members(GradientDescent):
 
     _learn_columns: Callable  # (door, X) -> the encoder of the columns, or None
 
-    def _fit(self, X, y, sample_weight, init, validation, groups) -> list[str]:
+    def _fit(self, X, y, sample_weight, init, validation, groups, offsets) -> list[str]:
         if self.n_members == 1:
-            return super()._fit(X, y, sample_weight, init, validation, groups)
+            return super()._fit(X, y, sample_weight, init, validation, groups, offsets)
+        if any(part is not None for part in offsets):
+            raise ValueError(_NO_OFFSET_OF_MEMBERS)
         if any(part is not None for part in init) or self.warm_start:
             raise ValueError(
                 f"n_members={self.n_members} networks start anew: coef_init, intercept_init and warm_start "

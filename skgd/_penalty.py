@@ -203,7 +203,7 @@ class Kinks:
         return np.where(outwards, 0.0, whole)
 
     def after(self, u: np.ndarray, step: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """Parameters after a step that takes no weight out of its bounds nor, under an l1 norm, across zero."""
+        """Parameters after a step that ends at bounds and, under an l1 norm, at zero."""
         after = u - step
         side = np.where(u != 0, np.sign(u), -np.sign(gradient))
         stopped = np.where((self.l1 > 0) & (np.sign(after) != side), 0.0, after)

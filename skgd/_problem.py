@@ -164,7 +164,15 @@ class Problem:
 
     @cached_property
     def _constant(self) -> np.ndarray:
-        return np.asarray(self.loss._constant(self.targets.y, self.targets.weight), dtype=float)
+        targets = self.targets
+        constant = np.asarray(self.loss._constant(targets.y, targets.weight), dtype=float)
+        if targets.offset is None or targets.codes:
+            return constant
+        offset, weight = targets.offset.astype(float), targets.weight
+        if not self.loss.log_link:
+            return constant - np.average(offset, axis=0, weights=weight)
+        largest = offset.max(axis=0)  # the sum of the predictions is that of y
+        return constant - largest - np.log(np.average(np.exp(offset - largest), axis=0, weights=weight))
 
     @cached_property
     def _best_constant(self) -> np.ndarray:
@@ -193,7 +201,7 @@ class Problem:
         layers = self.blocks(theta)
         self.network.initialise(layers, np.random.RandomState(seed))
         if self.fit_intercept:
-            layers[-1][-1] = self.loss._constant(self.targets.y, self.targets.weight)
+            layers[-1][-1] = self._constant
             if (units := self.targets.units) is not None:
                 layers[-1][-1] = (layers[-1][-1] - units.shift) / units.scale
 
@@ -259,7 +267,7 @@ class Problem:
         """Raw scores (n, K) of all rows."""
         z = np.empty((self.n, self.columns), dtype=self.dtype)
         self.core.scores(theta, z)
-        return z[:, : self.targets.columns]
+        return self.targets.offset_to(z[:, : self.targets.columns])
 
     def on(self, design: Design, targets: Targets) -> Problem:
         """The same model and loss on other rows, in the same coordinates, without the penalty."""

@@ -115,20 +115,22 @@ class RegularizationPath:
             raise ValueError(f"alpha={alpha!r} must not be negative.")
         return self._at(self._nearest(alpha))
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X, offset=None) -> np.ndarray:
         """Predictions of all models.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to predict for.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
         y : ndarray of shape (n_alphas, n_samples) or (n_alphas, n_samples, n_outputs)
             Predictions in the order of ``alphas``.
         """
-        return np.stack([self._at(k).predict(X) for k in range(len(self.alphas))])
+        return np.stack([self._at(k).predict(X, offset=offset) for k in range(len(self.alphas))])
 
     def _nearest(self, alpha: float) -> int:
         tiny = np.finfo(float).tiny  # stands for zero
@@ -143,13 +145,15 @@ class RegularizationPath:
         return model
 
 
-def path_of(estimator, X, y, alphas, n_alphas: int, eps: float, sample_weight) -> RegularizationPath:
+def path_of(
+    estimator, X, y, alphas, n_alphas: int, eps: float, sample_weight, offset=None
+) -> RegularizationPath:
     """The path of an estimator of linear models, which stays as it is."""
     estimator._validate_params()
     options = estimator._options(X)
     given = None if alphas is None else np.sort(positive(alphas, "alphas", zero=True))[::-1]
     _check(options.objective.penalty, n_alphas, eps)
-    rows = estimator._training_rows(options, X, y, sample_weight)
+    rows = estimator._training_rows(options, X, y, sample_weight, offsets=(offset, None))
     with rows.check:
         find = _finder(estimator, options, rows)
         given = _grid(find.largest_alpha, n_alphas, eps) if given is None else given

@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from ._estimator import partial_fit_available
+from ._scoring import with_offset
 from ._streaming import Streaming
 from ._targets import Classes, Labels, Numbers, Targets, Task, classes_of
 from ._validation import class_weights, dense, refuse_sparse, times_class_weights, weights_of_classes
@@ -24,7 +25,7 @@ class Regression(Streaming, RegressorMixin):
 
     @partial_fit_available
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None) -> Self:
+    def partial_fit(self, X, y, sample_weight=None, offset=None) -> Self:
         """Update the model by one pass over the given rows.
 
         Optimizer state, averages, l1 penalties and schedules continue from call to call. Not
@@ -38,29 +39,55 @@ class Regression(Streaming, RegressorMixin):
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, used as they are.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
         self : object
             The updated estimator.
         """
-        return self._partial_fit(X, y, sample_weight)
+        return self._partial_fit(X, y, sample_weight, offset)
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X, offset=None) -> np.ndarray:
         """Predict targets.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to predict for.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predictions; for losses with a log link, the exponential of the raw score.
         """
-        raw = self._raw_scores(X)
+        raw = self._raw_with(X, offset)
         return self._fitted_task().predict(raw, self._fitted_loss)
+
+    def score(self, X, y, sample_weight=None, offset=None) -> float:
+        """Coefficient of determination R2 of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict for.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Offset of the raw scores of these rows.
+
+        Returns
+        -------
+        score : float
+            R2, its mean over outputs.
+        """
+        model = with_offset(self, offset)
+        return RegressorMixin.score(model, X, y, sample_weight)
 
     def _task_of(self, y, classes=None) -> Task:
         refuse_sparse(y)
@@ -95,7 +122,7 @@ class Classification(Streaming, ClassifierMixin):
 
     @partial_fit_available
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
+    def partial_fit(self, X, y, classes=None, sample_weight=None, offset=None) -> Self:
         """Update the model by one pass over the given rows.
 
         Optimizer state, averages, l1 penalties and schedules continue from call to call. Not
@@ -111,6 +138,8 @@ class Classification(Streaming, ClassifierMixin):
             All labels of the stream; needed at the first call.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, used as they are.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
@@ -122,7 +151,7 @@ class Classification(Streaming, ClassifierMixin):
                 f"class_weight={self.class_weight!r} is not supported by partial_fit, which does not "
                 f"see all labels: give a dict of weights."
             )
-        return self._partial_fit(X, y, sample_weight, self._known_classes(classes))
+        return self._partial_fit(X, y, sample_weight, offset, self._known_classes(classes))
 
     def _known_classes(self, classes):
         known = getattr(self, "classes_", None) if hasattr(self, "_descent") else None
@@ -135,71 +164,101 @@ class Classification(Streaming, ClassifierMixin):
             raise ValueError(f"classes={classes} is not the same as on the last call: {known}.")
         return classes
 
-    def decision_function(self, X) -> np.ndarray:
+    def decision_function(self, X, offset=None) -> np.ndarray:
         """Raw scores.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to score.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
             For two classes, positive means ``classes_[1]``; of many labels, that the row has it.
         """
-        raw = self._raw_scores(X)
+        raw = self._raw_with(X, offset)
         return raw.ravel() if raw.shape[1] == 1 else raw
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X, offset=None) -> np.ndarray:
         """Predict labels.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to predict for.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_classes)
             Labels; a matrix of zeros and ones after a fit to one.
         """
-        raw = self._raw_scores(X)
+        raw = self._raw_with(X, offset)
         return self._fitted_task().predict(raw, self._fitted_loss)
 
     @available_if(_loss_has_probabilities)
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X, offset=None) -> np.ndarray:
         """Class probabilities; for losses that have them.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to predict for.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        raw = self._raw_scores(X)
+        raw = self._raw_with(X, offset)
         return self._fitted_task().probabilities(raw, self._fitted_loss)
 
     @available_if(_loss_has_probabilities)
-    def predict_log_proba(self, X) -> np.ndarray:
+    def predict_log_proba(self, X, offset=None) -> np.ndarray:
         """Logarithms of the class probabilities.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to predict for.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        raw = self._raw_scores(X)
+        raw = self._raw_with(X, offset)
         return self._fitted_task().log_probabilities(raw, self._fitted_loss)
+
+    def score(self, X, y, sample_weight=None, offset=None) -> float:
+        """Accuracy of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to predict for.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Offset of the raw scores of these rows.
+
+        Returns
+        -------
+        score : float
+            Share of the rows that are predicted right.
+        """
+        model = with_offset(self, offset)
+        return ClassifierMixin.score(model, X, y, sample_weight)
 
     def _task_of(self, y, classes=None) -> Task:
         if self._takes_labels and type_of_target(y) == "multilabel-indicator":

@@ -135,6 +135,7 @@ class LinearModel(GradientDescent):
         n_alphas: int = 100,
         eps: float = 1e-3,
         sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
     ) -> RegularizationPath:
         """Fit the models of many strengths of the penalty; the estimator stays as it is.
 
@@ -168,6 +169,8 @@ class LinearModel(GradientDescent):
             Ratio of the smallest and the largest alpha, where none are given.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows; only their ratios matter.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Offset of the raw scores; see :meth:`fit`.
 
         Returns
         -------
@@ -181,7 +184,7 @@ class LinearModel(GradientDescent):
         """
         from ._regularization import path_of  # late: few need it
 
-        return path_of(self, X, y, alphas, n_alphas, eps, sample_weight)
+        return path_of(self, X, y, alphas, n_alphas, eps, sample_weight, offset)
 
     def _raw_scores(self, X):
         if self._fitted not in vars(self):  # tags take as long as a thousand scores

@@ -42,7 +42,7 @@ class _CrossValidated(LinearModel):
     densify = partial_fit = path = sparsify = property()  # see __getattr__
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None) -> Self:
+    def fit(self, X, y, sample_weight=None, groups=None, offset=None) -> Self:
         """Search for the best parameters, then refit with them on all rows.
 
         Parameters
@@ -56,6 +56,8 @@ class _CrossValidated(LinearModel):
         groups : array-like of shape (n_samples,), default=None
             Groups of the rows, for cross-validation generators that need them, and for
             ``early_stopping``, which holds out whole groups.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Offset of the raw scores, in the fits and in the scores; see :meth:`GDRegressor.fit`.
 
         Returns
         -------
@@ -74,7 +76,7 @@ class _CrossValidated(LinearModel):
         """
         from ._selection import Candidates  # imported here to keep `import skgd` fast
 
-        chosen = Candidates(self, X, y, sample_weight, groups).choose()
+        chosen = Candidates(self, X, y, sample_weight, groups, offset).choose()
         self._become(chosen.attributes())
         return self
 
