@@ -20,23 +20,20 @@ from ._descent import Descent
 from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
 from ._diagram import Diagram
-from ._fitting import TrainingRows, begin_fit, end_fit, for_all_rows, split_off
-from ._held_out import HeldOut, Validation
+from ._fitting import begin_fit, end_fit, for_all_rows
+from ._held_out import Validation
 from ._hints import HelpfulParameters, Names
 from ._options import Options, loss_of, options_of
 from ._problem import Problem
+from ._rows import TakesRows, TrainingRows
 from ._scoring import Scorer, scorers_of
 from ._targets import Targets, Task
 from ._training import Fit, Record, Watcher, train
 from ._validation import (
-    RowsCheck,
     check_design,
     check_offset,
-    check_rows,
-    check_weights,
     door_of,
     rows_of,
-    schema_of,
 )
 from .losses import Loss, loss_from_spec, loss_spec
 from .optimizers import OPTIMIZERS, Optimizer
@@ -54,7 +51,7 @@ def _has_partial_fit(estimator):
     return True
 
 
-class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEstimator):
+class GradientDescent(TakesRows, HelpfulParameters, Diagram, CallbackSupportMixin, BaseEstimator):
     """What all estimators share: validation, descent, fitted attributes.
 
     A fitted estimator has three private attributes beside the public ones, all of plain values and arrays:
@@ -270,42 +267,6 @@ class GradientDescent(HelpfulParameters, Diagram, CallbackSupportMixin, BaseEsti
         hides it; and nobody shall see parameters before the check."""
         watched = bool(self.verbose) or has_callbacks(self)
         return options.objective.network is None and not watched and not validates
-
-    def _training_rows(
-        self,
-        options: Options,
-        X,
-        y,
-        sample_weight,
-        validation=(None,),
-        groups=None,
-        late: bool = False,
-        offsets: tuple = (None, None),
-    ) -> TrainingRows:
-        """Validated rows and targets, and those held out; `late`: whether X is finite is checked later."""
-        given, held_out, door = X, None, door_of(self)
-        X, y = self._check_rows(door, X, y, reset=True, finite=not late)
-        check = RowsCheck(door, X, late)
-        options.objective.penalty.check_features(X.shape[1])
-        weight = check_weights(sample_weight, X)
-        task = self._task_of(y)
-        loss = options.objective.loss
-        targets = self._encode(task, y, weight, X.dtype, loss)
-        offset, offset_val = check_offset(offsets[0], X, targets.columns), offsets[1]
-        targets = targets.with_offset(offset, loss)
-        kept: np.ndarray | None = None
-        if any(part is not None for part in (*validation, offset_val)):
-            X_val, y_val, weight_val = check_rows(validation, door)
-            y_val = task.held_out(y_val, targets)
-            found = self._encode_held_out(task, (y_val, weight_val), (y, weight), targets, loss)
-            found = found.with_offset(check_offset(offset_val, X_val, targets.columns, "offset_val"), loss)
-            held_out = HeldOut(X_val, y_val, weight_val, found)
-        elif options.stopping.early_stopping:
-            kept, held_out = split_off(options, X, y, targets, weight, groups)
-            targets = targets.kept(kept)
-        shown = (given, X, y, weight, kept)
-        design, targets = design_of(X, kept), targets.weighted_to_mean_one()
-        return TrainingRows(design, targets, task, held_out, schema_of(door), shown, check, offset)
 
     def _objective_of(self, X, y, sample_weight=None) -> Problem:
         """The problem of a fit to all rows; the estimator stays as it is."""

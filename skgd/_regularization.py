@@ -16,12 +16,13 @@ from sklearn.exceptions import ConvergenceWarning
 from ._coordinates import Units
 from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
-from ._fitting import TrainingRows, begin_fit, end_fit
+from ._fitting import begin_fit, end_fit
 from ._options import Objective, Options
 from ._path import goes_by_path, minimisers, pull_of_zeros
 from ._penalty import Kinks, NoPenalty, Penalty
 from ._problem import Problem
 from ._quadratic import CentredMoments
+from ._rows import TrainingRows
 from ._scoring import scorers_of
 from ._training import Fit, Record, train
 from ._validation import positive

@@ -77,7 +77,7 @@ class Targets:
         """The same with an offset (n, columns) of the raw scores."""
         if offset is None:
             return self
-        if not loss._of_residuals:
+        if not _of_residuals(loss):
             return replace(self, offset=offset)
         return replace(self, y=self.y - offset.reshape(self.y.shape), shift=offset)
 
@@ -113,6 +113,12 @@ class Targets:
     def weighted_to_mean_one(self) -> Targets:
         """The same with weights of which only the ratios matter."""
         return self.with_weight(of_mean_one(self.weight))
+
+
+def _of_residuals(loss: Loss) -> bool:
+    """Whether a loss depends on y - z alone, as all built-in ones of regression do without a log link."""
+    built_in = not callable(loss._core_spec(1, False))
+    return loss.task == "regression" and not loss.log_link and built_in
 
 
 def of_mean_one(weight: np.ndarray | None) -> np.ndarray | None:

@@ -117,12 +117,6 @@ class Loss(BaseEstimator):
         """Whether this is half the squared error, a function of the second moments of the data."""
         return self.name == "squared_error" and type(self).value_and_slope is Loss.value_and_slope
 
-    @property
-    def _of_residuals(self) -> bool:
-        """Whether it is a function of y - z alone."""
-        written = type(self).value_and_slope is not Loss.value_and_slope
-        return self.task == "regression" and not (self.log_link or written or self.name is None)
-
     def _values(self, y, raw) -> np.ndarray:
         """Loss (m,) of rows, whoever wrote it."""
         written = type(self).value_and_slope is not Loss.value_and_slope

@@ -10,11 +10,11 @@ import pytest
 from _data import csr, make, pairs
 from scipy.optimize import lsq_linear, minimize
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 
 from skgd import GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV
+from skgd._diagnosis import remaining_gain
 from skgd.losses import LOSSES
 
 STORAGES = {"dense": np.asarray, "csr": csr}
@@ -312,8 +312,14 @@ def test_default_fits_come_to_the_minimum(loss):
             assert model.loss_ <= 1.002 * exact.loss_
 
 
-def test_a_fit_that_ends_too_early_warns():
-    X, y = make(n=200)
-    model = GDRegressor(solver="batch", optimizer="momentum", positive=True, tol=0.3, n_iter_no_change=1)
-    with pytest.warns(ConvergenceWarning, match="stopped before it reached the optimum"):
-        model.fit(X, y)
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_what_can_be_gained_within_bounds_is_known(loss):
+    X, y = make(loss, n=200)
+    model = kind_of(loss)(loss, alpha=0.01, bounds=(LOW, HIGH), **EXACT)
+    problem = model._objective_of(X, y)
+    start = problem.keep_bounds(problem.constant())
+    exact = model.fit(X, y)
+    whole = problem.value(start) - exact.loss_
+    assert 0.2 * whole < remaining_gain(problem, start) <= whole + 1e-9
+    end = problem.standardize(np.append(exact.coef_, exact.intercept_)[:, None])
+    assert remaining_gain(problem, end) < 1e-6 * whole

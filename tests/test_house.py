@@ -30,7 +30,7 @@ STOREYS = (  # from the ground up
     {"_batch_rates", "_diagram", "_network_rates", "_options", "_quadratic"},
     {"_epochs", "_path", "_problem"},
     {"_descent", "_held_out", "_step_size"},
-    {"_coordinates", "_rate_choice"},
+    {"_coordinates", "_rate_choice", "_rows"},
     {"_training"},
     {"_callbacks", "_diagnosis", "_fitting", "_progress"},
     {"_columns", "_estimator", "_landscape", "_streaming", "_sweep"},
