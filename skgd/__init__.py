@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from . import losses, optimizers, schedules
+from . import losses, optimizers, penalties, schedules
 from ._core import core as _core_is_built  # noqa: F401  (a clear ImportError when it is not)
 from .exceptions import DivergenceError
 from .linear import GDClassifier, GDRegressor
@@ -38,6 +38,7 @@ __all__ = [
     "learning_rate",
     "losses",
     "optimizers",
+    "penalties",
     "preprocessing",
     "schedules",
 ]

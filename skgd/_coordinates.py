@@ -139,7 +139,8 @@ class Units:
         if not self.standardize or self.moments is None or not self.moments.weight:
             return None
         softening = objective.penalty.l2_of_features * (self.moments.weight / self.curvature)
-        return standard_of(self.moments, objective.fit_intercept, softening, dtype)
+        found = standard_of(self.moments, objective.fit_intercept, softening, dtype)
+        return replace(found, scale=objective.penalty.common_scale(found.scale))
 
     def state(self) -> dict:
         """All of it as arrays and numbers."""

@@ -99,7 +99,7 @@ def _described(moments, fit_intercept: bool) -> str:
 def _far_from_optimum(fit: Fit, loss: float, units: str) -> list[str]:
     """The warning of a fit that stopped although its objective can still fall."""
     problem, stopping = fit.problem, fit.options.stopping
-    if problem.loss.least_at_zero:
+    if problem.loss.least_at_zero or problem.penalty.joint:
         return []
     constant = problem.value(problem.constant())
     rounding = (8 * np.finfo(problem.dtype).eps) ** (2 if problem.loss._quadratic else 1)

@@ -33,10 +33,11 @@ optimizer : str or skgd.optimizers.Optimizer, default="plain"
     non-zeros, "plain" and (with ``solver="sgd"`` and ``average=False``) "adagrad" and "ftrl" cost
     O(non-zeros) per row; the others make the exact dense update, and so does "plain" if iterates are
     averaged with an l1 penalty.
-penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
+penalty : {"l2", "l1", "elasticnet"}, None or, of linear models, skgd.penalties.Penalty, default="l2"
     R: half the squared l2 norm, the l1 norm (exact zeros), or a mix of both. Intercepts are not
     penalised. With l1, every update ends with a proximal step; stochastic updates of "plain" use the
-    cumulative penalty (Tsuruoka et al. 2009), updates of "adagrad" the exact flow of the penalty.
+    cumulative penalty (Tsuruoka et al. 2009), updates of "adagrad" the exact flow of the penalty. For groups
+    of features, penalties without bias, and those of your own see :mod:`skgd.penalties`.
 alpha : float or array-like of shape (n_features,), default=1e-4
     Strength of the penalty; its meaning does not depend on the batch size. An array has the strength for
     each feature, :math:`\\sum_j \\alpha_j R(w_j)`; features with a zero are not penalised (penalty factors).

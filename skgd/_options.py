@@ -345,7 +345,12 @@ def _penalty_of(estimator) -> Penalty:
 
 
 def _check_penalty(estimator, optimizer: Optimizer, penalty: Penalty) -> None:
-    """Whether the rule can keep weights within bounds."""
+    """Whether the rule can keep weights within bounds, or take a penalty of all weights together."""
+    if penalty.joint and not optimizer.takes_joint:
+        raise ValueError(
+            f'penalty={estimator.penalty!r} needs optimizer="plain" (or "barzilai_borwein"), not '
+            f"{estimator.optimizer!r}: its proximal step follows a step along the gradient."
+        )
     if penalty.bounds is not None and not optimizer.keeps_bounds:
         asked = "positive=True" if getattr(estimator, "positive", False) else "bounds"
         raise ValueError(

@@ -28,6 +28,7 @@ def goes_by_path(options: Options, design: Design) -> bool:
     """Whether the fits of these options end at the minimum of an objective that second moments determine."""
     return (
         options.objective.loss._quadratic
+        and not options.objective.penalty.joint
         and options.learning_rate is None
         and design.d <= _MOST_FEATURES
         and options.stopping.waits

@@ -7,7 +7,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = ["PENALTIES", "Bounds", "ElasticNet", "Kinks", "L1", "L2", "NoPenalty", "Penalty", "penalty_from"]
+__all__ = [
+    "PENALTIES",
+    "Bounds",
+    "ElasticNet",
+    "Kinks",
+    "L1",
+    "L2",
+    "NoPenalty",
+    "Penalty",
+    "Together",
+    "penalty_from",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +126,19 @@ class Penalty:
         low, high = self.bounds.of_features(len(moved), np.broadcast_to(scale, len(moved)))
         return np.clip(moved, _by_row(low, moved), _by_row(high, moved))
 
-    def core_spec(self, dtype: Any = np.float64, limits: np.ndarray | None = None) -> tuple:
-        """What names this penalty to the core: its strengths (l1, l2), their factors, and bounds (2, d)."""
+    def common_scale(self, scale: np.ndarray) -> np.ndarray:
+        """Scales (d,) of coordinates in which a proximal step can be made, from those that standardise."""
+        return scale
+
+    def core_spec(
+        self,
+        dtype: Any = np.float64,
+        limits: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
+        columns: int = 1,
+    ) -> tuple:
+        """What names this penalty to the core: its strengths (l1, l2), their factors, bounds (2, d), and what
+        computes it in Python; in coordinates of this scale."""
         factors = None if self.factors is None else self.factors.astype(dtype)
         return self.l1, self.l2, factors, limits, None
 
@@ -162,12 +184,89 @@ class ElasticNet(Penalty):
         return cls(alpha, float(l1_ratio), **parts)
 
 
+@dataclass(frozen=True, eq=False)
+class Together(Penalty):
+    """A penalty of all weights together, computed by an object of :mod:`skgd.penalties`."""
+
+    own: Any = None
+    joint = True
+    kinked = True
+    l1 = l2 = 0.0
+
+    @property
+    def key(self):
+        return id(self.own), self.alpha
+
+    @property
+    def strength(self) -> np.ndarray | float:
+        """alpha, or those of the features (d, 1)."""
+        return self.alpha if self.factors is None else self.alpha * self.factors[:, None]
+
+    def check_features(self, d):
+        super().check_features(d)
+        self.own._bound(d)
+
+    def common_scale(self, scale):
+        return self.own._bound(len(scale))._common_scale(scale)
+
+    def value(self, weights, scale=1.0):
+        w = np.asarray(weights, dtype=float).reshape(len(weights), -1)
+        return float(self.own._bound(len(w))._value(w * _by_row(scale, w), self.strength))
+
+    def least_alpha(self, pull: np.ndarray) -> float:
+        """The least alpha at which all weights are zero, from minus the slopes of the loss (d, K)."""
+        strength = 1.0 if self.factors is None else self.factors[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.own._bound(len(pull))._least_alpha(pull, strength)
+
+    def core_spec(self, dtype=np.float64, limits=None, scale=None, columns=1):
+        return 0.0, 0.0, None, None, _InCore(self, scale, columns)
+
+
+class _InCore:
+    """Such a penalty as the core calls it, for weights (d, padded columns) in coordinates of the descent."""
+
+    def __init__(self, penalty: Together, scale: np.ndarray | None, columns: int):
+        self.name, self.own, self.columns = type(penalty.own).__name__, penalty.own, columns
+        self.alpha = penalty.strength
+        self.scale = scale
+        self.bound: Any = None
+
+    def _weights(self, theta: np.ndarray) -> np.ndarray:
+        if self.bound is None:
+            self.bound = self.own._bound(len(theta))
+        w = theta[:, : self.columns].astype(float)
+        return w if self.scale is None else w / self.scale[:, None]
+
+    def value(self, theta: np.ndarray) -> float:
+        w = self._weights(theta)
+        return float(self.bound._value(w, self.alpha))
+
+    def prox(self, theta: np.ndarray, step: float) -> None:
+        w = self._weights(theta)
+        each: Any = step
+        if self.scale is not None:  # in units t of the weights a step is t^2 times as long
+            each = step / self.scale[:, None] ** 2 if np.ptp(self.scale) else step / self.scale[0] ** 2
+        moved = np.asarray(self.bound._prox(w, each, self.alpha))
+        if moved.shape != w.shape or moved.dtype.kind not in "fiu":
+            raise ValueError(
+                f"{self.name}.prox must return an array of shape {w.shape}; it returned one of shape "
+                f"{moved.shape} and type {moved.dtype}."
+            )
+        if np.isnan(moved).any() and np.isfinite(w).all():
+            raise ValueError(f"{self.name}.prox returned nan for weights that are finite.")
+        moved = moved if self.scale is None else moved * self.scale[:, None]
+        theta[:, : self.columns] = moved + 0.0  # no negative zeros
+
+
 PENALTIES = {penalty.name: penalty for penalty in (NoPenalty, L2, L1, ElasticNet)}
 
 
-def penalty_from(name: str | None, alpha, l1_ratio, positive: bool = False, bounds=None) -> Penalty:
+def penalty_from(name, alpha, l1_ratio, positive: bool = False, bounds=None) -> Penalty:
     """The penalty of an estimator's parameters; an array alpha holds the factors of a strength of one."""
     within, factors = _bounds_of(positive, bounds), None
+    if not (name is None or isinstance(name, str)):
+        return _together(name, alpha, within)
     if np.ndim(alpha):
         factors, alpha = _factors_of(alpha), 1.0
     return PENALTIES[name].build(float(alpha), l1_ratio, factors=factors, bounds=within)
@@ -220,6 +319,16 @@ def _factors_of(alpha) -> np.ndarray:
     if not (np.isfinite(factors) & (factors >= 0)).all():
         raise ValueError("The elements of alpha must be finite and not negative.")
     return factors
+
+
+def _together(own, alpha, within: Bounds | None) -> Together:
+    if within is not None:
+        raise ValueError(f"penalty={own!r} cannot be combined with bounds of the weights (positive, bounds).")
+    if not np.ndim(alpha):
+        return Together(float(alpha), own=own)
+    if not own._by_feature:
+        raise ValueError(f"penalty={own!r} needs one number as alpha, not one for each feature.")
+    return Together(1.0, factors=_factors_of(alpha), own=own)
 
 
 def _bounds_of(positive: bool, bounds) -> Bounds | None:

@@ -97,7 +97,7 @@ class Problem:
             design.core_coordinates(),
             targets.core_arrays(design.kept, len(design)),
             self.loss._core_spec(targets.columns, targets.codes),
-            self.penalty.core_spec(self.dtype, self.limits),
+            self.penalty.core_spec(self.dtype, self.limits, self._scale, targets.columns),
             self.fit_intercept,
             None if self.network is None else self.network.core_spec(),
             folds,
@@ -112,6 +112,11 @@ class Problem:
         self.condensed = False
         self.layers = tuple(map(tuple, self.core.layers))
         self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
+
+    @property
+    def _scale(self) -> np.ndarray | None:
+        """Units of the features in the coordinates of the descent."""
+        return None if self.standard is None else self.standard.scale
 
     def _limits(self) -> np.ndarray | None:
         """Least and greatest weights (2, d) in the coordinates of the descent, where they have bounds."""

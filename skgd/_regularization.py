@@ -19,7 +19,7 @@ from ._diagnosis import convergence_warnings
 from ._fitting import begin_fit, end_fit
 from ._options import Objective, Options
 from ._path import goes_by_path, minimisers, pull_of_zeros
-from ._penalty import Kinks, NoPenalty, Penalty
+from ._penalty import Kinks, NoPenalty, Penalty, Together
 from ._problem import Problem
 from ._quadratic import CentredMoments
 from ._rows import TrainingRows
@@ -208,6 +208,8 @@ def _finder(estimator, options: Options, rows: TrainingRows) -> Minima | Descent
 def _smallest_alpha_for_zeros(penalty: Penalty, pull: np.ndarray) -> float:
     """From minus the slopes (d, K) of the mean loss at the best constant, and at the best weights of features
     without a penalty; of l2 that of an l1 share of a thousandth."""
+    if isinstance(penalty, Together):
+        return penalty.least_alpha(pull) * (1 + _ROUNDING)
     share = replace(penalty, alpha=1.0).l1
     low, high = Kinks.of(penalty, np.ones(len(pull))).sides
     reach = np.maximum(np.where(high > 0, pull, 0.0), np.where(low < 0, -pull, 0.0)).max(axis=1)

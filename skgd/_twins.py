@@ -62,11 +62,16 @@ def linear_regressor(estimator, loss):
         if hasattr(loss, "epsilon") and options:
             options["epsilon"] = loss.epsilon
         twin = linear_model.SGDRegressor(
-            penalty=estimator.penalty, l1_ratio=estimator.l1_ratio, **shared, **options
+            penalty=_penalty_name(estimator), l1_ratio=estimator.l1_ratio, **shared, **options
         )
         twin.t_, twin.n_iter_ = float(estimator.n_updates_ + 1), estimator.n_iter_
     twin.coef_, twin.intercept_ = estimator.coef_.copy(), estimator.intercept_.copy()
     return _carry(estimator, twin)
+
+
+def _penalty_name(estimator) -> str | None:
+    """None of penalties that scikit-learn has not."""
+    return estimator.penalty if isinstance(estimator.penalty, str) else None
 
 
 def _one_alpha(estimator) -> float:
@@ -88,7 +93,7 @@ def linear_classifier(estimator, loss):
     else:
         twin = linear_model.SGDClassifier(
             loss=loss.name,
-            penalty=estimator.penalty,
+            penalty=_penalty_name(estimator),
             alpha=_one_alpha(estimator),
             l1_ratio=estimator.l1_ratio,
             fit_intercept=estimator.fit_intercept,

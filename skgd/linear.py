@@ -26,6 +26,7 @@ from ._tasks import Classification, Regression
 from ._validation import check_design, shaped
 from .losses import Loss
 from .optimizers import Optimizer
+from .penalties import Penalty
 from .schedules import Schedule
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class LinearModel(GradientDescent):
 
     _parameter_constraints = {
         **GradientDescent._parameter_constraints,
-        "penalty": [Names({name for name in PENALTIES if name}), None],
+        "penalty": [Names({name for name in PENALTIES if name}), Penalty, None],
         "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
         "positive": ["boolean"],
@@ -272,7 +273,7 @@ class GDRegressor(Regression, LinearModel):
         learning_rate: float | str = "auto",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
-        penalty: str | None = "l2",
+        penalty: str | Penalty | None = "l2",
         alpha: float | ArrayLike = 1e-4,
         l1_ratio: float = 0.15,
         positive: bool = False,
@@ -391,7 +392,7 @@ class GDClassifier(Classification, LinearModel):
         learning_rate: float | str = "auto",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
-        penalty: str | None = "l2",
+        penalty: str | Penalty | None = "l2",
         alpha: float | ArrayLike = 1e-4,
         l1_ratio: float = 0.15,
         positive: bool = False,

@@ -51,6 +51,7 @@ class Optimizer(BaseEstimator):
     rows: tuple[str, ...] = ("one", "some", "all")  # rows per update for which the rule is defined
     losses: tuple[str, ...] | None = None  # losses for which the rule is defined; None: all
     networks = True  # whether the rule is defined for perceptrons
+    takes_joint = False  # whether its update is a step along the gradient, which any proximal step can follow
     keeps_bounds = True  # whether its updates can end with a step into the bounds of the weights
     by_name: dict[
         str, float
@@ -100,6 +101,7 @@ class Plain(Optimizer):
     """
 
     name = "plain"
+    takes_joint = True
 
     def core_rule(self, *, l1, noisy):
         if l1 and noisy:  # the noise of updates would undo exact zeros
@@ -550,6 +552,7 @@ class BarzilaiBorwein(Optimizer):
     name = "barzilai_borwein"
     rows = ("all",)
     searches = True
+    takes_joint = True
     stable = True
 
     def core_rule(self, *, l1, noisy):

@@ -16,6 +16,7 @@ from ._hints import Names
 from .linear import GDClassifier, GDRegressor, LinearModel
 from .losses import Loss
 from .optimizers import Optimizer
+from .penalties import Penalty
 from .schedules import Schedule
 
 __all__ = ["GDClassifierCV", "GDRegressorCV"]
@@ -219,7 +220,7 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         selection: str = "best",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
-        penalty: str | None = "l2",
+        penalty: str | Penalty | None = "l2",
         alpha: float | ArrayLike = 1e-4,
         l1_ratio: float = 0.15,
         positive: bool = False,
@@ -351,7 +352,7 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         selection: str = "best",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
-        penalty: str | None = "l2",
+        penalty: str | Penalty | None = "l2",
         alpha: float | ArrayLike = 1e-4,
         l1_ratio: float = 0.15,
         positive: bool = False,

@@ -23,6 +23,7 @@ STOREYS = (  # from the ground up
         "exceptions",
         "losses",
         "optimizers",
+        "penalties",
         "preprocessing",
         "schedules",
     },
