@@ -71,11 +71,11 @@ inline void scores_and_gram(const T* const* x, const T* const* ahead, const T* w
   constexpr int L = lanes<T>;
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
   V s0 = {}, s1 = {}, s2 = {}, s3 = {}, g10 = {}, g20 = {}, g21 = {}, g30 = {}, g31 = {}, g32 = {};
-  auto add = [&](V wj, V a, V b, V c, V e) {
+  auto add = [&](V wj, V a, V b, V c, V e) __attribute__((always_inline)) {
     s0 += a * wj, s1 += b * wj, s2 += c * wj, s3 += e * wj;
     g10 += b * a, g20 += c * a, g21 += c * b, g30 += e * a, g31 += e * b, g32 += e * c;
   };
-  auto add_at = [&](int64_t j) {
+  auto add_at = [&](int64_t j) __attribute__((always_inline)) {
     add(load<V>(w + j), load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j));
   };
   auto prefetch_at = [&](int64_t j) __attribute__((always_inline)) {  // see prefetch()
@@ -92,20 +92,18 @@ inline void scores_and_gram(const T* const* x, const T* const* ahead, const T* w
   gram[4] = sum<T>(g31), gram[5] = sum<T>(g32);
 }
 
-// to <- keep to + share from - sum_r c_r x_r for padded weights and four rows; without `mixed`, `from`
-// is not read.
-template <bool mixed, class T>
-inline void step4(T* to, T keep, const T* from, T share, const T* c, const T* const* x, const PaddedRow<T>& row) {
+// w <- keep w - sum_r c_r x_r for padded weights and four rows.
+template <class T> inline void step4(T* w, T keep, const T* c, const T* const* x, const PaddedRow<T>& row) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
-  const V k = keep - V{}, s = share - V{}, c0 = c[0] - V{}, c1 = c[1] - V{}, c2 = c[2] - V{}, c3 = c[3] - V{};
-  auto step = [&](int64_t j, V a, V b, V e, V f) {
-    V w = load<V>(to + j) * k;
-    if constexpr (mixed) w += load<V>(from + j) * s;
-    store(to + j, (w - a * c0 - b * c1) - (e * c2 + f * c3));
+  const V k = keep - V{}, c0 = c[0] - V{}, c1 = c[1] - V{}, c2 = c[2] - V{}, c3 = c[3] - V{};
+  auto step = [&](int64_t j, V a, V b, V e, V f) __attribute__((always_inline)) {
+    store(w + j, (load<V>(w + j) * k - a * c0 - b * c1) - (e * c2 + f * c3));
   };
-  auto step_at = [&](int64_t j) { step(j, load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j)); };
+  auto step_at = [&](int64_t j) __attribute__((always_inline)) {
+    step(j, load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j));
+  };
   const int64_t full = (row.vectors - 1) * L;
   int64_t j = 0;
   for (; j + 2 * L <= full; j += 2 * L) step_at(j), step_at(j + L);
@@ -113,18 +111,20 @@ inline void step4(T* to, T keep, const T* from, T share, const T* c, const T* co
   step(full, row.tail(x0), row.tail(x1), row.tail(x2), row.tail(x3));
 }
 
-// mean <- keep mean + share before - sum_r c_r x_r, before <- now, for padded weights and four rows.
+// The same, and before it mean <- keep_mean mean + of_w w - sum_r mean_c_r x_r with the w before the step.
 template <class T>
-inline void mean4(T* __restrict mean, T keep, T* __restrict before, T share, const T* __restrict now, const T* c,
-                  const T* const* x, const PaddedRow<T>& row) {
+inline void step4_with_mean(T* __restrict w, T keep, const T* c, T* __restrict mean, T keep_mean, T of_w,
+                            const T* mean_c, const T* const* x, const PaddedRow<T>& row) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
-  const V k = keep - V{}, s = share - V{}, c0 = c[0] - V{}, c1 = c[1] - V{}, c2 = c[2] - V{}, c3 = c[3] - V{};
-  auto step = [&](int64_t j, V a, V b, V e, V f) {
-    const V kept = load<V>(mean + j) * k + load<V>(before + j) * s;
-    store(mean + j, (kept - a * c0 - b * c1) - (e * c2 + f * c3));
-    store(before + j, load<V>(now + j));
+  const V k = keep - V{}, c0 = c[0] - V{}, c1 = c[1] - V{}, c2 = c[2] - V{}, c3 = c[3] - V{};
+  const V km = keep_mean - V{}, s = of_w - V{}, m0 = mean_c[0] - V{}, m1 = mean_c[1] - V{}, m2 = mean_c[2] - V{},
+          m3 = mean_c[3] - V{};
+  auto step = [&](int64_t j, V a, V b, V e, V f) __attribute__((always_inline)) {
+    const V v = load<V>(w + j);
+    store(mean + j, (load<V>(mean + j) * km + v * s - a * m0 - b * m1) - (e * m2 + f * m3));
+    store(w + j, (v * k - a * c0 - b * c1) - (e * c2 + f * c3));
   };
   const int64_t full = (row.vectors - 1) * L;
   for (int64_t j = 0; j < full; j += L) step(j, load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j));
@@ -153,7 +153,7 @@ template <bool averaging, bool featured, class T>
   constexpr int L = lanes<T>;
   const V c = a.c - V{}, decay = a.decay - V{}, share = a.share - V{}, rate = a.rate - V{};
   V score = {}, score_odd = {}, gram = {}, gram_odd = {};
-  auto add = [&](int64_t j, V before, V now, V next, V& scores, V& grams) {
+  auto add = [&](int64_t j, V before, V now, V next, V& scores, V& grams) __attribute__((always_inline)) {
     V v = load<V>(w + j) - c * before;
     if constexpr (averaging) store(mean + j, load<V>(mean + j) + share * (v - load<V>(mean + j)));
     if constexpr (featured)
@@ -164,7 +164,7 @@ template <bool averaging, bool featured, class T>
     scores += v * next, grams += now * next;
   };
   const T *before = rows.before, *now = rows.now, *next = rows.next, *far = rows.far, *soon = rows.soon;
-  auto add_at = [&](int64_t j, V& scores, V& grams) {
+  auto add_at = [&](int64_t j, V& scores, V& grams) __attribute__((always_inline)) {
     add(j, load<V>(before + j), load<V>(now + j), load<V>(next + j), scores, grams);
   };
   auto prefetch_at = [&](int64_t j) __attribute__((always_inline)) {  // see prefetch()
@@ -178,6 +178,44 @@ template <bool averaging, bool featured, class T>
   if (j < full) add_at(j, score, gram);
   add(full, row.tail(before), load<V>(now + row.tail_begin), row.tail(next), score_odd, gram_odd);
   return sum2<T>(score + score_odd, gram + gram_odd);
+}
+
+// An update on its way under a cumulative l1 penalty: w <- decay w - c before, clipped towards zero by what of the
+// total it has not received yet. The mean of the iterates takes its share of w after that.
+template <class T> struct Clipping {
+  T c, decay, total, share;
+};
+
+// Makes the update and gives the product of the new w with the row `now`. All arrays are padded but the rows.
+template <bool averaging, class T>
+inline T clip_and_multiply(T* __restrict w, T* __restrict received, T* __restrict mean, const RowsInTurn<T>& rows,
+                           const Clipping<T>& a, const PaddedRow<T>& row) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const V c = a.c - V{}, decay = a.decay - V{}, total = a.total - V{}, share = a.share - V{}, zero = {};
+  V score = {}, score_odd = {};
+  auto add = [&](int64_t j, V before, V now, V& scores) __attribute__((always_inline)) {
+    const V v = load<V>(w + j) * decay - before * c, got = load<V>(received + j) * decay;
+    const V up = v - (total + got), down = v + (total - got);
+    const V clipped = v > zero ? (up > zero ? up : zero) : (v < zero ? (down < zero ? down : zero) : v);
+    store(w + j, clipped), store(received + j, got + (clipped - v));
+    if constexpr (averaging) store(mean + j, load<V>(mean + j) + share * (clipped - load<V>(mean + j)));
+    scores += clipped * now;
+  };
+  const T *before = rows.before, *now = rows.now, *far = rows.far, *soon = rows.soon;
+  auto add_at = [&](int64_t j, V& scores)
+                    __attribute__((always_inline)) { add(j, load<V>(before + j), load<V>(now + j), scores); };
+  auto prefetch_at = [&](int64_t j) __attribute__((always_inline)) {  // see prefetch()
+    __builtin_prefetch(far + j, 0, 2);
+    __builtin_prefetch(soon + j, 0, 2);
+  };
+  const int64_t full = (row.vectors - 1) * L;
+  int64_t j = 0;
+  for (; j + 2 * L <= full; j += 2 * L) prefetch_at(j), add_at(j, score), add_at(j + L, score_odd);
+  prefetch_at(j);
+  if (j < full) add_at(j, score);
+  add(full, row.tail(before), row.tail(now), score_odd);
+  return sum<T>(score + score_odd);
 }
 
 // Four rows against one w, which is loaded once for all of them; the rows `ahead` are prefetched.

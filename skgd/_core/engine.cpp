@@ -18,7 +18,10 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
         },
         problem.loss);
   if (implicit_per_sample_applies(problem, plan, optimizer))
-    return PerSample<T, SquaredError, true>(problem, descent, plan, std::get<SquaredError>(problem.loss)).run(control);
+    return PerSample<T, SquaredError, Step::implicit>(problem, descent, plan, std::get<SquaredError>(problem.loss))
+        .run(control);
+  if (clipped_per_sample_applies(problem, descent, plan, optimizer))
+    return PerSample<T, AnyLoss<T>, Step::clipped>(problem, descent, plan, {problem.loss}).run(control);
   if (lazy_applies(problem, descent, plan, optimizer)) return lazy_updates(problem, descent, plan, optimizer, control);
   if (descent.stream) throw std::invalid_argument("These updates need arrays to which nothing is owed.");
   const bool by_rows = PerSampleRule<T>::applies(problem, descent, plan);

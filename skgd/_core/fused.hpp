@@ -11,6 +11,24 @@ template <class T> bool per_sample_applies(const Problem<T>& problem, const Plan
          std::holds_alternative<Dense<T>>(problem.design);
 }
 
+template <class T> bool is_elementwise(const Loss& loss) {
+  return std::visit([](const auto& l) { return Elementwise<std::decay_t<decltype(l)>, T>; }, loss);
+}
+
+// The cumulative l1 penalty has one column here, and a penalty that is the same for all features, which then owe the
+// same.
+template <class T>
+bool clipped_per_sample_applies(const Problem<T>& problem, const Descent<T>& descent, const Plan& plan,
+                                const Optimizer& optimizer) {
+  if (!std::holds_alternative<Cumulative>(optimizer) || plan.largest_batch() != 1 || problem.layers.size() != 1 ||
+      problem.columns() != 1 || plan.max_gradient_norm != 0 || descent.gradient || problem.targets.offset ||
+      !problem.penalty.strength.uniform() || !std::holds_alternative<Dense<T>>(problem.design) ||
+      !is_elementwise<T>(problem.loss))
+    return false;
+  const T* owed = descent.slots.first;
+  return std::all_of(owed, owed + problem.d(), [owed](T total) { return total == owed[0]; });
+}
+
 // The implicit rule has one column here, and a penalty that is the same for all features.
 template <class T>
 bool implicit_per_sample_applies(const Problem<T>& problem, const Plan& plan, const Optimizer& optimizer) {
@@ -33,33 +51,22 @@ void step_columns(T* W, const T* x, const T* c, const T* rates, T l2_, const T* 
   }
 }
 
-// The mean of the iterates over up to four updates w <- decay w - c x in a row: each iterate is a combination of the w
-// before the first update and of the rows, so the mean is read and written once for all of them.
+// What four updates w <- decay w - c x in a row make of the mean of the iterates: each iterate is a combination of the
+// w before them and of the rows, so the mean is read and written once for all of them.
 template <class T> struct MeanOfFour {
-  int count = 0;
-  T decay[4], c[4], share[4];  // share: of the iterate after the update in the mean
-  const T* x[4];
+  T keep = 1, of_w = 0, c[4];  // the mean becomes keep mean + of_w w - sum c x, with the mean and the w before
 
-  void update(T decay_, T step, const T* row, T share_) {
-    decay[count] = decay_, c[count] = step, x[count] = row, share[count] = share_, ++count;
-  }
-  // The mean after these updates is keep mean + mean_w w - sum mean_c x, with the mean and the w before them.
-  struct Combination {
-    T keep = 1, mean_w = 0, mean_c[4];
-  };
-  Combination combination() {
-    for (; count < 4; ++count) decay[count] = 1, c[count] = share[count] = 0, x[count] = x[0];
-    Combination all;
+  // share: of the iterate after each update in the mean.
+  MeanOfFour(const T* decay, const T* step, const T* share) {
     T of_row = 0;  // share in the mean of row r times its step: by this and all later iterates
     SKGD_UNROLL
     for (int r = 3; r >= 0; --r) {
-      of_row += share[r] * all.keep;
-      all.keep *= T(1) - share[r];
-      all.mean_c[r] = of_row * c[r];
+      of_row += share[r] * keep;
+      keep *= T(1) - share[r];
+      c[r] = of_row * step[r];
       of_row *= decay[r];
     }
-    all.mean_w = of_row;
-    return all;
+    of_w = of_row;
   }
 };
 
@@ -79,14 +86,45 @@ template <class T> struct ScoredRows {
   }
 };
 
-template <class T, class L, bool implicit = false> class PerSample {
+// Any loss of one raw score, looked up for each row.
+template <class T> struct AnyLoss {
+  const Loss& loss;
+
+  T operator()(T y, T z, T& slope) const {
+    return visit([&](const auto& l) { return l(y, z, slope); });
+  }
+  T quick_slope(T y, T z) const {
+    return visit([&](const auto& l) { return slope_of(l, y, z); });
+  }
+  double sum(ScoredRows<T>& rows, int64_t count, bool weighted) const {
+    return visit([&](const auto& l) { return rows.loss(l, count, weighted); });
+  }
+
+ private:
+  template <class F> auto visit(F f) const -> decltype(f(SquaredError{})) {
+    return std::visit(
+        [&](const auto& l) -> decltype(f(SquaredError{})) {
+          if constexpr (Elementwise<std::decay_t<decltype(l)>, T>) return f(l);
+          return 0;
+        },
+        loss);
+  }
+};
+
+// How an update moves weights: against the gradient, to where the gradient after the step would have led, or against
+// the gradient and then towards zero by what is owed of a cumulative l1 penalty.
+enum class Step { plain, implicit, clipped };
+
+template <class T, class L, Step kind = Step::plain> class PerSample {
+  static constexpr bool implicit = kind == Step::implicit;
+
  public:
   PerSample(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const L& loss)
       : problem_(problem), design_(std::get<Dense<T>>(problem.design)), targets_(problem.targets), descent_(descent),
         plan_(plan), loss_(loss), d_(design_.d), K_(problem.columns()), size_(problem.parameters()), w_(descent.theta),
-        l2_(T(problem.penalty.l2())), z_(K_), rates_(K_), packed_(row_.vectors * lanes<T>), mean_(packed_.size()),
-        before_(packed_.size()) {
+        l2_(T(problem.penalty.l2())), z_(K_), rates_(K_), packed_(row_.vectors * lanes<T>), mean_(packed_.size()) {
     if constexpr (implicit) squares_ = squared_lengths(problem);
+    if constexpr (kind == Step::clipped) received_.resize(packed_.size());
     for (auto& buffer : buffers_) buffer.resize(copied_ ? packed_.size() : 0);
     if (problem.penalty.strength.uniform()) return;
     problem.penalty.visit([&](auto p) {
@@ -117,9 +155,8 @@ template <class T, class L, bool implicit = false> class PerSample {
   }
 
  private:
-  static constexpr int64_t rows_per_check = 256;     // rows between two looks at the stop flag
-  static constexpr int64_t long_row = 4096;          // bytes from which three rows no longer fit the first-level cache
-  static constexpr int64_t long_row_of_mean = 2048;  // and six
+  static constexpr int64_t rows_per_check = 256;  // rows between two looks at the stop flag
+  static constexpr int64_t long_row = 4096;       // bytes from which three rows no longer fit the first-level cache
   const Problem<T>& problem_;
   const Dense<T>& design_;
   const Targets<T>& targets_;
@@ -133,19 +170,30 @@ template <class T, class L, bool implicit = false> class PerSample {
   bool copied_ = design_.buffered() || d_ < lanes<T>;  // whether rows are copied to buffers
   PaddedRow<T> row_{copied_ ? std::max<int64_t>(1, (d_ + lanes<T> - 1) / lanes<T>) * lanes<T> : d_};
   ScoredRows<T> scored_{rows_per_check};
-  static constexpr int64_t copies = 6;  // rows in use at a time: four that the mean waits for, and two to come
+  static constexpr int64_t copies = 3;  // rows in use at a time
   Buffer<T> z_, rates_, l2_of_, buffers_[copies];
-  Buffer<T> packed_, mean_, before_;  // theta, the mean of the iterates, and theta before those it waits for; padded
+  Buffer<T> packed_, mean_;  // theta and the mean of the iterates, padded
+  Buffer<T> received_;       // of what is owed of a cumulative penalty, padded
 
   double rows(int64_t begin, int64_t end) {
-    if constexpr (Elementwise<L, T>)
-      if (K_ == 1) {
-        const int64_t longest = descent_.average.values ? long_row_of_mean : long_row;
-        const bool by_fours = !copied_ && l2_of_.empty() && d_ * int64_t(sizeof(T)) > longest;
-        const int64_t fours = by_fours ? (end - begin) / 4 * 4 : 0;
-        return (fours ? rows_by_fours(begin, begin + fours) : 0) + one_column(begin + fours, end);
-      }
-    return any_columns(begin, end);
+    if constexpr (kind == Step::clipped) {
+      return descent_.average.values ? clipped_rows<true>(begin, end) : clipped_rows<false>(begin, end);
+    } else {
+      if constexpr (Elementwise<L, T>)
+        if (K_ == 1) {
+          const bool by_fours = !copied_ && l2_of_.empty() && d_ * int64_t(sizeof(T)) > long_row;
+          const int64_t fours = by_fours ? (end - begin) / 4 * 4 : 0;
+          return (fours ? rows_by_fours(begin, begin + fours) : 0) + one_column(begin + fours, end);
+        }
+      return any_columns(begin, end);
+    }
+  }
+
+  double scored_loss(int64_t count) {
+    if constexpr (requires { loss_.sum(scored_, count, true); })
+      return loss_.sum(scored_, count, targets_.weight);
+    else
+      return scored_.loss(loss_, count, targets_.weight);
   }
 
   void prefetch_target(int64_t i) const {
@@ -175,11 +223,10 @@ template <class T, class L, bool implicit = false> class PerSample {
     return design_.row(plan_.rows[u], buffers_[u & 1].data());
   }
 
-  // Row u as whole vectors: where it lies or, if it is standardised or short, in one of the buffers in turn. Without
-  // rows that a mean waits for three of them are enough, and stay in the first-level cache.
+  // Row u as whole vectors: where it lies or, if it is standardised or short, in one of the buffers in turn.
   const T* padded_row(int64_t u) {
     if (!copied_) return design_.data + plan_.rows[u] * d_;
-    T* buffer = buffers_[u % (descent_.average.values ? copies : 3)].data();
+    T* buffer = buffers_[u % copies].data();
     if (const T* x = design_.row(plan_.rows[u], buffer); x != buffer) std::copy_n(x, d_, buffer);
     return buffer;
   }
@@ -190,10 +237,10 @@ template <class T, class L, bool implicit = false> class PerSample {
 
   // An update is w <- decay w - scale slope x or, if implicit, w <- decay (w - scale slope x): the proximal step of the
   // penalty follows that of the loss, whose residual is the one after the step. The intercept does not decay.
-  struct Step {
+  struct Factors {
     T decay, scale;
   };
-  Step step(int64_t u, int64_t i) const {
+  Factors step(int64_t u, int64_t i) const {
     const T rate = T(plan_.rate(u)), scale = rate * weight(i);
     if constexpr (implicit) {
       // decay = 1 / of_penalty and scale / of_loss, by one division
@@ -223,7 +270,7 @@ template <class T, class L, bool implicit = false> class PerSample {
     for (int64_t u = begin; u < end; u += 4) {
       const T *x[4], *ahead[4];
       T gram[6], z[4], c[4], kept = 1;  // w is now kept w - sum c x
-      MeanOfFour<T> mean;
+      T decays[4] = {}, steps[4] = {}, shares[4] = {};
       for (int r = 0; r < 4; ++r) {
         x[r] = design_.data + plan_.rows[u + r] * d_;
         ahead[r] = row_to_prefetch(u + r, x[r]);
@@ -237,7 +284,8 @@ template <class T, class L, bool implicit = false> class PerSample {
         const T y = targets_.y[i],
                 slope = slope_of(loss_, y, z[r]);  // values are computed later, for all rows of the call
         const T whole = scale * slope;             // the step of the intercept
-        c[r] = implicit ? decay * whole : whole;
+        const T whole_step = implicit ? decay * whole : whole;
+        c[r] = whole_step;
         scored_.set(at, z[r], y, slope, weight(i));
         SKGD_UNROLL
         for (int k = r + 1; k < 4; ++k)  // the intercept does not decay
@@ -249,20 +297,21 @@ template <class T, class L, bool implicit = false> class PerSample {
         kept *= decay;
         if (!averaging) continue;
         const T share = T(descent_.average.share(descent_.t + at));
-        mean.update(decay, c[r], x[r], share);
+        decays[r] = decay, steps[r] = whole_step, shares[r] = share;
         mean_intercept += share * (intercept - mean_intercept);
       }
       if (averaging) {
-        const auto all = mean.combination();
-        step4<true>(mean_.data(), all.keep, packed_.data(), all.mean_w, all.mean_c, x, row_);
+        const MeanOfFour<T> all(decays, steps, shares);
+        step4_with_mean(packed_.data(), kept, c, mean_.data(), all.keep, all.of_w, all.c, x, row_);
+      } else {
+        step4(packed_.data(), kept, c, x, row_);
       }
-      step4<false>(packed_.data(), kept, packed_.data(), T(0), c, x, row_);
     }
     row_.unpack(packed_.data(), w_);
     w_[d_] = intercept;
     if (averaging) row_.unpack(mean_.data(), descent_.average.values), descent_.average.values[d_] = mean_intercept;
     descent_.t += end - begin;
-    return scored_.loss(loss_, end - begin, targets_.weight);
+    return scored_loss(end - begin);
   }
 
   double one_column(int64_t begin, int64_t end) {
@@ -272,20 +321,10 @@ template <class T, class L, bool implicit = false> class PerSample {
     return l2_of_.empty() ? rows_in_turn<false, false>(begin, end) : rows_in_turn<false, true>(begin, end);
   }
 
-  // Lets the mean take the updates that it waited for; the next ones start from w as it is.
-  void add_to_mean(MeanOfFour<T>& waiting) {
-    if (waiting.count == 0) return before_.assign(packed_.begin(), packed_.end());
-    const auto all = waiting.combination();
-    mean4(mean_.data(), all.keep, before_.data(), all.mean_w, packed_.data(), all.mean_c, waiting.x, row_);
-    waiting.count = 0;
-  }
-
   // While the slope of row u is found, which needs its score, the update before is made and row u + 1 is multiplied by
   // the w of row u and by row u. The score of row u + 1 under the next w = decay w - c x follows from these two
-  // products, so from row to row there is a slope to wait for, but not a sum over features. The mean of the iterates
-  // follows four updates at a time, unless each feature has a decay of its own.
+  // products, so from row to row there is a slope to wait for, but not a sum over features.
   template <bool averaging, bool featured> double rows_in_turn(int64_t begin, int64_t end) {
-    constexpr bool at_once = averaging && featured, waits = averaging && !featured;
     const T one = T(problem_.fit_intercept);
     T intercept = w_[d_], mean_intercept = averaging ? descent_.average.values[d_] : T(0);
     T *w = packed_.data(), *mean = mean_.data();
@@ -294,7 +333,6 @@ template <class T, class L, bool implicit = false> class PerSample {
     const T* x = padded_row(begin);
     RowsInTurn<T> turn{x, x, x, x, x};
     Advance<T> pending{0, 1, 0, 0, l2_of_.data()};
-    MeanOfFour<T> waiting;
     T z = dot(x, w_, d_) + intercept;
     for (int64_t u = begin; u < end; ++u) {
       const int64_t i = plan_.rows[u], at = u - begin;
@@ -307,33 +345,65 @@ template <class T, class L, bool implicit = false> class PerSample {
       const T c = implicit ? decay * whole : whole;
       pending.decay = decay;
       if constexpr (featured) pending.rate = T(plan_.rate(u));
-      const std::array<T, 2> products = advance<at_once, featured>(w, mean, turn, pending, row_);
+      const std::array<T, 2> products = advance<averaging, featured>(w, mean, turn, pending, row_);
       z = (products[0] + intercept) - (implicit ? c * products[1] + whole * one : whole * (products[1] + one));
       intercept -= whole * one;
       if constexpr (averaging) {
         pending.share = T(descent_.average.share(descent_.t + at));
         mean_intercept += pending.share * (intercept - mean_intercept);
       }
-      if constexpr (waits) {
-        const bool first = at % 4 == 0;  // of four updates; w has decayed for it
-        if (first) add_to_mean(waiting);
-        waiting.update(first ? T(1) : decay, c, turn.now, pending.share);
-      }
       turn.before = turn.now, turn.now = turn.next, pending.c = c;
     }
-    if constexpr (waits) add_to_mean(waiting);
     unpack(w, w_);
     decay_and_step(w_, T(1), pending.c, turn.before, d_);
     w_[d_] = intercept;
     if (averaging) {
       T* values = descent_.average.values;
       unpack(mean, values);
-      if constexpr (at_once)
-        for (int64_t j = 0; j < d_; ++j) values[j] += pending.share * (w_[j] - values[j]);
+      for (int64_t j = 0; j < d_; ++j) values[j] += pending.share * (w_[j] - values[j]);
       values[d_] = mean_intercept;
     }
     descent_.t += end - begin;
-    return scored_.loss(loss_, end - begin, targets_.weight);
+    return scored_loss(end - begin);
+  }
+
+  // Every weight is clipped after its step, so the score of a row needs all steps of the row before: each pass over the
+  // weights makes these and multiplies with the row.
+  template <bool averaging> double clipped_rows(int64_t begin, int64_t end) {
+    if (begin == end) return 0;
+    const T one = T(problem_.fit_intercept), l1 = T(problem_.penalty.l1());
+    T *owed = descent_.slots.first, *received = descent_.slots.second, *values = descent_.average.values;
+    T intercept = w_[d_], mean_intercept = averaging ? values[d_] : T(0);
+    pack(w_, packed_.data()), pack(received, received_.data());
+    if constexpr (averaging) pack(values, mean_.data());
+    const T* x = padded_row(begin);
+    RowsInTurn<T> turn{x, x, x, x, x};
+    Clipping<T> pending{0, 1, owed[0], 0};
+    T z = dot(x, w_, d_);
+    for (int64_t u = begin; u < end; ++u) {
+      const int64_t i = plan_.rows[u];
+      turn.now = padded_row(u);
+      turn.far = row_to_prefetch(u, turn.now), turn.soon = row_soon(u, turn.now);
+      if (u > begin)
+        z = clip_and_multiply<averaging>(packed_.data(), received_.data(), mean_.data(), turn, pending, row_);
+      const T y = targets_.y[i], slope = slope_of(loss_, y, z + intercept);
+      scored_.set(u - begin, z + intercept, y, slope, weight(i));
+      const auto [decay, scale] = step(u, i);
+      pending = {scale * slope, decay, pending.total * decay + T(plan_.rate(u)) * l1, 0};
+      intercept -= pending.c * one;
+      if constexpr (averaging) {
+        pending.share = T(descent_.average.share(descent_.t + u - begin));
+        mean_intercept += pending.share * (intercept - mean_intercept);
+      }
+      turn.before = turn.now;
+    }
+    clip_and_multiply<averaging>(packed_.data(), received_.data(), mean_.data(), turn, pending, row_);
+    unpack(packed_.data(), w_), unpack(received_.data(), received);
+    if constexpr (averaging) unpack(mean_.data(), values), values[d_] = mean_intercept;
+    w_[d_] = intercept;
+    std::fill_n(owed, d_, pending.total);
+    descent_.t += end - begin;
+    return scored_loss(end - begin);
   }
 
   double any_columns(int64_t begin, int64_t end) {
@@ -376,9 +446,7 @@ template <class T> class PerSampleRule {
         plan_(plan), d_(design_.d), buffer_(design_.buffered() ? d_ : 0) {}
 
   static bool applies(const Problem<T>& problem, const Descent<T>& descent, const Plan& plan) {
-    const bool elementwise =
-        std::visit([](const auto& loss) { return Elementwise<std::decay_t<decltype(loss)>, T>; }, problem.loss);
-    return elementwise && plan.largest_batch() == 1 && problem.n() > 1 && problem.columns() == 1 &&
+    return is_elementwise<T>(problem.loss) && plan.largest_batch() == 1 && problem.n() > 1 && problem.columns() == 1 &&
            problem.layers.size() == 1 && plan.max_gradient_norm == 0 && !descent.gradient && !problem.penalty.joint &&
            std::holds_alternative<Dense<T>>(problem.design);
   }
@@ -392,7 +460,7 @@ template <class T> class PerSampleRule {
         if (u == updates - 1) report(problem_, descent_.theta, plan_.batch(u), outcome);
         update_by(rule, u, u - begin);
       }
-      outcome.loss += std::visit([&](const auto& loss) { return loss_of(loss, end - begin); }, problem_.loss);
+      outcome.loss += loss_.sum(scored_, end - begin, targets_.weight);
       outcome.weight += weight_of(problem_, plan_.rows.part(begin, end - begin));
       outcome.updates = end;
       control.done((end - begin) * problem_.parameters());
@@ -407,22 +475,10 @@ template <class T> class PerSampleRule {
   const Targets<T>& targets_;
   Descent<T>& descent_;
   const Plan& plan_;
+  AnyLoss<T> loss_{problem_.loss};
   int64_t d_;
   Buffer<T> buffer_;
   ScoredRows<T> scored_{rows_per_check};
-
-  template <class L> double loss_of(const L& loss, int64_t count) {
-    if constexpr (Elementwise<L, T>) return scored_.loss(loss, count, targets_.weight);
-    return 0;
-  }
-  T slope(T y, T z) const {
-    return std::visit(
-        [&](const auto& loss) {
-          if constexpr (Elementwise<std::decay_t<decltype(loss)>, T>) return slope_of(loss, y, z);
-          return T(0);
-        },
-        problem_.loss);
-  }
 
   template <class Rule> void update_by(const Rule& rule_, int64_t u, int64_t at) {
     const int64_t i = plan_.rows[u];
@@ -434,7 +490,7 @@ template <class T> class PerSampleRule {
     const T* x = design_.row(i, buffer_.data());
     const T y = targets_.y[i], weight = targets_.weight ? targets_.weight[i] : T(1), rate = T(plan_.rate(u)), one = 1;
     const T offset = targets_.offset ? targets_.offset[i] : T(0);
-    const T z = dot(x, descent_.theta, d_) + descent_.theta[d_] + offset, s = slope(y, z);
+    const T z = dot(x, descent_.theta, d_) + descent_.theta[d_] + offset, s = loss_.quick_slope(y, z);
     scored_.set(at, z, y, s, weight);
     const auto rule = rule_.template at<T>(descent_.t);
     Theta<T> theta{descent_.theta, x, descent_.slots, &rate, true, weight * s};

@@ -25,7 +25,8 @@ struct Plain {
   static constexpr int parameters = 0;
   static constexpr int slots = 0;
   template <class T> Plain at(int64_t) const { return *this; }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T>, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T>, T rate, const P& penalty) const {
     w[i] = penalty.prox(w[i] - rate * (g + penalty.slope(w[i])), rate);
   }
 };
@@ -37,7 +38,8 @@ struct Cumulative {
   static constexpr int parameters = 0;
   static constexpr int slots = 2;
   template <class T> Cumulative at(int64_t) const { return *this; }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     const T decay = T(1) - rate * penalty.l2;
     s.first[i] = s.first[i] * decay + rate * penalty.l1;
     T received = s.second[i] * decay;
@@ -53,7 +55,8 @@ struct Momentum {
   static constexpr int slots = 1;
   double beta;
   template <class T> Momentum at(int64_t) const { return *this; }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     const T velocity = T(beta) * s.first[i] - rate * (g + penalty.slope(w[i])), before = w[i];
     w[i] = penalty.prox(before + velocity, rate);
     s.first[i] = P::smooth ? velocity : w[i] - before;
@@ -69,7 +72,8 @@ struct Nesterov {
   static constexpr bool restarts = true;  // see restart() in update.hpp
   double beta;
   template <class T> Nesterov at(int64_t) const { return *this; }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     const T b = T(beta), step = rate * (g + penalty.slope(w[i]));
     if constexpr (P::smooth) {
       s.first[i] = b * s.first[i] - step;
@@ -93,7 +97,8 @@ struct Adagrad {
   double epsilon;
   template <class T> Adagrad at(int64_t) const { return *this; }
   template <class T> T step(T squares, T rate) const { return rate / (std::sqrt(squares) + T(epsilon)); }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     s.first[i] += g * g;
     const T time = step(s.first[i], rate);
     w[i] = penalty.flow(w[i] - time * g, s.first[i] > 0 ? time : T(0));
@@ -112,7 +117,8 @@ struct Ftrl {
   template <class T> Ftrl at(int64_t now) const { return {epsilon, double(now)}; }
   // Weight i after `after` updates, from where it was after `before`, with g in the first of those between.
   template <class P, class T>
-  static void advance(int64_t i, T* w, T g, Slots<T> s, double before, double after, const P& penalty) {
+  [[gnu::always_inline]] static void advance(int64_t i, T* w, T g, Slots<T> s, double before, double after,
+                                             const P& penalty) {
     const T step = s.third[i], time = step * T(after);
     if (!(step > 0)) return;
     const T target = w[i] + step * T(before) * penalty.slope(w[i]) - step * (s.second[i] + g);
@@ -121,11 +127,12 @@ struct Ftrl {
     s.second[i] = P::smooth ? T(0) : (shrunk - target) / step;
   }
   // Takes in the gradient g of weight i: its square, and the step that follows.
-  template <class T> void accumulate(int64_t i, T g, Slots<T> s, T rate) const {
+  template <class T> [[gnu::always_inline]] void accumulate(int64_t i, T g, Slots<T> s, T rate) const {
     s.first[i] += g * g;
     if (g != 0) s.third[i] = rate / (std::sqrt(s.first[i]) + T(epsilon));
   }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     accumulate(i, g, s, rate);
     advance(i, w, g, s, t, t + 1, penalty);
   }
@@ -137,7 +144,8 @@ struct Adadelta {
   static constexpr int slots = 2;
   double rho, epsilon;
   template <class T> Adadelta at(int64_t) const { return *this; }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     g += penalty.slope(w[i]);
     s.first[i] = T(rho) * s.first[i] + T(1 - rho) * (g * g);
     const T ratio = std::sqrt((s.second[i] + T(epsilon)) / (s.first[i] + T(epsilon))), change = ratio * g;
@@ -153,13 +161,19 @@ struct RMSProp {
   static constexpr int slots = 1;
   double rho, epsilon;
   template <class T> RMSProp at(int64_t) const { return *this; }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     g += penalty.slope(w[i]);
     s.first[i] = T(rho) * s.first[i] + T(1 - rho) * (g * g);
     const T step = rate / (std::sqrt(s.first[i]) + T(epsilon));
     w[i] = penalty.prox(w[i] - step * g, step);
   }
 };
+
+// base^exponent for a base below one; zero where that is nothing beside one.
+inline double power(double base, double exponent) {
+  return exponent * (1 - base) > 45 ? 0 : std::pow(base, exponent);  // base^e <= exp(-e (1 - base))
+}
 
 struct Adam {
   static constexpr std::string_view name = "adam";
@@ -168,10 +182,10 @@ struct Adam {
   double beta_1, beta_2, epsilon;
   double correction_1 = 1, correction_2 = 1;  // 1 / (1 - beta^t)
   template <class T> Adam at(int64_t t) const {
-    return {beta_1, beta_2, epsilon, 1 / (1 - std::pow(beta_1, double(t + 1))),
-            1 / (1 - std::pow(beta_2, double(t + 1)))};
+    return {beta_1, beta_2, epsilon, 1 / (1 - power(beta_1, double(t + 1))), 1 / (1 - power(beta_2, double(t + 1)))};
   }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     g += penalty.slope(w[i]);
     const T m = T(beta_1) * s.first[i] + T(1 - beta_1) * g;
     const T v = T(beta_2) * s.second[i] + T(1 - beta_2) * (g * g);
@@ -188,7 +202,8 @@ struct AMSGrad {
   static constexpr int slots = 3;
   Adam adam;
   template <class T> AMSGrad at(int64_t t) const { return {adam.at<T>(t)}; }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     g += penalty.slope(w[i]);
     const T m = T(adam.beta_1) * s.first[i] + T(1 - adam.beta_1) * g;
     const T v = T(adam.beta_2) * s.second[i] + T(1 - adam.beta_2) * (g * g);
@@ -208,24 +223,25 @@ struct NAdam {
   double of_gradient = 1, of_moment = 1, of_both = 1, correction_2 = 1;  // both: of a gradient always the same
   template <class T> NAdam at(int64_t now) const {
     const double t = double(now + 1), q = std::pow(0.96, decay);
-    const double mu = beta_1 * (1 - 0.5 * std::pow(q, t)), next = beta_1 * (1 - 0.5 * std::pow(q, t + 1));
+    const double mu = beta_1 * (1 - 0.5 * power(q, t)), next = beta_1 * (1 - 0.5 * power(q, t + 1));
     const double product = momenta(t, std::log(q)), moment = next / (1 - product * next);
-    const double gradient = (1 - mu) / (1 - product), both = gradient + moment * (1 - std::pow(beta_1, t));
-    return {beta_1, beta_2, epsilon, decay, gradient, moment, both, 1 / (1 - std::pow(beta_2, t))};
+    const double gradient = (1 - mu) / (1 - product), both = gradient + moment * (1 - power(beta_1, t));
+    return {beta_1, beta_2, epsilon, decay, gradient, moment, both, 1 / (1 - power(beta_2, t))};
   }
   // mu_1 ... mu_t = beta_1^t prod (1 - q^i / 2): its logarithm is a sum of geometric series.
   double momenta(double t, double log_q) const {
-    const double power = std::pow(beta_1, t);
-    if (power < 1e-18) return 0;
+    const double of_beta = power(beta_1, t);
+    if (of_beta < 1e-18) return 0;
     double log_product = 0, half = 1;
     for (int k = 1; k < 54; ++k) {
       half *= 0.5;
       const double x = k * log_q;  // sum over i of q^(k i) = q^k (1 - q^(k t)) / (1 - q^k)
       log_product -= half / k * (x == 0 ? t : std::exp(x) * std::expm1(x * t) / std::expm1(x));
     }
-    return power * std::exp(log_product);
+    return of_beta * std::exp(log_product);
   }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     g += penalty.slope(w[i]);
     const T m = T(beta_1) * s.first[i] + T(1 - beta_1) * g;
     const T v = T(beta_2) * s.second[i] + T(1 - beta_2) * (g * g);
@@ -242,7 +258,8 @@ struct AdamW {
   static constexpr int slots = 2;
   Adam adam;
   template <class T> AdamW at(int64_t t) const { return {adam.at<T>(t)}; }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     w[i] -= rate * penalty.slope(w[i]);
     adam.update(i, w, g, s, rate, penalty.kinked());
   }
@@ -256,7 +273,8 @@ struct ScheduleFree {
   static constexpr int slots = 2;
   double beta;
   template <class T> ScheduleFree at(int64_t) const { return *this; }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     const T D = s.first[i], x = w[i] - T(1 - beta) * D;
     const T z = penalty.prox(w[i] + T(beta) * D - rate * (g + penalty.slope(w[i])), rate);
     s.second[i] += rate * rate;
@@ -274,7 +292,8 @@ struct Implicit {
   static constexpr int slots = 0;
   static constexpr bool implicit = true;
   template <class T> Implicit at(int64_t) const { return *this; }
-  template <class P, class T> void update(int64_t i, T* w, T g, Slots<T>, T rate, const P& penalty) const {
+  template <class P, class T>
+  [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T>, T rate, const P& penalty) const {
     w[i] = penalty.prox_smooth(penalty.prox(w[i] - rate * g, rate), rate);
   }
 };

@@ -31,9 +31,9 @@ template <class T> struct NoPenalty {
 
   T value(T) const { return 0; }
   T slope(T) const { return 0; }
-  T prox(T w, T) const { return w; }
-  T prox_smooth(T w, T) const { return w; }
-  T flow(T w, T) const { return w; }
+  [[gnu::always_inline]] T prox(T w, T) const { return w; }
+  [[gnu::always_inline]] T prox_smooth(T w, T) const { return w; }
+  [[gnu::always_inline]] T flow(T w, T) const { return w; }
   NoPenalty times(T) const { return {}; }
   NoPenalty in_units(T) const { return {}; }
   NoPenalty kinked() const { return {}; }
@@ -50,9 +50,9 @@ template <class T> struct L2 {
 
   T value(T w) const { return l2 * w * w / 2; }
   T slope(T w) const { return l2 * w; }
-  T prox(T w, T) const { return w; }
-  T prox_smooth(T w, T step) const { return w / (T(1) + step * l2); }
-  T flow(T w, T time) const { return w * exp_(-l2 * time); }
+  [[gnu::always_inline]] T prox(T w, T) const { return w; }
+  [[gnu::always_inline]] T prox_smooth(T w, T step) const { return w / (T(1) + step * l2); }
+  [[gnu::always_inline]] T flow(T w, T time) const { return w * exp_(-l2 * time); }
   L2 times(T factor) const { return {l2 * factor}; }
   L2 in_units(T scale) const { return {l2 * scale * scale}; }
   NoPenalty<T> kinked() const { return {}; }
@@ -69,9 +69,9 @@ template <class T> struct L1 {
 
   T value(T w) const { return l1 * magnitude(w); }
   T slope(T) const { return 0; }
-  T prox(T w, T step) const { return soft(w, step * l1); }
-  T prox_smooth(T w, T) const { return w; }
-  T flow(T w, T time) const { return soft(w, time * l1); }
+  [[gnu::always_inline]] T prox(T w, T step) const { return soft(w, step * l1); }
+  [[gnu::always_inline]] T prox_smooth(T w, T) const { return w; }
+  [[gnu::always_inline]] T flow(T w, T time) const { return soft(w, time * l1); }
   L1 times(T factor) const { return {l1 * factor}; }
   L1 in_units(T scale) const { return {l1 * scale}; }
   L1 kinked() const { return *this; }
@@ -87,9 +87,9 @@ template <class T> struct ElasticNet {
 
   T value(T w) const { return l1 * magnitude(w) + l2 * w * w / 2; }
   T slope(T w) const { return l2 * w; }
-  T prox(T w, T step) const { return soft(w, step * l1); }
-  T prox_smooth(T w, T step) const { return w / (T(1) + step * l2); }
-  T flow(T w, T time) const { return shrink_and_decay(w, time, l1, l2); }
+  [[gnu::always_inline]] T prox(T w, T step) const { return soft(w, step * l1); }
+  [[gnu::always_inline]] T prox_smooth(T w, T step) const { return w / (T(1) + step * l2); }
+  [[gnu::always_inline]] T flow(T w, T time) const { return shrink_and_decay(w, time, l1, l2); }
   ElasticNet times(T factor) const { return {l1 * factor, l2 * factor}; }
   ElasticNet in_units(T scale) const { return {l1 * scale, l2 * scale * scale}; }
   L1<T> kinked() const { return {l1}; }
@@ -103,12 +103,12 @@ template <class T> struct Bounded {
   T l1, l2;
   T low = -std::numeric_limits<T>::infinity(), high = std::numeric_limits<T>::infinity();
 
-  T inside(T w) const { return w < low ? low : (w > high ? high : w); }
+  [[gnu::always_inline]] T inside(T w) const { return w < low ? low : (w > high ? high : w); }
   T value(T w) const { return l1 * magnitude(w) + l2 * w * w / 2; }
   T slope(T w) const { return l2 * w; }
-  T prox(T w, T step) const { return inside(soft(w, step * l1)); }
-  T prox_smooth(T w, T step) const { return inside(w / (T(1) + step * l2)); }
-  T flow(T w, T time) const { return inside(shrink_and_decay(w, time, l1, l2)); }
+  [[gnu::always_inline]] T prox(T w, T step) const { return inside(soft(w, step * l1)); }
+  [[gnu::always_inline]] T prox_smooth(T w, T step) const { return inside(w / (T(1) + step * l2)); }
+  [[gnu::always_inline]] T flow(T w, T time) const { return inside(shrink_and_decay(w, time, l1, l2)); }
   Bounded times(T factor) const { return {l1 * factor, l2 * factor, low, high}; }
   Bounded in_units(T scale) const { return {l1 * scale, l2 * scale * scale, low, high}; }
   Bounded kinked() const { return {l1, 0, low, high}; }

@@ -4,16 +4,16 @@
 
 namespace skgd {
 
-template <class T> inline T magnitude(T w) { return w < 0 ? -w : w; }
+template <class T> [[gnu::always_inline]] inline T magnitude(T w) { return w < 0 ? -w : w; }
 
 // Soft threshold, the proximal operator of threshold * |w|: exact zeros.
-template <class T> inline T soft(T w, T threshold) {
+template <class T> [[gnu::always_inline]] inline T soft(T w, T threshold) {
   return w - (w > threshold ? threshold : (w < -threshold ? -threshold : w));
 }
 
 // The flow of dw/ds = -(l1 sign(w) + l2 w) over a time `step`:
 // (|w| + l1 / l2) exp(-l2 step) - l1 / l2, which is |w| exp(-x) - l1 step (1 - exp(-x)) / x with x = l2 step.
-template <class T> inline T shrink_and_decay(T w, T step, T l1, T l2) {
+template <class T> [[gnu::always_inline]] inline T shrink_and_decay(T w, T step, T l1, T l2) {
   const T x = l2 * step, decay = exp_(-x);
   // (1 - exp(-x)) / x by its series where x is small or zero
   const T series = T(1) - x / 2 * (T(1) - x / 3 * (T(1) - x / 4 * (T(1) - x / 5 * (T(1) - x / 6 * (T(1) - x / 7)))));
@@ -23,7 +23,7 @@ template <class T> inline T shrink_and_decay(T w, T step, T l1, T l2) {
 
 // Cumulative l1 penalty (Tsuruoka, Tsujii, Ananiadou 2009): `total` is what each weight should have
 // received so far, `received` (signed) what it has; weights are clipped towards zero by the difference.
-template <class T> inline T clip_cumulative(T w, T total, T& received) {
+template <class T> [[gnu::always_inline]] inline T clip_cumulative(T w, T total, T& received) {
   const T up = w - (total + received), down = w + (total - received);
   const T clipped = w > 0 ? (up > 0 ? up : T(0)) : (w < 0 ? (down < 0 ? down : T(0)) : w);
   received += clipped - w;

@@ -319,7 +319,7 @@ template <class T> inline T reduce(T x, T& r) {
 
 // exp without branches, so that loops over rows vectorise and a single row waits little: a Taylor polynomial in r
 // by Estrin's scheme; relative error about 2 eps.
-template <class T> inline T exp_(T x) {
+template <class T> [[gnu::always_inline]] inline T exp_(T x) {
   T r;
   const T power = reduce(x, r), r2 = r * r, r4 = r2 * r2;
   const T p01 = T(1) + r, p23 = T(1.0 / 2) + r * T(1.0 / 6), p45 = T(1.0 / 24) + r * T(1.0 / 120);
@@ -336,7 +336,7 @@ template <class T> inline T exp_(T x) {
 
 // exp(x) = above / below, which where exp is divided by anyway costs half the terms: Pade's approximant
 // exp(r) = N(r) / N(-r) with N of degree 6 (float: 3), whose error is below the rounding.
-template <class T> inline void exp_quotient(T x, T& above, T& below) {
+template <class T> [[gnu::always_inline]] inline void exp_quotient(T x, T& above, T& below) {
   T r, even, odd;
   const T power = reduce(x, r), q = r * r;
   if constexpr (sizeof(T) == 4) {
@@ -372,7 +372,7 @@ template <class T> inline const LogisticTable<T> logistic_table;
 
 // 1 / (1 + exp(-x)) - 1/2 for a single x that others wait for; error below the rounding of 1. Takes neither exp nor a
 // division, whose latencies add up. Infinities and NaN give NaN.
-template <class T> inline T centred_logistic(T x) {
+template <class T> [[gnu::always_inline]] inline T centred_logistic(T x) {
   using Table = LogisticTable<T>;
   using I = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
   constexpr T magic = sizeof(T) == 8 ? T(6755399441055744.0) : T(12582912.0);  // see reduce()
@@ -388,7 +388,7 @@ template <class T> inline T centred_logistic(T x) {
 }
 
 // log(1 + e) for 0 <= e <= 1, as 2 atanh(s), s = e / (2 + e) <= 1/3: an odd series in s.
-template <class T> inline T log1p_(T e) {
+template <class T> [[gnu::always_inline]] inline T log1p_(T e) {
   const T s = e / (T(2) + e), q = s * s;
   T p;
   if constexpr (sizeof(T) == 8) {
