@@ -337,7 +337,7 @@ def _check_schedule(schedule) -> None:
 
 
 def _penalty_of(estimator) -> Penalty:
-    name, l1_ratio = getattr(estimator, "penalty", "l2"), getattr(estimator, "l1_ratio", 0.0)
+    name, l1_ratio = estimator.penalty, estimator.l1_ratio
     if name == "elasticnet" and l1_ratio is None:
         raise ValueError('l1_ratio=None has no meaning for penalty="elasticnet": give a number from 0 to 1.')
     positive, bounds = getattr(estimator, "positive", False), getattr(estimator, "bounds", None)

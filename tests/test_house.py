@@ -203,7 +203,6 @@ SHARED_WORDS = {"constant", "step", "power"}  # that mean other things elsewhere
 DEFAULTS = {  # words that the code itself uses for what they stand for
     "squared_error": {"optimizers.py"},  # that an update rule is defined for
     "plain": {"_descent.py", "_landscape.py"},  # before there is a rule; of a descent to the optimum
-    "l2": {"_options.py"},  # of perceptrons, which have no other
     "elasticnet": {"_options.py"},  # which alone needs a ratio
     "softmax": {"losses.py"},
     "relu": {"_recipe.py"},  # what "auto" means
