@@ -11,6 +11,7 @@ from .mlp import GDMLPClassifier, GDMLPRegressor
 
 if TYPE_CHECKING:
     from . import learning_rate, preprocessing
+    from ._checkpoint import Checkpoint
     from ._regularization import RegularizationPath
     from .display import (
         DescentPathDisplay,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Checkpoint",
     "DescentPathDisplay",
     "DivergenceError",
     "GDClassifier",
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 _LATE = {  # imported when they are asked for: importing skgd should not wait for them
+    "Checkpoint": "_checkpoint",
     "DescentPathDisplay": "display",
     "LearningRateDisplay": "display",
     "LossCurveDisplay": "display",

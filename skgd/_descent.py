@@ -184,6 +184,13 @@ class Descent:
             self.average[:] = other.average
         self.t, self.average_start = other.t, other.average_start
 
+    def take_up(self, other: Descent) -> None:
+        """Be where another of the same form is, generator included."""
+        self.restore(other)
+        self.random[:], self.stream = other.random, dict(other.stream)
+        self.epochs, self.rate = other.epochs, other.rate
+        self.drops, self.reference = other.drops, other.reference
+
     def continued_as(self, fresh: Descent) -> Descent:
         """This descent in the form of a fresh one: other dtype, optimizer or averaging.
 

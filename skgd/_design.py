@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from ._mapped import Mapping, mapping_of
 from ._moments import Moments, dense_moments, moments_of, sparse_moments
 
 __all__ = ["SAMPLE", "CsrDesign", "DenseDesign", "Design", "Standard", "design_of"]
@@ -140,6 +142,30 @@ class Design:
         total = self.n if weight is None else weight.sum(dtype=float)
         return self._sum_of_squares(weight) / total
 
+    @property
+    def mapping(self) -> Mapping | None:
+        """The file of the rows, where it is too large to stay in memory."""
+        return None
+
+    def read_ahead(self, blocks: list[tuple[int, int]]) -> None:
+        """Have blocks of rows, from one number up to another, read from their file, without waiting."""
+        mapping = self.mapping
+        if mapping is None:
+            return
+        for start, stop in blocks:
+            if self.kept is not None:
+                start, stop = int(self.kept[start]), int(self.kept[stop - 1]) + 1
+            mapping.will_need(start, stop)
+
+    def loaded(self, blocks: list[tuple[int, int]], places: np.ndarray) -> tuple[Design, np.ndarray]:
+        """The rows of these blocks as a design in memory, the first at places[0] and so on; their numbers."""
+        rows, numbers, at = np.empty((len(places), self.d), self.dtype), np.empty(len(places), np.intp), 0
+        for start, stop in blocks:
+            into = places[at : at + stop - start]
+            rows[into], numbers[into] = self._rows(slice(start, stop)), np.arange(start, stop)
+            at += stop - start
+        return type(self)(rows, self.standard), numbers
+
     _moments_in = staticmethod(dense_moments)
 
     def _rows(self, index):
@@ -159,6 +185,10 @@ class DenseDesign(Design):
     def _rows_at_a_time(self) -> int:
         """So many that what is computed from them stays in the second-level cache."""
         return max(64, (1 << 16) // max(1, self.d))
+
+    @cached_property
+    def mapping(self):
+        return mapping_of(self.X)
 
     def _rows(self, index):
         return np.ascontiguousarray(super()._rows(index))

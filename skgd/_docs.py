@@ -12,13 +12,13 @@ batch_size : int, default=32
     Number of rows per update for ``solver="minibatch"``.
 learning_rate : float or "auto", default="auto"
     Positive step size. "auto" chooses it from the data and undoes updates that make the objective
-    explode. Stochastic solvers start with at most half the largest stable rate (adaptive optimizers:
-    with a rate that matches the expected size of the parameters), raise it while the updates have
-    little noise, halve it while they have much, and decrease it as :math:`1/\\sqrt{1 + t/T}`, where T
-    depends on the curvatures of the objective and is at most a quarter of the updates that ``max_iter``
-    allows (adaptive optimizers: the updates of one epoch, at least 100). Batch descent with the "plain"
-    rule starts with 1/L and then uses Barzilai-Borwein steps, or Polyak's step size if the loss has
-    kinks.
+    explode. Stochastic solvers start with at most half the largest stable rate (adaptive optimizers: with
+    a rate that matches the expected size of the parameters), raise it while the updates have little
+    noise, halve it while they have much, and decrease it as :math:`1/\\sqrt{1 + t/T}`, where T depends on
+    the curvatures of the objective and, without ``warm_start``, is at most a quarter of the updates that
+    ``max_iter`` allows (adaptive optimizers: the updates of one epoch, at least 100). Batch descent with
+    the "plain" rule starts with 1/L and then uses Barzilai-Borwein steps, or Polyak's step size if the
+    loss has kinks.
     With a ``schedule`` other than "constant", the initial rate is multiplied by the schedule and not
     adapted further.
 schedule : str, skgd.schedules.Schedule or callable, default="constant"
@@ -109,8 +109,13 @@ random_state : int, RandomState instance or None, default=None
 warm_start : bool, default=False
     Whether ``fit`` continues the last fit: parameters, optimizer state, mean of the iterates, update
     number and order of the rows. Parameters of the estimator may change in between: another optimizer
-    starts with a new state, mean and update number (and with it the schedule); without averaging the
-    mean is dropped. The shape of ``coef_`` cannot change.
+    starts with a new state, mean and update number (and with it the schedule); without averaging the mean
+    is dropped. The shape of ``coef_`` cannot change. Under ``learning_rate="auto"``, where rows and
+    parameters (but for ``max_iter``) stay the same and the last call was not ended by ``tol``, the rates
+    and the stopping rule go on as well: 5 and 5 epochs are 10. This holds to the last bit, but not for
+    what falls over ``max_iter`` (the schedules "cosine", "polynomial" and so on; perceptrons with
+    ``tol=None``), with a ``check_every`` that epochs are no multiple of, or with ``refit``; and to
+    rounding only for batch descent that changes to second moments.
 n_jobs : int or None, default=None
     Number of threads; None means 1, -1 all processors. They share gradients over many rows
     (``solver="batch"``, from about 1,000 rows and 250,000 values of dense X on; perceptrons and CSR from

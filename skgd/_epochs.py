@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ._core import core
+from ._mapped import Segments
 from ._options import Options
 
 __all__ = ["MOST_UPDATES", "EpochPlan", "Stretch", "Trainee", "run_epochs"]
@@ -28,6 +29,7 @@ class EpochPlan:
     shuffle: bool
     most_updates: int = MOST_UPDATES  # of a stretch
     kept: np.ndarray | None = None  # the rows of X that are visited; None: all
+    block: int | None = None  # rows of a file that are read at once; None: rows are in memory
     deadline: float = np.inf  # on the clock of time.perf_counter: when to check once more and stop
 
     @classmethod
@@ -42,9 +44,11 @@ class EpochPlan:
         return cls(n, d, **{**settled, **changes})
 
     def order(self):
-        """The core's generator of orders, or None where rows stay in theirs."""
+        """The core's generator of orders, or one of blocks of a file; None where rows stay in theirs."""
         if not self.shuffle or self.batches == 1:
             return None
+        if self.block is not None:
+            return Segments(self.n, self.block)
         order = core.Order(self.n, self.d)
         if self.kept is not None:
             order.of_rows(self.kept)
@@ -74,6 +78,10 @@ class Stretch:
         return self.position, self.count
 
     @property
+    def next_batch(self) -> int:
+        return self.cut[2] + self.updates
+
+    @property
     def begins(self) -> float:
         """Epochs gone by when it begins, with their fraction."""
         return self.epoch + self.position / self.n
@@ -91,7 +99,7 @@ class Trainee(Protocol):
     """What the loop carries through the epochs: one model, or many as columns."""
 
     def begin_epoch(self, epoch: int) -> None:
-        """Before the first update of an epoch."""
+        """Before the rows of an epoch are put into a new order, or that of an epoch that was begun again."""
 
     def advance(self, stretch: Stretch) -> bool:
         """Make the updates of a stretch; False where they were undone and the next check waits anew."""
@@ -100,20 +108,24 @@ class Trainee(Protocol):
         """After the last stretch before a check; the reason to stop, if there is one."""
 
 
-def run_epochs(trainee: Trainee, plan: EpochPlan, random: np.ndarray) -> str:
+def run_epochs(
+    trainee: Trainee, plan: EpochPlan, random: np.ndarray, begins: tuple[int, int] = (0, 0)
+) -> str:
     """Carry the trainee through the epochs; gives the reason why it stopped.
 
-    `random` (1,) is the state of the generator of orders. Besides the checks, stretches end where the last
-    n rows before a check begin, so that a mean over them is one over whole stretches.
+    `random` (1,) is the state of the generator of orders. `begins` is where, epoch and batch, a training goes
+    on after a check; `random` is then what it was before the order of that epoch was made. Besides the
+    checks, stretches end where the last n rows before a check begin, so that a mean over them is one over
+    whole stretches.
     """
     order = plan.order()
     window_begins = -plan.batches % plan.check_every
     since_check = 0  # updates
-    for epoch in range(plan.max_iter):
+    for epoch in range(begins[0], plan.max_iter):
+        trainee.begin_epoch(epoch)
         if order is not None:
             order.shuffle(random)
-        trainee.begin_epoch(epoch)
-        batch = 0
+        batch = begins[1] if epoch == begins[0] else 0
         while batch < plan.batches:
             until = window_begins if since_check < window_begins else plan.check_every
             updates = min(until - since_check, plan.most_updates)

@@ -11,51 +11,40 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import CallbackSupportMixin, Tasks, has_callbacks
+from ._checkpoint import Keeping, Session
 from ._coordinates import Units, to_original
 from ._descent import Descent
 from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
 from ._diagram import Diagram
+from ._fitted import FittedModel
 from ._fitting import begin_fit, end_fit, for_all_rows
 from ._held_out import Validation
 from ._hints import HelpfulParameters, Names
-from ._options import Options, loss_of, options_of
+from ._options import Options, options_of
 from ._problem import Problem
 from ._rows import TakesRows, TrainingRows
 from ._scoring import Scorer, scorers_of
 from ._targets import Targets, Task
 from ._training import Fit, Record, Watcher, train
-from ._validation import (
-    check_design,
-    check_offset,
-    door_of,
-    rows_of,
-)
-from .losses import Loss, loss_from_spec, loss_spec
+from ._validation import check_design, door_of, rows_of
+from .losses import Loss, loss_spec
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
 
-_NO_OFFSET_OF_MEMBERS = "An offset needs n_members=1: what several networks predict is averaged first."
 _SPLITTER = HasMethods(["split", "get_n_splits"])
 
 
-def _has_partial_fit(estimator):
-    if estimator.solver == "batch":
-        raise AttributeError(
-            'partial_fit is not available for solver="batch": an update would need all rows at once.'
-        )
-    return True
-
-
-class GradientDescent(TakesRows, HelpfulParameters, Diagram, CallbackSupportMixin, BaseEstimator):
+class GradientDescent(
+    TakesRows, HelpfulParameters, Diagram, FittedModel, CallbackSupportMixin, BaseEstimator
+):
     """What all estimators share: validation, descent, fitted attributes.
 
-    A fitted estimator has three private attributes beside the public ones, all of plain values and arrays:
-    ``_model``, what predictions need beside the weights; ``_descent`` and ``_units``, what continues the fit.
+    A fitted estimator has private attributes beside the public ones, all of plain values and arrays:
+    ``_model``, what predictions need beside the weights; ``_descent`` and ``_units``, what continues the fit;
+    with ``warm_start``, ``_kept``, from which a fit to the same rows goes on.
     """
 
     _task: str
@@ -114,9 +103,6 @@ class GradientDescent(TakesRows, HelpfulParameters, Diagram, CallbackSupportMixi
         numeric = self._task == "regression"
         return check_design(door, X, y, reset=reset, y_numeric=numeric, finite=finite)
 
-    _fitted: str  # the attribute that tells a fitted model
-    _twin: Callable  # (estimator, loss) -> the same in scikit-learn
-
     @staticmethod
     def _start_at(problem: Problem, theta, seed, coef_init, intercept_init) -> None:
         """Fill theta, zeros for X, with where the user wants to start."""
@@ -162,6 +148,7 @@ class GradientDescent(TakesRows, HelpfulParameters, Diagram, CallbackSupportMixi
         groups=None,
         offset=None,
         offset_val=None,
+        checkpoint=None,
     ) -> Self:
         """Fit the model.
 
@@ -190,6 +177,10 @@ class GradientDescent(TakesRows, HelpfulParameters, Diagram, CallbackSupportMixi
             logarithm of an exposure the model is one of rates. Predictions take an ``offset`` of their own.
         offset_val : array-like, default=None
             Offset of the rows of ``X_val``.
+        checkpoint : str, os.PathLike or skgd.Checkpoint, default=None
+            A file that the state of the fit is written to, about every second. If it exists, the fit goes on
+            from there: after a crash, ``fit`` with the same arguments ends with the same model, bit for bit.
+            See :class:`~skgd.Checkpoint`.
 
         Returns
         -------
@@ -200,51 +191,73 @@ class GradientDescent(TakesRows, HelpfulParameters, Diagram, CallbackSupportMixi
         ------
         DivergenceError
             If a given ``learning_rate`` is too high for the data.
+        ValueError
+            If ``checkpoint`` is a file of another fit: of other rows or parameters.
         """
-        validation, offsets = (X_val, y_val, sample_weight_val), (offset, offset_val)
-        init = (coef_init, intercept_init)
-        for message in self._fit(X, y, sample_weight, init, validation, groups, offsets):
+        validation, session = (X_val, y_val, sample_weight_val), None
+        if checkpoint is not None:
+            session = Session(checkpoint, self)
+        init, offsets = (coef_init, intercept_init), (offset, offset_val)
+        for message in self._fit(X, y, sample_weight, init, validation, groups, offsets, session):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
-    def _fit(self, X, y, sample_weight, init: tuple, validation: tuple, groups, offsets: tuple) -> list[str]:
+    def _fit(
+        self, X, y, sample_weight, init: tuple, validation: tuple, groups, offsets: tuple, session=None
+    ) -> list[str]:
         """Fit, and tell what is to be warned of."""
         options, scorers = self._options(X), scorers_of(self, self.scoring)
+        options = options if session is None else session.seeded(options, self.random_state)
         late = self._may_check_late(options, any(part is not None for part in validation))
         rows = self._training_rows(options, X, y, sample_weight, validation, groups, late, offsets)
         with rows.check:
-            fit, units = self._begin(options, rows.design, rows.targets, init, rows)
+            keeping = Keeping(self, session, rows, any(part is not None for part in init))
+            fit, units = self._begin(options, rows.design, rows.targets, init, rows, keeping.before)
             held_out, watchers = self._validation(fit.problem, rows, scorers), self._watchers(fit, rows)
-            record = train(fit, held_out, watchers)
+            keeper = keeping.keeper("fit", fit.descent.theta)
+            record = train(fit, held_out, watchers, keeper=keeper)
             fit.check_rows(record.seen)
-            found = {**self._outcome(fit, record, rows), "_units": units.state()}
+            found = {**self._outcome(fit, record, rows), **keeping.found(keeper, fit.rates)}
+            found["_units"] = units.state()
             loss, best = found["loss_"], record.found_best
             if held_out is not None and best is not None and options.stopping.refit and rows.is_split:
                 found["_held_out_raw_"] = held_out.raw(best)
-                found |= self._refit(fit, record, init, rows)
+                found |= self._refit(fit, record, init, rows, keeping)
+            messages = self._diagnosed(fit, record, loss, found)
         self._become(found)
         if self.stop_reason_ == "interrupted":
             raise KeyboardInterrupt
         for watcher in watchers:
             watcher.end()
-        return convergence_warnings(fit, record, loss)
+        return messages
 
-    def _begin(self, options: Options, design: Design, targets: Targets, init: tuple, rows: TrainingRows):
-        """A fit to these rows, and the units of its descent."""
+    def _diagnosed(self, fit: Fit, record: Record, loss: float, found: dict) -> list[str]:
+        """What is to be warned of; an interrupt leaves what was found."""
+        if found["stop_reason_"] == "interrupted":
+            return []
+        try:
+            return convergence_warnings(fit, record, loss)
+        except KeyboardInterrupt:
+            self._become(found)
+            raise
+
+    def _begin(self, options, design: Design, targets: Targets, init: tuple, rows: TrainingRows, state=None):
+        """A fit to these rows, and the units of its descent; one that a `state` is for begins anew."""
         units = Units.of_fit(options, design, targets)
         design, targets = self._in_units(units, options, design, targets)
-        previous = self._previous(rows.task) if self.warm_start else None
+        previous = self._previous(rows.task) if self.warm_start and state is None else None
         fit = begin_fit(options, design, targets, previous, self._start(options, *init), check=rows.check)
         return fit, units
 
-    def _refit(self, first: Fit, record: Record, init: tuple, rows: TrainingRows) -> dict:
+    def _refit(self, first: Fit, record: Record, init: tuple, rows: TrainingRows, keeping: Keeping) -> dict:
         """What another fit changes, to all rows, for the epochs that were best."""
         _, X, y, weight, _ = rows.shown
         options = for_all_rows(first, record, len(y))
         targets = self._encode(rows.task, y, weight, X.dtype, options.objective.loss)
         targets = targets.with_offset(rows.offset, options.objective.loss).weighted_to_mean_one()
         fit, units = self._begin(options, design_of(X), targets, init, rows)
-        again = train(fit, epochs=record.best_epochs)
+        keeper = keeping.keeper("refit", fit.descent.theta)
+        again = train(fit, epochs=record.best_epochs, keeper=keeper)
         fit.check_rows(again.seen)
         if again.stop_reason == "interrupted":
             return {"stop_reason_": "interrupted"}
@@ -363,6 +376,7 @@ class GradientDescent(TakesRows, HelpfulParameters, Diagram, CallbackSupportMixi
     def _state_of(self, fit: Fit, task: Task) -> dict:
         """Parameters, what predictions need beside them, and what continues the fit."""
         descent, problem = fit.descent, fit.problem
+        fit.check_parameters()
         if descent.lazy is None:
             parameters = self._unpack(descent.parameters, problem)
         else:
@@ -387,92 +401,12 @@ class GradientDescent(TakesRows, HelpfulParameters, Diagram, CallbackSupportMixi
         kept = {
             name: value
             for name, value in vars(self).items()
-            if name != self._fitted
+            if name not in (self._fitted, "_kept")
             and (streams or not (name.endswith("_") or name in ("_model", "_descent", "_units")))
         }
         self.__dict__ = {**kept, **found}
-
-    # -- the fitted model -------------------------------------------------------------------------
-
-    def strip(self) -> Self:
-        """Drop what only further training needs, for a smaller pickle.
-
-        Predictions stay as they are. ``warm_start`` and ``partial_fit`` begin anew afterwards.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator, without its descent, its history and its path.
-
-        Examples
-        --------
-        >>> import pickle
-        >>> from sklearn.datasets import load_iris
-        >>> from skgd import GDClassifier
-        >>> model = GDClassifier(random_state=0).fit(*load_iris(return_X_y=True))
-        >>> whole = len(pickle.dumps(model))
-        >>> len(pickle.dumps(model.strip())) < whole / 2
-        True
-        """
-        check_is_fitted(self, self._fitted)
-        shown = ("history_", "loss_curve_", "path_", "validation_scores_")
-        for name in ("_descent", "_units", "_held_out_raw_", *shown):
-            self.__dict__.pop(name, None)
-        return self
-
-    def to_sklearn(self) -> BaseEstimator:
-        """The fitted estimator of scikit-learn that predicts the same.
-
-        For tools that know scikit-learn's own classes only (converters to ONNX or PMML, SHAP). Linear
-        models become SGDRegressor or SGDClassifier; softmax LogisticRegression; a log link
-        PoissonRegressor, GammaRegressor or TweedieRegressor; several outputs LinearRegression.
-        Perceptrons become MLPRegressor or MLPClassifier.
-
-        Returns
-        -------
-        twin : object
-            A fitted scikit-learn estimator with copies of the fitted arrays.
-
-        Raises
-        ------
-        ValueError
-            If scikit-learn has no estimator of the kind: other activations, losses of your own,
-            perceptrons with a log link or a loss without probabilities.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from skgd import GDClassifier
-        >>> X, y = load_iris(return_X_y=True)
-        >>> GDClassifier(random_state=0).fit(X, y).to_sklearn().predict(X[:2])
-        array([0, 0])
-        """
-        check_is_fitted(self, self._fitted)
-        return type(self)._twin(self, self._fitted_loss)
-
-    @property
-    def _fitted_loss(self) -> Loss:
-        """The loss that the model was fitted with; before a fit the one it will be."""
-        model = vars(self).get("_model")
-        return loss_of(self) if model is None else loss_from_spec(model["loss"])
-
-    def _raw_scores(self, X):
-        check_is_fitted(self, self._fitted)
-        return self._raw(self._check_rows(self, X, reset=False))
-
-    def _raw_with(self, X, offset) -> np.ndarray:
-        """Raw scores (n, K) of rows, and an offset of them."""
-        raw = self._raw_scores(X)
-        if offset is None:
-            return raw
-        if hasattr(self, "members_"):
-            raise ValueError(_NO_OFFSET_OF_MEMBERS)
-        return raw + check_offset(offset, raw, raw.shape[1])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-partial_fit_available = available_if(_has_partial_fit)

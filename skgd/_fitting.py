@@ -61,7 +61,7 @@ def _check_squares(optimizer: Optimizer, targets: Targets) -> None:
     """
     if targets.units is None or not optimizer.adaptive:
         return
-    if float(targets.units.scale.max()) ** 4 > 1e-3 * float(np.finfo(targets.y.dtype).max):
+    if float(targets.units.scale.max()) > (1e-3 * float(np.finfo(targets.y.dtype).max)) ** 0.25:
         raise ValueError(
             f"The objective or its gradient overflows {targets.y.dtype}: the largest absolute value of y is "
             f"{np.max(np.abs(targets.y)):.3g}. Divide y by a constant before fitting."

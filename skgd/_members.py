@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import _safe_indexing
 
 from ._callbacks import clone_unwatched
-from ._estimator import _NO_OFFSET_OF_MEMBERS, GradientDescent
+from ._estimator import GradientDescent
+from ._fitted import NO_OFFSET_OF_MEMBERS
 from ._options import Options
 from ._recipe import sees_table
 from ._validation import door_of, schema_of
@@ -41,11 +42,11 @@ class Members(GradientDescent):
 
     _learn_columns: Callable  # (door, X) -> the encoder of the columns, or None
 
-    def _fit(self, X, y, sample_weight, init, validation, groups, offsets) -> list[str]:
+    def _fit(self, X, y, sample_weight, init, validation, groups, offsets, session=None) -> list[str]:
         if self.n_members == 1:
-            return super()._fit(X, y, sample_weight, init, validation, groups, offsets)
+            return super()._fit(X, y, sample_weight, init, validation, groups, offsets, session)
         if any(part is not None for part in offsets):
-            raise ValueError(_NO_OFFSET_OF_MEMBERS)
+            raise ValueError(NO_OFFSET_OF_MEMBERS)
         if any(part is not None for part in init) or self.warm_start:
             raise ValueError(
                 f"n_members={self.n_members} networks start anew: coef_init, intercept_init and warm_start "
@@ -54,6 +55,9 @@ class Members(GradientDescent):
         from joblib import Parallel, delayed  # late: slow to import
 
         options, door = self._options(X), door_of(self)
+        if session is not None:  # whose file says how to seed the others
+            options = session.seeded(options, self.random_state)
+            session.write()
         encoder = self._learn_columns(door, X)
         if encoder is not None:
             X, X_val = encoder.transform(X), validation[0]
@@ -62,7 +66,9 @@ class Members(GradientDescent):
         folds = self._folds(options, X, y, validation, groups)
         given = (X, y, sample_weight, None, None, *validation, None if folds else groups)
         members = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._member(options.seed + k, encoding, folds[k : k + 1], door.settings_).fit)(*given)
+            delayed(self._member(options.seed + k, encoding, folds[k : k + 1], door.settings_).fit)(
+                *given, checkpoint=None if session is None else session.of_member(k)
+            )
             for k in range(self.n_members)
         )
         schema = {**schema_of(members[0]), **schema_of(door)}

@@ -115,6 +115,7 @@ class Options:
     max_gradient_norm: float = 0.0  # longer gradients of the loss are shortened to it; 0: none is
     record_path: bool = False
     rate_factor: float = 1.0  # of the automatic rate of perceptrons under adaptive rules
+    open_ended: bool = False  # further calls may follow: max_iter says nothing about the number of updates
 
     def updates_per_epoch(self, n: int) -> int:
         return 1 if self.batch_size is None else -(-n // self.batch_size)
@@ -188,7 +189,7 @@ def _resolved(estimator) -> Options:
     optimizer = _optimizer_of(estimator, convex_batch=known)
     _check_use(estimator, optimizer, loss, schedule, batch_size)
     penalty = _penalty_of(estimator)
-    _check_penalty(estimator, optimizer, penalty)
+    penalty.check_rule(optimizer, estimator.penalty, estimator.optimizer)
     noisy_auto = learning_rate is None and batch_size is not None and network is None
     return Options(
         objective=Objective(
@@ -221,6 +222,7 @@ def _resolved(estimator) -> Options:
         threads=threads_of(estimator.n_jobs),
         max_gradient_norm=float(getattr(estimator, "max_grad_norm", None) or 0.0),
         record_path=bool(estimator.record_path),
+        open_ended=bool(getattr(estimator, "warm_start", False)),
     )
 
 
@@ -344,21 +346,6 @@ def _penalty_of(estimator) -> Penalty:
     return penalty_from(name, estimator.alpha, l1_ratio, positive, bounds)
 
 
-def _check_penalty(estimator, optimizer: Optimizer, penalty: Penalty) -> None:
-    """Whether the rule can keep weights within bounds, or take a penalty of all weights together."""
-    if penalty.joint and not optimizer.takes_joint:
-        raise ValueError(
-            f'penalty={estimator.penalty!r} needs optimizer="plain" (or "barzilai_borwein"), not '
-            f"{estimator.optimizer!r}: its proximal step follows a step along the gradient."
-        )
-    if penalty.bounds is not None and not optimizer.keeps_bounds:
-        asked = "positive=True" if getattr(estimator, "positive", False) else "bounds"
-        raise ValueError(
-            f"optimizer={estimator.optimizer!r} cannot keep weights within bounds ({asked}): its updates end "
-            f'elsewhere. Take "plain", "momentum", "nesterov", "adagrad" or "adam".'
-        )
-
-
 def _standardize_of(standardize, learning_rate: float | None) -> bool | None:
     """A rate that was given is meant for the features as they are."""
     if isinstance(standardize, str):  # "auto"
@@ -384,6 +371,8 @@ def _seed(random_state) -> int:
 def threads_of(n_jobs: int | None) -> int:
     if n_jobs is None:
         return 1
+    if not isinstance(n_jobs, numbers.Integral):
+        raise TypeError(f"n_jobs={n_jobs!r} must be a whole number or None.")
     if n_jobs < 0:
         from joblib import cpu_count  # late: slow to import
 

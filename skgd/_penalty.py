@@ -109,6 +109,20 @@ class Penalty:
             if np.ndim(values) and len(values) != d:  # type: ignore[arg-type]
                 raise ValueError(f"{name} has {len(values)} elements, but X has {d} features.")  # type: ignore[arg-type]
 
+    def check_rule(self, optimizer, own, rule) -> None:
+        """Raise where an optimizer cannot keep weights within bounds, or take a penalty of all weights
+        together; `own` and `rule` are the penalty and the optimizer as the user gave them."""
+        if self.joint and not optimizer.takes_joint:
+            raise ValueError(
+                f'penalty={own!r} needs optimizer="plain" (or "barzilai_borwein"), not {rule!r}: its proximal '
+                f"step follows a step along the gradient."
+            )
+        if self.bounds is not None and not optimizer.keeps_bounds:
+            raise ValueError(
+                f"optimizer={rule!r} cannot keep weights within bounds (positive, bounds): its updates end "
+                f'elsewhere. Take "plain", "momentum", "nesterov", "adagrad" or "adam".'
+            )
+
     def value(self, weights: np.ndarray, scale: np.ndarray | float = 1.0) -> float:
         """alpha R(w) of weights (d, ...)."""
         w = np.asarray(weights, dtype=float)

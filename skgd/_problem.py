@@ -10,6 +10,7 @@ from scipy import sparse
 
 from ._core import core
 from ._design import Design, design_of
+from ._mapped import Segments
 from ._network import Network, blocks
 from ._options import Objective
 from ._penalty import NoPenalty, Penalty
@@ -262,6 +263,14 @@ class Problem:
         """The problem on some of its rows."""
         return Problem(self.design.take(index), self.targets.rows(index), self.objective)
 
+    def loaded(self, order: Segments, position: int, count: int) -> Problem:
+        """The problem on some rows of a file in this order, which are read, and the next ones ahead."""
+        design, blocks = self.design, order.blocks(position, count)
+        design.read_ahead(blocks)
+        rows, numbers = design.loaded(blocks, order.permutation(position, count))
+        design.read_ahead(order.blocks(position + count, count))
+        return Problem(rows, self.targets.rows(numbers), self.objective)
+
     def sample(self, rows: int) -> Problem:
         """The problem on so many of its rows, evenly spaced; itself where it has no more."""
         if self.n <= rows:
@@ -292,7 +301,8 @@ class Problem:
         known = self._values.get(key)
         if known is not None:
             return known
-        value = self.core.evaluate(theta, None, threads) / self.total_weight + self.core.penalty(theta)
+        weight = self.total_weight or 1.0  # 0: of classes that do not count, in the rows of a stream
+        value = self.core.evaluate(theta, None, threads) / weight + self.core.penalty(theta)
         if remembers:
             if len(self._values) == _REMEMBERED:
                 del self._values[next(iter(self._values))]

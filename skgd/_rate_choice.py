@@ -119,7 +119,7 @@ def choose_rates(
         return PerceptronRates(*shared, updates=None if stops else updates, **guard)
     if optimizer.adaptive:
         horizon = max(100.0, options.updates_per_epoch(problem.n))
-    elif not stream:  # of the updates that max_iter allows, at most a quarter at about the full rate
+    elif not (stream or options.open_ended):  # at most a quarter of all updates at about the full rate
         horizon = min(horizon, updates / 4)
     if batch_size < problem.n:
         guard["growth_limit"] = min(16.0, 2 * batch_size**0.5)  # single rows are too noisy for higher rates

@@ -10,6 +10,7 @@ from .schedules import Constant
 
 _EXPLODED = 1e4  # times the objective at the start
 _MOST_RETRIES = 60  # of a stretch of updates, each at half the rate
+_GIVEN = ("schedule", "exploded")  # attributes that are not theirs: functions of the user and of the fit
 
 
 class Rates:
@@ -40,6 +41,14 @@ class Rates:
     ``finish(descent, problem, threads, stop_reason)``
         Once, at the end, also on copies while training goes on. Makes the descent offer the best
         parameters that are known (``descent.settle_at``), and gives the objective there.
+
+    ``state()``
+        After a check: all that the calls above have changed, as numbers, arrays, copies of the descent, and
+        lists and tuples of them; what is compiled or belongs to the user is left out. May share arrays
+        with the rates.
+    ``take_up(state)``
+        After ``begin``, on a descent that is where that of the state was: the rates go on from there as if
+        there had been no interruption. The constructor has been given the same arguments.
 
     Nobody sets attributes from outside: all that differs between fits is given to the constructor.
 
@@ -79,6 +88,18 @@ class Rates:
             raise self.exploded(self.base)
         self.reference = max(descent.reference, np.finfo(float).tiny)
         self.update_at_start, self.base_at_start = descent.t, self.base
+
+    def state(self) -> dict:
+        kept = {name: value for name, value in vars(self).items() if name not in _GIVEN}
+        reacting = getattr(self.schedule, "reacting", None)
+        return kept if reacting is None else {**kept, "drops": reacting.context.drops}
+
+    def take_up(self, state: dict) -> None:
+        state = dict(state)
+        drops = state.pop("drops", None)
+        if drops is not None:
+            self.schedule.reacting.context.drops = drops
+        vars(self).update(state)
 
     def repeated(self, history: dict, per_epoch: int) -> Callable | None:
         """A schedule that repeats the rates of a training where its checks changed them, for another with so
@@ -140,6 +161,8 @@ class Rates:
     def finish(self, descent, problem, threads, stop_reason) -> float:
         """Choose the parameters to end with; gives the objective there."""
         objective = problem.value(descent.parameters, threads)
+        if not np.isfinite(objective):  # by the last update, whose objective nobody has seen
+            raise self.exploded(self.base)
         limit = 2.0 if self.noisy else 1.0 + 1e-9
         exploding = stop_reason == "tol" and not objective <= limit * self.reference
         if exploding and not self.bounded:

@@ -55,7 +55,7 @@ def sees_table(encoding, X) -> bool:
 def settings_of(estimator, table: bool, n: int = 1) -> dict:
     """The values of the parameters that are "auto", for n rows of numbers or of a table."""
     regression = estimator._task == "regression"
-    chosen = _table_settings(estimator.solver, regression, n) if table else _ROWS
+    chosen = _table_settings(estimator.solver, regression, max(1, n)) if table else _ROWS
     return {name: value for name, value in chosen.items() if _is_auto(getattr(estimator, name))}
 
 

@@ -36,7 +36,12 @@ class Scorer:
 
     def __call__(self, model, X, y, weight=None) -> float:
         weighted = {} if weight is None or not self.takes_weights else {"sample_weight": weight}
-        score = self.function(model, X, y, **weighted)
+        try:
+            score = self.function(model, X, y, **weighted)
+        except AttributeError as error:  # what the model cannot predict
+            raise ValueError(
+                f"The scorer {self.name!r} does not fit {type(model).__name__}: {error}"
+            ) from error
         if not isinstance(score, Real):
             raise ValueError(f"The scorer {self.name!r} must return a number; it returned {score!r}.")
         return float(score)

@@ -6,6 +6,7 @@ import time
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -55,7 +56,7 @@ class Candidates:
         self.weight = check_weights(sample_weight, self.X)
         self.seed = options_of(search).seed  # one order of the rows for all
         self.automatic = isinstance(search.learning_rates, str)
-        self.given = not self.automatic and np.ndim(search.learning_rates) > 0
+        self.given = not (self.automatic or isinstance(search.learning_rates, Integral))
         self.standardize = False if self.given and isinstance(search.standardize, str) else search.standardize
         self.template = self._new(learning_rate="auto" if self.automatic else 1.0)
         self.options = options_of(self.template)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 
 from ._coordinates import Units
 from ._descent import Descent
@@ -14,7 +15,7 @@ from ._options import Options
 from ._training import Fit, Record, train
 from ._validation import RowsCheck, check_offset, check_weights, door_of, schema_of
 
-__all__ = ["Streaming"]
+__all__ = ["Streaming", "partial_fit_available"]
 
 _CURVE_LENGTH = 10_000  # entries of loss_curve_ that are kept
 
@@ -24,6 +25,8 @@ class Streaming:
 
     def _partial_fit(self: Any, X, y, sample_weight, offset, classes=None):
         first = not hasattr(self, "_descent")
+        if not first:  # scikit-learn validates parameters before the first call only
+            self._validate_params()
         options = self._options(X, reset=first)
         self._check_stream(options)
         door = door_of(self) if first else self
@@ -72,3 +75,14 @@ class Streaming:
         curve = np.append(getattr(self, "loss_curve_", ()), record.history["loss"])[-_CURVE_LENGTH:]
         loss = curve[-1] if len(curve) else np.nan
         return {"n_iter_": fit.descent.epochs, "loss_curve_": curve, "loss_": loss}
+
+
+def _has_partial_fit(estimator):
+    if estimator.solver == "batch":
+        raise AttributeError(
+            'partial_fit is not available for solver="batch": an update would need all rows at once.'
+        )
+    return True
+
+
+partial_fit_available = available_if(_has_partial_fit)

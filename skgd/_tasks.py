@@ -10,9 +10,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from ._estimator import partial_fit_available
 from ._scoring import with_offset
-from ._streaming import Streaming
+from ._streaming import Streaming, partial_fit_available
 from ._targets import Classes, Labels, Numbers, Targets, Task, classes_of
 from ._validation import class_weights, dense, refuse_sparse, times_class_weights, weights_of_classes
 from .losses import LOSSES

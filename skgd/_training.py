@@ -14,9 +14,11 @@ from ._core import core
 from ._descent import Descent
 from ._epochs import EpochPlan, Stretch, run_epochs
 from ._held_out import Validation
+from ._mapped import Segments
 from ._options import CoreRule, Options, Stopping
 from ._problem import Problem
 from ._rates import Rates
+from ._training_state import Keeper, state_of, take_up
 
 __all__ = ["COLUMNS", "Fit", "LossWindow", "PlateauRule", "Record", "Watcher", "train"]
 
@@ -51,6 +53,15 @@ class Fit:
             self.check()
         if self.options.optimizer.adaptive and not finite and np.isfinite(self.descent.theta).all():
             raise self.problem.overflow()  # steps are divided by an infinite state
+
+    def check_parameters(self) -> None:
+        """Raise where what the descent has to offer is no number, in the coordinates of X and y."""
+        descent = self.descent
+        offered = None if descent.lazy is not None else descent.parameters
+        if not (descent.is_finite() if offered is None else np.isfinite(offered).all()):
+            raise self.rates.exploded(self.rates.base)
+        if offered is not None and not np.isfinite(self.problem.for_original(offered)).all():
+            raise self.problem.overflow()
 
     def copy(self) -> Fit:
         """One to end here, while this one goes on."""
@@ -202,23 +213,24 @@ def train(
     validation: Validation | None = None,  # what is measured on held-out rows
     watchers: Sequence[Watcher] = (),
     epochs: int | None = None,
+    keeper: Keeper | None = None,  # of the state, and of one to go on from
 ) -> Record:
     """Carry the descent through at most `max_iter` epochs, or `epochs` of them; KeyboardInterrupt leaves it
     consistent.
 
     A stream (partial_fit) takes the objective of its first rows as what later ones are held against.
     """
-    record = Record()
+    record, keeper = Record(), keeper or Keeper()
     record.history |= {name: [] for name in (validation.columns if validation else ())}
     try:
-        if not fit.stream or fit.descent.reference is None:
+        if keeper.saved is None and (not fit.stream or fit.descent.reference is None):
             _take_reference(fit, record)
-        training = _Training(fit, record, validation, watchers)
-        kept, limit = fit.problem.design.kept, fit.options.stopping.max_time
-        deadline = np.inf if limit is None else training.began + limit
-        plan = EpochPlan.of(fit.options, fit.problem.n, fit.problem.d, kept=kept, deadline=deadline)
-        plan = plan if epochs is None else replace(plan, max_iter=epochs)
-        record.stop_reason = run_epochs(training, plan, fit.descent.random)
+        training = _Training(fit, record, validation, watchers, keeper)
+        if not training.has_ended:
+            record.stop_reason = run_epochs(
+                training, training.plan(epochs), fit.descent.random, training.begins
+            )
+            keeper.close(training.state)
     except KeyboardInterrupt:
         record.stop_reason = "interrupted"
         record.drop_partial_row()
@@ -244,12 +256,46 @@ def _take_reference(fit: Fit, record: Record) -> None:
 class _Training:
     """One fit, as the epoch loop carries it."""
 
-    def __init__(self, fit: Fit, record: Record, validation: Validation | None, watchers):
+    def __init__(self, fit: Fit, record: Record, validation: Validation | None, watchers, keeper: Keeper):
         self.fit, self.record, self.validation, self.watchers = fit, record, validation, watchers
-        self.window, self.began = LossWindow(fit.problem.n), time.perf_counter()
-        self.plateau_rule = PlateauRule(fit.options.stopping, fit.descent.reference or 1.0)
-        fit.rates.begin(fit.descent)
-        self.record_path()
+        self.keeper, self.window, self.began = keeper, LossWindow(fit.problem.n), time.perf_counter()
+        self.begins = self.place = (0, 0)  # epoch and batch: of the first update, of the one to come
+        self.random = fit.descent.random.copy()  # before the order of the epoch was made
+        if keeper.saved is None:
+            self.plateau_rule = PlateauRule(fit.options.stopping, fit.descent.reference or 1.0)
+            fit.rates.begin(fit.descent)
+        else:
+            fit.descent.take_up(keeper.saved["descent"])
+            self.plateau_rule = PlateauRule(fit.options.stopping, fit.descent.reference or 1.0)
+            fit.rates.begin(fit.descent)
+            take_up(self, keeper.saved)
+        if not record.path:
+            self.record_path()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was taken up where nothing was left to do; more time may have been given since."""
+        limit, reason = self.fit.options.stopping.max_time, self.record.stop_reason
+        over = reason != "max_time" or (limit is not None and self.seconds >= limit)
+        return reason != "error" and over
+
+    def plan(self, epochs: int | None) -> EpochPlan:
+        fit, limit = self.fit, self.fit.options.stopping.max_time
+        deadline = np.inf if limit is None else self.began + limit
+        kept = fit.problem.design.kept
+        plan = EpochPlan.of(fit.options, fit.problem.n, fit.problem.d, kept=kept, deadline=deadline)
+        mapping = fit.problem.design.mapping
+        if mapping is not None:
+            most = max(1, mapping.window * plan.batches // plan.n)
+            plan = replace(plan, block=mapping.block, most_updates=min(plan.most_updates, most))
+        return plan if epochs is None else replace(plan, max_iter=epochs)
+
+    def state(self) -> dict:
+        return state_of(self)
 
     def record_path(self) -> None:
         if self.fit.options.record_path:
@@ -257,6 +303,7 @@ class _Training:
 
     def begin_epoch(self, epoch: int) -> None:
         fit = self.fit
+        self.random[:] = fit.descent.random
         if epoch == 1:
             fit.check_rows(epoch)
         if not fit.stream and fit.options.rows_per_update(fit.problem.n) >= fit.problem.n:
@@ -283,13 +330,25 @@ class _Training:
         fit, options = self.fit, self.fit.options
         values = fit.rates(fit.descent.t, stretch.updates).reshape(-1, 1)
         bound = fit.descent.bind()
+        problem, order, span = fit.problem, stretch.order, stretch.span
+        if isinstance(order, Segments):
+            problem, order = problem.loaded(order, *span), None
+            span = (0, problem.n)
         plan = (stretch.cut, values, options.threads, options.max_gradient_norm)
         try:
-            return core.run(fit.problem.core, bound, fit.rule.core_spec(), stretch.order, stretch.span, plan)
+            return core.run(problem.core, bound, fit.rule.core_spec(), order, span, plan)
         finally:
             fit.descent.t = bound.t
 
     def check(self, stretch: Stretch) -> str | None:
+        reason = self.judge(stretch)
+        self.place = stretch.epoch, stretch.next_batch
+        if reason is None and self.keeper.is_due:
+            self.keeper.keep(self.state())
+        return reason
+
+    def judge(self, stretch: Stretch) -> str | None:
+        """Add a row to the history; the reason to stop, if there is one."""
         record, descent, rates = self.record, self.fit.descent, self.fit.rates
         if descent.averages and not self.fit.stream:
             self.objective = self.fit.value()
@@ -320,7 +379,7 @@ class _Training:
             **measured,
             learning_rate=self.fit.rates.last,
             gradient_norm=self.gradient_norm,
-            seconds=time.perf_counter() - self.began,
+            seconds=self.seconds,
         )
         self.record_path()
 

@@ -113,7 +113,8 @@ def _perceptron(estimator, kind, **options):
     twin.intercepts_ = [intercept.copy() for intercept in estimator.intercepts_]
     twin.n_layers_, twin.n_outputs_ = estimator.n_layers_, estimator.n_outputs_
     twin.n_iter_, twin.t_, twin.loss_ = estimator.n_iter_, estimator.n_updates_, estimator.loss_
-    twin.loss_curve_, twin.best_loss_ = list(estimator.loss_curve_), estimator.loss_
+    twin.loss_curve_ = list(vars(estimator).get("loss_curve_", ()))  # none once it is stripped
+    twin.best_loss_ = estimator.loss_
     return _carry(estimator, twin)
 
 

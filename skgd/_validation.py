@@ -51,8 +51,11 @@ def check_design(
     already. With ``finite=False`` an array that needs no other validation may hold infinity and NaN, of
     which the caller then has to take care.
     """
+    X, y = _unmapped(X), _unmapped(y)
     if _is_plain(X, y, y_numeric, finite) and _has_features_of(estimator, X, reset):
         return X if isinstance(y, str) else (X, y)
+    given = X
+    _check_csr(X)
     options = {
         "accept_sparse": "csr",
         "dtype": _DTYPES,
@@ -64,7 +67,7 @@ def check_design(
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # sums that tell whether X is finite
             if isinstance(y, str):
-                return _canonical(validate_data(estimator, X, **options))
+                return _canonical(validate_data(estimator, X, **options), given)
             X, y = validate_data(estimator, X, y, multi_output=multi_output, y_numeric=y_numeric, **options)
     except ValueError as error:
         columns = text_columns(X)
@@ -74,7 +77,7 @@ def check_design(
             f"The columns {columns} of X hold text or categories. Turn them into numbers first, for example "
             f"with skgd.preprocessing.TableEncoder, or OneHotEncoder in a ColumnTransformer."
         ) from error
-    return _canonical(X), y
+    return _canonical(X, given), y
 
 
 class RowsCheck:
@@ -152,8 +155,10 @@ def schema_of(door) -> dict:
 
 def check_matrix(X):
     """X without an estimator, in the layout of the core."""
+    given = X
+    _check_csr(X)
     options = {"accept_sparse": "csr", "dtype": _DTYPES, "order": "C", "accept_large_sparse": True}
-    return _canonical(check_array(X, input_name="X", **options))
+    return _canonical(check_array(X, input_name="X", **options), given)
 
 
 def _is_plain(X, y, y_numeric, finite) -> bool:
@@ -190,22 +195,40 @@ def _has_features_of(estimator, X, reset: bool) -> bool:
     return X.shape[1] == known and not hasattr(estimator, "feature_names_in_")
 
 
+def _unmapped(array):
+    """A mapped array as a plain one, of the same memory."""
+    return np.asarray(array) if type(array) is np.memmap else array
+
+
 def _is_core_array(X) -> bool:
     return type(X) is np.ndarray and X.dtype in _DTYPES and X.ndim == 2 and X.flags.c_contiguous
 
 
-def _canonical(X):
+def _canonical(X, given):
+    """X in the layout of the core; CSR rows are checked unless they are those that were given."""
     if not sparse.issparse(X):
         return X if X.flags.c_contiguous else np.ascontiguousarray(X)
-    wide = np.promote_types(X.indptr.dtype, X.indices.dtype)
-    indices, indptr = (np.ascontiguousarray(part, dtype=wide) for part in (X.indices, X.indptr))
-    core.check_csr(indices, indptr, len(X.data), X.shape[1])
-    if X.indptr.dtype != X.indices.dtype:
-        X = type(X)((X.data, indices, indptr), shape=X.shape)
+    data, (indices, indptr) = np.ascontiguousarray(X.data), _indices_of(X)
+    if X is not given:
+        core.check_csr(indices, indptr, len(X.data), X.shape[1])
+    if not (data is X.data and indices is X.indices and indptr is X.indptr):
+        X = type(X)((data, indices, indptr), shape=X.shape)
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
     return X
+
+
+def _indices_of(X) -> tuple[np.ndarray, np.ndarray]:
+    """Column indices and row pointers of CSR rows, as the core takes them."""
+    wide = np.promote_types(X.indptr.dtype, X.indices.dtype)
+    return np.ascontiguousarray(X.indices, dtype=wide), np.ascontiguousarray(X.indptr, dtype=wide)
+
+
+def _check_csr(X) -> None:
+    """Raise where CSR rows have indices that are out of range: SciPy, which may sort them, trusts them."""
+    if sparse.issparse(X) and X.format == "csr":
+        core.check_csr(*_indices_of(X), len(X.data), X.shape[1])
 
 
 def refuse_sparse(y) -> None:
@@ -315,7 +338,10 @@ def shaped(array, name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 def positive(values, name: str, zero: bool = False) -> np.ndarray:
     """The values of a parameter as an array; raises where they are no positive (or zero) numbers."""
-    array = np.asarray(values, dtype=float)
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):  # no numbers at all
+        array = np.array([])
     fine = array.ndim == 1 and array.size and np.isfinite(array).all()
     if not fine or not np.all(array >= 0 if zero else array > 0):
         kind = "non-negative" if zero else "positive"

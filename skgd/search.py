@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
 
 from ._docs import documented
 from ._hints import Names
@@ -107,6 +108,7 @@ class _CrossValidated(LinearModel):
         self : object
             The search, its best estimator without what continues its fit.
         """
+        check_is_fitted(self, "best_estimator_")
         self.best_estimator_.strip()
         return self
 
@@ -125,6 +127,7 @@ class _CrossValidated(LinearModel):
         twin : object
             A fitted scikit-learn estimator that shares the fitted arrays.
         """
+        check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.to_sklearn()
 
 

@@ -15,7 +15,9 @@ STOREYS = (  # from the ground up
     {"_core", "_drawing", "_parameters", "_table"},
     {
         "_docs",
+        "_fingerprint",
         "_hints",
+        "_mapped",
         "_moments",
         "_penalty",
         "_scoring",
@@ -31,9 +33,9 @@ STOREYS = (  # from the ground up
     {"_batch_rates", "_diagram", "_network_rates", "_options", "_quadratic"},
     {"_epochs", "_path", "_problem"},
     {"_descent", "_held_out", "_step_size"},
-    {"_coordinates", "_rate_choice", "_rows"},
+    {"_coordinates", "_packing", "_rate_choice", "_rows", "_training_state"},
     {"_training"},
-    {"_callbacks", "_diagnosis", "_fitting", "_progress"},
+    {"_callbacks", "_checkpoint", "_diagnosis", "_fitted", "_fitting", "_progress"},
     {"_columns", "_estimator", "_landscape", "_streaming", "_sweep"},
     {
         "_intervals",

@@ -161,8 +161,8 @@ def test_an_interrupted_refit_leaves_the_first_model(monkeypatch):
     first = model_of(GDRegressor, learning_rate=0.1, refit=False).fit(X, y)
     whole = module.train
 
-    def interrupted(fit, *args, epochs=None):
-        record = whole(fit, *args, epochs=epochs)
+    def interrupted(fit, *args, epochs=None, **options):
+        record = whole(fit, *args, epochs=epochs, **options)
         return record if epochs is None else record.stopped("interrupted")
 
     monkeypatch.setattr(module, "train", interrupted)

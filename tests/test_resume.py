@@ -1,11 +1,32 @@
 """Fits cut in pieces: partial_fit, warm_start and averaging continue where they stopped."""
 
+import pickle
+from unittest import mock
+
 import _reference as reference
 import numpy as np
 import pytest
-from _data import SOLVERS, STILL, covering, csr, estimator, make, pairs, theta, thin, unpack, wide
+from _data import (
+    KINDS,
+    SOLVERS,
+    STILL,
+    covering,
+    csr,
+    data_of,
+    estimator,
+    flat,
+    make,
+    pairs,
+    small,
+    theta,
+    thin,
+    unpack,
+    wide,
+)
 
+import skgd
 from skgd import schedules
+from skgd._rates import Rates
 
 STREAMS = ("minibatch", "sgd")
 SCHEDULES = [
@@ -124,6 +145,90 @@ def test_a_warm_start_continues(optimizer, penalty, solver):
     stopped = model_of(max_iter=3, schedule="invscaling", warm_start=True, **params).fit(X, y)
     stopped.set_params(max_iter=2).fit(X, y)
     np.testing.assert_allclose(theta(stopped), theta(straight), rtol=1e-9, atol=1e-11)
+
+
+def assert_calls_add_up(kind, X, y, first=5, second=5, **params):
+    """Bit for bit: two calls make the checks of one."""
+    one = small(kind, warm_start=True, max_iter=first + second, **params).fit(X, y)
+    two = small(kind, warm_start=True, max_iter=first, **params).fit(X, y)
+    losses = two.loss_curve_
+    two.set_params(max_iter=second).fit(X, y)
+    np.testing.assert_array_equal(np.append(losses, two.loss_curve_), one.loss_curve_)
+    np.testing.assert_array_equal(flat(two), flat(one))
+    assert (two.loss_, two.learning_rate_, two.n_updates_) == (one.loss_, one.learning_rate_, one.n_updates_)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("optimizer", "solver"), pairs(without=["implicit"]))
+def test_automatic_rates_go_on(kind, optimizer, solver):
+    X, y = data_of(kind, n=64)
+    fixed = {"optimizer": optimizer, "solver": solver, "batch_size": 8, "tol": 1e-9}
+    assert_calls_add_up(kind, X, y, **fixed)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"schedule": "invscaling"},
+        {"schedule": "adaptive", "tol": 0.3, "n_iter_no_change": 6},
+        {"early_stopping": True},
+        {"average": True},
+        {"standardize": True},
+        {"record_path": True},
+        {"check_every": 4},
+        {"loss": "absolute_error", "solver": "batch"},
+        {"random_state": None, "shuffle": False},
+    ],
+    ids=str,
+)
+def test_calls_of_a_warm_start_add_up(params):
+    X, y = make(n=64, outputs=2)
+    assert_calls_add_up(skgd.GDRegressor, X, y, **{"batch_size": 8, "tol": 1e-9, **params})
+
+
+def test_calls_of_one_epoch_add_up():
+    X, y = make(n=64)
+    one = small(skgd.GDRegressor, warm_start=True, max_iter=12, tol=1e-9).fit(X, y)
+    many = small(skgd.GDRegressor, warm_start=True, max_iter=1, tol=1e-9)
+    for _ in range(12):
+        many.fit(X, y)
+    np.testing.assert_array_equal(flat(many), flat(one))
+    again = pickle.loads(pickle.dumps(many)).set_params(max_iter=3).fit(X, y)
+    np.testing.assert_array_equal(flat(many.set_params(max_iter=3).fit(X, y)), flat(again))
+
+
+@pytest.mark.parametrize("change", ["X", "y", "weights", "alpha", "partial_fit", "strip", "coef_init"])
+def test_rates_of_other_problems_begin_anew(change):
+    """What the rates know is of rows and parameters; the descent goes on all the same, as far as it can."""
+    X, y = make(n=64)
+    model = small(skgd.GDRegressor, warm_start=True, max_iter=5, tol=1e-9).fit(X, y)
+    given = {}
+    if change in ("X", "y"):
+        X, y = (X + (change == "X"), 100 * y)
+    elif change == "weights":
+        given["sample_weight"] = np.linspace(1, 2, 64)
+    elif change == "alpha":
+        model.set_params(alpha=0.1)
+    elif change == "coef_init":
+        given["coef_init"] = np.ones(5)
+    else:
+        getattr(model, change)(*((X, y) if change == "partial_fit" else ()))
+    rates = []
+    with mock.patch.object(Rates, "take_up", lambda self, state: rates.append(state)):
+        model.fit(X, y, **given)
+    assert not rates
+    assert np.isfinite(flat(model)).all()
+
+
+def test_an_end_by_tol_is_an_end():
+    """Another call waits for a plateau anew, with rates of its own."""
+    X, y = make(n=64)
+    model = small(skgd.GDRegressor, warm_start=True).fit(X, y)
+    assert model.stop_reason_ == "tol"
+    first = model.loss_
+    model.fit(X, y)
+    assert model.n_iter_ >= model.n_iter_no_change
+    assert model.loss_ <= first * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

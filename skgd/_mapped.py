@@ -1,0 +1,92 @@
+"""Rows in a file that is mapped into memory: which part of it is read when."""
+
+from __future__ import annotations
+
+import mmap
+import os
+
+import numpy as np
+
+__all__ = ["Mapping", "Segments", "mapping_of"]
+
+SHARE = 0.5  # of the machine's memory, from which on an array is read from its file again and again
+_WINDOW = 4 << 20  # bytes that rows are shuffled among
+_BLOCK = 64 << 10  # bytes that are read at once
+
+
+class Mapping:
+    """The file behind an array of rows (n, d)."""
+
+    def __init__(self, X: np.ndarray, file: mmap.mmap):
+        self.file, self.row = file, max(1, X[:1].nbytes)
+        self.offset = X.ctypes.data - np.frombuffer(file, dtype=np.uint8).ctypes.data
+
+    @property
+    def block(self) -> int:
+        """Rows that are read at once."""
+        return max(1, _BLOCK // self.row)
+
+    @property
+    def window(self) -> int:
+        """Rows that are shuffled among each other."""
+        return max(1, _WINDOW // self.row)
+
+    def will_need(self, start: int, stop: int) -> None:
+        """Have rows start .. stop - 1 read ahead, without waiting for them."""
+        if not hasattr(mmap, "MADV_WILLNEED"):
+            return
+        begin, end = (self.offset + row * self.row for row in (start, stop))
+        begin -= begin % mmap.PAGESIZE
+        self.file.madvise(mmap.MADV_WILLNEED, begin, end - begin)
+
+
+def mapping_of(X) -> Mapping | None:
+    """The file behind X, if it is too large to stay in memory."""
+    file = X
+    while isinstance(file, np.ndarray):
+        file = file.base
+    if not isinstance(file, mmap.mmap) or X.nbytes < SHARE * _memory():
+        return None
+    return Mapping(X, file)
+
+
+def _memory() -> float:
+    """Bytes of memory of this machine; infinite where it does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return np.inf
+
+
+class Segments:
+    """A fresh order of blocks of n rows for every epoch, and of the rows in any part of that order.
+
+    A file is then read a block at a time, each once in an epoch, and few blocks have to be in memory.
+    """
+
+    def __init__(self, n: int, block: int):
+        self.n, self.block, self.seed = n, block, 0
+
+    def shuffle(self, random: np.ndarray) -> None:
+        """A fresh order; `random` (1,) is the state of its generator."""
+        self.seed = int(random[0])
+        rng = np.random.default_rng(self.seed)
+        starts = rng.permutation(-(-self.n // self.block)) * self.block
+        lengths = np.minimum(self.block, self.n - starts)
+        self.starts, self.ends = starts, np.cumsum(lengths)
+        random[0] = rng.integers(2**64, dtype=np.uint64)
+
+    def blocks(self, position: int, count: int) -> list[tuple[int, int]]:
+        """(first row, row after the last) of each block among order[position : position + count]."""
+        stop, found = min(self.n, position + count), []
+        k = int(np.searchsorted(self.ends, position, side="right"))
+        while position < stop:
+            begins = self.starts[k] + position - (self.ends[k - 1] if k else 0)
+            length = min(stop, self.ends[k]) - position
+            found.append((int(begins), int(begins + length)))
+            position, k = position + length, k + 1
+        return found
+
+    def permutation(self, position: int, count: int) -> np.ndarray:
+        """Where the rows of these blocks come, one after the other."""
+        return np.random.default_rng([self.seed, position]).permutation(count)

@@ -1,0 +1,154 @@
+"""Rows in a mapped file: the same fits, and an order in which each part of the file is read once an epoch."""
+
+import sys
+
+import numpy as np
+import pytest
+from _data import KINDS, data_of, estimator, flat, make, small
+
+import skgd
+from skgd import _mapped
+from skgd._design import design_of
+from skgd._mapped import Segments, mapping_of
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Every mapped file is taken to be larger than memory, and has many blocks."""
+    monkeypatch.setattr(_mapped, "SHARE", 0.0)
+    monkeypatch.setattr(_mapped, "_BLOCK", 1024)
+    monkeypatch.setattr(_mapped, "_WINDOW", 64 * 1024)
+
+
+def mapped(folder, array, name="X", mode="r"):
+    np.save(folder / f"{name}.npy", array)
+    return np.load(folder / f"{name}.npy", mmap_mode=mode)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_small_mapped_file_is_an_array(kind, dtype, tmp_path):
+    X, y = data_of(kind, n=80, dtype=dtype)
+    weights = np.linspace(1, 2, 80).astype(dtype)
+    files = [mapped(tmp_path, array, name) for array, name in ((X, "X"), (y, "y"), (weights, "w"))]
+    whole = small(kind, max_iter=5).fit(X, y, weights)
+    np.testing.assert_array_equal(flat(small(kind, max_iter=5).fit(*files)), flat(whole))
+
+
+@pytest.mark.parametrize(("offset", "mode"), [(0, "r"), (0, "c"), (0, "r+"), (7, "r")])
+def test_what_is_mapped(offset, mode, tmp_path, large):
+    X = mapped(tmp_path, np.arange(4000.0).reshape(1000, 4), mode=mode)[offset:]
+    found = mapping_of(np.asarray(X))
+    assert found.row == 32
+    memory = np.frombuffer(found.file, dtype=np.uint8)
+    np.testing.assert_array_equal(memory[found.offset :][:32].view(float), X[0])
+    found.will_need(0, 3)
+    found.will_need(len(X) - 3, len(X))
+
+
+def test_only_files_larger_than_memory_are_read_in_blocks(tmp_path):
+    X = mapped(tmp_path, np.zeros((1000, 4)))
+    assert mapping_of(X) is None
+    assert mapping_of(np.zeros((3, 4))) is None
+
+
+@pytest.mark.parametrize(("n", "block"), [(1000, 64), (1000, 1000), (1000, 3), (5, 64), (1, 1)])
+def test_blocks_of_an_order_are_all_rows_once(n, block):
+    order, random = Segments(n, block), np.array([5], dtype=np.uint64)
+    orders = []
+    for _ in range(3):
+        order.shuffle(random)
+        parts = [order.blocks(position, 37) for position in range(0, n, 37)]
+        rows = np.concatenate([np.arange(*pair) for part in parts for pair in part])
+        assert all(stop - start <= block for part in parts for start, stop in part)
+        np.testing.assert_array_equal(np.sort(rows), np.arange(n))
+        orders.append(tuple(rows))
+        places = order.permutation(0, 37)
+        np.testing.assert_array_equal(np.sort(places), np.arange(37))
+    assert len(set(orders)) == (3 if n > 2 * block else 1)
+    assert order.blocks(n, 37) == []
+
+
+@pytest.mark.parametrize("kept", [None, np.arange(0, 500, 2, dtype=np.int32)])
+def test_rows_are_loaded_to_their_places(kept, tmp_path, large):
+    X = mapped(tmp_path, np.arange(2000.0).reshape(500, 4))
+    design = design_of(np.asarray(X), kept)
+    blocks, places = [(20, 23), (100, 101), (7, 9)], np.array([3, 0, 5, 1, 2, 4])
+    design.read_ahead(blocks)
+    rows, numbers = design.loaded(blocks, places)
+    np.testing.assert_array_equal(numbers[places], [20, 21, 22, 100, 7, 8])
+    np.testing.assert_array_equal(rows.X, X[numbers if kept is None else kept[numbers]])
+
+
+@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("standardize", [True, False])
+def test_an_epoch_of_a_large_file_sees_each_row_once(solver, shuffle, standardize, tmp_path, large):
+    """So small a rate that all gradients are those at the start, whatever the order of the rows."""
+    X, y = make(n=3003, d=4)
+    params = {"solver": solver, "standardize": standardize, "learning_rate": 1e-9, "max_iter": 1, "tol": None}
+    params |= {"shuffle": shuffle, "batch_size": 7, "penalty": None}
+    whole = estimator(**params).fit(X, y)
+    part = estimator(**params).fit(mapped(tmp_path, X), mapped(tmp_path, y, "y"))
+    np.testing.assert_allclose(flat(part), flat(whole), rtol=1e-5)
+    assert part.n_updates_ == whole.n_updates_
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_large_sorted_files_end_where_arrays_do(kind, early_stopping, tmp_path, large):
+    X, y = data_of(kind, n=8000, d=4)
+    order = np.argsort(y, kind="stable")
+    X, y = X[order].astype(np.float32), y[order]
+    params = {"early_stopping": early_stopping, "max_iter": 15}
+    whole = small(kind, **params).fit(X, y)
+    part = small(kind, **params).fit(mapped(tmp_path, X), y)
+    assert part.loss_ < whole.loss_ + 0.02 * abs(whole.loss_)
+
+
+def test_fits_to_a_large_file_repeat_and_resume(tmp_path, large, monkeypatch):
+    X, y = make(n=3001, d=4)
+    X = mapped(tmp_path, X)
+    params = {"check_every": 20, "max_iter": 6}
+    whole = estimator(**params).fit(X, y)
+    np.testing.assert_array_equal(flat(estimator(**params).fit(X, y)), flat(whole))
+    path, left, keep = tmp_path / "ckpt", [5], skgd._checkpoint.FileKeeper.keep
+
+    def keep_and_die(self, state):
+        keep(self, state)
+        left[0] -= 1
+        if not left[0]:
+            raise RuntimeError("killed")
+
+    monkeypatch.setattr(skgd._checkpoint.FileKeeper, "keep", keep_and_die)
+    with pytest.raises(RuntimeError, match="killed"):
+        estimator(**params).fit(X, y, checkpoint=skgd.Checkpoint(path, 0))
+    resumed = estimator(**params).fit(X, y, checkpoint=skgd.Checkpoint(path, 0))
+    np.testing.assert_array_equal(flat(resumed), flat(whole))
+    np.testing.assert_array_equal(resumed.loss_curve_, whole.loss_curve_)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_found(bad, tmp_path, large):
+    X, y = make(n=3001, d=4)
+    X[1700, 2] = bad
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        estimator().fit(mapped(tmp_path, X), y)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_fit_does_not_copy_the_file(tmp_path, large):
+    n, d = 200_000, 20
+    X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (n, d))
+    X[:] = np.random.default_rng(0).normal(size=(n, d))
+    X.flush()
+    X, y = np.load(tmp_path / "X.npy", mmap_mode="r"), np.zeros(n, np.float32)
+    model = estimator(max_iter=2, tol=None, learning_rate=1e-3)
+    model.fit(X[:100], y[:100])
+
+    def resident():
+        return int(open("/proc/self/status").read().split("RssAnon:")[1].split()[0])
+
+    before = resident()
+    model.fit(X, y)
+    assert (resident() - before) * 1024 < X.nbytes / 4
