@@ -114,8 +114,8 @@ class Penalty:
         together; `own` and `rule` are the penalty and the optimizer as the user gave them."""
         if self.joint and not optimizer.takes_joint:
             raise ValueError(
-                f'penalty={own!r} needs optimizer="plain" (or "barzilai_borwein"), not {rule!r}: its proximal '
-                f"step follows a step along the gradient."
+                f'penalty={own!r} needs optimizer="plain" (or "barzilai_borwein"), not {rule!r}: its '
+                f"proximal step follows a step along the gradient."
             )
         if self.bounds is not None and not optimizer.keeps_bounds:
             raise ValueError(
