@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ._fingerprint import digest
 from ._network import blocks
 from ._options import CoreRule, Options
 from ._penalty import Penalty
@@ -302,5 +303,5 @@ _STATE = tuple(each.name for each in fields(Descent) if each.name != "gradient")
 def _owed(problem: Problem, rule: str) -> tuple | None:
     """Strengths of the penalty that weights owe a part of, under the rule whose state says so."""
     penalty = problem.penalty
-    factors = None if penalty.factors is None else penalty.factors.tobytes()
+    factors = None if penalty.factors is None else digest(penalty.factors)
     return (penalty.l1, penalty.l2, factors) if rule == "cumulative" else None

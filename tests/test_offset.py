@@ -21,7 +21,15 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgd import GDClassifier, GDClassifierCV, GDMLPClassifier, GDMLPRegressor, GDRegressor, GDRegressorCV
+from skgd import (
+    Checkpoint,
+    GDClassifier,
+    GDClassifierCV,
+    GDMLPClassifier,
+    GDMLPRegressor,
+    GDRegressor,
+    GDRegressorCV,
+)
 from skgd.losses import LOSSES, Loss
 
 STORAGES = {"dense": np.asarray, "csr": csr}
@@ -268,6 +276,20 @@ def test_streams(loss, storage):
     np.testing.assert_allclose(parts.coef_, whole.coef_, rtol=1e-10)
     bare = clone(model).partial_fit(X, y, **known)
     assert np.abs(bare.coef_ - whole.coef_).max() > 1e-4
+
+
+def test_a_checkpoint_is_of_one_offset_and_one_penalty(tmp_path):
+    X, y, exposure = counts(100)
+    offset, path = np.log(exposure), tmp_path / "fit.ckpt"
+    params = {"solver": "sgd", "penalty": "l1", "positive": True, "random_state": 0, "max_iter": 5}
+    model = GDRegressor("poisson", alpha=[0.0, 0.1, 0.2, 0.1], **params)
+    whole = clone(model).fit(X, y, offset=offset, checkpoint=Checkpoint(path, every=0))
+    again = clone(model).fit(X, y, offset=offset, checkpoint=path)
+    np.testing.assert_array_equal(again.coef_, whole.coef_)
+    with pytest.raises(ValueError, match="offset"):
+        clone(model).fit(X, y, offset=offset + X[:, 0], checkpoint=path)
+    with pytest.raises(ValueError, match="alpha was"):
+        GDRegressor("poisson", alpha=[0.0, 0.1, 0.2, 0.3], **params).fit(X, y, offset=offset, checkpoint=path)
 
 
 def test_sparse_rows_of_many_features_update_lazily():
