@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from . import losses, optimizers, schedules
+from . import losses, optimizers, penalties, schedules
 from ._core import core as _core_is_built  # noqa: F401  (a clear ImportError when it is not)
 from .exceptions import DivergenceError
 from .linear import GDClassifier, GDRegressor
@@ -45,6 +45,7 @@ __all__ = [
     "losses",
     "onnx",
     "optimizers",
+    "penalties",
     "preprocessing",
     "schedules",
 ]

@@ -149,6 +149,10 @@ class PolyakRates(_Backtracking):
 
     patience, shrink, grow, most_drops = 15, 0.5, 1.5, 8
 
+    def __init__(self, base, schedule, exploded=None, *, free=lambda theta, gradient: gradient):
+        super().__init__(base, schedule, exploded)
+        self.free = free  # the part of a gradient that can be followed: bounds hold back the other
+
     def begin(self, descent):
         super().begin(descent)
         descent.gradient = np.zeros_like(descent.theta)
@@ -163,7 +167,8 @@ class PolyakRates(_Backtracking):
             return self._no_smaller_rate(self.rate, objective)
         if objective < self.best:
             self.best, self.best_theta = objective, self.before
-        squares = float(np.vdot(descent.gradient, descent.gradient))
+        gradient = self.free(self.before, descent.gradient)
+        squares = float(np.vdot(gradient, gradient))
         if self._missed(objective) and objective > self.best + 4 * self.delta:
             self.back_to_best(descent)
             self.rate = self._over(self.delta, squares)

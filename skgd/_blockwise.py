@@ -15,11 +15,11 @@ from sklearn.exceptions import ConvergenceWarning
 from ._block_plan import BlockPlan
 from ._block_problem import BlockDesign, BlockProblem, Encoding
 from ._blocks import LocalBlocks, Preparation, Summary
-from ._fitting import Form, TrainingRows
 from ._labels import classes_of
 from ._options import Options, threads_of
 from ._reading import called, source_of
 from ._recipe import sees_table
+from ._rows import Form, TrainingRows
 from ._scoring import scorers_of
 from ._validation import RowsCheck, door_of, schema_of, weights_of_classes
 
@@ -91,7 +91,7 @@ class Blockwise:
         if classes is None and local.numbers and len(local.numbers) == 1 and source.can_permute:
             X, y, weight = (*called(source.blocks[local.numbers[0]]), None)[:3]
             if not sees_table(getattr(self, "encoding", None), X):
-                return self._fit(X, y, weight, (None, None), (*validation, None), None)
+                return self._fit(X, y, weight, (None, None), (*validation, None), None, (None, None))
         return self._fit_summary(local, summary, door, classes, validation)
 
     def _fit_summary(self: Any, blocks, summary: Summary, door, classes, validation: tuple) -> list[str]:

@@ -128,6 +128,8 @@ def can_share_pass(options: Options, design: Design, targets: Targets) -> bool:
     return (
         not design.is_sparse
         and targets.columns == 1
+        and targets.offset is None
+        and not options.objective.penalty.joint
         and not callable(options.objective.loss._core_spec(1, targets.codes))
         and not (optimizer.searches or optimizer.stable or optimizer.blend is not None)
         and not (optimizer.restarts and batch_size == design.n)

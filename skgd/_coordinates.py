@@ -56,7 +56,9 @@ def _stream_asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
     return bool((moments.sizes()[usual] > _APART**2).any())
 
 
-def standard_of(moments: Moments, fit_intercept: bool, softening: float = 0.0, dtype=np.float64) -> Standard:
+def standard_of(
+    moments: Moments, fit_intercept: bool, softening: np.ndarray | float = 0.0, dtype=np.float64
+) -> Standard:
     """Coordinates u_j = t_j w_j in which the objective is about equally curved along every feature.
 
     t_j^2 = s_j^2 + softening, with s_j the standard deviation of the feature (its root mean square where no
@@ -136,10 +138,11 @@ class Units:
         """The coordinates of the rows to come; None for those of X."""
         if not self.standardize or self.moments is None or not self.moments.weight:
             return None
-        softening = 0.0  # of a loss that is flat, in numbers, at such y
+        softening: np.ndarray | float = 0.0  # of a loss that is flat, in numbers, at such y
         if self.curvature > 0:
-            softening = objective.penalty.l2 * self.moments.weight / self.curvature
-        return standard_of(self.moments, objective.fit_intercept, softening, dtype)
+            softening = objective.penalty.l2_of_features * (self.moments.weight / self.curvature)
+        found = standard_of(self.moments, objective.fit_intercept, softening, dtype)
+        return replace(found, scale=objective.penalty.common_scale(found.scale))
 
     def state(self) -> dict:
         """All of it as arrays and numbers."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ._fingerprint import digest
 from ._network import blocks
 from ._options import CoreRule, Options
 from ._penalty import Penalty
@@ -57,7 +58,7 @@ class Descent:
     epochs: int = 0
     rate: float = 0.0  # the base learning rate
     l1: bool = False  # whether updates end with a proximal step
-    owed: tuple | None = None  # (l1, l2), where the slots hold what weights owe such a penalty
+    owed: tuple | None = None  # strengths, where the slots hold what weights owe such a penalty
     blend: float | None = None  # share of the mean in theta where slots[0] is last iterate - mean
     drops: int = 0  # plateaus of the adaptive schedule
     reference: float | None = None  # the objective that an exploding one is compared with
@@ -77,7 +78,7 @@ class Descent:
             average=None if averaging is None else problem.zeros(),
             average_start=0 if averaging is None else averaging.start,
             average_power=0.0 if averaging is None else averaging.power,
-            l1=problem.penalty.l1 > 0,
+            l1=problem.penalty.kinked,
             owed=_owed(problem, rule.name),
             blend=options.optimizer.blend,
         )
@@ -95,7 +96,7 @@ class Descent:
             and self.theta.dtype == problem.dtype
             and self.layers == problem.layers
             and (self.average is not None, self.average_power) == (averaging is not None, power)
-            and self.l1 == (problem.penalty.l1 > 0)
+            and self.l1 == problem.penalty.kinked
             and self.owed == _owed(problem, rule.name)
             and self.blend == options.optimizer.blend
         )
@@ -299,6 +300,8 @@ class Descent:
 _STATE = tuple(each.name for each in fields(Descent) if each.name != "gradient")
 
 
-def _owed(problem: Problem, rule: str) -> tuple[float, float] | None:
-    """The penalty that weights owe a part of, under the rule whose state says so."""
-    return (problem.penalty.l1, problem.penalty.l2) if rule == "cumulative" else None
+def _owed(problem: Problem, rule: str) -> tuple | None:
+    """Strengths of the penalty that weights owe a part of, under the rule whose state says so."""
+    penalty = problem.penalty
+    factors = None if penalty.factors is None else digest(penalty.factors)
+    return (penalty.l1, penalty.l2, factors) if rule == "cumulative" else None

@@ -6,6 +6,7 @@ import numpy as np
 
 from ._coordinates import asks_for_units, standard_of
 from ._design import Design, Standard
+from ._penalty import Kinks
 from ._problem import Problem
 from ._step_size import scale_of
 from ._training import Fit, Record
@@ -100,7 +101,7 @@ def _described(moments, fit_intercept: bool) -> str:
 def _far_from_optimum(fit: Fit, loss: float, units: str) -> list[str]:
     """The warning of a fit that stopped although its objective can still fall."""
     problem, stopping = fit.problem, fit.options.stopping
-    if problem.loss.least_at_zero:
+    if problem.loss.least_at_zero or problem.penalty.joint:
         return []
     constant = problem.value(problem.constant())
     rounding = (8 * np.finfo(problem.dtype).eps) ** (2 if problem.loss._quadratic else 1)
@@ -160,7 +161,7 @@ def remaining_gain(problem, theta, least: float = 0.0, threads: int = 1) -> floa
     elif standard is None:
         moments = problem.design.sampled_moments(problem.targets.weight)
         standard = standard_of(moments, problem.fit_intercept, dtype=problem.dtype)
-    u, gradient, l1, l2 = _at(problem, theta, standard)
+    u, gradient, kinks, l2 = _at(problem, theta, standard)
     exact = problem.loss._quadratic and problem.knows_second_moments
     sample = None if exact else problem.sample(_ROWS)
     if sample is None:
@@ -176,27 +177,27 @@ def remaining_gain(problem, theta, least: float = 0.0, threads: int = 1) -> floa
     if promised > least:
         for part in _STEPS:
             gain = here - problem.value(
-                _theta(problem, _kept_sides(u, part * step, gradient, l1), standard), threads
+                _theta(problem, kinks.after(u, part * step, gradient), standard), threads
             )
             if gain > least:
                 return gain
     if problem.loss.smooth and not promised > least / 8:
         return promised
-    lower = _descended(problem, sample or problem.sample(_ROWS), u, standard, l1, l2, least)
+    lower = _descended(problem, sample or problem.sample(_ROWS), u, standard, kinks, l2, least)
     return max(here - problem.value(_theta(problem, lower, standard), threads), 0.0)
 
 
 def _at(problem, theta, standard):
     """Parameters and gradient of the objective in the coordinates of `standard`, (d + 1, K) in float64;
-    strengths of the l1 and the l2 penalty (d + 1, 1)."""
+    the kinks of the penalty there, and strengths (d + 1, 1) of its l2 part."""
     K, penalty = problem.targets.columns, problem.penalty
     u, gradient = (a.astype(float)[:, :K] for a in (theta, problem.loss_gradient(theta)))
     if problem.standard is None:
         gradient[:-1] = (gradient[:-1] - standard.center[:, None] * gradient[-1]) / standard.scale[:, None]
         u = standard.to_standardized(u)
-    strengths = penalty.l1 / standard.scale, penalty.l2 / standard.scale**2
-    l1, l2 = (np.append(strength, 0.0)[:, None] for strength in strengths)
-    return u, _with_l1(u, gradient + l2 * u, l1), l1, l2
+    l2 = np.append(penalty.l2_of_features / standard.scale**2, 0.0)[:, None]
+    kinks = Kinks.of(penalty, standard.scale)
+    return u, kinks.held(u, gradient + l2 * u), kinks, l2
 
 
 def _exact_step(problem, gradient, l2):
@@ -247,7 +248,7 @@ def _solution(H, l2, gradient, ridge):
     return step
 
 
-def _descended(problem, sample, u, standard, l1, l2, enough: float):
+def _descended(problem, sample, u, standard, kinks, l2, enough: float):
     """Parameters u (d + 1, K) after some steps of Newton's method on the sample, up to a gain of `enough`.
 
     Derivatives are differences over a distance, which smooths a loss with kinks. Where a step does not lower
@@ -261,12 +262,12 @@ def _descended(problem, sample, u, standard, l1, l2, enough: float):
     for _ in range(_MORE_STEPS):
         if start - value > 1.1 * enough:
             break
-        slopes, curvatures = _derivatives(sample, Z @ u, distance)
+        slopes, curvatures = _derivatives(sample, sample.targets.offset_to(Z @ u), distance)
         gradient = Z.T @ slopes + l2 * u
         gradient[-1] *= problem.fit_intercept
-        gradient = _with_l1(u, gradient, l1)
+        gradient = kinks.held(u, gradient)
         step = _solved(Z, curvatures, l2 + damping, gradient, 1e-8)
-        tried = [_kept_sides(u, part * step, gradient, l1) for part in _STEPS]
+        tried = [kinks.after(u, part * step, gradient) for part in _STEPS]
         values = [sample.value(_theta(sample, each, standard)) for each in tried]
         best = int(np.argmin([one if np.isfinite(one) else np.inf for one in values]))
         if values[best] < value:
@@ -318,18 +319,6 @@ def _distance(loss, y, raw):
     if loss.task == "classification":
         return np.full(raw.shape[1], 0.5)
     return np.maximum(np.abs(y.reshape(raw.shape) - raw).mean(axis=0), 1e-300)
-
-
-def _with_l1(u, gradient, l1):
-    """The gradient with that of an l1 penalty, which holds zero weights against small slopes."""
-    return gradient + np.where(u != 0, np.sign(u) * l1, -np.clip(gradient, -l1, l1))
-
-
-def _kept_sides(u, step, gradient, l1):
-    """Parameters after a step, which an l1 penalty lets no weight take across zero."""
-    after = u - step
-    side = np.where(u != 0, np.sign(u), -np.sign(gradient))
-    return np.where((l1 > 0) & (np.sign(after) != side), 0.0, after)
 
 
 def _theta(problem, u, standard):

@@ -34,14 +34,22 @@ optimizer : str or skgd.optimizers.Optimizer, default="plain"
     non-zeros, "plain" and (with ``solver="sgd"`` and ``average=False``) "adagrad" and "ftrl" cost
     O(non-zeros) per row; the others make the exact dense update, and so does "plain" if iterates are
     averaged with an l1 penalty.
-penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
+penalty : {"l2", "l1", "elasticnet"}, None or, of linear models, skgd.penalties.Penalty, default="l2"
     R: half the squared l2 norm, the l1 norm (exact zeros), or a mix of both. Intercepts are not
     penalised. With l1, every update ends with a proximal step; stochastic updates of "plain" use the
-    cumulative penalty (Tsuruoka et al. 2009), updates of "adagrad" the exact flow of the penalty.
-alpha : float, default=1e-4
-    Strength of the penalty; its meaning does not depend on the batch size.
+    cumulative penalty (Tsuruoka et al. 2009), updates of "adagrad" the exact flow of the penalty. For groups
+    of features, penalties without bias, and those of your own see :mod:`skgd.penalties`.
+alpha : float or array-like of shape (n_features,), default=1e-4
+    Strength of the penalty; its meaning does not depend on the batch size. An array has the strength for
+    each feature, :math:`\\sum_j \\alpha_j R(w_j)`; features with a zero are not penalised (penalty factors).
 l1_ratio : float in [0, 1], default=0.15
     Fraction of l1 in "elasticnet".
+positive : bool, default=False
+    Whether no weight may be negative: the minimum is then one over weights :math:`w_j \\ge 0`. Intercepts
+    may be. Every update ends with the step to the nearest weights that are allowed.
+bounds : (low, high) or None, default=None
+    Bounds of the weights, each a number, an array of shape (n_features,), or None for no bound:
+    :math:`l_j \\le w_j \\le h_j`. The optimizers "ftrl", "schedule_free" and "implicit" cannot keep them.
 fit_intercept : bool, default=True
     Whether to fit intercepts.
 standardize : bool or "auto", default="auto"
@@ -187,6 +195,8 @@ learning_rate : float or "auto", default="auto"
     linearly to zero. If the objective explodes or rises above its start, the updates since the last
     check are undone and the rate is halved. For ``solver="batch"`` with "plain", 1/L and Barzilai-Borwein
     steps as in the linear models.
+alpha : float or "auto", default="auto"
+    Strength of the penalty on the weights of all layers; its meaning does not depend on the batch size.
 average : bool, int or "auto", default="auto"
     Return the mean of the iterates, from the start (True) or from the given update on (int). "auto"
     means False.
@@ -222,7 +232,7 @@ learning_rates : int, array-like of floats or "auto", default=10
     of these diverge, lower rates are tried. "auto": the automatic rate in every fit, so that the search
     is one over ``alphas``.
 alphas : array-like of floats, default=None
-    Strengths of the penalty to try; None means ``alpha`` only.
+    Strengths of the penalty to try; None means ``alpha`` only. Where ``alpha`` is an array, they multiply it.
 cv : int, cross-validation generator or iterable, default=None
     Folds, as in scikit-learn: None means five, stratified by class in classification.
 scoring : str, callable or None, default=None
@@ -239,7 +249,7 @@ selection : {"best", "one_standard_error"}, default="best"
 
 FOUND = """\
 alpha_ : float
-    The strength of the penalty of the chosen candidate.
+    The strength of the penalty of the chosen candidate; where ``alpha`` is an array, what multiplies it.
 best_score_ : float
     Mean score of the chosen candidate over the folds.
 best_index_ : int

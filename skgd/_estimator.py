@@ -20,16 +20,17 @@ from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
 from ._diagram import Diagram
 from ._fitted import FittedModel
-from ._fitting import TrainingRows, begin_fit, end_fit, for_all_rows, split_off
-from ._held_out import HeldOut, Validation
+from ._fitting import begin_fit, end_fit, for_all_rows
+from ._held_out import Validation
 from ._hints import HelpfulParameters, Names
 from ._loss_spec import loss_spec
 from ._options import Options, options_of
 from ._problem import Problem
+from ._rows import TakesRows, TrainingRows
 from ._scoring import Scorer, scorers_of
 from ._targets import Targets, Task
 from ._training import Fit, Record, Watcher, train
-from ._validation import RowsCheck, check_design, check_rows, check_weights, door_of, rows_of, schema_of
+from ._validation import check_design, door_of, rows_of
 from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
@@ -37,7 +38,9 @@ from .schedules import SCHEDULES
 _SPLITTER = HasMethods(["split", "get_n_splits"])
 
 
-class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMixin, BaseEstimator):
+class GradientDescent(
+    TakesRows, HelpfulParameters, Diagram, FittedModel, CallbackSupportMixin, BaseEstimator
+):
     """What all estimators share: validation, descent, fitted attributes.
 
     A fitted estimator has private attributes beside the public ones, all of plain values and arrays:
@@ -149,6 +152,8 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
         y_val=None,
         sample_weight_val=None,
         groups=None,
+        offset=None,
+        offset_val=None,
         checkpoint=None,
     ) -> Self:
         """Fit the model.
@@ -173,6 +178,11 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
         groups : array-like of shape (n_samples,), default=None
             Groups of the rows: ``early_stopping`` holds out whole groups, or as the splitter in
             ``validation_fraction`` says.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            What is added to the raw scores: they are :math:`o_i + x_i^\\top w + b`. With a log link and the
+            logarithm of an exposure the model is one of rates. Predictions take an ``offset`` of their own.
+        offset_val : array-like, default=None
+            Offset of the rows of ``X_val``.
         checkpoint : str, os.PathLike or skgd.Checkpoint, default=None
             A file that the state of the fit is written to, about every second. If it exists, the fit goes on
             from there: after a crash, ``fit`` with the same arguments ends with the same model, bit for bit.
@@ -190,18 +200,22 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
         ValueError
             If ``checkpoint`` is a file of another fit: of other rows or parameters.
         """
-        init, validation = (coef_init, intercept_init), (X_val, y_val, sample_weight_val)
-        session = None if checkpoint is None else Session(checkpoint, self)
-        for message in self._fit(X, y, sample_weight, init, validation, groups, session):
+        validation, offsets = (X_val, y_val, sample_weight_val), (offset, offset_val)
+        init, session = (coef_init, intercept_init), None
+        if checkpoint is not None:
+            session = Session(checkpoint, self)
+        for message in self._fit(X, y, sample_weight, init, validation, groups, offsets, session):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
-    def _fit(self, X, y, sample_weight, init: tuple, validation: tuple, groups, session=None) -> list[str]:
+    def _fit(
+        self, X, y, sample_weight, init: tuple, validation: tuple, groups, offsets: tuple, session=None
+    ) -> list[str]:
         """Fit, and tell what is to be warned of."""
         options, scorers = self._options(X), scorers_of(self, self.scoring)
         options = options if session is None else session.seeded(options, self.random_state)
         late = self._may_check_late(options, any(part is not None for part in validation))
-        rows = self._training_rows(options, X, y, sample_weight, validation, groups, late)
+        rows = self._training_rows(options, X, y, sample_weight, validation, groups, late, offsets)
         return self._fit_rows(options, rows, init, scorers, session)
 
     def _fit_rows(
@@ -252,7 +266,8 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
         _, X, y, weight, _ = rows.shown
         options = for_all_rows(first, record, len(y))
         targets = self._encode(rows.task, y, weight, X.dtype, options.objective.loss)
-        fit, units = self._begin(options, design_of(X), targets.weighted_to_mean_one(), init, rows)
+        targets = targets.with_offset(rows.offset, options.objective.loss).weighted_to_mean_one()
+        fit, units = self._begin(options, design_of(X), targets, init, rows)
         keeper = keeping.keeper("refit", fit.descent.theta)
         again = train(fit, epochs=record.best_epochs, keeper=keeper)
         fit.check_rows(again.seen)
@@ -281,36 +296,6 @@ class GradientDescent(HelpfulParameters, Diagram, FittedModel, CallbackSupportMi
         hides it; and nobody shall see parameters before the check."""
         watched = bool(self.verbose) or has_callbacks(self)
         return options.objective.network is None and not watched and not validates
-
-    def _training_rows(
-        self, options: Options, X, y, sample_weight, validation=(None,), groups=None, late: bool = False
-    ) -> TrainingRows:
-        """Validated rows and targets, and those held out; `late`: whether X is finite is checked later."""
-        given, held_out, door = X, None, door_of(self)
-        X, y = self._check_rows(door, X, y, reset=True, finite=not late)
-        check = RowsCheck(door, X, late)
-        weight = check_weights(sample_weight, X)
-        task = self._task_of(y)
-        targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
-        kept: np.ndarray | None = None
-        if any(part is not None for part in validation):
-            held_out = self._held_out_of(validation, door, task, (y, weight), targets, options.objective.loss)
-        elif options.stopping.early_stopping:
-            kept, held_out = split_off(options, X, y, targets, weight, groups)
-            targets = targets.kept(kept)
-        shown = (given, X, y, weight, kept)
-        return TrainingRows(
-            design_of(X, kept), targets.weighted_to_mean_one(), task, held_out, schema_of(door), shown, check
-        )
-
-    def _held_out_of(
-        self, validation: tuple, door, task: Task, trained: tuple, targets: Targets, loss: Loss
-    ) -> HeldOut:
-        """A validation set of the user's own, where `targets` and (y, weight) are of the rows trained on."""
-        X_val, y_val, weight_val = check_rows(validation, door)
-        y_val = task.held_out(y_val, targets)
-        found = self._encode_held_out(task, (y_val, weight_val), trained, targets, loss)
-        return HeldOut(X_val, y_val, weight_val, found)
 
     def _objective_of(self, X, y, sample_weight=None) -> Problem:
         """The problem of a fit to all rows; the estimator stays as it is."""

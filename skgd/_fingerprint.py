@@ -33,17 +33,19 @@ def _sampled(array) -> str | None:
 
 
 def marks_of_rows(rows) -> dict[str, Any]:
-    """Those of the rows that a fit trains on and of those held out (`_fitting.TrainingRows`)."""
+    """Those of the rows that a fit trains on and of those held out (`_rows.TrainingRows`)."""
     held = rows.held_out
     return {
         "X": _sampled(rows.design.X),
         "y": _sampled(rows.targets.y),
         "classes": _described((rows.task.spec(), getattr(rows.task, "classes", None))),
         "sample_weight": _sampled(rows.targets.weight),
+        "offset": _sampled(rows.offset),
         "rows trained on": _sampled(rows.design.kept),
         "X_val": None if held is None else _sampled(held.X),
         "y_val": None if held is None else _sampled(held.targets.y),
         "sample_weight_val": None if held is None else _sampled(held.targets.weight),
+        "offset_val": None if held is None else _sampled(held.targets.offset),
     }
 
 

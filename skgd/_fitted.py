@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ._loss_spec import loss_from_spec
 from ._options import loss_of
+from ._validation import check_offset
 from .losses import Loss
 
-__all__ = ["FittedModel"]
+__all__ = ["NO_OFFSET_OF_MEMBERS", "FittedModel"]
+
+NO_OFFSET_OF_MEMBERS = "An offset needs n_members=1: what several networks predict is averaged first."
 
 
 class FittedModel:
@@ -88,3 +92,12 @@ class FittedModel:
     def _raw_scores(self, X):
         check_is_fitted(self, self._fitted)
         return self._raw(self._check_rows(self, X, reset=False))
+
+    def _raw_with(self, X, offset) -> np.ndarray:
+        """Raw scores (n, K) of rows, and an offset of them."""
+        raw = self._raw_scores(X)
+        if offset is None:
+            return raw
+        if hasattr(self, "members_"):
+            raise ValueError(NO_OFFSET_OF_MEMBERS)
+        return raw + check_offset(offset, raw, raw.shape[1])

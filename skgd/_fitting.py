@@ -4,69 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import clone
 
 from ._coordinates import to_standardized
 from ._descent import Descent
 from ._design import Design
 from ._drift import follow
-from ._epochs import MOST_UPDATES, EpochPlan
-from ._held_out import HeldOut
+from ._epochs import MOST_UPDATES
 from ._options import CoreRule, Options
 from ._problem import Problem
 from ._rate_choice import choose_rates
-from ._splits import split_rows
-from ._targets import Targets, Task
+from ._rows import TOGETHER, Form
+from ._targets import Targets
 from ._training import Fit, Record
 from ._validation import RowsCheck, check_largest
 from .optimizers import Optimizer
 from .schedules import Constant
 
-__all__ = ["Form", "TrainingRows", "begin_fit", "end_fit", "for_all_rows", "initial_descent", "split_off"]
-
-
-class Form(NamedTuple):
-    """How rows are held: together, or in blocks."""
-
-    problem: Callable[..., Problem] = Problem  # of design, targets and objective
-    plan: Callable[..., EpochPlan] = EpochPlan.of  # of options, rows and features
-
-
-TOGETHER = Form()
-
-
-class TrainingRows(NamedTuple):
-    """What a fit has of its rows, validated."""
-
-    design: Design  # those trained on
-    targets: Targets
-    task: Task
-    held_out: HeldOut | None  # the validation set
-    schema: dict  # n_features_in_ and, where X has them, feature_names_in_
-    shown: tuple  # (X as given, X, y, weight, kept), for callbacks
-    check: RowsCheck  # of X, where something shows that it is needed
-    form: Form = TOGETHER
-
-    @property
-    def is_split(self) -> bool:
-        """Whether the validation set is a part of X."""
-        return self.shown[-1] is not None
-
-
-def split_off(options: Options, X, y, targets: Targets, weight, groups=None) -> tuple[np.ndarray, HeldOut]:
-    """Rows to train on, by number, and those held out; of classes the shares are kept."""
-    codes = targets.y if targets.codes else None
-    kept, held = split_rows(options.stopping.validation_fraction, options.seed, X, y, codes, groups)
-    for part, what in ((kept, "train on"), (held, "validate with")):
-        if targets.weight is not None and not targets.weight[part].any():
-            raise ValueError(f"The sample weights of all rows to {what} are zero.")
-    rows = X[held] if sparse.issparse(X) else X.take(held, axis=0)
-    labels = np.ravel(y)[held] if targets.codes else y[held]
-    return kept, HeldOut(rows, labels, None if weight is None else weight[held], targets.rows(held))
+__all__ = ["begin_fit", "end_fit", "for_all_rows", "initial_descent"]
 
 
 def begin_fit(
@@ -94,6 +51,9 @@ def begin_fit(
         theta = problem.zeros()
         start(problem, theta)
         descent.theta[:] = problem.standardize(theta)
+    for array in (descent.theta, descent.average):
+        if array is not None:
+            problem.keep_bounds(array)
     rates = choose_rates(problem, descent, options, stream)
     options = options.of_stream if stream else options
     return Fit(options, problem, rule, descent, rates, stream, check, form.plan)
@@ -165,7 +125,19 @@ def for_all_rows(fit: Fit, record: Record, n: int) -> Options:
 
 
 def end_fit(fit: Fit, record: Record) -> float:
-    """Let the descent offer the best parameters it knows; gives the objective there."""
+    """Let the descent offer the best parameters it knows, within bounds; gives the objective there."""
+    loss, problem = _end(fit, record), fit.problem
+    if problem.limits is None:
+        return loss
+    found = fit.descent.parameters
+    inside = problem.keep_bounds(found.copy())
+    if np.array_equal(inside, found):
+        return loss
+    fit.descent.settle_at(inside)  # a look-ahead point can lie outside
+    return problem.value(inside, fit.options.threads)
+
+
+def _end(fit: Fit, record: Record) -> float:
     if record.best_parameters is not None:
         fit.descent.settle_at(record.best_parameters)
     if record.stop_reason == "interrupted" and record.history["loss"]:

@@ -10,7 +10,7 @@ import numpy as np
 from ._core import core
 from ._design import design_of
 from ._problem import Problem
-from ._scoring import Scorer
+from ._scoring import Scorer, with_offset
 from ._targets import Targets, Task
 
 __all__ = ["HeldOut", "Validation"]
@@ -63,7 +63,7 @@ class Validation:
             return problem.scores(theta)
         raw = np.empty((problem.n, problem.targets.columns), dtype=problem.dtype)
         core.linear_scores(problem.design.X, problem.for_original(theta), raw, 1)  # at the speed of reading X
-        return raw
+        return problem.targets.offset_to(raw)
 
     def _mean_loss(self, theta: np.ndarray, raw: np.ndarray) -> float:
         if self.problem.has_cheap_value:
@@ -75,7 +75,8 @@ class Validation:
     def _scores(self, theta: np.ndarray, raw: np.ndarray) -> dict[str, float]:
         X, y, weight, targets = self.rows
         if self.model_at is None or not self.scorers:
-            return {"validation_score": self.task.score_encoded(targets.y, raw, self.loss, weight)}
-        model = self.model_at(theta)
+            raw = raw if targets.shift is None else raw + targets.shift
+            return {"validation_score": self.task.score_encoded(targets.unshifted, raw, self.loss, weight)}
+        model = with_offset(self.model_at(theta), targets.shift if targets.offset is None else targets.offset)
         scores = {f"validation_{scorer.name}": scorer(model, X, y, weight) for scorer in self.scorers}
         return {"validation_score": next(iter(scores.values())), **scores}

@@ -14,6 +14,7 @@ from sklearn.utils import _safe_indexing
 
 from ._callbacks import clone_unwatched
 from ._estimator import GradientDescent
+from ._fitted import NO_OFFSET_OF_MEMBERS
 from ._options import Options
 from ._recipe import sees_table
 from ._validation import dense, door_of, schema_of
@@ -42,9 +43,11 @@ class Members(GradientDescent):
 
     _learn_columns: Callable  # (door, X) -> the encoder of the columns, or None
 
-    def _fit(self, X, y, sample_weight, init, validation, groups, session=None) -> list[str]:
+    def _fit(self, X, y, sample_weight, init, validation, groups, offsets, session=None) -> list[str]:
         if self.n_members == 1:
-            return super()._fit(X, y, sample_weight, init, validation, groups, session)
+            return super()._fit(X, y, sample_weight, init, validation, groups, offsets, session)
+        if any(part is not None for part in offsets):
+            raise ValueError(NO_OFFSET_OF_MEMBERS)
         if any(part is not None for part in init) or self.warm_start:
             raise ValueError(
                 f"n_members={self.n_members} networks start anew: coef_init, intercept_init and warm_start "

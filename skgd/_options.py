@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from ._network import Network, network_of
 from ._parameters import Memo, parameter_key
-from ._penalty import PENALTIES, Penalty
+from ._penalty import Penalty, penalty_from
 from ._recipe import explicit
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS, Optimizer
@@ -199,6 +199,7 @@ def _resolved(estimator) -> Options:
     _check_use(estimator, optimizer, loss, schedule, batch_size)
     learning_rate = optimizer.own_rate if learning_rate is None else learning_rate
     penalty = _penalty_of(estimator)
+    penalty.check_rule(optimizer, estimator.penalty, estimator.optimizer)
     noisy_auto = learning_rate is None and batch_size is not None and network is None
     return Options(
         objective=Objective(
@@ -355,10 +356,11 @@ def _check_schedule(schedule) -> None:
 
 
 def _penalty_of(estimator) -> Penalty:
-    name, l1_ratio = getattr(estimator, "penalty", "l2"), getattr(estimator, "l1_ratio", 0.0)
+    name, l1_ratio = estimator.penalty, estimator.l1_ratio
     if name == "elasticnet" and l1_ratio is None:
         raise ValueError('l1_ratio=None has no meaning for penalty="elasticnet": give a number from 0 to 1.')
-    return PENALTIES[name].build(estimator.alpha, l1_ratio)
+    positive, bounds = getattr(estimator, "positive", False), getattr(estimator, "bounds", None)
+    return penalty_from(name, estimator.alpha, l1_ratio, positive, bounds)
 
 
 def _standardize_of(standardize, learning_rate: float | None) -> bool | None:

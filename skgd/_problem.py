@@ -93,12 +93,13 @@ class Problem:
         self.loss, self.penalty = objective.loss, objective.penalty
         self.fit_intercept, self.network = objective.fit_intercept, objective.network
         self.n, self.d, self.dtype = design.n, design.d, design.dtype
+        self.limits = self._limits()
         self.core = _PROBLEMS[self.dtype.char](
             design.core_rows(),
             design.core_coordinates(),
             self._core_targets(design, targets),
             self.loss._core_spec(targets.columns, targets.codes),
-            self.penalty.core_spec(),
+            self.penalty.core_spec(self.dtype, self.limits, self._scale, targets.columns),
             self.fit_intercept,
             None if self.network is None else self.network.core_spec(),
             folds,
@@ -116,6 +117,34 @@ class Problem:
 
     def _core_targets(self, design: Design, targets: Targets) -> tuple:
         return targets.core_arrays(design.kept, len(design))
+
+    @property
+    def _scale(self) -> np.ndarray | None:
+        """Units of the features in the coordinates of the descent."""
+        return None if self.standard is None else self.standard.scale
+
+    def _limits(self) -> np.ndarray | None:
+        """Least and greatest weights (2, d) in the coordinates of the descent, where they have bounds."""
+        if self.penalty.bounds is None:
+            return None
+        scale = 1.0 if self.standard is None else self.standard.scale
+        return self.penalty.bounds.of_features(self.d, scale).astype(self.dtype)
+
+    def keep_bounds(self, theta: np.ndarray) -> np.ndarray:
+        """Parameters of a linear model moved, in place, to where the weights lie within their bounds."""
+        if self.limits is not None:
+            weights, (low, high) = theta[:-1, : self.targets.columns], self.limits[..., None]
+            np.clip(weights, low, high, out=weights)
+        return theta
+
+    def free_gradient(self, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """A gradient at parameters without what would take weights out of their bounds."""
+        if self.limits is None:
+            return gradient
+        free, (low, high) = gradient.copy(), self.limits[..., None]
+        weights, slopes = theta[:-1], free[:-1]
+        slopes[((weights <= low) & (slopes > 0)) | ((weights >= high) & (slopes < 0))] = 0
+        return free
 
     @property
     def standard(self):
@@ -145,7 +174,15 @@ class Problem:
 
     @cached_property
     def _constant(self) -> np.ndarray:
-        return np.asarray(self.loss._constant(self.targets.y, self.targets.weight), dtype=float)
+        targets = self.targets
+        constant = np.asarray(self.loss._constant(targets.y, targets.weight), dtype=float)
+        if targets.offset is None or targets.codes:
+            return constant
+        offset, weight = targets.offset.astype(float), targets.weight
+        if not self.loss.log_link:
+            return constant - np.average(offset, axis=0, weights=weight)
+        largest = offset.max(axis=0)  # the sum of the predictions is that of y
+        return constant - largest - np.log(np.average(np.exp(offset - largest), axis=0, weights=weight))
 
     @cached_property
     def _best_constant(self) -> np.ndarray:
@@ -174,7 +211,7 @@ class Problem:
         layers = self.blocks(theta)
         self.network.initialise(layers, np.random.RandomState(seed))
         if self.fit_intercept:
-            layers[-1][-1] = self.loss._constant(self.targets.y, self.targets.weight)
+            layers[-1][-1] = self._constant
             if (units := self.targets.units) is not None:
                 layers[-1][-1] = (layers[-1][-1] - units.shift) / units.scale
 
@@ -202,12 +239,23 @@ class Problem:
         """The way back, in place."""
         if self.standard is not None:
             features = self.features(theta)
-            features[:] = self.standard.to_original(features)
+            original = self.standard.to_original(features)
+            features[:] = original if self.limits is None else self._at_bounds(features, original)
         if (units := self.targets.units) is not None:
             last = self.blocks(theta)[-1]
             last *= units.scale
             last[-1] += units.shift
         return theta
+
+    def _at_bounds(self, theta: np.ndarray, original: np.ndarray) -> np.ndarray:
+        """Parameters for X of which those are exactly at a bound that were so in the coordinates."""
+        assert self.penalty.bounds is not None and self.limits is not None
+        K = self.targets.columns
+        weights, (low, high) = theta[:-1, :K], self.limits[..., None]
+        least, greatest = self.penalty.bounds.of_features(self.d)[..., None]
+        inside = np.clip(original[:-1, :K], least, greatest)
+        original[:-1, :K] = np.where(weights <= low, least, np.where(weights >= high, greatest, inside))
+        return original
 
     def for_original(self, theta: np.ndarray) -> np.ndarray:
         """Parameters for X and y: theta itself where the descent has no other coordinates, else a copy."""
@@ -240,7 +288,7 @@ class Problem:
         """Raw scores (n, K) of all rows."""
         z = np.empty((self.n, self.columns), dtype=self.dtype)
         self.core.scores(theta, z)
-        return z[:, : self.targets.columns]
+        return self.targets.offset_to(z[:, : self.targets.columns])
 
     def on(self, design: Design, targets: Targets) -> Problem:
         """The same model and loss on other rows, in the same coordinates, without the penalty."""

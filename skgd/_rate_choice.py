@@ -26,7 +26,7 @@ def schedule_for(options: Options, n: int, rate: float, drops: int = 0):
     """The schedule, told of the training that it is for."""
     if not isinstance(options.schedule, Schedule):
         return options.schedule
-    alpha = options.objective.penalty.alpha
+    alpha = options.objective.penalty.typical_alpha
     context = ScheduleContext(options.updates_per_epoch(n), options.stopping.max_iter, rate, alpha, drops)
     return options.schedule.bind(context)
 
@@ -114,7 +114,7 @@ def choose_rates(
         return Rates(*shared, bounded=bounded, noisy=batch_size < problem.n)
     guard: dict[str, Any] = {"momentum": optimizer.momentum, "has_velocity": optimizer.has_velocity}
     if options.batch_size is None:
-        return _rates_of_batch(shared, guard, descent, problem.loss, optimizer)
+        return _rates_of_batch(shared, guard, descent, problem, optimizer)
     guard["stream"] = stream
     if not isinstance(schedule, Constant):
         return GuardedRates(*shared, **guard)
@@ -132,12 +132,14 @@ def choose_rates(
     return AutoRates(*shared, **guard)
 
 
-def _rates_of_batch(shared, guard, descent: Descent, loss, optimizer) -> Rates:
+def _rates_of_batch(shared: tuple, guard: dict, descent: Descent, problem: Problem, optimizer) -> Rates:
     """Automatic rates where updates see all rows."""
-    _, schedule, _ = shared
+    (_, schedule, _), loss = shared, problem.loss
     constant = isinstance(schedule, Constant)
     if constant and not optimizer.slots and descent.average is None and not loss.least_at_zero:
-        return (BatchRates if loss.smooth else PolyakRates)(*shared)
+        if loss.smooth:
+            return BatchRates(*shared)
+        return PolyakRates(*shared, free=problem.free_gradient)
     if optimizer.adaptive and optimizer.has_velocity:
         guard["headroom"] = 1.0  # they may swing back to the height they came from
     if constant and (optimizer.adaptive or optimizer.restarts or not loss.smooth):

@@ -10,7 +10,11 @@ from .schedules import Constant
 
 _EXPLODED = 1e4  # times the objective at the start
 _MOST_RETRIES = 60  # of a stretch of updates, each at half the rate
-_GIVEN = ("schedule", "exploded")  # attributes that are not theirs: functions of the user and of the fit
+_GIVEN = (
+    "schedule",
+    "exploded",
+    "free",
+)  # attributes that are not theirs: functions of the user and of the fit
 
 
 class Rates:

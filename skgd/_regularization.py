@@ -14,14 +14,15 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from ._coordinates import Units
-from ._design import design_of
+from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
-from ._fitting import TrainingRows, begin_fit, end_fit
+from ._fitting import begin_fit, end_fit
 from ._options import Objective, Options
-from ._path import goes_by_path, minimisers
-from ._penalty import NoPenalty, Penalty
+from ._path import goes_by_path, minimisers, pull_of_zeros
+from ._penalty import Kinks, NoPenalty, Penalty, Together
 from ._problem import Problem
 from ._quadratic import CentredMoments
+from ._rows import TrainingRows
 from ._scoring import scorers_of
 from ._training import Fit, Record, train
 from ._validation import positive
@@ -115,20 +116,22 @@ class RegularizationPath:
             raise ValueError(f"alpha={alpha!r} must not be negative.")
         return self._at(self._nearest(alpha))
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X, offset=None) -> np.ndarray:
         """Predictions of all models.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to predict for.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
         y : ndarray of shape (n_alphas, n_samples) or (n_alphas, n_samples, n_outputs)
             Predictions in the order of ``alphas``.
         """
-        return np.stack([self._at(k).predict(X) for k in range(len(self.alphas))])
+        return np.stack([self._at(k).predict(X, offset=offset) for k in range(len(self.alphas))])
 
     def _nearest(self, alpha: float) -> int:
         tiny = np.finfo(float).tiny  # stands for zero
@@ -136,18 +139,22 @@ class RegularizationPath:
         return int(np.argmin(np.abs(ratios)))
 
     def _at(self, k: int):
-        model = clone(self.estimator).set_params(alpha=float(self.alphas[k]))
+        alpha, own = float(self.alphas[k]), self.estimator.alpha
+        each = alpha * np.asarray(own, dtype=float) if np.ndim(own) else alpha
+        model = clone(self.estimator).set_params(alpha=each)
         model._become(deepcopy(self._models[k]))
         return model
 
 
-def path_of(estimator, X, y, alphas, n_alphas: int, eps: float, sample_weight) -> RegularizationPath:
+def path_of(
+    estimator, X, y, alphas, n_alphas: int, eps: float, sample_weight, offset=None
+) -> RegularizationPath:
     """The path of an estimator of linear models, which stays as it is."""
     estimator._validate_params()
     options = estimator._options(X)
     given = None if alphas is None else np.sort(positive(alphas, "alphas", zero=True))[::-1]
     _check(options.objective.penalty, n_alphas, eps)
-    rows = estimator._training_rows(options, X, y, sample_weight)
+    rows = estimator._training_rows(options, X, y, sample_weight, offsets=(offset, None))
     with rows.check:
         find = _finder(estimator, options, rows)
         given = _grid(find.largest_alpha, n_alphas, eps) if given is None else given
@@ -155,6 +162,8 @@ def path_of(estimator, X, y, alphas, n_alphas: int, eps: float, sample_weight) -
 
 
 def _check(penalty: Penalty, n_alphas: int, eps: float) -> None:
+    if penalty.factors is not None and not penalty.factors.any():
+        raise ValueError("A path needs a penalty, but all elements of alpha are zero.")
     if isinstance(penalty, NoPenalty):
         raise ValueError("A path needs a penalty: with penalty=None the model is the same for every alpha.")
     if n_alphas < 1 or not 0 < eps < 1:
@@ -196,10 +205,17 @@ def _finder(estimator, options: Options, rows: TrainingRows) -> Minima | Descent
     return Descents(estimator, options, rows)
 
 
-def _smallest_alpha_for_zeros(penalty: Penalty, slopes: np.ndarray) -> float:
-    """From the slopes of the mean loss at the best constant; of l2 that of an l1 share of a thousandth."""
+def _smallest_alpha_for_zeros(penalty: Penalty, pull: np.ndarray) -> float:
+    """From minus the slopes (d, K) of the mean loss at the best constant, and at the best weights of features
+    without a penalty; of l2 that of an l1 share of a thousandth."""
+    if isinstance(penalty, Together):
+        return penalty.least_alpha(pull) * (1 + _ROUNDING)
     share = replace(penalty, alpha=1.0).l1
-    return float(np.abs(slopes).max()) / max(share, _LEAST_L1_SHARE) * (1 + _ROUNDING)
+    low, high = Kinks.of(penalty, np.ones(len(pull))).sides
+    reach = np.maximum(np.where(high > 0, pull, 0.0), np.where(low < 0, -pull, 0.0)).max(axis=1)
+    factors = np.ones(len(pull)) if penalty.factors is None else penalty.factors
+    steepest = np.max(reach[factors > 0] / factors[factors > 0], initial=0.0)
+    return float(steepest) / max(share, _LEAST_L1_SHARE) * (1 + _ROUNDING)
 
 
 # -- squared error --------------------------------------------------------------------------------
@@ -214,7 +230,7 @@ class Minima:
 
     @property
     def largest_alpha(self) -> float:
-        return _smallest_alpha_for_zeros(self.penalty, self.moments.products)
+        return _smallest_alpha_for_zeros(self.penalty, pull_of_zeros(self.moments, self.penalty.factors))
 
     def __call__(self, alphas) -> list[_Model]:
         path = minimisers(self.moments, alphas, self.penalty)
@@ -235,8 +251,26 @@ class Descents:
     @property
     def largest_alpha(self) -> float:
         problem = Problem(self.rows.design, self.rows.targets, self.options.objective)
-        slopes = _slopes_between(problem, *self.constant)
-        return _smallest_alpha_for_zeros(problem.penalty, slopes)
+        factors = problem.penalty.factors
+        if factors is None or factors.all():
+            slopes = _slopes_between(problem, *self.constant)
+        else:
+            slopes = self._slopes_beside(problem, np.flatnonzero(factors == 0))
+        return _smallest_alpha_for_zeros(problem.penalty, -slopes)
+
+    def _slopes_beside(self, problem: Problem, free: np.ndarray) -> np.ndarray:
+        """Slopes (d, K) of the mean loss at the best weights of some features alone, without a penalty."""
+        design = self.rows.design
+        alone = design_of(design.X[:, free].copy(), design.kept)
+        objective = replace(self.options.objective, penalty=NoPenalty())
+        options = replace(self.options, objective=objective)
+        end = np.zeros((self.rows.targets.columns, len(free))), np.mean(self.constant, axis=0)
+        fit = self._begin(options, end, alone)
+        end_fit(fit, train(fit))
+        weights, intercepts = self.estimator._unpack(fit.descent.parameters, fit.problem)
+        theta = problem.zeros()
+        theta[free, : len(weights)], theta[-1, : len(weights)] = weights.T, intercepts
+        return problem.loss_gradient(theta)[:-1, : len(weights)].astype(float)
 
     def __call__(self, alphas) -> list[_Model]:
         estimator, rows = self.estimator, self.rows
@@ -256,10 +290,11 @@ class Descents:
         _warn_of(messages, len(alphas))
         return models
 
-    def _begin(self, options: Options, end: tuple) -> Fit:
+    def _begin(self, options: Options, end: tuple, design: Design | None = None) -> Fit:
         rows, estimator = self.rows, self.estimator
-        units = Units.of_fit(options, rows.design, rows.targets)
-        design, targets = estimator._in_units(units, options, rows.design, rows.targets)
+        design = rows.design if design is None else design
+        units = Units.of_fit(options, design, rows.targets)
+        design, targets = estimator._in_units(units, options, design, rows.targets)
         return begin_fit(options, design, targets, start=estimator._start(options, *end), check=rows.check)
 
 
@@ -308,7 +343,8 @@ def _best_constant(rows: TrainingRows, objective: Objective) -> tuple[np.ndarray
     """Close bounds of the best intercepts (K,) of zero weights."""
     targets = replace(rows.targets, of_all=None)
     nothing = design_of(sparse.csr_array((len(targets.y), 1), dtype=rows.design.dtype))
-    problem, K = Problem(nothing, targets, objective), targets.columns
+    bare = replace(objective, penalty=NoPenalty())
+    problem, K = Problem(nothing, targets, bare), targets.columns
     if not objective.fit_intercept:
         return np.zeros(K), np.zeros(K)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial, wraps
 from inspect import signature
 from numbers import Real
 from typing import Any
@@ -11,9 +12,10 @@ import numpy as np
 
 from ._residuals import weighted_quantile
 
-__all__ = ["Scorer", "accuracy", "d2_pinball", "r2", "scorers_of"]
+__all__ = ["Scorer", "accuracy", "d2_pinball", "r2", "scorers_of", "with_offset"]
 
 
+_OF_RAW_SCORES = ("predict", "decision_function", "predict_proba", "predict_log_proba")
 _RESERVED = ("loss", "score")  # columns of the history that there are without scorers
 
 
@@ -61,6 +63,24 @@ def scorers_of(estimator, scoring) -> list[Scorer]:
             f"names to either, whose names are strings other than {' and '.join(map(repr, _RESERVED))}."
         )
     return [Scorer.of(estimator, each, name) for name, each in named.items()]
+
+
+class _WithOffset:
+    """A fitted model whose methods get an offset, as scorers know of none."""
+
+    def __init__(self, model, offset):
+        self._model, self._offset = model, offset
+
+    def __getattr__(self, name):
+        found = getattr(self._model, name)
+        if name not in _OF_RAW_SCORES:
+            return found
+        return wraps(found)(partial(found, offset=self._offset))  # scorers ask for the name
+
+
+def with_offset(model, offset):
+    """The model as scorers see it, for rows with this offset."""
+    return model if offset is None else _WithOffset(model, offset)
 
 
 def accuracy(right: np.ndarray, weight: np.ndarray | None) -> float:

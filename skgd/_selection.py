@@ -22,9 +22,9 @@ from ._path import Minimum, goes_by_path, minima_of
 from ._problem import Problem
 from ._quadratic import moments_of_folds
 from ._rate_choice import base_rate, choose_rates
-from ._scoring import Scorer
+from ._scoring import Scorer, with_offset
 from ._targets import of_mean_one
-from ._validation import check_design, check_weights, door_of, positive, schema_of
+from ._validation import check_design, check_offset, check_weights, door_of, positive, schema_of
 from .exceptions import DivergenceError
 
 _RATIO = 2.0  # between neighbouring learning rates
@@ -46,7 +46,7 @@ class Chosen:
 class Candidates:
     """Learning rates x alphas, and the folds to judge them by."""
 
-    def __init__(self, search, X, y, sample_weight, groups):
+    def __init__(self, search, X, y, sample_weight, groups, offset=None):
         from sklearn.model_selection import check_cv  # late: slow to import
 
         regression, door = search._task == "regression", door_of(search)
@@ -60,13 +60,16 @@ class Candidates:
         self.standardize = False if self.given and isinstance(search.standardize, str) else search.standardize
         self.template = self._new(learning_rate="auto" if self.automatic else 1.0)
         self.options = options_of(self.template)
+        self.options.objective.penalty.check_features(self.X.shape[1])
         self.loss = self.options.objective.loss
         self.task = self.template._task_of(self.y)
-        self.targets = self._encoded(self.weight)
+        self.offset = check_offset(offset, self.X, self._encoded(self.weight, None).columns)
+        self.targets = self._encoded(self.weight, self.offset)
         design = design_of(self.X)
         self._settle_units(design)
         self.design = self.template._problem_of(self.options, design, self.targets).design
-        alphas = [search.alpha] if search.alphas is None else positive(search.alphas, "alphas", zero=True)
+        own = self.options.objective.penalty.alpha  # one, where there are factors
+        alphas = [own] if search.alphas is None else positive(search.alphas, "alphas", zero=True)
         rates = self._rates(max(alphas))
         self.params = [(float(alpha), rate) for alpha in alphas for rate in rates]
         cv = check_cv(search.cv, self.y, classifier=is_classifier(search))
@@ -82,12 +85,15 @@ class Candidates:
             self.options = options_of(self.template)
 
     def _new(self, **params):
+        """An estimator; its alpha multiplies what the search has of it for each feature."""
+        if "alpha" in params and np.ndim(self.search.alpha):
+            params["alpha"] = params["alpha"] * np.asarray(self.search.alpha, dtype=float)
         return self.search._estimator(random_state=self.seed, standardize=self.standardize, **params)
 
-    def _encoded(self, weight):
+    def _encoded(self, weight, offset):
         """Targets under weights of mean one, those of the classes included."""
         targets = self.template._encode(self.task, self.y, weight, self.X.dtype, self.loss)
-        return targets.weighted_to_mean_one()
+        return targets.with_offset(offset, self.loss).weighted_to_mean_one()
 
     def _rates(self, alpha) -> list:
         """The rates asked for: so many, a factor of two apart, up to the largest stable one; or "auto"."""
@@ -116,7 +122,7 @@ class Candidates:
         """Weights of mean one, those of the classes included."""
         if getattr(self.search, "class_weight", None) is None:
             return of_mean_one(weight)
-        return self._encoded(weight).weight
+        return self._encoded(weight, None).weight
 
     # -- fits -------------------------------------------------------------------------------------
 
@@ -132,7 +138,7 @@ class Candidates:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 return self._new(alpha=alpha, learning_rate=rate, n_jobs=None, verbose=0).fit(
-                    self.X, self.y, self.in_fold[fold], groups=self.groups
+                    self.X, self.y, self.in_fold[fold], groups=self.groups, offset=self.offset
                 )
         except DivergenceError:
             return None
@@ -218,15 +224,17 @@ class Candidates:
         return scores
 
     def _score(self, models, test, weight) -> list[float] | np.ndarray:
-        X, y = self.X[test], self.y[test]
+        X, y, offset = self.X[test], self.y[test], None if self.offset is None else self.offset[test]
         scoring, one_output = self.search.scoring, models[0].coef_.size == X.shape[1]
         known = ("r2", "neg_mean_squared_error") if one_output and not is_classifier(self.search) else ()
         if scoring is not None and scoring not in known:
-            return [self._by_scorer(model, X, y, weight) for model in models]
+            return [self._by_scorer(model, X, y, weight, offset) for model in models]
         if not one_output:
-            return [self.task.score(y, model._raw(X), self.loss, weight) for model in models]
+            added = 0 if offset is None else offset
+            return [self.task.score(y, model._raw(X) + added, self.loss, weight) for model in models]
         coef = np.column_stack([model.coef_.ravel() for model in models])
         raw = X @ coef + np.concatenate([model.intercept_ for model in models])
+        raw = raw if offset is None else raw + offset
         if is_classifier(self.search):
             right = (raw > 0) == (y == self.task.classes[1])[:, None]
             return np.average(right, axis=0, weights=weight)
@@ -239,9 +247,9 @@ class Candidates:
             return -mean_squared_error(y, predictions, **each)
         return r2_score(y, predictions, **each)
 
-    def _by_scorer(self, model, X, y, weight) -> float:
+    def _by_scorer(self, model, X, y, weight, offset) -> float:
         model = self._estimator_of(model) if isinstance(model, Minimum) else model
-        return self._scorer(model, X, y, weight)
+        return self._scorer(with_offset(model, offset), X, y, weight)
 
     @cached_property
     def _scorer(self) -> Scorer:
@@ -266,7 +274,7 @@ class Candidates:
                 alpha, rate = self.params[index]
                 estimator = with_callbacks_of(self._new(alpha=alpha, learning_rate=rate), self.search)
                 try:
-                    estimator.fit(self.X, self.y, self.weight, groups=self.groups)
+                    estimator.fit(self.X, self.y, self.weight, groups=self.groups, offset=self.offset)
                 except DivergenceError as diverged:  # on all rows, though on no fold
                     error = diverged
                     continue
@@ -306,7 +314,7 @@ class Candidates:
     def _none_left(self):
         rates = [rate for _, rate in self.params]
         text = f"solver={self.search.solver!r}"
-        stable = self._new(verbose=0).fit(self.X, self.y, self.weight).learning_rate_
+        stable = self._new(verbose=0).fit(self.X, self.y, self.weight, offset=self.offset).learning_rate_
         return DivergenceError(min(rates), 2 * stable, text)
 
     def _facts(self, index, results, estimator) -> dict:

@@ -200,8 +200,18 @@ def _mean_inverse_curvature(problem: Problem, curvature: float, penalty: float) 
     problem = _sample(problem, max(_FEW * 16, 16 * problem.d))
     if not problem.total_weight > 0:  # none of these rows counts
         return np.inf
-    values = curvature * np.maximum(problem.spectrum(), 0) + penalty
+    if problem.penalty.factors is None:
+        values = curvature * np.maximum(problem.spectrum(), 0) + penalty
+    else:
+        values = _curvatures(problem, curvature)
     return float(np.mean(1 / values)) if values[0] > 1e-12 * values[-1] else np.inf
+
+
+def _curvatures(problem: Problem, curvature: float) -> np.ndarray:
+    """Eigenvalues of the curvature of the objective, where features have penalties of their own; rising."""
+    H = curvature * problem.second_moments() / problem.total_weight
+    H[np.arange(problem.d), np.arange(problem.d)] += _penalty_of_features(problem)
+    return np.maximum(np.linalg.eigvalsh(H), 0)
 
 
 def scale_of_stream(problem: Problem, stream: dict) -> Scale:
@@ -234,9 +244,13 @@ def scale_of_stream(problem: Problem, stream: dict) -> Scale:
 
 def _penalty(problem: Problem) -> float:
     """Largest second derivative of the penalty, in the coordinates of the descent."""
-    if problem.standard is None:
-        return problem.penalty.l2
-    return problem.penalty.l2 * float(np.max(problem.standard.scale**-2.0, initial=0.0))
+    return float(np.max(_penalty_of_features(problem), initial=0.0))
+
+
+def _penalty_of_features(problem: Problem) -> np.ndarray:
+    """Second derivatives (d,) of the penalty, in the coordinates of the descent."""
+    l2 = np.broadcast_to(problem.penalty.l2_of_features, problem.d)
+    return l2 if problem.standard is None else l2 / problem.standard.scale**2.0
 
 
 def _eigenvalues_for(

@@ -13,7 +13,7 @@ from ._design import design_of
 from ._fitting import begin_fit
 from ._options import Options
 from ._training import Fit, Record, train
-from ._validation import RowsCheck, check_weights, door_of, schema_of
+from ._validation import RowsCheck, check_offset, check_weights, door_of, schema_of
 
 __all__ = ["Streaming", "partial_fit_available"]
 
@@ -31,7 +31,7 @@ def _has_partial_fit(estimator):
 class Streaming:
     """What estimators do with a stream of rows."""
 
-    def _partial_fit(self: Any, X, y, sample_weight, classes=None):
+    def _partial_fit(self: Any, X, y, sample_weight, offset, classes=None):
         first = not hasattr(self, "_descent")
         if not first:  # scikit-learn validates parameters before the first call only
             self._validate_params()
@@ -39,9 +39,12 @@ class Streaming:
         self._check_stream(options)
         door = door_of(self) if first else self
         X, y = self._check_rows(door, X, y, reset=first)
+        options.objective.penalty.check_features(X.shape[1])
         weight = check_weights(sample_weight, X)
         task = self._task_of(y, classes)
-        targets = self._encode(task, y, weight, X.dtype, options.objective.loss)
+        loss = options.objective.loss
+        targets = self._encode(task, y, weight, X.dtype, loss)
+        targets = targets.with_offset(check_offset(offset, X, targets.columns), loss)
         previous = None if first else self._continued(task)
         known = self._known_units(options)
         design = design_of(X)

@@ -102,7 +102,8 @@ def _fits_columns(options: Options, problem: Problem) -> bool:
     coupled = problem.targets.codes and problem.targets.columns > 1 and problem.loss._ties_classes
     in_python = callable(problem.loss._core_spec(problem.targets.columns, problem.targets.codes))
     reacts = getattr(schedule_for(options, problem.n, 1.0), "reacting", None) is not None
-    return not (problem.network or coupled or in_python or reacts or options.optimizer.restarts)
+    together = problem.penalty.joint
+    return not (problem.network or coupled or in_python or reacts or together or options.optimizer.restarts)
 
 
 def _alone(model, X, y, sample_weight) -> float:

@@ -60,17 +60,40 @@ class Targets:
     codes: bool
     units: OutputUnits | None = None
     of_all: np.ndarray | None = None  # y of all rows of X, where these are the kept ones
+    offset: np.ndarray | None = None  # (n, columns), added to raw scores
+    shift: np.ndarray | None = None  # the same, but taken off y: of losses that depend on y - z alone
 
     def kept(self, index) -> Targets:
         """Those of the rows of X that are kept."""
         return replace(self.rows(index), of_all=self.y)
 
     def rows(self, index) -> Targets:
-        weight = None if self.weight is None else np.ascontiguousarray(self.weight[index])
-        return replace(self, y=np.ascontiguousarray(self.y[index]), weight=weight, of_all=None)
+        def some(part: np.ndarray | None) -> np.ndarray | None:
+            return None if part is None else np.ascontiguousarray(part[index])
+
+        parts = {"weight": some(self.weight), "offset": some(self.offset), "shift": some(self.shift)}
+        return replace(self, y=np.ascontiguousarray(self.y[index]), of_all=None, **parts)  # type: ignore[arg-type]
+
+    def with_offset(self, offset: np.ndarray | None, loss: Loss) -> Targets:
+        """The same with an offset (n, columns) of the raw scores."""
+        if offset is None:
+            return self
+        if not _of_residuals(loss):
+            return replace(self, offset=offset)
+        return replace(self, y=self.y - offset.reshape(self.y.shape), shift=offset)
+
+    def offset_to(self, raw: np.ndarray) -> np.ndarray:
+        """Raw scores (n, columns) with the offset that the core adds to them."""
+        return raw if self.offset is None else raw + self.offset
+
+    @property
+    def unshifted(self) -> np.ndarray:
+        """y without an offset."""
+        return self.y if self.shift is None else self.y + self.shift.reshape(self.y.shape)
 
     def core_arrays(self, kept: np.ndarray | None, n: int) -> tuple:
-        """y, weights, columns and codes as the core takes them: for n rows of which these are the kept."""
+        """y, weights, columns, codes and offset as the core takes them: for n rows of which these are the
+        kept."""
 
         def spread(part):
             if kept is None or part is None:
@@ -80,7 +103,7 @@ class Targets:
             return whole
 
         y = spread(self.y) if self.of_all is None else self.of_all
-        return y, spread(self.weight), self.columns, self.codes
+        return y, spread(self.weight), self.columns, self.codes, spread(self.offset)
 
     def with_weight(self, weight: np.ndarray | None) -> Targets:
         return replace(self, weight=weight)
@@ -91,6 +114,12 @@ class Targets:
     def weighted_to_mean_one(self) -> Targets:
         """The same with weights of which only the ratios matter."""
         return self.with_weight(of_mean_one(self.weight))
+
+
+def _of_residuals(loss: Loss) -> bool:
+    """Whether a loss depends on y - z alone, as all built-in ones of regression do without a log link."""
+    built_in = not callable(loss._core_spec(1, False))
+    return loss.task == "regression" and not loss.log_link and built_in
 
 
 def of_mean_one(weight: np.ndarray | None) -> np.ndarray | None:

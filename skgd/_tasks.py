@@ -15,6 +15,7 @@ from ._evaluation import Evaluation
 from ._export import Export
 from ._growth import with_classes
 from ._labels import UnknownLabelsError, classes_of
+from ._scoring import with_offset
 from ._streaming import Streaming, partial_fit_available
 from ._targets import Classes, Labels, Numbers, Quantiles, Shares, Targets, Task
 from ._validation import class_weights, dense, refuse_sparse, times_class_weights, weights_of_classes
@@ -28,7 +29,7 @@ class Regression(Evaluation, Streaming, Blockwise, Export, RegressorMixin):
 
     @partial_fit_available
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None) -> Self:
+    def partial_fit(self, X, y, sample_weight=None, offset=None) -> Self:
         """Update the model by one pass over the given rows.
 
         Optimizer state, averages, l1 penalties and schedules continue from call to call. Not
@@ -42,21 +43,25 @@ class Regression(Evaluation, Streaming, Blockwise, Export, RegressorMixin):
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, used as they are.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
         self : object
             The updated estimator.
         """
-        return self._partial_fit(X, y, sample_weight)
+        return self._partial_fit(X, y, sample_weight, offset)
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X, offset=None) -> np.ndarray:
         """Predict targets.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to predict for.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
@@ -64,7 +69,7 @@ class Regression(Evaluation, Streaming, Blockwise, Export, RegressorMixin):
             Predictions; for losses with a log link, the exponential of the raw score. Of several quantiles
             there is a column for each, sorted in each row.
         """
-        raw = self._raw_scores(X)
+        raw = self._raw_with(X, offset)
         return self._fitted_task().predict(raw, self._fitted_loss)
 
     def _task_of(self, y, classes=None) -> Task:
@@ -83,7 +88,7 @@ class Regression(Evaluation, Streaming, Blockwise, Export, RegressorMixin):
         flat, levels = self._model["flat"], self._model.get("levels")
         return Numbers(flat) if levels is None else Quantiles(flat, levels)
 
-    def score(self, X, y, sample_weight=None) -> float:
+    def score(self, X, y, sample_weight=None, offset=None) -> float:
         """Coefficient of determination of the predictions; of several quantiles their D2 pinball score.
 
         Parameters
@@ -94,6 +99,8 @@ class Regression(Evaluation, Streaming, Blockwise, Export, RegressorMixin):
             True targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
@@ -104,11 +111,11 @@ class Regression(Evaluation, Streaming, Blockwise, Export, RegressorMixin):
         """
         check_is_fitted(self, self._fitted)
         if self._model.get("levels") is None:
-            return super().score(X, y, sample_weight)
+            return RegressorMixin.score(with_offset(self, offset), X, y, sample_weight)
         y = column_or_1d(y)
         check_consistent_length(X, y, sample_weight)
         weight = None if sample_weight is None else column_or_1d(sample_weight)
-        return self._fitted_task().score(y, self._raw_scores(X), self._fitted_loss, weight)
+        return self._fitted_task().score(y, self._raw_with(X, offset), self._fitted_loss, weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -135,7 +142,7 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
 
     @partial_fit_available
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
+    def partial_fit(self, X, y, classes=None, sample_weight=None, offset=None) -> Self:
         """Update the model by one pass over the given rows.
 
         Optimizer state, averages, l1 penalties and schedules continue from call to call. Not
@@ -154,6 +161,8 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
             becomes several with the same probabilities, and the optimizer's state for them begins anew.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, used as they are.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
@@ -166,7 +175,7 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
                 f"see all labels: give a dict of weights."
             )
         try:
-            return self._partial_fit(X, y, sample_weight, self._known_classes(classes, y))
+            return self._partial_fit(X, y, sample_weight, offset, self._known_classes(classes, y))
         except UnknownLabelsError as error:
             raise ValueError(
                 f"{error} To go on with more classes, pass all of them: classes=np.union1d(model.classes_, "
@@ -197,70 +206,78 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
             return descent
         return with_classes(descent, self.classes_, task.classes, self._fitted_loss._ties_classes)
 
-    def decision_function(self, X) -> np.ndarray:
+    def decision_function(self, X, offset=None) -> np.ndarray:
         """Raw scores.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to score.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
             For two classes, positive means ``classes_[1]``; of many labels, that the row has it.
         """
-        raw = self._raw_scores(X)
+        raw = self._raw_with(X, offset)
         return raw.ravel() if raw.shape[1] == 1 else raw
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X, offset=None) -> np.ndarray:
         """Predict labels.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to predict for.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_classes)
             Labels; a matrix of zeros and ones after a multilabel fit.
         """
-        raw = self._raw_scores(X)
+        raw = self._raw_with(X, offset)
         return self._fitted_task().predict(raw, self._fitted_loss)
 
     @available_if(_loss_has_probabilities)
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X, offset=None) -> np.ndarray:
         """Class probabilities; for losses that have them.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to predict for.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        raw = self._raw_scores(X)
+        raw = self._raw_with(X, offset)
         return self._fitted_task().probabilities(raw, self._fitted_loss)
 
     @available_if(_loss_has_probabilities)
-    def predict_log_proba(self, X) -> np.ndarray:
+    def predict_log_proba(self, X, offset=None) -> np.ndarray:
         """Logarithms of the class probabilities.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to predict for.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        raw = self._raw_scores(X)
+        raw = self._raw_with(X, offset)
         return self._fitted_task().log_probabilities(raw, self._fitted_loss)
 
     def _task_of(self, y, classes=None) -> Task:
@@ -292,7 +309,7 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
         kinds = {"classes": Classes, "labels": Labels, "shares": Shares}
         return kinds[self._model["task"]](self.classes_)
 
-    def score(self, X, y, sample_weight=None) -> float:
+    def score(self, X, y, sample_weight=None, offset=None) -> float:
         """Accuracy: the share of the rows whose class, or all of whose labels, are predicted.
 
         Parameters
@@ -303,6 +320,8 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
             True labels; after a fit to soft labels also probabilities, of which the largest counts.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
+        offset : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Offset of the raw scores of these rows.
 
         Returns
         -------
@@ -312,7 +331,7 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
         check_is_fitted(self, self._fitted)
         if self._fitted_loss.takes_shares and _is_matrix(y):
             y = self.classes_[np.argmax(np.asarray(y), axis=1)]
-        return super().score(X, y, sample_weight)
+        return ClassifierMixin.score(with_offset(self, offset), X, y, sample_weight)
 
     def _check_rows(self, door, X, y="no_validation", *, reset, finite=True):
         found = super()._check_rows(door, X, y, reset=reset, finite=finite)

@@ -44,7 +44,7 @@ def linear_regressor(estimator, loss):
     from sklearn import linear_model
 
     _check_levels(estimator, loss)
-    shared = {"alpha": estimator.alpha, "fit_intercept": estimator.fit_intercept}
+    shared = {"alpha": _one_alpha(estimator), "fit_intercept": estimator.fit_intercept}
     several = estimator.coef_.ndim == 2
     if loss.log_link:
         if several or loss.name is None:
@@ -68,11 +68,21 @@ def linear_regressor(estimator, loss):
         if hasattr(loss, "epsilon") and options:
             options["epsilon"] = loss.epsilon
         twin = linear_model.SGDRegressor(
-            penalty=estimator.penalty, l1_ratio=estimator.l1_ratio, **shared, **options
+            penalty=_penalty_name(estimator), l1_ratio=estimator.l1_ratio, **shared, **options
         )
         twin.t_, twin.n_iter_ = float(estimator.n_updates_ + 1), estimator.n_iter_
     twin.coef_, twin.intercept_ = estimator.coef_.copy(), estimator.intercept_.copy()
     return _carry(estimator, twin)
+
+
+def _penalty_name(estimator) -> str | None:
+    """None of penalties that scikit-learn has not."""
+    return estimator.penalty if isinstance(estimator.penalty, str) else None
+
+
+def _one_alpha(estimator) -> float:
+    """The strength of the penalty, or its mean over the features: scikit-learn has one for all."""
+    return float(np.mean(estimator.alpha))
 
 
 def linear_classifier(estimator, loss):
@@ -84,14 +94,15 @@ def linear_classifier(estimator, loss):
     if isinstance(estimator._fitted_task(), Labels):
         raise _no_twin(estimator, "several labels a row")
     if loss.name == "log_loss" and len(estimator.classes_) > 2:
-        strength = 1 / (2 * estimator.alpha) if estimator.alpha else 1.0
+        alpha = _one_alpha(estimator)
+        strength = 1 / (2 * alpha) if alpha else 1.0
         twin = linear_model.LogisticRegression(C=strength, fit_intercept=estimator.fit_intercept)
         twin.n_iter_ = np.array([estimator.n_iter_])
     else:
         twin = linear_model.SGDClassifier(
             loss=loss.name,
-            penalty=estimator.penalty,
-            alpha=estimator.alpha,
+            penalty=_penalty_name(estimator),
+            alpha=_one_alpha(estimator),
             l1_ratio=estimator.l1_ratio,
             fit_intercept=estimator.fit_intercept,
         )

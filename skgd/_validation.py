@@ -25,6 +25,7 @@ __all__ = [
     "check_design",
     "check_largest",
     "check_matrix",
+    "check_offset",
     "check_rows",
     "check_weights",
     "class_weights",
@@ -298,6 +299,18 @@ def rows_of(schema: dict, given, X, y, weight, kept) -> dict:
         y, weight = y[kept], None if weight is None else weight[kept]
         X = partial(_safe_indexing, X, kept)
     return {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
+
+
+def check_offset(offset, X, columns: int, name="offset") -> np.ndarray | None:
+    """Offset (n, columns) of raw scores, of X's dtype, or None; one number a row is for all columns."""
+    if offset is None:
+        return None
+    array = check_array(offset, ensure_2d=False, dtype=X.dtype, input_name=name)
+    n = X.shape[0]
+    if array.shape not in ((n,), (n, 1), (n, columns)):
+        wanted = f"({n},)" if columns == 1 else f"({n},) or ({n}, {columns})"
+        raise ValueError(f"{name} has shape {array.shape}, but {wanted} is needed.")
+    return np.ascontiguousarray(np.broadcast_to(array.reshape(n, -1), (n, columns)))
 
 
 def check_weights(sample_weight, X, name="sample_weight"):

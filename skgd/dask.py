@@ -36,8 +36,8 @@ from ._blocks import Preparation
 from ._dask_blocks import DaskBlocks, LostBlocks, prepared
 from ._dask_collections import agreement, from_blocks, lazily, mean_and_squares, parts_of, scored
 from ._docs import documented
-from ._fitting import TrainingRows
 from ._options import Options
+from ._rows import TrainingRows
 from ._tasks import _loss_has_probabilities
 from ._validation import door_of
 from .linear import GDClassifier, GDRegressor
@@ -268,9 +268,8 @@ class DaskGDRegressor(DaskLinear, GDRegressor):
         self.verbose = verbose
         self.record_path = record_path
         self.local_epochs = local_epochs
-        self.local_epochs = local_epochs
 
-    def predict(self, X):
+    def predict(self, X):  # type: ignore[override]  # offsets are of rows in memory
         """Predict targets.
 
         Parameters
@@ -287,7 +286,7 @@ class DaskGDRegressor(DaskLinear, GDRegressor):
         shape = () if self._model["flat"] else (len(np.atleast_1d(self.intercept_)),)
         return lazily(self, super().predict, "predict", X, shape, self.coef_.dtype)
 
-    def score(self, X, y, sample_weight=None) -> float:
+    def score(self, X, y, sample_weight=None) -> float:  # type: ignore[override]  # offsets are of rows in memory
         """R2 of the predictions, computed on the workers.
 
         Parameters
@@ -397,10 +396,9 @@ class DaskGDClassifier(DaskLinear, GDClassifier):
         self.verbose = verbose
         self.record_path = record_path
         self.local_epochs = local_epochs
-        self.local_epochs = local_epochs
         self.class_weight = class_weight
 
-    def predict(self, X):
+    def predict(self, X):  # type: ignore[override]  # offsets are of rows in memory
         """Predict labels.
 
         Parameters
@@ -416,7 +414,7 @@ class DaskGDClassifier(DaskLinear, GDClassifier):
         check_is_fitted(self)
         return lazily(self, super().predict, "predict", X, (), self.classes_.dtype)
 
-    def decision_function(self, X):
+    def decision_function(self, X):  # type: ignore[override]  # offsets are of rows in memory
         """Raw scores.
 
         Parameters
@@ -450,7 +448,7 @@ class DaskGDClassifier(DaskLinear, GDClassifier):
         shape = (len(self.classes_),)
         return lazily(self, super().predict_proba, "predict_proba", X, shape, self.coef_.dtype)
 
-    def score(self, X, y, sample_weight=None) -> float:
+    def score(self, X, y, sample_weight=None) -> float:  # type: ignore[override]  # offsets are of rows in memory
         """Accuracy of the predictions, computed on the workers.
 
         Parameters

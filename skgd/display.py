@@ -658,7 +658,7 @@ class RegularizationPathDisplay:
         X, names = transformed(before, X, y)
         path = model.path(X, y, alphas=alphas, n_alphas=n_alphas, eps=eps, sample_weight=sample_weight)
         if alpha is None and (model is not last or hasattr(estimator, "best_estimator_")):
-            alpha = model.alpha
+            alpha = 1.0 if np.ndim(model.alpha) else model.alpha  # an array is multiplied by the alphas
         return cls.from_path(path, alpha=alpha, output=output, names=names, n_labels=n_labels, ax=ax)
 
     @classmethod

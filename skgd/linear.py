@@ -26,6 +26,7 @@ from ._tasks import Classification, Regression
 from ._validation import check_design, shaped
 from .losses import Loss
 from .optimizers import Optimizer
+from .penalties import Penalty
 from .schedules import Schedule
 
 if TYPE_CHECKING:
@@ -39,8 +40,11 @@ class LinearModel(GradientDescent):
 
     _parameter_constraints = {
         **GradientDescent._parameter_constraints,
-        "penalty": [Names({name for name in PENALTIES if name}), None],
+        "penalty": [Names({name for name in PENALTIES if name}), Penalty, None],
+        "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
+        "positive": ["boolean"],
+        "bounds": [tuple, list, None],
     }
     _fitted = "coef_"
     coef_: Any  # (d,) or (K, d), sparse after sparsify
@@ -136,6 +140,7 @@ class LinearModel(GradientDescent):
         n_alphas: int = 100,
         eps: float = 1e-3,
         sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
     ) -> RegularizationPath:
         """Fit the models of many strengths of the penalty; the estimator stays as it is.
 
@@ -143,8 +148,9 @@ class LinearModel(GradientDescent):
         from X'X from alpha to alpha, whatever the solver. Otherwise, and with ``tol=None``,
         ``early_stopping`` or "adamw", each is the end of a descent by the solver of the estimator, which
         starts where that of the next larger alpha ended, the first at the best constant. Weights are then as
-        exact as ``tol`` asks for, and batch descent is the most exact. ``alpha``, ``warm_start``,
-        ``record_path``, ``verbose`` and callbacks have no effect.
+        exact as ``tol`` asks for, and batch descent is the most exact. An ``alpha`` of the estimator that is
+        an array is multiplied by each of the alphas (penalty factors); else ``alpha`` has no effect, nor have
+        ``warm_start``, ``record_path``, ``verbose`` and callbacks.
 
         Parameters
         ----------
@@ -160,13 +166,16 @@ class LinearModel(GradientDescent):
                       \\sum_i s_i\\, x_{ij} \\frac{\\partial \\ell}{\\partial z_k}(y_i, b) \\right|,
 
             with the best constant b, down to ``eps`` times it. :math:`\\rho` is the fraction of l1 in the
-            penalty, and at least 0.001: l2 alone never makes all weights zero.
+            penalty, and at least 0.001: l2 alone never makes all weights zero. With penalty factors the
+            slopes are divided by them, and those features that are not penalised are at their best weights.
         n_alphas : int, default=100
             Number of alphas, where none are given.
         eps : float in (0, 1), default=1e-3
             Ratio of the smallest and the largest alpha, where none are given.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows; only their ratios matter.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Offset of the raw scores; see :meth:`fit`.
 
         Returns
         -------
@@ -180,7 +189,7 @@ class LinearModel(GradientDescent):
         """
         from ._regularization import path_of  # late: few need it
 
-        return path_of(self, X, y, alphas, n_alphas, eps, sample_weight)
+        return path_of(self, X, y, alphas, n_alphas, eps, sample_weight, offset)
 
     def _raw_scores(self, X):
         if self._fitted not in vars(self):  # tags take as long as a thousand scores
@@ -268,9 +277,11 @@ class GDRegressor(Regression, LinearModel):
         learning_rate: float | str = "auto",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
-        penalty: str | None = "l2",
-        alpha: float = 1e-4,
+        penalty: str | Penalty | None = "l2",
+        alpha: float | ArrayLike = 1e-4,
         l1_ratio: float = 0.15,
+        positive: bool = False,
+        bounds: tuple | None = None,
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
         max_iter: int = 1000,
@@ -299,6 +310,8 @@ class GDRegressor(Regression, LinearModel):
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.positive = positive
+        self.bounds = bounds
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter
@@ -385,9 +398,11 @@ class GDClassifier(Classification, LinearModel):
         learning_rate: float | str = "auto",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
-        penalty: str | None = "l2",
-        alpha: float = 1e-4,
+        penalty: str | Penalty | None = "l2",
+        alpha: float | ArrayLike = 1e-4,
         l1_ratio: float = 0.15,
+        positive: bool = False,
+        bounds: tuple | None = None,
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
         max_iter: int = 1000,
@@ -417,6 +432,8 @@ class GDClassifier(Classification, LinearModel):
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.positive = positive
+        self.bounds = bounds
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter

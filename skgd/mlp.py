@@ -20,6 +20,7 @@ from ._intervals import Uncertainty
 from ._members import Members
 from ._network import ACTIVATIONS, INITIALISATIONS, Network
 from ._options import loss_names, options_of
+from ._penalty import PENALTIES
 from ._problem import scoring_problem
 from ._recipe import TABLE_RATE, explicit, sees_table, settings_of
 from ._tasks import Classification, Regression
@@ -47,6 +48,8 @@ class PerceptronModel(Members):
         "dropout": [Interval(Real, 0, 1, closed="left"), _AUTO],
         **{name: [*GradientDescent._parameter_constraints[name], _AUTO] for name in _SHARED},
         "optimizer": [Names({*OPTIMIZERS, "auto"}), Optimizer],
+        "penalty": [Names({name for name in PENALTIES if name}), None],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "encoding": [Names({"auto", "table"}), HasMethods(["fit", "transform"]), None],
         "n_members": [Interval(Integral, 1, None, closed="left")],
@@ -206,7 +209,7 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
     Minimises over the weights and intercepts of all layers the weighted mean loss plus penalty,
 
     .. math:: F = \\frac{1}{\\sum_i s_i} \\sum_i s_i\\, \\ell(y_i, z(x_i))
-              + \\frac{\\alpha}{2} \\sum_l \\|W_l\\|^2,
+              + \\alpha \\sum_l R(W_l),
 
     where :math:`z(x) = h_L W_{L+1} + b_{L+1}`, :math:`h_l = \\sigma(h_{l-1} W_l + b_l)` and
     :math:`h_0 = x`. The gradient is computed by back-propagation (Rumelhart, Hinton & Williams 1986).
@@ -269,7 +272,9 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         learning_rate: float | str = "auto",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "auto",
+        penalty: str | None = "l2",
         alpha: float | str = "auto",
+        l1_ratio: float = 0.15,
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
         max_iter: int | str = "auto",
@@ -303,7 +308,9 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.optimizer = optimizer
+        self.penalty = penalty
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter
@@ -331,7 +338,7 @@ class GDMLPClassifier(Classification, PerceptronModel):
     Minimises over the weights and intercepts of all layers the weighted mean loss plus penalty,
 
     .. math:: F = \\frac{1}{\\sum_i s_i} \\sum_i s_i\\, \\ell(y_i, z(x_i))
-              + \\frac{\\alpha}{2} \\sum_l \\|W_l\\|^2,
+              + \\alpha \\sum_l R(W_l),
 
     where :math:`z(x) = h_L W_{L+1} + b_{L+1}`, :math:`h_l = \\sigma(h_{l-1} W_l + b_l)` and
     :math:`h_0 = x`. More than two classes are fitted with softmax for "log_loss" and one column per
@@ -398,7 +405,9 @@ class GDMLPClassifier(Classification, PerceptronModel):
         learning_rate: float | str = "auto",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "auto",
+        penalty: str | None = "l2",
         alpha: float | str = "auto",
+        l1_ratio: float = 0.15,
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
         max_iter: int | str = "auto",
@@ -433,7 +442,9 @@ class GDMLPClassifier(Classification, PerceptronModel):
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.optimizer = optimizer
+        self.penalty = penalty
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter

@@ -55,6 +55,8 @@ class Optimizer(BaseEstimator):
     losses: tuple[str, ...] | None = None  # losses for which the rule is defined; None: all
     own_rate: float | None = None  # what learning_rate="auto" means for a rule that finds its steps itself
     networks = True  # whether the rule is defined for perceptrons
+    takes_joint = False  # whether its update is a step along the gradient, which any proximal step can follow
+    keeps_bounds = True  # whether its updates can end with a step into the bounds of the weights
     # parameters of the rule given by name, in batch descent with an automatic rate
     by_name: dict[str, Any] = {}
 
@@ -102,6 +104,7 @@ class Plain(Optimizer):
     """
 
     name = "plain"
+    takes_joint = True
 
     def core_rule(self, *, l1, noisy):
         if l1 and noisy:  # the noise of updates would undo exact zeros
@@ -478,6 +481,7 @@ class FTRL(Optimizer):
     name = "ftrl"
     slots = 3
     adaptive = True
+    keeps_bounds = False
     auto_rate_scale = 1.0
     mlp_rate_factor = 10.0
     _order = ("epsilon",)
@@ -513,6 +517,7 @@ class ScheduleFree(Optimizer):
 
     name = "schedule_free"
     slots = 2
+    keeps_bounds = False
     _order = ("beta",)
 
     def __init__(self, beta: float = 0.9):
@@ -550,6 +555,7 @@ class BarzilaiBorwein(Optimizer):
     name = "barzilai_borwein"
     rows = ("all",)
     searches = True
+    takes_joint = True
     stable = True
 
     def core_rule(self, *, l1, noisy):
@@ -581,6 +587,7 @@ class Implicit(Optimizer):
 
     name = "implicit"
     rows = ("one",)
+    keeps_bounds = False
     losses = ("squared_error",)
     networks = False
     stable = True

@@ -17,6 +17,7 @@ from ._hints import Names
 from .linear import GDClassifier, GDRegressor, LinearModel
 from .losses import Loss
 from .optimizers import Optimizer
+from .penalties import Penalty
 from .schedules import Schedule
 
 __all__ = ["GDClassifierCV", "GDRegressorCV"]
@@ -43,7 +44,7 @@ class _CrossValidated(LinearModel):
     densify = objective = partial_fit = path = sparsify = property()  # see __getattr__
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None) -> Self:
+    def fit(self, X, y, sample_weight=None, groups=None, offset=None) -> Self:
         """Search for the best parameters, then refit with them on all rows.
 
         Parameters
@@ -57,6 +58,8 @@ class _CrossValidated(LinearModel):
         groups : array-like of shape (n_samples,), default=None
             Groups of the rows, for cross-validation generators that need them, and for
             ``early_stopping``, which holds out whole groups.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Offset of the raw scores, in the fits and in the scores; see :meth:`GDRegressor.fit`.
 
         Returns
         -------
@@ -75,7 +78,7 @@ class _CrossValidated(LinearModel):
         """
         from ._selection import Candidates  # imported here to keep `import skgd` fast
 
-        chosen = Candidates(self, X, y, sample_weight, groups).choose()
+        chosen = Candidates(self, X, y, sample_weight, groups, offset).choose()
         self._become(chosen.attributes())
         return self
 
@@ -220,9 +223,11 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         selection: str = "best",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
-        penalty: str | None = "l2",
-        alpha: float = 1e-4,
+        penalty: str | Penalty | None = "l2",
+        alpha: float | ArrayLike = 1e-4,
         l1_ratio: float = 0.15,
+        positive: bool = False,
+        bounds: tuple | None = None,
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
         max_iter: int = 1000,
@@ -252,6 +257,8 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.positive = positive
+        self.bounds = bounds
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter
@@ -348,9 +355,11 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         selection: str = "best",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
-        penalty: str | None = "l2",
-        alpha: float = 1e-4,
+        penalty: str | Penalty | None = "l2",
+        alpha: float | ArrayLike = 1e-4,
         l1_ratio: float = 0.15,
+        positive: bool = False,
+        bounds: tuple | None = None,
         fit_intercept: bool = True,
         standardize: bool | str = "auto",
         max_iter: int = 1000,
@@ -381,6 +390,8 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.positive = positive
+        self.bounds = bounds
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.max_iter = max_iter

@@ -291,32 +291,52 @@ def test_all_finite_finds_one_bad_element_anywhere(dtype):
 
 
 def path_arrays(d=37, m=5):
-    """Second moments (d, d), products (d,), tolerance, strengths (m, 2), weights (m, d) and sweeps (m,)."""
+    """Second moments (d, d), products (d,), tolerance, strengths (m, 2), their factors and bounds of weights
+    (3, d), weights (m, d) and sweeps (m,)."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(20, d))  # fewer rows than features
     strengths = np.column_stack([np.geomspace(1, 1e-3, m), np.full(m, 1e-4)])
     products = X.T @ rng.normal(size=20) / 20
-    return [X.T @ X / 20, products, 1e-10, strengths, np.empty((m, d)), np.empty(m, np.int64)]
+    features = np.broadcast_to([[1.0], [-np.inf], [np.inf]], (3, d)).copy()
+    return [X.T @ X / 20, products, 1e-10, strengths, features, np.empty((m, d)), np.empty(m, np.int64)]
 
 
 @pytest.mark.parametrize("d", [1, 2, 9, 37, 80])
 def test_weights_of_a_path_meet_the_conditions_of_a_minimum(d):
-    gram, products, tolerance, strengths, weights, sweeps = path_arrays(d)
-    core.quadratic_path(gram, products, tolerance, strengths, weights, sweeps)
+    gram, products, tolerance, strengths, features, weights, sweeps = path_arrays(d)
+    core.quadratic_path(gram, products, tolerance, strengths, features, weights, sweeps)
     slopes = products - weights @ gram - strengths[:, 1:] * weights
     assert (np.abs(slopes) < strengths[:, :1] + 1e-8).all()
     np.testing.assert_allclose((slopes - np.sign(weights) * strengths[:, :1])[weights != 0], 0, atol=1e-8)
     assert (sweeps > 0).all() and sweeps.sum() < 1000
 
 
+@pytest.mark.parametrize("d", [9, 37])
+def test_weights_within_bounds_under_factors_meet_the_conditions_of_a_minimum(d):
+    gram, products, tolerance, strengths, features, weights, sweeps = path_arrays(d)
+    features[:] = np.random.default_rng(1).uniform([[0.0], [-0.2], [0.0]], [[2.0], [0.0], [0.2]], (3, d))
+    core.quadratic_path(gram, products, tolerance, strengths, features, weights, sweeps)
+    factor, low, high = features
+    assert ((low <= weights) & (weights <= high)).all()
+    l1, l2 = strengths[:, :1] * factor, strengths[:, 1:] * factor
+    slopes = products - weights @ gram - l2 * weights
+    inside = (weights != 0) & (low < weights) & (weights < high)
+    np.testing.assert_allclose((slopes - np.sign(weights) * l1)[inside], 0, atol=1e-8)
+    assert (slopes[(weights == high) & (high > 0)] > -1e-8).all()
+    assert (slopes[(weights == low) & (low < 0)] < 1e-8).all()
+    assert (np.abs(slopes) < l1 + 1e-8)[weights == 0].all()
+    assert ((weights[-1] == high) | (weights[-1] == low)).any()
+    assert sweeps.sum() < 2000
+
+
 def test_a_path_without_correlation_is_the_soft_threshold():
-    _, products, tolerance, strengths, weights, sweeps = path_arrays()
-    core.quadratic_path(np.eye(37), products, tolerance, strengths, weights, sweeps)
+    _, products, tolerance, strengths, features, weights, sweeps = path_arrays()
+    core.quadratic_path(np.eye(37), products, tolerance, strengths, features, weights, sweeps)
     expected = np.sign(products) * np.maximum(np.abs(products) - strengths[:, :1], 0) / (1 + strengths[:, 1:])
     np.testing.assert_allclose(weights, expected, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize(("place", "name"), [(0, "gram"), (3, "strengths"), (4, "weights")])
+@pytest.mark.parametrize(("place", "name"), [(0, "gram"), (3, "strengths"), (4, "features"), (5, "weights")])
 def test_paths_of_arrays_that_do_not_fit(place, name):
     arrays = path_arrays()
     arrays[place] = arrays[place][1:].copy()
@@ -333,7 +353,9 @@ def test_a_path_is_interrupted(tmp_path):
         X = np.cumsum(np.random.default_rng(0).normal(size=(400, 300)), axis=1)
         m = 1_000_000
         strengths = np.column_stack([np.tile([1.0, 1e-3], m // 2), np.zeros(m)])
-        arrays = X.T @ X / 400, X[:, 7] @ X / 400, 1e-9, strengths, np.empty((m, 300)), np.empty(m, np.int64)
+        features = np.broadcast_to([[1.0], [-np.inf], [np.inf]], (3, 300)).copy()
+        arrays = X.T @ X / 400, X[:, 7] @ X / 400, 1e-9, strengths, features
+        arrays += np.empty((m, 300)), np.empty(m, np.int64)
         signal.setitimer(signal.ITIMER_REAL, 0.1)
         try:
             core.quadratic_path(*arrays)

@@ -36,10 +36,20 @@ STOREYS = (  # from the ground up
         "exceptions",
         "losses",
         "optimizers",
+        "penalties",
         "preprocessing",
         "schedules",
     },
-    {"_design", "_loss_spec", "_network", "_onnx_graph", "_rates", "_recipe", "_targets", "_validation"},
+    {
+        "_design",
+        "_loss_spec",
+        "_network",
+        "_onnx_graph",
+        "_rates",
+        "_recipe",
+        "_targets",
+        "_validation",
+    },
     {
         "_batch_rates",
         "_blocks",
@@ -52,7 +62,16 @@ STOREYS = (  # from the ground up
     },
     {"_dask_blocks", "_epochs", "_onnx", "_path", "_problem"},
     {"_block_plan", "_block_problem", "_descent", "_held_out", "_step_size"},
-    {"_coordinates", "_drift", "_growth", "_layer_norms", "_packing", "_rate_choice", "_training_state"},
+    {
+        "_coordinates",
+        "_drift",
+        "_growth",
+        "_layer_norms",
+        "_packing",
+        "_rate_choice",
+        "_rows",
+        "_training_state",
+    },
     {"_training"},
     {"_callbacks", "_checkpoint", "_diagnosis", "_fitted", "_fitting", "_progress"},
     {
@@ -65,7 +84,15 @@ STOREYS = (  # from the ground up
         "_streaming",
         "_sweep",
     },
-    {"_intervals", "_members", "_regularization", "_selection", "_tasks", "_twins", "display"},
+    {
+        "_intervals",
+        "_members",
+        "_regularization",
+        "_selection",
+        "_tasks",
+        "_twins",
+        "display",
+    },
     {"learning_rate", "linear", "mlp"},
     {"dask", "inference", "one_class", "search"},
     {"onnx"},
@@ -239,7 +266,6 @@ DEFAULTS = {  # words that the code itself uses for what they stand for
     "hinge": {"optimizers.py"},
     "epsilon_insensitive": {"optimizers.py"},
     "plain": {"_descent.py", "_landscape.py"},  # before there is a rule; of a descent to the optimum
-    "l2": {"_options.py"},  # of perceptrons, which have no other
     "elasticnet": {"_options.py"},  # which alone needs a ratio
     "softmax": {"losses.py"},
     "relu": {"_recipe.py"},  # what "auto" means

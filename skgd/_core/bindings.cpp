@@ -131,7 +131,8 @@ template <class T> struct BoundProblem {
   std::vector<nb::object> kept;  // the arrays the core points into
   Buffer<T> ones, offset;        // likewise
   std::vector<double> given;     // likewise
-  Guard* guard = nullptr;        // of the run in progress
+  Joint<T> joint;
+  Guard* guard = nullptr;  // of the run in progress
 
   BoundProblem(nb::object rows, nb::object standard, nb::tuple targets, nb::object loss, nb::tuple penalty,
                bool fit_intercept, Optional<Hidden> hidden, nb::object folds, nb::object outputs) {
@@ -220,7 +221,9 @@ template <class T> struct BoundProblem {
     if (auto* csr = std::get_if<Csr<T, int64_t>>(&core.design)) set(*csr);
   }
 
-  // (l1, l2) or (name, parameters), and then, if wanted, an array (d,) of factors of its strength for each feature.
+  // (l1, l2) or (name, parameters), and then, each if wanted: an array (d,) of factors of its strength for each
+  // feature, an array (2, d) of bounds of the weights, and an object with the value and the proximal step of a joint
+  // penalty.
   void set_penalty(nb::tuple penalty) {
     if (nb::isinstance<nb::str>(penalty[0])) {
       const auto parameters = nb::cast<std::vector<double>>(penalty[1]);
@@ -234,12 +237,46 @@ template <class T> struct BoundProblem {
       check_size("strength", int64_t(factors.size()), core.d());
       strength.feature = factors.data();
     }
-    if (!strength.feature == !strength.scale) return;
+    if (nb::len(penalty) > 3 && !penalty[3].is_none()) {
+      const auto bounds = keep<Matrix<const T>>(penalty[3]);
+      check_size("bounds", int64_t(bounds.size()), 2 * core.d());
+      strength.low = bounds.data(), strength.high = bounds.data() + core.d();
+      core.penalty.kind = Bounded<double>{core.penalty.l1(), core.penalty.l2()};
+    }
+    if (nb::len(penalty) > 4 && !penalty[4].is_none()) set_joint(penalty[4]);
+    if (!strength.feature == !strength.scale && (strength.feature || !strength.low)) return;
     ones.assign(core.d(), T(1));
-    if (strength.feature)
-      strength.scale = ones.data();
-    else
-      strength.feature = ones.data();
+    if (!strength.scale) strength.scale = ones.data();
+    if (!strength.feature) strength.feature = ones.data();
+  }
+
+  // value(weights) gives a number, prox(weights, step) changes the weights (d, columns) in place.
+  void set_joint(nb::object penalty) {
+    kept.push_back(penalty);
+    nb::handle value = kept.emplace_back(penalty.attr("value")), prox = kept.emplace_back(penalty.attr("prox"));
+    auto view = [this](const T* weights) {
+      const size_t shape[2] = {size_t(core.d()), size_t(core.columns())};
+      return nb::cast(nb::ndarray<T, nb::numpy>(const_cast<T*>(weights), 2, shape), nb::rv_policy::reference);
+    };
+    joint.value = [this, value, view](const T* weights) {
+      double found = 0;
+      in_python([&] { found = nb::cast<double>(value(view(weights))); });
+      return found;
+    };
+    joint.prox = [this, prox, view](T* weights, T step) { in_python([&] { prox(view(weights), double(step)); }); };
+    core.penalty.joint = &joint;
+  }
+
+  // Calls f with the lock of Python. What it raises in a run stops the run, and comes out of it at its end.
+  template <class F> void in_python(F f) {
+    if (guard && guard->failed) return;
+    nb::gil_scoped_acquire gil;
+    if (!guard) return f();
+    try {
+      f();
+    } catch (...) {
+      guard->fail(std::current_exception());
+    }
   }
 
   // With folds all columns share one target.
@@ -250,6 +287,11 @@ template <class T> struct BoundProblem {
     check_size("y", int64_t(y.size()), core.n() * (core.targets.codes || shared ? 1 : core.targets.columns));
     if (core.targets.codes) check_codes(y.data(), core.n(), std::max<int64_t>(core.targets.columns, 2));
     core.targets.y = y.data();
+    if (nb::len(targets) > 4 && !targets[4].is_none()) {
+      const auto added = keep<Array<const T>>(targets[4]);
+      check_size("offset", int64_t(added.size()), core.n() * core.targets.columns);
+      core.targets.offset = added.data();
+    }
     if (targets[1].is_none()) return;
     const auto weight = keep<Vector<const T>>(targets[1]);
     check_size("weight", int64_t(weight.size()), core.n());
@@ -616,15 +658,17 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
 }
 
 void path_of(Matrix<const double> gram, Vector<const double> products, double tolerance, Matrix<const double> strengths,
-             Matrix<double> weights, Vector<int64_t> sweeps) {
+             Matrix<const double> features, Matrix<double> weights, Vector<int64_t> sweeps) {
   const int64_t d = int64_t(products.size()), m = int64_t(sweeps.size());
   check_size("gram", int64_t(gram.size()), d * d);
   check_size("strengths", int64_t(strengths.size()), 2 * m);
+  check_size("features", int64_t(features.size()), 3 * d);
   check_size("weights", int64_t(weights.size()), m * d);
   Guard guard;
   {
     nb::gil_scoped_release release;
-    QuadraticPath path(gram.data(), products.data(), d, tolerance, guard.control);
+    const double* of = features.data();
+    QuadraticPath path(gram.data(), products.data(), {of, of + d, of + 2 * d}, d, tolerance, guard.control);
     for (int64_t i = 0; i < m && !guard.control.stop; ++i) {
       const double* strength = strengths.data() + 2 * i;
       sweeps.data()[i] = path.minimise(strength[0], strength[1], weights.data() + i * d);
@@ -681,8 +725,9 @@ NB_MODULE(SKGD_MODULE, m) {
   m.def("objects_of", &objects_of, "address"_a, "stride"_a, "found"_a, "most"_a,
         "found (n,) gets the number of each object of an array in the list of different ones, which is given back.");
   m.def("quadratic_path", &path_of, "gram"_a.noconvert(), "products"_a.noconvert(), "tolerance"_a,
-        "strengths"_a.noconvert(), "weights"_a.noconvert(), "sweeps"_a.noconvert(),
-        "weights (m, d) gets the minima for strengths (m, 2) of the l1 and the l2 norm, one after another.");
+        "strengths"_a.noconvert(), "features"_a.noconvert(), "weights"_a.noconvert(), "sweeps"_a.noconvert(),
+        "weights (m, d) gets the minima for strengths (m, 2) of the l1 and the l2 norm, one after another. features "
+        "(3, d): factors of the strengths, least and greatest weights.");
   m.def(
       "use_blas",
       [](nb::object single, nb::object wide) {

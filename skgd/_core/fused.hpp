@@ -7,7 +7,8 @@ namespace skgd {
 
 template <class T> bool per_sample_applies(const Problem<T>& problem, const Plan& plan, const Optimizer& optimizer) {
   return plan.largest_batch() == 1 && std::holds_alternative<Plain>(optimizer) && problem.penalty.smooth() &&
-         problem.layers.size() == 1 && plan.max_gradient_norm == 0 && std::holds_alternative<Dense<T>>(problem.design);
+         problem.layers.size() == 1 && plan.max_gradient_norm == 0 && !problem.targets.offset &&
+         std::holds_alternative<Dense<T>>(problem.design);
 }
 
 template <class T> bool is_elementwise(const Loss& loss) {
@@ -20,7 +21,7 @@ template <class T>
 bool clipped_per_sample_applies(const Problem<T>& problem, const Descent<T>& descent, const Plan& plan,
                                 const Optimizer& optimizer) {
   if (!std::holds_alternative<Cumulative>(optimizer) || plan.largest_batch() != 1 || problem.layers.size() != 1 ||
-      problem.columns() != 1 || plan.max_gradient_norm != 0 || descent.gradient ||
+      problem.columns() != 1 || plan.max_gradient_norm != 0 || descent.gradient || problem.targets.offset ||
       !problem.penalty.strength.uniform() || !std::holds_alternative<Dense<T>>(problem.design) ||
       !is_elementwise<T>(problem.loss))
     return false;
@@ -496,7 +497,7 @@ template <class T> class PerSampleRule {
   static bool applies(const Problem<T>& problem, const Descent<T>& descent, const Plan& plan) {
     return is_elementwise<T>(problem.loss) && plan.largest_batch() == 1 && problem.n() > 1 && problem.columns() == 1 &&
            problem.layers.size() == 1 && plan.max_gradient_norm == 0 && !descent.gradient && !problem.passive.inverse &&
-           std::holds_alternative<Dense<T>>(problem.design);
+           !problem.penalty.joint && std::holds_alternative<Dense<T>>(problem.design);
   }
 
   template <class Rule> Outcome run(const Rule& rule, Control& control) {
@@ -537,7 +538,8 @@ template <class T> class PerSampleRule {
     if (const int64_t soon = plan_.rows.row_soon(u); soon >= 0) design_.prefetch_row(soon);
     const T* x = design_.row(i, buffer_.data());
     const T y = targets_.y[i], weight = targets_.weight ? targets_.weight[i] : T(1), rate = T(plan_.rate(u)), one = 1;
-    const T z = dot(x, descent_.theta, d_) + descent_.theta[d_], s = loss_.quick_slope(y, z);
+    const T offset = targets_.offset ? targets_.offset[i] : T(0);
+    const T z = dot(x, descent_.theta, d_) + descent_.theta[d_] + offset, s = loss_.quick_slope(y, z);
     scored_.set(at, z, y, s, weight);
     const auto rule = rule_.template at<T>(descent_.t);
     Theta<T> theta{descent_.theta, x, descent_.slots, &rate, true, weight * s};

@@ -22,6 +22,7 @@ bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Pl
   if (!plain && !adaptive) return false;
   if (problem.layers.size() > 1 || plan.max_gradient_norm > 0) return false;
   if (descent.gradient) return false;  // none is formed here
+  if (problem.penalty.strength.low || problem.penalty.joint) return false;
   if (descent.average.values && (plain ? !problem.penalty.smooth() : plan.rate_columns > 1)) return false;
   // one scale serves all features
   if (plain && problem.penalty.l2() > 0 && !problem.penalty.strength.uniform()) return false;
@@ -551,7 +552,8 @@ decltype(auto) with_lazy(const Problem<T>& problem, Descent<T>& descent, const O
                          LazyState<T>& state, F f) {
   auto of_rule = [&]<class I, class Rule>(const Csr<T, I>&, const Rule& rule) {
     return problem.penalty.visit([&](auto p) {
-      Lazy<T, I, Rule, decltype(p)> lazy(problem, descent, rule, p, state);
+      const auto penalty = unbounded(p);
+      Lazy<T, I, Rule, std::decay_t<decltype(penalty)>> lazy(problem, descent, rule, penalty, state);
       return f(lazy);
     });
   };

@@ -45,6 +45,7 @@ struct Cumulative {
     T received = s.second[i] * decay;
     w[i] = clip_cumulative(w[i] * decay - rate * g, s.first[i], received);
     s.second[i] = received;
+    if constexpr (requires { penalty.inside(w[i]); }) w[i] = penalty.inside(w[i]);
   }
 };
 

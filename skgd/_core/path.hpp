@@ -10,18 +10,28 @@
 
 namespace skgd {
 
+// What is known of each feature, arrays (d,) that belong to the caller: by what the strength of the penalty is
+// multiplied, and between which bounds its weight lies.
+struct PathFeatures {
+  const double *factor, *low, *high;
+
+  double inside(int64_t j, double w) const { return std::clamp(w, low[j], high[j]); }
+};
+
 // The weights that minimise
-//   w' G w / 2 - q' w + l1 |w|_1 + l2 |w|_2^2 / 2,  G (d, d) symmetric, q (d,),
+//   w' G w / 2 - q' w + sum_j f_j (l1 |w_j| + l2 w_j^2 / 2) with low <= w <= high,  G (d, d) symmetric, q (d,),
 // by coordinate descent (Friedman, Hastie & Tibshirani 2010) on the features that strong rules leave (Tibshirani et al.
-// 2012); once the sweeps have cost as much, by a Newton step for the weights that are not zero. Each call starts at the
-// minimum of the call before, so that falling strengths cost least. Ends where no step moves the scores by more than
-// `tolerance` (root mean square), or when it is interrupted. The arrays belong to the caller.
+// 2012); once the sweeps have cost as much, by a Newton step for the weights that are neither zero nor at a bound. Each
+// call starts at the minimum of the call before, so that falling strengths cost least. Ends where no step moves the
+// scores by more than `tolerance` (root mean square), or when it is interrupted. The arrays belong to the caller.
 class QuadraticPath {
  public:
-  QuadraticPath(const double* gram, const double* products, int64_t d, double tolerance, Control& control)
-      : gram_(gram), products_(products), d_(d), tolerance_(tolerance), control_(control),
+  QuadraticPath(const double* gram, const double* products, const PathFeatures& of, int64_t d, double tolerance,
+                Control& control)
+      : gram_(gram), products_(products), of_(of), d_(d), tolerance_(tolerance), control_(control),
         slopes_(products, products + d), known_(d) {
-    for (double slope : slopes_) last_ = std::max(last_, magnitude(slope));
+    for (int64_t j = 0; j < d; ++j)
+      if (of.factor[j] > 0) last_ = std::max(last_, magnitude(slopes_[j]) / of.factor[j]);
   }
 
   // Gives the number of sweeps over the features; w (d,) gets the minimum.
@@ -33,7 +43,7 @@ class QuadraticPath {
       sweeps += descend(l1, l2, most_sweeps - sweeps);
       find_slopes();
     } while (!control_.stop && sweeps < most_sweeps && take_above(l1, l2));
-    std::fill_n(w, d_, 0.0);
+    for (int64_t j = 0; j < d_; ++j) w[j] = of_.inside(j, 0.0);
     for (size_t p = 0; p < taken_.size(); ++p) w[taken_[p]] = w_[p];
     return sweeps;
   }
@@ -43,14 +53,15 @@ class QuadraticPath {
   static constexpr int most_steps = 64;       // of Newton in a row
   static constexpr double softening = 1e-11;  // of the diagonal, for Newton steps along singular directions
 
-  // Features outside whose slope at zero is above a threshold become those that are descended on; whether there are
-  // any.
+  // Features outside whose slope at zero is above a threshold become those that are descended on, and those that have
+  // no zero within their bounds; whether there are any.
   bool take_above(double threshold, double l2) {
     const size_t before = taken_.size();
     for (int64_t j = 0; j < d_; ++j) {
-      const double curvature = gram_[j * d_ + j] + l2;
-      if (known_[j] || magnitude(slopes_[j]) <= threshold + tolerance_ * std::sqrt(curvature) || curvature <= 0)
-        continue;
+      const double curvature = gram_[j * d_ + j] + of_.factor[j] * l2;
+      if (known_[j] || curvature <= 0) continue;
+      const bool above = magnitude(slopes_[j]) > of_.factor[j] * threshold + tolerance_ * std::sqrt(curvature);
+      if (!above && of_.inside(j, 0.0) == 0) continue;
       known_[j] = true, taken_.push_back(j);
     }
     pack(before);
@@ -93,7 +104,9 @@ class QuadraticPath {
     double largest = 0;
     for (int64_t p = 0; p < count; ++p) {
       const double* row = packed_.data() + p * stride_;
-      const double curvature = row[p] + l2, step = soft(r_[p] + row[p] * w_[p], l1) / curvature - w_[p];
+      const int64_t j = taken_[p];
+      const double curvature = row[p] + of_.factor[j] * l2;
+      const double step = of_.inside(j, soft(r_[p] + row[p] * w_[p], of_.factor[j] * l1) / curvature) - w_[p];
       if (step == 0) continue;
       w_[p] += step;
       add_row(r_.data(), -step, row, count);
@@ -103,29 +116,40 @@ class QuadraticPath {
     return largest;
   }
 
-  // Towards the minimum over the weights that are not zero under their present signs, up to the first that changes its;
-  // that becomes zero. Whether there was one.
+  // Where a weight that moves by so much is stopped: at zero, under an l1 penalty, or at its bound.
+  double limit(int64_t p, double step, double l1) const {
+    const int64_t j = taken_[p];
+    const bool kink = of_.factor[j] * l1 > 0 && step * w_[p] < 0;
+    const double bound = step > 0 ? of_.high[j] : of_.low[j];
+    return !kink ? bound : step > 0 ? std::min(bound, 0.0) : std::max(bound, 0.0);
+  }
+
+  // Towards the minimum over the weights that are neither zero nor at a bound under their present signs, up to the
+  // first that comes to zero or to a bound, where it stays. Whether there was one.
   bool newton_step(double l1, double l2) {
     active_.clear();
     for (size_t p = 0; p < taken_.size(); ++p)
-      if (w_[p] != 0) active_.push_back(p);
+      if (w_[p] != 0 && of_.low[taken_[p]] < w_[p] && w_[p] < of_.high[taken_[p]]) active_.push_back(p);
     const int64_t count = active_.size();
     step_.resize(count);
     for (int64_t i = 0; i < count; ++i) {
-      const double w = w_[active_[i]];
-      step_[i] = r_[active_[i]] - l2 * w - (w > 0 ? l1 : -l1);
+      const double w = w_[active_[i]], factor = of_.factor[taken_[active_[i]]];
+      step_[i] = r_[active_[i]] - factor * (l2 * w + (w > 0 ? l1 : -l1));
     }
     if (control_.done(count * count * count / 8) || !factorise(l2)) return false;
     solve();
     int64_t first = -1;
     double length = 1;
-    for (int64_t i = 0; l1 > 0 && i < count; ++i) {
-      const double w = w_[active_[i]], crossing = step_[i] * w < 0 ? -w / step_[i] : 1;
-      if (crossing < length) first = i, length = crossing;
-    }
     for (int64_t i = 0; i < count; ++i) {
       const int64_t p = active_[i];
-      const double w = i == first ? 0 : w_[p] + length * step_[i];
+      if (step_[i] == 0) continue;
+      const double crossing = (limit(p, step_[i], l1) - w_[p]) / step_[i];
+      if (crossing < length) first = i, length = crossing;
+    }
+    const double end = first < 0 ? 0 : limit(active_[first], step_[first], l1);
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t p = active_[i];
+      const double w = i == first ? end : w_[p] + length * step_[i];
       add_row(r_.data(), w_[p] - w, packed_.data() + p * stride_, int64_t(taken_.size()));
       w_[p] = w;
     }
@@ -141,7 +165,8 @@ class QuadraticPath {
       double* row = factor_.data() + i * count;
       for (int64_t j = 0; j < i; ++j)
         row[j] = (moments[active_[j]] - dot(row, &factor_[j * count], j)) / factor_[j * count + j];
-      const double left = moments[active_[i]] * (1 + softening) + l2 - dot(row, row, i);
+      const double diagonal = moments[active_[i]] * (1 + softening) + of_.factor[taken_[active_[i]]] * l2;
+      const double left = diagonal - dot(row, row, i);
       if (!(left > 0)) return false;
       row[i] = std::sqrt(left);
     }
@@ -167,6 +192,7 @@ class QuadraticPath {
   }
 
   const double *gram_, *products_;
+  PathFeatures of_;
   int64_t d_, stride_ = 0;
   double tolerance_, last_ = 0;  // the last l1
   Control& control_;

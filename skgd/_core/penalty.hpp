@@ -14,6 +14,8 @@
 // (lazy.hpp, fused.hpp). A penalty is added as one struct, and one place in PenaltyKind.
 #pragma once
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <string_view>
 #include <variant>
 
@@ -94,7 +96,37 @@ template <class T> struct ElasticNet {
   template <class U> ElasticNet<U> as() const { return {U(l1), U(l2)}; }
 };
 
-using PenaltyKind = std::variant<NoPenalty<double>, L2<double>, L1<double>, ElasticNet<double>>;
+// The same for weights in [low, high], which Strength gives for each feature. Not made by name: bounds hold for any of
+// the penalties above. The proximal operator of a function on an interval is that of the function, moved into it.
+template <class T> struct Bounded {
+  static constexpr bool smooth = false;
+  T l1, l2;
+  T low = -std::numeric_limits<T>::infinity(), high = std::numeric_limits<T>::infinity();
+
+  [[gnu::always_inline]] T inside(T w) const { return w < low ? low : (w > high ? high : w); }
+  T value(T w) const { return l1 * magnitude(w) + l2 * w * w / 2; }
+  T slope(T w) const { return l2 * w; }
+  [[gnu::always_inline]] T prox(T w, T step) const { return inside(soft(w, step * l1)); }
+  [[gnu::always_inline]] T prox_smooth(T w, T step) const { return inside(w / (T(1) + step * l2)); }
+  [[gnu::always_inline]] T flow(T w, T time) const { return inside(shrink_and_decay(w, time, l1, l2)); }
+  Bounded times(T factor) const { return {l1 * factor, l2 * factor, low, high}; }
+  Bounded in_units(T scale) const { return {l1 * scale, l2 * scale * scale, low, high}; }
+  Bounded kinked() const { return {l1, 0, low, high}; }
+  template <class U> Bounded<U> as() const { return {U(l1), U(l2), U(low), U(high)}; }
+};
+
+template <class P>
+concept HasBounds = requires(P p) { p.inside(p.low); };
+
+// The penalty without its bounds.
+template <class P> auto unbounded(const P& p) {
+  if constexpr (HasBounds<P>)
+    return ElasticNet<decltype(p.l1)>{p.l1, p.l2};
+  else
+    return p;
+}
+
+using PenaltyKind = std::variant<NoPenalty<double>, L2<double>, L1<double>, ElasticNet<double>, Bounded<double>>;
 
 // The penalty l1 |w| + l2 w^2 / 2 as the struct with no more terms than it needs.
 inline PenaltyKind elastic_net(double l1, double l2) {
@@ -107,36 +139,56 @@ inline PenaltyKind elastic_net(double l1, double l2) {
 // How strong the penalty is where. `feature` and `scale` are both null (every feature alike), or both arrays (d,):
 // the penalty of feature j is feature[j] times as strong and acts on scale[j] w_j, as descent in other coordinates
 // needs it. `column` is null or an array (columns,) of further factors (columns.hpp). `output` is null or an array
-// (columns,): the penalty acts on output[k] w_jk, where the outputs have units of their own. The arrays belong to the
-// caller.
+// (columns,): the penalty acts on output[k] w_jk, where the outputs have units of their own. `low` and `high` are the
+// bounds (d,) of weights in the coordinates of the descent, where the penalty has some; `feature` is then not null. The
+// arrays belong to the caller.
 template <class T> struct Strength {
   const T* feature = nullptr;
   const T* scale = nullptr;
   const T* column = nullptr;
   const T* output = nullptr;
+  const T* low = nullptr;
+  const T* high = nullptr;
 
   bool uniform() const { return !feature && !output; }
   Strength from(int64_t begin) const {
-    return feature ? Strength{feature + begin, scale + begin, column, output} : *this;
+    if (!feature) return *this;
+    const int64_t bound = low ? begin : 0;
+    return {feature + begin, scale + begin, column, output, low + bound, high + bound};
+  }
+  // The penalty p of feature j within its bounds.
+  template <class P> P within(P p, int64_t j) const {
+    if constexpr (HasBounds<P>) p.low = low[j], p.high = high[j];
+    return p;
   }
   // The penalty p of feature j, factors of columns and units of outputs left aside.
-  template <class P> P at(const P& p, int64_t j) const { return feature ? p.times(feature[j]).in_units(scale[j]) : p; }
+  template <class P> P at(const P& p, int64_t j) const {
+    return feature ? within(p.times(feature[j]).in_units(scale[j]), j) : p;
+  }
   // The penalty p of feature j in column k, factors of columns left aside.
   template <class P> P at(const P& p, int64_t j, int64_t k) const {
     return output ? at(p, j).in_units(output[k]) : at(p, j);
   }
 };
 
+// A penalty of all weights (d, columns) of a linear model together, beside that of each: its value, and its proximal
+// step, which changes them in place.
+template <class T> struct Joint {
+  std::function<double(const T* weights)> value;
+  std::function<void(T* weights, T step)> prox;
+};
+
 template <class T> struct Penalty {
   PenaltyKind kind;
   Strength<T> strength;
+  const Joint<T>* joint = nullptr;
 
   // Calls f with the struct of the penalty, for weights of type U.
   template <class U = T, class F> decltype(auto) visit(F&& f) const {
     return std::visit([&](const auto& p) -> decltype(auto) { return f(p.template as<U>()); }, kind);
   }
   bool smooth() const {
-    return visit([](auto p) { return p.smooth; });
+    return !joint && visit([](auto p) { return p.smooth; });
   }
   double l1() const {
     return visit<double>([](auto p) { return p.l1; });
@@ -146,11 +198,11 @@ template <class T> struct Penalty {
   }
 
   // The penalty of the features from `begin` on.
-  Penalty from(int64_t begin) const { return {kind, strength.from(begin)}; }
+  Penalty from(int64_t begin) const { return {kind, strength.from(begin), joint}; }
 
   // The penalty of the first d rows of theta (d, columns), factors of columns left aside.
   double value(const T* theta, int64_t d, int64_t columns) const {
-    return visit<double>([&](auto p) {
+    const double each = visit<double>([&](auto p) {
       double total = 0;
       if (strength.uniform()) {  // four sums, which do not wait for each other
         double parts[4] = {};
@@ -165,6 +217,7 @@ template <class T> struct Penalty {
       }
       return total;
     });
+    return joint ? each + joint->value(theta) : each;
   }
 };
 

@@ -18,6 +18,7 @@ template <class T> struct Targets {
   const T* weight = nullptr;  // (n,) or null
   int64_t columns = 1;        // outputs or classes
   bool codes = false;
+  const T* offset = nullptr;  // (n, columns) or null: added to raw scores
 };
 
 // Columns of theta that are models of their own (columns.hpp): those of fold f end before ends[f], and
@@ -130,6 +131,7 @@ template <class T> class TargetBuffer {
     const Targets<T>& t = problem.targets;
     const int64_t width = t.codes ? 1 : t.columns;
     Block<T> b{z, nullptr, nullptr, rows.count, t.columns, problem.columns(), t.codes};
+    if (t.offset) add_offsets(t, rows, z, b.stride);
     if (!rows.order || rows.count == 1) {
       b.y = t.y + rows[0] * width;
       b.weight = t.weight ? t.weight + rows[0] : nullptr;
@@ -152,6 +154,11 @@ template <class T> class TargetBuffer {
 
  private:
   Buffer<T> y_, weight_;
+
+  static void add_offsets(const Targets<T>& t, Rows rows, T* z, int64_t stride) {
+    for (int64_t i = 0; i < rows.count; ++i)
+      for (int64_t k = 0; k < t.columns; ++k) z[i * stride + k] += t.offset[rows[i] * t.columns + k];
+  }
 };
 
 // Raw scores and gradients of blocks of rows; the linear model and the multi-layer perceptron are such. theta and

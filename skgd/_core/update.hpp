@@ -49,7 +49,7 @@ void update_weights(const Rule& rule, const Theta<T>& theta, const P& p, const S
     const T* __restrict factor = strength.feature, * __restrict scale = strength.scale;
     SKGD_INDEPENDENT
     for (int64_t i = 0; i < inputs; ++i)
-      rule.update(i, w, share * g[i], slots, rate, p.times(factor[i]).in_units(scale[i]));
+      rule.update(i, w, share * g[i], slots, rate, strength.within(p.times(factor[i]).in_units(scale[i]), i));
   } else if (const T* __restrict column = strength.column) {
     for (int64_t j = 0; j < inputs; ++j) {
       const P of_feature = strength.at(p, j);
@@ -120,6 +120,7 @@ void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T
     update_weights(rule, theta.at(layer.offset), problem.penalty_of(layer), layer.inputs, layer.columns);
     if (problem.fit_intercept) update_intercepts(rule, theta.at(layer.intercepts()), layer.columns);
   }
+  if (problem.penalty.joint) problem.penalty.joint->prox(theta.values, theta.rate(0));
 }
 
 // The same where the model gives the first layer's gradient in parts: each is formed and used while it is in the
