@@ -40,7 +40,8 @@ autodoc_default_options = {
     "members": True,
     "inherited-members": "BaseEstimator, ValueError",
     "exclude-members": "get_metadata_routing, set_output, set_fit_request, set_partial_fit_request, "
-    "set_score_request",
+    "set_score_request, set_predict_request, set_predict_proba_request, set_predict_log_proba_request, "
+    "set_decision_function_request",
 }
 autodoc_typehints = "none"  # the types are in the docstrings
 add_module_names = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 
+from ._docs_perceptrons import LAYERS, NETWORK
+
 PARAMETERS = """\
 solver : {"batch", "sgd", "minibatch"}, default="minibatch"
     Number of rows per update: all, one, or ``batch_size``.
@@ -166,65 +168,6 @@ path_ : ndarray of shape (n_checks + 1, n_parameters)
     ``record_path``."""
 
 
-NETWORK = """\
-hidden_layer_sizes : int or sequence of int, default=(100,)
-    Number of units of each hidden layer; ``()``, no hidden layer, makes the model linear.
-activation : str, callable or sequence of them, default="relu"
-    Activation of the hidden units: "identity", "logistic", "tanh", "relu", "leaky_relu" (slope 0.01
-    below 0), "elu", "gelu", "silu", "selu", "mish", "softplus"; or a function of your own,
-    ``activation(z) -> (values, slopes)``, of arrays (n_rows, n_units) of any size. A sequence has one for
-    each hidden layer.
-init : str, default="auto"
-    Distribution of the initial weights of the hidden layers: "glorot_uniform", "glorot_normal" (variance
-    :math:`2 / (n_{in} + n_{out})`; Glorot & Bengio 2010), "he_uniform", "he_normal" (:math:`2 / n_{in}`; He
-    et al. 2015), "lecun_uniform", "lecun_normal" (:math:`1 / n_{in}`; LeCun et al. 1998). "auto": uniform in
-    (-r, r), with
-    :math:`r^2 = 6 / n_{in}` for relu and similar activations (He et al. 2015),
-    :math:`6 / (n_{in} + n_{out})` for identity and tanh (Glorot & Bengio 2010), 16 times that for
-    logistic, and :math:`0.06 / (n_{in} + n_{out})` for the last layer. Intercepts start at zero, those of the
-    last layer in regression at the mean of y (its logarithm with a log link).
-freeze : int, sequence of int or None, default=None
-    Numbers of layers whose weights and intercepts stay as they are: 0 is the first, -1 the last, which gives
-    the raw scores. They keep the weights of ``coef_init``, of the last fit (``warm_start``) or those drawn at
-    the start. The penalty still counts them in ``loss_``.
-learning_rate : float or "auto", default="auto"
-    Positive step size. "auto": with optimizers that divide by the size of past gradients (adam,
-    rmsprop, adagrad) :math:`5 \\cdot 10^{-4} \\sqrt{b}` for b rows per update, at most 0.01; with the
-    others the inverse of the largest curvature at the start. After four checks without improvement the
-    rate is multiplied by 0.3; with ``tol=None``, which runs all ``max_iter`` epochs, it decreases
-    linearly to zero. If the objective explodes or rises above its start, the updates since the last
-    check are undone and the rate is halved. For ``solver="batch"`` with "plain", 1/L and Barzilai-Borwein
-    steps as in the linear models.
-alpha : float or "auto", default="auto"
-    Strength of the penalty on the weights of all layers; its meaning does not depend on the batch size.
-average : bool, int or "auto", default="auto"
-    Return the mean of the iterates, from the start (True) or from the given update on (int). "auto"
-    means False.
-dropout : float in [0, 1), default=0.0
-    Fraction of the hidden units that are dropped during training, chosen anew for each row and update;
-    the others are scaled by 1 / (1 - dropout) (Srivastava et al. 2014).
-max_grad_norm : float or None, default=None
-    Gradients of the loss with a larger norm are clipped to this norm (Pascanu et al. 2013).
-encoding : "auto", "table", transformer or None, default="auto"
-    What is made of the columns of X before the first layer. "table":
-    :class:`skgd.preprocessing.TableEncoder`, which takes data frames with categories and missing values
-    and adds piecewise linear bins of the numbers; a transformer of scikit-learn is cloned and fitted;
-    None: nothing, X must be numbers. "auto": "table" where X is a data frame with columns that are no
-    numbers, where numbers are missing, and where X is a data frame of at least 500 rows and at most 256
-    columns; arrays of numbers are just that. ``partial_fit`` fits it to the first rows.
-
-    Other parameters that are "auto" depend on it too: of a table they are a hidden layer of 128 units
-    with silu, dropout 0.15 (0.05 in regression with more than 8,000 rows), alpha 8 / n but at least 1e-3
-    and at most 3e-3 (in regression 1 / (2 n), at most 3e-4), Adam with beta_2 0.95, batches of 64 rows (128
-    above 16,000 rows, 256 above 64,000), and 25 epochs (in regression 40; of batch descent 300) whose rate
-    falls to zero from 2.5 times the usual one; else a hidden layer of 100 units with relu, no dropout,
-    alpha 1e-4, Adam, batches of 32 rows, and at most 200 epochs with tol 1e-4. ``settings_`` tells what was
-    chosen.
-n_members : int, default=1
-    Number of networks, each with its own start and order of the rows. Predictions are means of theirs: of
-    probabilities for "log_loss", else of what is predicted or of raw scores. With ``early_stopping`` each
-    holds out rows of its own. ``n_jobs`` networks are trained at a time."""
-
 SEARCH = """\
 learning_rates : int, array-like of floats or "auto", default=10
     The rates to try, or their number. A number means rates a factor of two apart, up to the largest
@@ -265,26 +208,6 @@ n_splits_ : int
 cv_results_ : dict of arrays
     Scores by candidate and fold, as in GridSearchCV; the time of all fits is divided evenly between
     the candidates."""
-
-LAYERS = """\
-coefs_ : list of ndarrays of shape (n_inputs, n_units)
-    Weights of each layer.
-intercepts_ : list of ndarrays of shape (n_units,)
-    Intercepts of each layer.
-n_layers_ : int
-    Number of layers, including the input layer.
-n_outputs_ : int
-    Number of columns of the raw scores.
-settings_ : dict
-    Values of the parameters that are "auto".
-encoder_ : object
-    With ``encoding``, the fitted transformer of the columns.
-members_ : list of estimators
-    With ``n_members`` above one, the networks, each fitted to the encoded rows. The other attributes are
-    those of the first, but ``loss_`` and ``best_validation_score_``, which are means.
-oof_score_ : float or None
-    With ``n_members`` above one and ``early_stopping``, R2 or accuracy of each network on the rows that it
-    held out, taken together; None where they share the rows held out."""
 
 
 def documented(cls):

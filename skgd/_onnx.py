@@ -12,7 +12,7 @@ from scipy.special import erfcx
 
 from ._onnx_encoders import column_types, encoded
 from ._onnx_graph import Graph, Numeric, element, onnx
-from ._targets import Classes, Labels, Numbers, Task
+from ._targets import Classes, Labels, Numbers, Quantiles, Task
 from .losses import LOSSES, LogLoss, Loss, ModifiedHuber
 
 __all__ = ["OPSETS", "Model", "Net", "add_to", "converted", "labels_of", "width_of"]
@@ -28,7 +28,15 @@ class Net(NamedTuple):
     """Layers (weights, intercepts), and the activation between them."""
 
     layers: list[tuple[np.ndarray, np.ndarray]]
-    activation: str = "identity"  # of linear models none is seen
+    activation: Any = (
+        "identity"  # of all hidden layers, or a tuple of those of each; of linear models none is seen
+    )
+
+    @property
+    def activations(self) -> tuple:
+        """That of each hidden layer."""
+        given, hidden = self.activation, len(self.layers) - 1
+        return given if isinstance(given, tuple) else (given,) * hidden
 
 
 @dataclass(frozen=True)
@@ -51,8 +59,9 @@ class Model:
                 f"of loss={self.loss!r}."
             )
         for net in self.nets:
-            if len(net.layers) > 1 and net.activation not in _ACTIVATIONS:
-                raise ValueError(f"activation={net.activation!r} cannot be converted to ONNX.")
+            for activation in net.activations:
+                if not isinstance(activation, str) or activation not in _ACTIVATIONS:
+                    raise ValueError(f"activation={activation!r} cannot be converted to ONNX.")
 
     @property
     def takes_columns(self) -> bool:
@@ -121,7 +130,7 @@ def _raw(o: Numeric, net: Net, x: str) -> str:
     """Raw scores (n, K) of a network."""
     for i, (weights, intercepts) in enumerate(net.layers):
         z = o.Add(o.MatMul(x, weights), intercepts)
-        x = z if i + 1 == len(net.layers) else _ACTIVATIONS[net.activation](o, z)
+        x = z if i + 1 == len(net.layers) else _ACTIVATIONS[net.activations[i]](o, z)
     return x
 
 
@@ -149,6 +158,8 @@ def _mean_raw(o: Numeric, model: Model, raws: list[str], columns: int) -> str:
     """What Task.mean_raw gives."""
     if len(raws) == 1:
         return raws[0]
+    if isinstance(model.task, Quantiles):
+        raws = [o.graph.rising(raw, columns) for raw in raws]
     if model.loss.log_link:
         return _log_mean(o, raws)
     if not model.loss.logistic:
@@ -229,8 +240,9 @@ def _outputs(graph: Graph, model: Model, inputs: list[str], dtype: np.dtype) -> 
     return o, _mean_raw(o, model, [_raw(o, net, x) for net in model.nets], columns), columns
 
 
-def _predictions(o: Numeric, model: Model, raw: str) -> str:
-    return o.Exp(raw) if model.loss.log_link else raw
+def _predictions(o: Numeric, model: Model, raw: str, columns: int) -> str:
+    found = o.Exp(raw) if model.loss.log_link else raw
+    return o.graph.rising(found, columns) if isinstance(model.task, Quantiles) else found
 
 
 def converted(model: Model, dtype) -> Any:
@@ -260,8 +272,8 @@ def converted(model: Model, dtype) -> Any:
 
 
 def _number_output(o: Numeric, model: Model, raw: str, columns: int) -> tuple:
-    found = _predictions(o, model, raw)
-    flat = isinstance(model.task, Numbers) and model.task.flat
+    found = _predictions(o, model, raw, columns)
+    flat = isinstance(model.task, Numbers) and model.task.flat and columns == 1
     shape = o.graph.constant(np.array([-1] if flat else [-1, columns]))
     o.graph.add("Reshape", found, shape, into="prediction")
     return "prediction", element(o.dtype), [] if flat else [columns]
@@ -307,5 +319,5 @@ def add_to(graph: Graph, model: Model, inputs: list[str], outputs: list[str], dt
         if columns == 1 and width_of(model) == 2 and not model.has_probabilities:
             found = graph.joined([o.Neg(found), found])
     else:
-        found = _predictions(o, model, raw)
+        found = _predictions(o, model, raw, columns)
     graph.cast(found, dtypes[1], last)

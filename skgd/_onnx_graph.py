@@ -58,6 +58,13 @@ class Graph:
         """Some columns of x, in this order."""
         return self.add("Gather", x, self.constant(np.asarray(places, dtype=np.int64)), axis=1)
 
+    def rising(self, x: str, columns: int) -> str:
+        """Each row of x in rising order."""
+        kept, where, name = self._fresh("sorted"), self._fresh("order"), self._fresh("node")
+        inputs = [x, self.constant(np.array([columns], dtype=np.int64))]
+        self.nodes.append(onnx().helper.make_node("TopK", inputs, [kept, where], name, axis=1, largest=0))
+        return kept
+
     def total(self, values: list[str]) -> str:
         return values[0] if len(values) == 1 else self.add("Sum", *values)
 

@@ -15,9 +15,10 @@ from ._network import Network, network_of
 from ._parameters import Memo, parameter_key
 from ._penalty import Penalty, penalty_from
 from ._recipe import explicit
+from ._uses import check_use
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS, Optimizer
-from .schedules import SCHEDULES, Constant, Schedule, Warmup
+from .schedules import SCHEDULES, Schedule, Warmup
 
 __all__ = [
     "Averaging",
@@ -196,7 +197,7 @@ def _resolved(estimator) -> Options:
     schedule = _schedule_of(estimator)
     known = learning_rate is None and batch_size is None and network is None and loss.smooth
     optimizer = _optimizer_of(estimator, convex_batch=known)
-    _check_use(estimator, optimizer, loss, schedule, batch_size)
+    check_use(estimator, optimizer, loss, schedule, batch_size)
     learning_rate = optimizer.own_rate if learning_rate is None else learning_rate
     penalty = _penalty_of(estimator)
     penalty.check_rule(optimizer, estimator.penalty, estimator.optimizer)
@@ -275,36 +276,6 @@ def _optimizer_of(estimator, convex_batch: bool) -> Optimizer:
             f'variant={optimizer.variant!r} of {type(optimizer).__name__} must be "pa1" or "pa2".'
         )
     return optimizer
-
-
-_ROWS = {
-    "one": 'one row per update (solver="sgd")',
-    "some": "mini-batches",
-    "all": 'all rows per update (solver="batch")',
-}
-
-
-def _check_use(estimator, optimizer, loss, schedule, batch_size) -> None:
-    """Whether the rule is defined for what the estimator asks of it."""
-    which = f"optimizer={estimator.optimizer!r}"
-    rows = "all" if batch_size is None else "one" if batch_size == 1 else "some"
-    if rows not in optimizer.rows:
-        wanted = " or ".join(_ROWS[known] for known in optimizer.rows)
-        raise ValueError(f"{which} needs {wanted}, but solver={estimator.solver!r}.")
-    if not optimizer.networks and hasattr(estimator, "hidden_layer_sizes"):
-        raise ValueError(f"{which} is defined for linear models only.")
-    if optimizer.losses is not None and loss.name not in optimizer.losses:
-        known = " or ".join(f"loss={name!r}" for name in optimizer.losses)
-        raise ValueError(f"{which} is defined for {known} only, not {estimator.loss!r}.")
-    if optimizer.searches and not loss.smooth:
-        raise ValueError(f"{which} needs a loss without kinks, but loss={estimator.loss!r}.")
-    if optimizer.searches and not isinstance(schedule, Constant):
-        raise ValueError(
-            f'{which} chooses its own rates: schedule must be "constant", not {estimator.schedule!r}.'
-        )
-    explicit = not isinstance(estimator.average, str) and estimator.average is not False
-    if explicit and (optimizer.searches or optimizer.blend is not None):
-        raise ValueError(f'{which} needs average="auto" or False, not {estimator.average!r}.')
 
 
 _SCHEDULE_RANGES = {

@@ -9,19 +9,18 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import _num_samples
 
 from . import _twins as twins
-from ._design import design_of
 from ._docs import documented
 from ._estimator import GradientDescent
 from ._hints import Names
 from ._intervals import Uncertainty
+from ._layers import HiddenLayers, scores_of
 from ._members import Members
-from ._network import ACTIVATIONS, INITIALISATIONS, Network
+from ._network import ACTIVATIONS, INITIALISATIONS
 from ._options import loss_names, options_of
 from ._penalty import PENALTIES
-from ._problem import scoring_problem
 from ._recipe import TABLE_RATE, explicit, sees_table, settings_of
 from ._tasks import Classification, Regression
 from ._validation import refuse_elsewhere, schema_of, shaped
@@ -36,7 +35,7 @@ _AUTO = Names({"auto"})
 _SHARED = ("batch_size", "alpha", "max_iter", "tol")  # parameters of linear models that may be "auto" here
 
 
-class PerceptronModel(Members):
+class PerceptronModel(HiddenLayers, Members):
     """Raw scores by layers h <- activation(h W + b); the last layer has no activation."""
 
     _parameter_constraints = {
@@ -145,61 +144,7 @@ class PerceptronModel(Members):
     def _raw_of_one(self, X):
         """Raw scores (n, K) for validated X, computed by the core."""
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
-        return _scores(X.astype(dtype, copy=False), self._network, self.coefs_, self.intercepts_)
-
-    @property
-    def _network(self) -> Network:
-        """The hidden layers of the fitted model."""
-        hidden = tuple(len(intercepts) for intercepts in self.intercepts_[:-1])
-        activation = self._model["activation"]
-        several = isinstance(activation, tuple)
-        return Network(hidden, activation if several else (activation,) * len(hidden))
-
-    def hidden(self, X, layer: int = -1) -> np.ndarray:
-        """Activations of a hidden layer: what the network makes of the features.
-
-        As a step of a pipeline: ``FunctionTransformer(model.hidden)``.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-        layer : int, default=-1
-            Number of the hidden layer: 0 is the first, -1 the last.
-
-        Returns
-        -------
-        activations : ndarray of shape (n_samples, n_units)
-            Without dropout.
-        """
-        check_is_fitted(self, self._fitted)
-        if "members_" in vars(self):
-            raise ValueError(
-                f"Each of the {len(self.members_)} networks has layers of its own: see members_."
-            )
-        network = self._network
-        layers = len(network.hidden)
-        if not isinstance(layer, Integral) or not -layers <= layer < layers:
-            raise ValueError(f"layer={layer!r} must be one of the {layers} hidden layers, 0 to {layers - 1}.")
-        X, last = self._check_rows(self, X, reset=False), int(layer) % layers + 1
-        dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
-        part = replace(network, hidden=network.hidden[:last], activations=network.activations[:last])
-        units = np.eye(part.hidden[-1])  # a last layer that passes them on
-        return _scores(
-            X.astype(dtype, copy=False),
-            part,
-            [*self.coefs_[:last], units],
-            [*self.intercepts_[:last], np.zeros(len(units))],
-        )
-
-
-def _scores(X, network: Network, coefs, intercepts) -> np.ndarray:
-    """Raw scores (n, K) of rows, computed by the core."""
-    problem = scoring_problem(design_of(X), len(intercepts[-1]), network)
-    theta = problem.zeros()
-    for block, coef, intercept in zip(problem.blocks(theta), coefs, intercepts, strict=True):
-        block[:-1], block[-1] = coef, intercept
-    return problem.scores(theta)
+        return scores_of(X.astype(dtype, copy=False), self._network, self.coefs_, self.intercepts_)
 
 
 @documented

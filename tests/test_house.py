@@ -15,6 +15,7 @@ STOREYS = (  # from the ground up
     {
         "_core",
         "_dask_collections",
+        "_docs_perceptrons",
         "_drawing",
         "_loss",
         "_parameters",
@@ -47,6 +48,7 @@ STOREYS = (  # from the ground up
         "_onnx_graph",
         "_rates",
         "_recipe",
+        "_uses",
         "_targets",
         "_validation",
     },
@@ -86,6 +88,7 @@ STOREYS = (  # from the ground up
     },
     {
         "_intervals",
+        "_layers",
         "_members",
         "_regularization",
         "_selection",
@@ -242,6 +245,8 @@ def constants(path):
 # defaults of estimators, counterparts in scikit-learn and words of other libraries are no places to add to
 ELSEWHERE = {
     "_docs.py",
+    "_docs_perceptrons.py",
+    "_uses.py",
     "_hints.py",
     "_onnx.py",
     "_twins.py",

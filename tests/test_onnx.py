@@ -161,6 +161,31 @@ def test_members_of_regression(diabetes, loss):
     same(fitted(GDMLPRegressor(loss, n_members=2, **SMALL), X, y), X)
 
 
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_several_quantiles(diabetes, n_members):
+    levels = losses.Quantile([0.1, 0.5, 0.9])
+    same(fitted(GDRegressor(levels, **QUICK), *diabetes), diabetes[0])
+    same(fitted(GDMLPRegressor(levels, n_members=n_members, **SMALL), *diabetes), diabetes[0])
+
+
+def test_activations_of_layers(diabetes):
+    same(fitted(GDMLPRegressor(activation=("tanh", "relu"), **SMALL), *diabetes), diabetes[0])
+
+
+def test_an_activation_in_python_is_refused(diabetes):
+    def cube(z):
+        return z**3, 3 * z**2
+
+    model = fitted(GDMLPRegressor(activation=cube, **SMALL), *diabetes)
+    with pytest.raises(ValueError, match=r"activation=.*cube.* cannot be converted"):
+        model.to_onnx(diabetes[0])
+
+
+def test_soft_labels(iris):
+    shares = np.eye(3)[iris[1]] * 0.7 + 0.1
+    same(fitted(GDClassifier(losses.LogLoss(soft_labels=True), **QUICK), iris[0], shares), iris[0])
+
+
 def test_searches(diabetes, iris):
     X, y = diabetes
     same(GDRegressorCV(random_state=0, max_iter=20).fit(X, y), X)

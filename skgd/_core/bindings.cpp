@@ -267,18 +267,6 @@ template <class T> struct BoundProblem {
     core.penalty.joint = &joint;
   }
 
-  // Calls f with the lock of Python. What it raises in a run stops the run, and comes out of it at its end.
-  template <class F> void in_python(F f) {
-    if (guard && guard->failed) return;
-    nb::gil_scoped_acquire gil;
-    if (!guard) return f();
-    try {
-      f();
-    } catch (...) {
-      guard->fail(std::current_exception());
-    }
-  }
-
   // With folds all columns share one target.
   void set_targets(nb::tuple targets, bool shared) {
     core.targets.columns = nb::cast<int64_t>(targets[2]);
@@ -307,14 +295,19 @@ template <class T> struct BoundProblem {
     core.folds.equal_weights = nb::cast<bool>(folds[4]), core.folds.wants_loss = nb::cast<bool>(folds[5]);
   }
 
-  // Calls Python in a run; false where that raises now or has done so before.
+  // Calls Python with its lock. What it raises in a run stops the run and comes out of it at its end; false where that
+  // has happened, now or before.
   template <class F> bool in_python(F call) {
     if (guard && guard->failed) return false;
     nb::gil_scoped_acquire gil;
+    if (!guard) {
+      call();
+      return true;
+    }
     try {
       call();
     } catch (...) {
-      if (guard) guard->fail(std::current_exception());
+      guard->fail(std::current_exception());
       return false;
     }
     return true;

@@ -1,0 +1,81 @@
+"""The hidden layers of a fitted perceptron: what they make of rows, by the core."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ._design import design_of
+from ._network import Network
+from ._problem import scoring_problem
+
+__all__ = ["HiddenLayers", "scores_of"]
+
+
+class HiddenLayers:
+    """A fitted perceptron by its layers."""
+
+    coefs_: list
+    intercepts_: list
+    members_: list
+    _model: dict
+    _fitted: str
+    _check_rows: Any
+
+    @property
+    def _network(self) -> Network:
+        """The hidden layers of the fitted model."""
+        hidden = tuple(len(intercepts) for intercepts in self.intercepts_[:-1])
+        activation = self._model["activation"]
+        several = isinstance(activation, tuple)
+        return Network(hidden, activation if several else (activation,) * len(hidden))
+
+    def hidden(self, X, layer: int = -1) -> np.ndarray:
+        """Activations of a hidden layer: what the network makes of the features.
+
+        As a step of a pipeline: ``FunctionTransformer(model.hidden)``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        layer : int, default=-1
+            Number of the hidden layer: 0 is the first, -1 the last.
+
+        Returns
+        -------
+        activations : ndarray of shape (n_samples, n_units)
+            Without dropout.
+        """
+        check_is_fitted(self, self._fitted)
+        if "members_" in vars(self):
+            raise ValueError(
+                f"Each of the {len(self.members_)} networks has layers of its own: see members_."
+            )
+        network = self._network
+        layers = len(network.hidden)
+        if not isinstance(layer, Integral) or not -layers <= layer < layers:
+            raise ValueError(f"layer={layer!r} must be one of the {layers} hidden layers, 0 to {layers - 1}.")
+        X, last = self._check_rows(self, X, reset=False), int(layer) % layers + 1
+        dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
+        part = replace(network, hidden=network.hidden[:last], activations=network.activations[:last])
+        units = np.eye(part.hidden[-1])  # a last layer that passes them on
+        return scores_of(
+            X.astype(dtype, copy=False),
+            part,
+            [*self.coefs_[:last], units],
+            [*self.intercepts_[:last], np.zeros(len(units))],
+        )
+
+
+def scores_of(X, network: Network, coefs, intercepts) -> np.ndarray:
+    """Raw scores (n, K) of rows, computed by the core."""
+    problem = scoring_problem(design_of(X), len(intercepts[-1]), network)
+    theta = problem.zeros()
+    for block, coef, intercept in zip(problem.blocks(theta), coefs, intercepts, strict=True):
+        block[:-1], block[-1] = coef, intercept
+    return problem.scores(theta)
