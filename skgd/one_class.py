@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from ._diagram import Diagram
 from ._docs import documented
 from ._hints import HelpfulParameters
 from ._validation import check_design, check_weights
@@ -26,7 +27,7 @@ _HANDED_ON = ("n_iter_", "n_updates_", "learning_rate_", "stop_reason_")
 
 
 @documented
-class GDOneClassSVM(HelpfulParameters, OutlierMixin, BaseEstimator):
+class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
     """Linear one-class support vector machine by gradient descent.
 
     Minimises over the weights w and the offset :math:`\\rho`

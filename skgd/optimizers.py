@@ -601,8 +601,8 @@ class PassiveAggressive(Optimizer):
 
     ``tau = min(C, l / |x|^2)`` ("pa1") or ``tau = l / (|x|^2 + 1 / (2 C))`` ("pa2"),
 
-    the shortest step after which the loss of the row is zero, as far as C allows. ``|x|^2`` does not count the
-    intercept, as in scikit-learn's ``PassiveAggressiveClassifier`` (up to version 1.9) and
+    the shortest step after which the loss of the row is zero, as far as C allows. ``|x|^2`` does not count
+    the intercept, as in scikit-learn's ``PassiveAggressiveClassifier`` (up to version 1.9) and
     ``SGDClassifier(learning_rate="pa1")``. A row of zeros changes nothing under "pa1". With several classes
     each has a step of its own. ``learning_rate="auto"`` is 1, the published step. A penalty acts as in
     :class:`Plain`; the published rule has none (``penalty=None``). One row per update, linear models.
