@@ -11,7 +11,8 @@ namespace skgd {
 
 template <class T> class Linear final : public Model<T> {
  public:
-  explicit Linear(const Problem<T>& problem) : problem_(problem), d_(problem.d()), columns_(problem.columns()) {
+  explicit Linear(const Problem<T>& problem)
+      : problem_(problem), d_(problem.d()), columns_(problem.columns()), outputs_(problem.targets.columns) {
     // The rows of a block should about fit the first-level cache, to be there from forward to backward; smaller blocks
     // leave fewer loads from memory in flight (a fifth more time for mini-batches at d = 100).
     const int64_t row_bytes = std::max<int64_t>(1, d_ * int64_t(sizeof(T)));
@@ -21,9 +22,12 @@ template <class T> class Linear final : public Model<T> {
     prefetch_distance_ = dense ? std::max<int64_t>(1, (8 << 10) / row_bytes) : 0;
     z_.resize(block_rows_ * columns_), shift_.resize(columns_);
     rows_.resize(block_rows_), prefetched_.resize(block_rows_);
-    if (auto* dense = std::get_if<Dense<T>>(&problem.design); dense && dense->buffered()) {
-      standardized_ = columns_ == 1 && dense->is_moderate();
-      standardized_ ? (weights_.resize(d_ + 1), sums_.resize(d_)) : buffer_.resize(block_rows_ * d_);
+    if (auto* dense = std::get_if<Dense<T>>(&problem.design)) {
+      const bool single = outputs_ == 1 || (outputs_ <= few_outputs && d_ >= lanes<T>);
+      one_by_one_ = single && (!dense->buffered() || dense->is_moderate());
+      if (one_by_one_ && dense->buffered()) scale_ = dense->inverse_scale;
+      if (copied()) weights_.resize(outputs_ * d_), sums_.resize(outputs_ * d_), column_.resize(block_rows_);
+      if (!one_by_one_ && dense->buffered()) buffer_.resize(block_rows_ * d_);
     }
   }
 
@@ -43,10 +47,9 @@ template <class T> class Linear final : public Model<T> {
       total += std::visit([&](auto& loss) { return slopes_of(loss, block); }, problem_.loss);
       if (gradient) backward(part, z_.data(), gradient);
     }
-    if (gradient && standardized_) {
-      const T* scale = std::get<Dense<T>>(problem_.design).inverse_scale;
-      for (int64_t j = 0; j < d_; ++j) gradient[j] += scale[j] * sums_[j];
-    }
+    if (gradient && copied())
+      for (int64_t k = 0; k < outputs_; ++k)
+        for (int64_t j = 0; j < d_; ++j) gradient[j * columns_ + k] += (scale_ ? scale_[j] : T(1)) * sums_[k * d_ + j];
     return total;
   }
 
@@ -63,11 +66,17 @@ template <class T> class Linear final : public Model<T> {
   }
 
   const Problem<T>& problem_;
-  int64_t d_, columns_, block_rows_, prefetch_distance_;
-  // Standardised rows of one column are not formed: x - center is multiplied by weights w / scale, and the gradient by
-  // 1 / scale once the rows are summed up.
-  bool standardized_ = false;
-  Buffer<T> weights_, sums_;  // these weights, then the intercept; sums of slope (x - center) over rows
+  int64_t d_, columns_, outputs_, block_rows_, prefetch_distance_;
+  // Dense rows of few outputs are multiplied with one column of weights after the other, whose features follow each
+  // other in a copy if there are several. Standardised rows are then not formed: x - center is multiplied by weights
+  // w / scale, and the gradient by 1 / scale once the rows are summed up.
+  static constexpr int64_t few_outputs = 16;
+  bool one_by_one_ = false;
+  const T* scale_ = nullptr;  // 1 / scale of such standardised rows
+  const T* intercepts_ = nullptr;
+  Buffer<T> weights_, sums_;  // (outputs, d) those weights; sums of slope (x - center) over rows
+  Buffer<T> column_;          // scores or slopes of a block for one output
+  bool copied() const { return one_by_one_ && (scale_ || outputs_ > 1); }
   Buffer<T> z_, buffer_;
   Buffer<T> shift_;      // (columns,) what all CSR rows of a block have in common
   CsrValues<T> values_;  // of CSR rows
@@ -75,12 +84,12 @@ template <class T> class Linear final : public Model<T> {
   PaddedRow<T> row_{d_};
   TargetBuffer<T> targets_;
 
-  // The parameters that rows are multiplied by.
+  // The weights that rows are multiplied by.
   const T* for_rows(const T* theta) {
-    if (!standardized_) return theta;
-    const T* scale = std::get<Dense<T>>(problem_.design).inverse_scale;
-    for (int64_t j = 0; j < d_; ++j) weights_[j] = theta[j] * scale[j];
-    weights_[d_] = theta[d_];
+    intercepts_ = theta + d_ * columns_;
+    if (!copied()) return theta;
+    for (int64_t k = 0; k < outputs_; ++k)
+      for (int64_t j = 0; j < d_; ++j) weights_[k * d_ + j] = theta[j * columns_ + k] * (scale_ ? scale_[j] : T(1));
     return weights_.data();
   }
 
@@ -91,15 +100,21 @@ template <class T> class Linear final : public Model<T> {
       const int64_t next = rows.order ? rows.row_to_prefetch(i) : rows[i] + prefetch_distance_;
       prefetched_[i] = next >= 0 && next < design.n ? design.data + next * d_ : rows_[i];
     }
-    if (columns_ == 1) {
-      standardized_ ? products<true>(design.center, theta, rows, z) : products<false>(design.center, theta, rows, z);
-      for (int64_t i = 0; i < m; ++i) z[i] += theta[d_];
-      return;
-    }
+    if (one_by_one_) return forward_one_by_one(design, theta, rows, z);
     for (int64_t i = 0; i < m; ++i) {
       prefetch(prefetched_[i], d_ * int64_t(sizeof(T)));
-      std::copy_n(theta + d_ * columns_, columns_, z + i * columns_);
+      std::copy_n(intercepts_, columns_, z + i * columns_);
       dot_columns(rows_[i], theta, d_, columns_, z + i * columns_);
+    }
+  }
+
+  void forward_one_by_one(const Dense<T>& design, const T* weights, Rows rows, T* z) {
+    if (columns_ > 1) std::fill_n(z, rows.count * columns_, T(0));
+    for (int64_t k = 0; k < outputs_; ++k) {
+      T* column = columns_ == 1 ? z : column_.data();
+      const T* w = weights + k * d_;
+      scale_ ? products<true>(design.center, w, rows, column) : products<false>(design.center, w, rows, column);
+      for (int64_t i = 0; i < rows.count; ++i) z[i * columns_ + k] = column[i] + intercepts_[k];
     }
   }
 
@@ -116,7 +131,7 @@ template <class T> class Linear final : public Model<T> {
   }
 
   template <class I> void forward(const Csr<T, I>& design, const T* theta, Rows rows, T* z) {
-    std::copy_n(theta + d_ * columns_, columns_, shift_.data());
+    std::copy_n(intercepts_, columns_, shift_.data());
     design.add_offset_scores(theta, columns_, shift_.data());
     for (int64_t i = 0; i < rows.count; ++i) {
       if (const int64_t next = rows.row_to_prefetch(i); next >= 0) design.prefetch_row(next);
@@ -140,14 +155,21 @@ template <class T> class Linear final : public Model<T> {
   }
 
   void backward(const Dense<T>& design, Rows rows, const T* slopes, T* gradient) {
-    if (columns_ == 1) {
-      if (standardized_)
-        add_rows<true>(sums_.data(), slopes, rows_.data(), design.center, rows.count, row_);
-      else
-        add_rows<false>(gradient, slopes, rows_.data(), design.center, rows.count, row_);
+    const int64_t m = rows.count;
+    if (one_by_one_) {
+      for (int64_t k = 0; k < outputs_; ++k) {
+        const T* column = slopes;
+        if (columns_ > 1) {
+          for (int64_t i = 0; i < m; ++i) column_[i] = slopes[i * columns_ + k];
+          column = column_.data();
+        }
+        T* sums = copied() ? sums_.data() + k * d_ : gradient;
+        scale_ ? add_rows<true>(sums, column, rows_.data(), design.center, m, row_)
+               : add_rows<false>(sums, column, rows_.data(), design.center, m, row_);
+      }
       return;
     }
-    for (int64_t i = 0; i < rows.count; ++i)
+    for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < d_; ++j)
         add_columns(gradient + j * columns_, rows_[i][j], slopes + i * columns_, columns_);
   }
