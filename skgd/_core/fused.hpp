@@ -36,14 +36,34 @@ bool implicit_per_sample_applies(const Problem<T>& problem, const Plan& plan, co
          std::holds_alternative<SquaredError>(problem.loss) && per_sample_applies(problem, plan, Plain{});
 }
 
-// One step on W (d, columns): W_j <- (1 - l2_j rate) W_j - x_j c, with c = rate * slope for each column; l2 is the one
-// of all features, or, with l2_of, the one of each.
+// One step on V vectors of columns of W (d, columns): W_j <- (1 - l2 rate) W_j - x_j c, with c = rate * slope.
+template <int V_, class T>
+inline void step_columns_block(T* W, const T* x, const T* c, const T* rates, T l2, int64_t d, int64_t columns) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  V decay[V_], step[V_];
+  for (int v = 0; v < V_; ++v) decay[v] = V{} + T(1) - load<V>(rates + v * L) * l2, step[v] = load<V>(c + v * L);
+  for (int64_t j = 0; j < d; ++j) {
+    T* w = W + j * columns;
+    const V xj = x[j] - V{};
+    for (int v = 0; v < V_; ++v) store(w + v * L, load<V>(w + v * L) * decay[v] - xj * step[v]);
+  }
+}
+
+// The same for all columns; l2 is the one of all features, or, with l2_of, the one of each.
 template <class T>
 void step_columns(T* W, const T* x, const T* c, const T* rates, T l2_, const T* l2_of, int64_t d, int64_t columns) {
   using V = vec<T>;
+  constexpr int L = lanes<T>;
+  if (!l2_of) {
+    int64_t k = 0;
+    for (; k + 3 * L <= columns; k += 3 * L) step_columns_block<3>(W + k, x, c + k, rates + k, l2_, d, columns);
+    for (; k < columns; k += L) step_columns_block<1>(W + k, x, c + k, rates + k, l2_, d, columns);
+    return;
+  }
   for (int64_t j = 0; j < d; ++j) {
-    const V l2 = (l2_of ? l2_of[j] : l2_) - V{}, xj = x[j] - V{};
-    for (int64_t k = 0; k < columns; k += lanes<T>) {
+    const V l2 = l2_of[j] - V{}, xj = x[j] - V{};
+    for (int64_t k = 0; k < columns; k += L) {
       T* w = W + j * columns + k;
       const V now = load<V>(w);
       store(w, now - now * l2 * load<V>(rates + k) - xj * load<V>(c + k));

@@ -23,11 +23,13 @@ template <class T> class Linear final : public Model<T> {
     z_.resize(block_rows_ * columns_), shift_.resize(columns_);
     rows_.resize(block_rows_), prefetched_.resize(block_rows_);
     if (auto* dense = std::get_if<Dense<T>>(&problem.design)) {
-      const bool single = outputs_ == 1 || (outputs_ <= few_outputs && d_ >= lanes<T>);
-      one_by_one_ = single && (!dense->buffered() || dense->is_moderate());
-      if (one_by_one_ && dense->buffered()) scale_ = dense->inverse_scale;
+      const bool moderate = !dense->buffered() || dense->is_moderate();
+      one_by_one_ = outputs_ == 1 || (outputs_ <= few_outputs && d_ >= lanes<T> && moderate);
+      if (one_by_one_ && moderate)
+        scale_ = dense->inverse_scale;
+      else if (dense->buffered())
+        buffer_.resize(block_rows_ * d_);
       if (copied()) weights_.resize(outputs_ * d_), sums_.resize(outputs_ * d_), column_.resize(block_rows_);
-      if (!one_by_one_ && dense->buffered()) buffer_.resize(block_rows_ * d_);
     }
   }
 
@@ -72,7 +74,7 @@ template <class T> class Linear final : public Model<T> {
   // w / scale, and the gradient by 1 / scale once the rows are summed up.
   static constexpr int64_t few_outputs = 16;
   bool one_by_one_ = false;
-  const T* scale_ = nullptr;  // 1 / scale of such standardised rows
+  const T* scale_ = nullptr;  // 1 / scale of such standardised rows; null: they are not, or they are formed
   const T* intercepts_ = nullptr;
   Buffer<T> weights_, sums_;  // (outputs, d) those weights; sums of slope (x - center) over rows
   Buffer<T> column_;          // scores or slopes of a block for one output

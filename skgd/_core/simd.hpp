@@ -137,22 +137,25 @@ template <class T> inline T total(const T* c, int64_t count) {
   return (part[0] + part[1]) + (part[2] + part[3]);
 }
 
-// z (columns) <- z + sum_j x_j W_j, for V vectors of columns of the row-major W (d, columns). Even and odd features are
-// summed apart: a sum waits four cycles for the one before.
+// z (columns) <- z + sum_j x_j W_j, for V vectors of columns of the row-major W (d, columns). Features are summed in
+// several chains: a sum waits four cycles for the one before.
 template <int V_, class T> inline void dot_columns_block(const T* x, const T* W, int64_t d, int64_t columns, T* z) {
   using V = vec<T>;
-  constexpr int L = lanes<T>;
-  V even[V_], odd[V_];
-  for (int v = 0; v < V_; ++v) even[v] = load<V>(z + v * L), odd[v] = V{};
+  constexpr int L = lanes<T>, chains = V_ == 1 ? 8 : V_ == 2 ? 4 : 2;
+  V sums[chains][V_] = {};
+  for (int v = 0; v < V_; ++v) sums[0][v] = load<V>(z + v * L);
   int64_t j = 0;
-  for (; j + 2 <= d; j += 2) {
-    const V xe = x[j] - V{}, xo = x[j + 1] - V{};
+  for (; j + chains <= d; j += chains) {
     const T* w = W + j * columns;
-    for (int v = 0; v < V_; ++v) even[v] += xe * load<V>(w + v * L), odd[v] += xo * load<V>(w + columns + v * L);
+    for (int c = 0; c < chains; ++c)
+      for (int v = 0; v < V_; ++v) sums[c][v] += (x[j + c] - V{}) * load<V>(w + c * columns + v * L);
   }
-  if (j < d)
-    for (int v = 0; v < V_; ++v) even[v] += (x[j] - V{}) * load<V>(W + j * columns + v * L);
-  for (int v = 0; v < V_; ++v) store(z + v * L, even[v] + odd[v]);
+  for (; j < d; ++j)
+    for (int v = 0; v < V_; ++v) sums[0][v] += (x[j] - V{}) * load<V>(W + j * columns + v * L);
+  for (int c = chains / 2; c > 0; c /= 2)
+    for (int i = 0; i < c; ++i)
+      for (int v = 0; v < V_; ++v) sums[i][v] += sums[i + c][v];
+  for (int v = 0; v < V_; ++v) store(z + v * L, sums[0][v]);
 }
 template <class T> inline void dot_columns(const T* x, const T* W, int64_t d, int64_t columns, T* z) {
   constexpr int L = lanes<T>;
