@@ -111,19 +111,19 @@ template <class T> struct AnyLoss {
   const Loss& loss;
 
   T operator()(T y, T z, T& slope) const {
-    return visit([&](const auto& l) { return l(y, z, slope); });
+    return visit<T>([&](const auto& l) { return l(y, z, slope); });
   }
   T quick_slope(T y, T z) const {
-    return visit([&](const auto& l) { return slope_of(l, y, z); });
+    return visit<T>([&](const auto& l) { return slope_of(l, y, z); });
   }
   double sum(ScoredRows<T>& rows, int64_t count, bool weighted) const {
-    return visit([&](const auto& l) { return rows.loss(l, count, weighted); });
+    return visit<double>([&](const auto& l) { return rows.loss(l, count, weighted); });
   }
 
  private:
-  template <class F> auto visit(F f) const -> decltype(f(SquaredError{})) {
+  template <class R, class F> R visit(F f) const {
     return std::visit(
-        [&](const auto& l) -> decltype(f(SquaredError{})) {
+        [&](const auto& l) -> R {
           if constexpr (Elementwise<std::decay_t<decltype(l)>, T>) return f(l);
           return 0;
         },
