@@ -14,6 +14,7 @@ _ROWS = 256  # of a call that are looked at
 _SIGNIFICANT = 2.5  # standard deviations that the mean must have lost by
 _SHARE, _FEWEST = 0.5, 8  # the recent rows: this share of those that the mean has counted, and some more
 _MEMORY = 32  # rows whose residuals count
+_MANY, _VISITS_OF_MANY = 1 << 14, 16  # features that leave the cache; visits of each between two looks
 
 
 def follow(problem: Problem, descent: Descent, options: Options) -> None:
@@ -40,11 +41,11 @@ def follow(problem: Problem, descent: Descent, options: Options) -> None:
 
 
 def _is_due(rows: Problem, stream: dict) -> bool:
-    """Whether as many non-zeros have gone by since the last look as there are features: a look costs all
-    features, where weights of a stream of sparse rows have to be settled for it."""
-    X = rows.design.X
-    visits = stream.get("visits", rows.d) + np.count_nonzero(X.data if rows.design.is_sparse else X)
-    due = visits >= rows.d
+    """Whether as many non-zeros have gone by since the last look as there are features, or several times as
+    many of very many features: a look costs all of them, where weights of sparse rows have to be settled."""
+    X, wanted = rows.design.X, rows.d * (_VISITS_OF_MANY if rows.d > _MANY else 1)
+    visits = stream.get("visits", wanted) + np.count_nonzero(X.data if rows.design.is_sparse else X)
+    due = visits >= wanted
     stream["visits"] = 0 if due else int(visits)
     return due
 
