@@ -1,6 +1,6 @@
 """Standard errors: those of statsmodels, closed forms, second derivatives, coverage, warnings and errors."""
 
-import sys
+import builtins
 import warnings
 
 import numpy as np
@@ -248,8 +248,16 @@ def test_names_intercepts_and_searches():
 
 def test_without_pandas_there_is_a_dict(monkeypatch):
     X, y, _ = targets("squared_error")
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    found = summarize(fitted("squared_error", X, y), X, y)
+    known = builtins.__import__
+
+    def without_pandas(name, *arguments, **keywords):
+        if name == "pandas":
+            raise ImportError
+        return known(name, *arguments, **keywords)
+
+    model = fitted("squared_error", X, y)
+    monkeypatch.setattr(builtins, "__import__", without_pandas)
+    found = summarize(model, X, y)
     assert type(found) is dict
     assert {len(column) for column in found.values()} == {4}
 
