@@ -147,19 +147,17 @@ using Activation =
 
 inline Activation make_activation(const std::string& name) { return ByName<Activation>::make("activation", name, {}); }
 
+// Columns past `width` become zero.
+template <class T> void clear_padding(T* z, int64_t m, int64_t width, int64_t columns) {
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t k = width; k < columns; ++k) z[i * columns + k] = 0;
+}
+
 // z (m, columns) becomes values and, with `slopes`, the slopes; columns past `width` become zero.
 template <class T, class A>
 void activate(const A& activation, T* __restrict z, T* __restrict slopes, int64_t m, int64_t width, int64_t columns) {
   const int64_t size = m * columns;
-  if constexpr (std::is_same_v<A, ActivationCallback>) {
-    activation(z, slopes, m, width, columns);
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t k = width; k < columns; ++k) {
-        z[i * columns + k] = 0;
-        if (slopes) slopes[i * columns + k] = 0;
-      }
-    return;
-  } else if (slopes) {
+  if (slopes) {
     SKGD_INDEPENDENT
     for (int64_t i = 0; i < size; ++i) z[i] = activation(z[i], slopes[i]);
   } else {
@@ -169,12 +167,14 @@ void activate(const A& activation, T* __restrict z, T* __restrict slopes, int64_
       z[i] = activation(z[i], unused);
     }
   }
-  if constexpr (!std::is_same_v<A, ActivationCallback>) {
-    T slope;
-    if (columns == width || activation(T(0), slope) == T(0)) return;
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t k = width; k < columns; ++k) z[i * columns + k] = 0;
-  }
+  T slope;
+  if (columns > width && activation(T(0), slope) != T(0)) clear_padding(z, m, width, columns);
+}
+template <class T>
+void activate(const ActivationCallback& activation, T* z, T* slopes, int64_t m, int64_t width, int64_t columns) {
+  activation(z, slopes, m, width, columns);
+  clear_padding(z, m, width, columns);
+  if (slopes) clear_padding(slopes, m, width, columns);
 }
 
 }  // namespace skgd

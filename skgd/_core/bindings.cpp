@@ -254,16 +254,15 @@ template <class T> struct BoundProblem {
   void set_joint(nb::object penalty) {
     kept.push_back(penalty);
     nb::handle value = kept.emplace_back(penalty.attr("value")), prox = kept.emplace_back(penalty.attr("prox"));
-    auto view = [this](const T* weights) {
-      const size_t shape[2] = {size_t(core.d()), size_t(core.columns())};
-      return nb::cast(nb::ndarray<T, nb::numpy>(const_cast<T*>(weights), 2, shape), nb::rv_policy::reference);
+    auto matrix = [this](const T* weights) {
+      return view(const_cast<T*>(weights), {size_t(core.d()), size_t(core.columns())});
     };
-    joint.value = [this, value, view](const T* weights) {
+    joint.value = [this, value, matrix](const T* weights) {
       double found = 0;
-      in_python([&] { found = nb::cast<double>(value(view(weights))); });
+      in_python([&] { found = nb::cast<double>(value(matrix(weights))); });
       return found;
     };
-    joint.prox = [this, prox, view](T* weights, T step) { in_python([&] { prox(view(weights), double(step)); }); };
+    joint.prox = [this, prox, matrix](T* weights, T step) { in_python([&] { prox(matrix(weights), double(step)); }); };
     core.penalty.joint = &joint;
   }
 

@@ -234,6 +234,21 @@ template <class T> struct Block {
   Passive<T> passive{};
 };
 
+template <class T> inline T largest(const T* z, int64_t columns) {
+  T found = z[0];
+  for (int64_t k = 1; k < columns; ++k) found = z[k] > found ? z[k] : found;
+  return found;
+}
+
+// Raw scores z (columns) of a row, of which `highest` is the largest, become `weight` times their softmax; gives the
+// sum of exp(z - highest).
+template <class T> inline T weighted_softmax(T* z, int64_t columns, T highest, T weight) {
+  for (int64_t k = 0; k < columns; ++k) z[k] = exp_(z[k] - highest);
+  const T partition = total(z, columns), scale = weight / partition;
+  for (int64_t k = 0; k < columns; ++k) z[k] *= scale;
+  return partition;
+}
+
 // One value a row over all its columns: log loss for more than two classes.
 struct Softmax {
   static constexpr std::string_view name = "softmax";
@@ -243,13 +258,8 @@ struct Softmax {
     for (int64_t i = 0; i < b.m; ++i) {
       T* z = b.z + i * b.stride;
       const int64_t target = static_cast<int64_t>(b.y[i]);
-      const T at_target = z[target];
-      T highest = z[0];
-      for (int64_t k = 1; k < b.columns; ++k) highest = z[k] > highest ? z[k] : highest;
-      for (int64_t k = 0; k < b.columns; ++k) z[k] = exp_(z[k] - highest);
-      const T partition = skgd::total(z, b.columns);
-      const T weight = b.weight ? b.weight[i] : T(1), scale = weight / partition;
-      for (int64_t k = 0; k < b.columns; ++k) z[k] *= scale;
+      const T at_target = z[target], highest = largest(z, b.columns), weight = b.weight ? b.weight[i] : T(1);
+      const T partition = weighted_softmax(z, b.columns, highest, weight);
       for (int64_t k = b.columns; k < b.stride; ++k) z[k] = 0;
       z[target] -= weight;
       total += double(weight) * (double(highest - at_target) + std::log(double(partition)));
@@ -291,13 +301,11 @@ struct CrossEntropy {
     for (int64_t i = 0; i < b.m; ++i) {
       T* z = b.z + i * b.stride;
       const T* y = b.y + i * b.columns;
-      T highest = z[0], at_targets = 0;
-      for (int64_t k = 1; k < b.columns; ++k) highest = z[k] > highest ? z[k] : highest;
+      const T highest = largest(z, b.columns), weight = b.weight ? b.weight[i] : T(1);
+      T at_targets = 0;
       for (int64_t k = 0; k < b.columns; ++k) at_targets += y[k] * (z[k] - highest);
-      for (int64_t k = 0; k < b.columns; ++k) z[k] = exp_(z[k] - highest);
-      const T partition = skgd::total(z, b.columns);
-      const T weight = b.weight ? b.weight[i] : T(1), scale = weight / partition;
-      for (int64_t k = 0; k < b.columns; ++k) z[k] = z[k] * scale - weight * y[k];
+      const T partition = weighted_softmax(z, b.columns, highest, weight);
+      for (int64_t k = 0; k < b.columns; ++k) z[k] -= weight * y[k];
       for (int64_t k = b.columns; k < b.stride; ++k) z[k] = 0;
       total += double(weight) * (std::log(double(partition)) - double(at_targets));
     }
