@@ -170,8 +170,7 @@ class Loss(BaseEstimator):
         return differences_of_slopes(self.value_and_slope, y, np.asarray(raw, dtype=float))
 
     def _mean_second(self, y, raw, weight):
-        """Second derivatives (n, K) or (n, K, K) that the curvature of the mean loss is a sum of, of all "
-        "rows."""
+        """Second derivatives (n, K) or (n, K, K) of all rows, whose sum is the curvature of the loss."""
         return self.second_derivative(y, raw)
 
     def _model_based(self, y, raw, weight, df) -> tuple[np.ndarray, np.ndarray | float]:

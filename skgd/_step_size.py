@@ -244,15 +244,12 @@ def scale_of_stream(problem: Problem, stream: dict) -> Scale:
 
 def _penalty(problem: Problem) -> float:
     """Largest second derivative of the penalty, in the coordinates of the descent."""
-    l2 = problem.penalty.l2_of_features
-    if problem.standard is None and np.ndim(l2) == 0:  # a stream of many features does not look at each
-        return float(l2)
     return float(np.max(_penalty_of_features(problem), initial=0.0))
 
 
-def _penalty_of_features(problem: Problem) -> np.ndarray:
-    """Second derivatives (d,) of the penalty, in the coordinates of the descent."""
-    l2 = np.broadcast_to(problem.penalty.l2_of_features, problem.d)
+def _penalty_of_features(problem: Problem) -> np.ndarray | float:
+    """Second derivatives of the penalty, in the coordinates of the descent: (d,), or one for all features."""
+    l2 = problem.penalty.l2_of_features
     return l2 if problem.standard is None else l2 / problem.standard.scale**2.0
 
 

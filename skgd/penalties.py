@@ -275,7 +275,48 @@ class _Groups:
         return high / alpha
 
 
-class MCP(Penalty):
+class _FoldedConcave(Penalty):
+    """What penalties share that grow like l1 at zero and end to grow at gamma times alpha."""
+
+    gamma: float
+    _by_feature = True
+    _least_gamma: float  # that gamma has to exceed
+
+    def value(self, weights):
+        return self._value(weights, 1.0)
+
+    def prox(self, weights, step):
+        return self._prox(weights, step, 1.0)
+
+    def _bound(self, d):
+        gamma, least = self.gamma, self._least_gamma
+        if not isinstance(gamma, Real) or not least < float(gamma) < np.inf:
+            name = type(self).__name__
+            raise ValueError(f"gamma={gamma!r} of {name} must be a number greater than {least:g}.")
+        return self
+
+    def _value(self, weights, alpha):
+        return float(self._of_sizes(np.abs(weights), alpha).sum())
+
+    def _of_sizes(self, size, alpha):
+        """The penalty alpha R of weights of these sizes."""
+        raise NotImplementedError
+
+    def _prox(self, weights, step, alpha):
+        """The candidate with the least penalty and distance."""
+        size = np.abs(weights)
+        candidates = self._candidates(size, step, alpha)
+        sizes = np.stack([np.broadcast_to(each, size.shape) for each in candidates])
+        costs = (sizes - size) ** 2 / 2 + step * self._of_sizes(sizes, alpha)
+        best = np.take_along_axis(sizes, costs.argmin(axis=0)[None], axis=0)[0]
+        return np.sign(weights) * best
+
+    def _candidates(self, size, step, alpha) -> list:
+        """The minima of penalty and distance over each piece of the penalty."""
+        raise NotImplementedError
+
+
+class MCP(_FoldedConcave):
     r"""Minimax concave penalty: exact zeros as of l1, and no bias of large weights. It is not convex.
 
     .. math:: \alpha R(w) = \sum_j \begin{cases} \alpha |w_j| - w_j^2 / (2 \gamma) & |w_j| \le \gamma \alpha\\
@@ -306,36 +347,23 @@ class MCP(Penalty):
     [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
 
-    _by_feature = True
+    _least_gamma = 0.0
 
     def __init__(self, gamma: float = 3.0):
         self.gamma = gamma
-
-    def value(self, weights):
-        return self._value(weights, 1.0)
-
-    def prox(self, weights, step):
-        return self._prox(weights, step, 1.0)
-
-    def _bound(self, d):
-        _check_shape(self, self.gamma, 0.0)
-        return self
-
-    def _value(self, weights, alpha):
-        return float(self._of_sizes(np.abs(weights), alpha).sum())
 
     def _of_sizes(self, size, alpha):
         bent = alpha * size - size**2 / (2 * self.gamma)
         return np.where(size <= self.gamma * alpha, bent, self.gamma * alpha**2 / 2)
 
-    def _prox(self, weights, step, alpha):
-        size, end = np.abs(weights), self.gamma * alpha
+    def _candidates(self, size, step, alpha):
+        end = self.gamma * alpha
         curvature = 1 - step / self.gamma  # of the bent part with half the squared distance
         inner = np.divide(size - step * alpha, curvature, out=np.zeros_like(size), where=curvature > 0)
-        return _least_of(self, weights, step, alpha, [0.0, np.clip(inner, 0, end), np.maximum(size, end)])
+        return [0.0, np.clip(inner, 0, end), np.maximum(size, end)]
 
 
-class SCAD(Penalty):
+class SCAD(_FoldedConcave):
     r"""Smoothly clipped absolute deviation: l1 near zero, and no bias of large weights. It is not convex.
 
     .. math:: \alpha R(w) = \sum_j \begin{cases} \alpha |w_j| & |w_j| \le \alpha\\
@@ -369,49 +397,19 @@ class SCAD(Penalty):
     [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
 
-    _by_feature = True
+    _least_gamma = 1.0
 
     def __init__(self, gamma: float = 3.7):
         self.gamma = gamma
-
-    def value(self, weights):
-        return self._value(weights, 1.0)
-
-    def prox(self, weights, step):
-        return self._prox(weights, step, 1.0)
-
-    def _bound(self, d):
-        _check_shape(self, self.gamma, 1.0)
-        return self
-
-    def _value(self, weights, alpha):
-        return float(self._of_sizes(np.abs(weights), alpha).sum())
 
     def _of_sizes(self, size, alpha):
         bent = (2 * self.gamma * alpha * size - size**2 - alpha**2) / (2 * (self.gamma - 1))
         outer = np.where(size <= self.gamma * alpha, bent, alpha**2 * (self.gamma + 1) / 2)
         return np.where(size <= alpha, alpha * size, outer)
 
-    def _prox(self, weights, step, alpha):
-        size, end = np.abs(weights), self.gamma * alpha
+    def _candidates(self, size, step, alpha):
+        end = self.gamma * alpha
         curvature = self.gamma - 1 - step
         middle = (self.gamma - 1) * size - step * end
         middle = np.divide(middle, curvature, out=np.zeros_like(size), where=curvature > 0)
-        kinds = [np.clip(size - step * alpha, 0, alpha), np.clip(middle, alpha, end), np.maximum(size, end)]
-        return _least_of(self, weights, step, alpha, kinds)
-
-
-def _check_shape(penalty, gamma: Any, least: float) -> None:
-    if not isinstance(gamma, Real) or not least < float(gamma) < np.inf:
-        raise ValueError(
-            f"gamma={gamma!r} of {type(penalty).__name__} must be a number greater than {least:g}."
-        )
-
-
-def _least_of(penalty, weights, step, alpha, candidates) -> np.ndarray:
-    """The sizes of the candidates, each the minimum of a piece, with the least penalty and distance."""
-    size = np.abs(weights)
-    sizes = np.stack([np.broadcast_to(each, size.shape) for each in candidates])
-    costs = (sizes - size) ** 2 / 2 + step * penalty._of_sizes(sizes, alpha)
-    best = np.take_along_axis(sizes, costs.argmin(axis=0)[None], axis=0)[0]
-    return np.sign(weights) * best
+        return [np.clip(size - step * alpha, 0, alpha), np.clip(middle, alpha, end), np.maximum(size, end)]
