@@ -325,7 +325,7 @@ template <class T, class I, class Rule, class P> class Lazy {
         for (int k = 2; k < 6; ++k) series[k] = -a * series[k - 1];
         return (target < 0 ? -1 : 1) * history.sum_of_polynomial(from, to, origin, series);
       }
-      if (l2 > 0) shape.reach = (start + 1 / (l2 * step)) / 10, shape.growth = 0.1;
+      if (l2 > 0) shape.reach = (start + 1 / (l2 * step)) / 5, shape.growth = 0.2;
       return history.sum(from, to, shape, [&](double time) {
         const double updates = step * (start + time);
         return exact.prox_smooth(exact.prox(target, updates), updates);
@@ -340,7 +340,7 @@ template <class T, class I, class Rule, class P> class Lazy {
         for (int k = 2; k < 6; ++k) series[k] = -a / k * series[k - 1];
         return (w < 0 ? -1 : 1) * history.sum_of_polynomial(from, to, origin, series);
       }
-      if (a > 0) shape.reach = 0.5 / a;
+      if (a > 0) shape.reach = 1 / a;
       return history.sum(from, to, shape, [&](double time) { return exact.flow(w, step * (time - origin)); });
     }
   }
