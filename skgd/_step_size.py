@@ -13,7 +13,7 @@ _FEW = 128  # features up to which X'X is formed
 _CHUNK = 4096  # rows of a product with X at a time
 _SAMPLE = 20_000  # rows from which the largest eigenvalue is taken where a sample will do
 _SMALL_SAMPLE = 2_000  # the same where the eigenvalue decides little of the rate
-_LITTLE = 0.1  # of R2 / b, up to which it does
+_LITTLE = 0.2  # of R2 / b, up to which it does
 _GROWTH = 0.01  # of an eigenvalue, in one more iteration, that is no longer worth it
 _BLOCK = 64  # random directions of a search that may read X twice only
 

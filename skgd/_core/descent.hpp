@@ -248,6 +248,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
   Buffer<T> gradient(size), rates(plan.rate_columns == 1 ? 1 : problem.columns());
   Theta<T> theta{descent.theta, gradient.data(), descent.slots, rates.data(), rates.size() == 1};
   const int64_t work = accumulate.work();
+  const std::vector<LayerPart> parts = parts_of(problem);
   Outcome outcome;
   for (int64_t u = 0; u < updates && !control.stop; ++u) {
     const Rows batch = plan.batch(u);
@@ -257,10 +258,8 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
     double loss;
     const bool condensed = !problem.moments.empty() && batch.count == problem.rows().count;
     if (updates_in_parts(rule, accumulate.model(), problem, plan, u)) {
-      const int64_t upper = problem.layers[0].intercepts();
-      std::fill(gradient.begin() + upper, gradient.end(), T(0));
-      loss = accumulate.model().loss_and_upper_gradient(descent.theta, batch, gradient.data());
-      update_in_parts(rule, descent.t, theta, gradient.data(), accumulate.model(), problem);
+      loss = accumulate.model().loss_and_deltas(descent.theta, batch);
+      update_in_parts(rule, descent.t, theta, parts, gradient.data(), accumulate.model(), problem);
     } else {
       loss = problem.given.gradient ? given_means(problem, gradient.data())
              : condensed            ? quadratic(problem, descent.theta, gradient.data())

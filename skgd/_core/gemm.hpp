@@ -124,27 +124,35 @@ template <class T> void add_gradient(const T* A, int64_t lda, const T* D, int64_
     add_product(A + i * lda, lda, int64_t(1), D + i * n, n, k, std::min(block_rows, m - i), G, n);
 }
 
-// E (m, lde) = D (m, n) W' for W (k, n), of which n_used columns count; columns of E past k become zero.
+// Whether pull_back() of m rows needs the weights transposed.
+template <class T> bool pulls_by_transposed(int64_t m, int64_t k, int64_t n) {
+  return !use_blas<T>(m, k, n) && (m >= 4 || n == 1);
+}
+
+// W (k, n) transposed, without the columns that do not count: (n_used, lde), zero past k.
 template <class T>
-void pull_back(const T* D, const T* W, int64_t m, int64_t n, int64_t n_used, int64_t k, T* E, int64_t lde,
-               Buffer<T>& scratch) {
+void transpose(const T* W, int64_t k, int64_t n, int64_t n_used, int64_t lde, Buffer<T>& transposed) {
+  transposed.assign(n_used * lde, T(0));
+  for (int64_t j = 0; j < k; ++j)
+    for (int64_t c = 0; c < n_used; ++c) transposed[c * lde + j] = W[j * n + c];
+}
+
+// E (m, lde) = D (m, n) W' for W (k, n), of which n_used columns count; columns of E past k become zero. `transposed`
+// is null, or W as transpose() gives it.
+template <class T>
+void pull_back(const T* D, const T* W, const T* transposed, int64_t m, int64_t n, int64_t n_used, int64_t k, T* E,
+               int64_t lde) {
+  if (transposed) {
+    std::fill_n(E, m * lde, T(0));
+    return add_product(D, int64_t(1), n, transposed, lde, m, n_used, E, lde);
+  }
   if (use_blas<T>(m, k, n)) {
     call_blas(false, true, m, n, k, D, n, W, n, T(0), E, lde);
-    for (int64_t i = 0; i < m; ++i) std::fill(E + i * lde + k, E + (i + 1) * lde, T(0));
-    return;
-  }
-  if (m < 4 && n > 1) {
-    for (int64_t i = 0; i < m; ++i) {
+  } else {
+    for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < k; ++j) E[i * lde + j] = dot(D + i * n, W + j * n, n);
-      std::fill(E + i * lde + k, E + (i + 1) * lde, T(0));
-    }
-    return;
   }
-  scratch.assign(n_used * lde, T(0));
-  for (int64_t j = 0; j < k; ++j)
-    for (int64_t c = 0; c < n_used; ++c) scratch[c * lde + j] = W[j * n + c];
-  std::fill_n(E, m * lde, T(0));
-  add_product(D, int64_t(1), n, scratch.data(), lde, m, n_used, E, lde);
+  for (int64_t i = 0; i < m; ++i) std::fill(E + i * lde + k, E + (i + 1) * lde, T(0));
 }
 
 }  // namespace skgd

@@ -71,9 +71,8 @@ class History {
         if (next.end - next.begin > shape.reach + shape.growth * next.begin || next.end > shape.zero) break;
         block = &next, length = size;
       }
-      const double part =
-          block ? weighted(block->times.data(), block->weights.data(), nodes, f)
-                : weighted(time_.data() + from, weight_.data() + from, length, f);
+      const double part = block ? weighted(block->times.data(), block->weights.data(), nodes, f)
+                                : weighted(time_.data() + from, weight_.data() + from, length, f);
       total += part;
       from += length;
       // Whether it has decayed: what is to come is no larger than the last part, weight for weight.

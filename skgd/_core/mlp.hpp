@@ -16,20 +16,22 @@ template <class T> class Mlp final : public Model<T> {
   explicit Mlp(const Problem<T>& problem) : problem_(problem), layers_(problem.layers), d_(problem.d()) {
     int64_t widest = 0, total = 0;
     for (const Layer& layer : layers_) widest = std::max(widest, layer.columns), total += layer.columns;
-    // values and slopes of a block should stay in the second-level cache from forward to backward
-    block_rows_ = std::clamp<int64_t>((256 << 10) / (2 * total * int64_t(sizeof(T))), 128, 512);
-    // the BLAS repacks the weights for every block, so blocks are larger; a block takes 40 ms at most
-    if (use_blas<T>(block_rows_, d_, layers_[0].columns))
-      block_rows_ = std::clamp<int64_t>((int64_t(1) << 29) / problem.parameters(), 128, 1024);
+    // values and slopes of so many rows stay in the second-level cache from forward to backward
+    rows_in_cache_ = std::clamp<int64_t>((256 << 10) / (2 * total * int64_t(sizeof(T))), 128, 512);
+    block_rows_ = 1024;
+    // the BLAS repacks the weights for every part of a block, so there is one; it takes 40 ms at most
+    if (use_blas<T>(rows_in_cache_, d_, layers_[0].columns))
+      rows_in_cache_ = block_rows_ = std::clamp<int64_t>((int64_t(1) << 29) / problem.parameters(), 128, 1024);
     auto* dense = std::get_if<Dense<T>>(&problem.design);
     skips_zeros_ = dense && !dense->buffered() && NonZeros<T>::pays_off(dense->data, dense->n, d_);
-    if (skips_zeros_) block_rows_ = 64;  // whose deltas stay in the first-level cache
+    if (!dense) block_rows_ = rows_in_cache_;
+    if (skips_zeros_) rows_in_cache_ = block_rows_ = 64;  // whose deltas stay in the first-level cache
     const int64_t rows = std::min(block_rows_, problem.n());
     for (const Layer& layer : layers_) {
       values_.emplace_back(rows * layer.columns);
       slopes_.emplace_back(&layer == &layers_.back() ? 0 : rows * layer.columns);
     }
-    pulled_.resize(rows * widest);
+    pulled_.resize(std::min(rows, rows_in_cache_) * widest), transposed_.resize(layers_.size());
     if (dense && !skips_zeros_) gathered_.resize(rows > 1 || dense->buffered() ? rows * d_ : 0);
   }
 
@@ -39,11 +41,12 @@ template <class T> class Mlp final : public Model<T> {
   double loss_and_gradient(const T* theta, Rows rows, T* gradient) override {
     double total = 0;
     for (int64_t start = 0; start < rows.count; start += block_rows_) {
-      const Rows part = rows.part(start, std::min(block_rows_, rows.count - start));
-      total += loss_of(theta, part, gradient != nullptr);
-      if (!gradient) continue;
-      upper_gradient(theta, part, gradient);
-      if (!problem_.is_frozen(0)) add_inputs(0, d_, gradient);
+      total += loss_and_deltas_of(theta, rows.part(start, std::min(block_rows_, rows.count - start)), gradient);
+      for (size_t l = 0; gradient && l < layers_.size(); ++l) {
+        if (problem_.is_frozen(l)) continue;
+        add_inputs(l, 0, layers_[l].inputs, gradient + layers_[l].offset);
+        add_intercepts(l, gradient + layers_[l].intercepts());
+      }
     }
     return total;
   }
@@ -51,100 +54,131 @@ template <class T> class Mlp final : public Model<T> {
   bool gives_parts(int64_t rows) const override {
     return rows <= block_rows_ && std::holds_alternative<Dense<T>>(problem_.design);
   }
-  double loss_and_upper_gradient(const T* theta, Rows rows, T* gradient) override {
-    const double total = loss_of(theta, rows, true);
-    upper_gradient(theta, rows, gradient);
-    return total;
+  double loss_and_deltas(const T* theta, Rows rows) override { return loss_and_deltas_of(theta, rows, true); }
+  void add_inputs(size_t l, int64_t begin, int64_t end, T* gradient) override {
+    if (l == 0) return std::visit([&](auto& design) { add_inputs(design, begin, end, gradient); }, problem_.design);
+    add_gradient(values_[l - 1].data() + begin, layers_[l - 1].columns, delta(l), rows_.count, end - begin,
+                 layers_[l].columns, gradient);
   }
-  void add_inputs(int64_t begin, int64_t end, T* gradient) override {
-    std::visit([&](auto& design) { add_inputs(design, begin, end, gradient); }, problem_.design);
+  void add_intercepts(size_t l, T* gradient) override {
+    if (problem_.fit_intercept) add_sums(delta(l), rows_.count, layers_[l].columns, gradient);
   }
 
   void scores(const T* theta, Rows rows, T* z) override {
     const int64_t columns = problem_.columns();
     for (int64_t start = 0; start < rows.count; start += block_rows_) {
-      const Rows part = rows.part(start, std::min(block_rows_, rows.count - start));
-      forward(theta, part, false);
-      to_output_units(part.count);
-      std::copy_n(values_.back().data(), part.count * columns, z + start * columns);
+      begin_block(rows.part(start, std::min(block_rows_, rows.count - start)), false);
+      for_spans([&](Span span) {
+        forward(theta, span);
+        to_output_units(span);
+      });
+      std::copy_n(values_.back().data(), rows_.count * columns, z + start * columns);
     }
   }
 
  private:
   const Problem<T>& problem_;
   const std::vector<Layer>& layers_;
-  int64_t d_, block_rows_;
+  int64_t d_, block_rows_, rows_in_cache_;
   std::vector<Buffer<T>> values_, slopes_;  // (rows, columns) of each layer; the slopes become deltas
-  Buffer<T> pulled_, gathered_, transposed_;
+  Buffer<T> pulled_, gathered_;
   Rows rows_;                 // of the block at work
+  bool learning_ = false;     // whether slopes of the activations and dropout are wanted there
   const T* input_ = nullptr;  // (rows, d) of it, dense
-  const T* delta_ = nullptr;  // (rows, columns) of it, of the first layer
   bool skips_zeros_ = false;  // dense rows are mostly zeros, and a block of them is in nonzeros_
   NonZeros<T> nonzeros_;
   Buffer<T> shift_;          // (columns,) of the first layer: what all CSR rows of a block have in common
   CsrValues<T> csr_values_;  // of CSR rows
-  TargetBuffer<T> targets_;
-  uint64_t seed_ = 0;  // of the dropout; 0: none is dropped
+  uint64_t seed_ = 0;        // of the dropout; 0: none is dropped
 
-  // The weighted losses of a block; their slopes replace the last layer's values.
-  double loss_of(const T* theta, Rows rows, bool learning) {
-    T* z = values_.back().data();
+  TargetBuffer<T> targets_;
+  std::vector<Buffer<T>> transposed_;  // the weights of each layer, where pull_back_deltas() takes them so
+
+  // Some rows of the block at work.
+  struct Span {
+    int64_t at, count;
+  };
+  template <class F> void for_spans(F f) const {
+    for (int64_t at = 0; at < rows_.count; at += rows_in_cache_)
+      f(Span{at, std::min(rows_in_cache_, rows_.count - at)});
+  }
+
+  void begin_block(Rows rows, bool learning) {
+    rows_ = rows, learning_ = learning;
+    if (auto* dense = std::get_if<Dense<T>>(&problem_.design)) {
+      const bool direct = !dense->buffered() && (!rows.order || rows.count == 1);
+      input_ = direct ? dense->data + rows[0] * d_ : gathered_.data();
+    }
+  }
+
+  // The sum of the weighted losses of a block, and where they are wanted the deltas of all layers.
+  double loss_and_deltas_of(const T* theta, Rows rows, bool deltas) {
+    begin_block(rows, deltas);
+    if (theta && deltas) transpose_weights(theta);
+    double total = 0;
+    for_spans([&](Span span) {
+      total += loss_of(theta, span);
+      if (deltas) pull_back_deltas(theta, span);
+    });
+    if (deltas && skips_zeros_) nonzeros_.sort_by_column();
+    return total;
+  }
+
+  // The weighted losses of some rows; their slopes replace the last layer's values.
+  double loss_of(const T* theta, Span span) {
+    const int64_t columns = problem_.columns();
+    T* z = values_.back().data() + span.at * columns;
     if (theta)
-      forward(theta, rows, learning);
+      forward(theta, span);
     else
-      std::fill_n(z, rows.count * problem_.columns(), T(0));
-    to_output_units(rows.count);
-    const Block<T> block = targets_.block(problem_, rows, z);
+      std::fill_n(z, span.count * columns, T(0));
+    to_output_units(span);
+    const Block<T> block = targets_.block(problem_, rows_.part(span.at, span.count), z);
     const double total = std::visit([&](auto& loss) { return slopes_of(loss, block); }, problem_.loss);
     if (const T* scale = problem_.outputs.scale)
-      for (int64_t i = 0; i < rows.count; ++i)
-        for (int64_t k = 0; k < problem_.columns(); ++k) z[i * problem_.columns() + k] *= scale[k];
+      for (int64_t i = 0; i < span.count; ++i)
+        for (int64_t k = 0; k < columns; ++k) z[i * columns + k] *= scale[k];
     return total;
   }
 
   // The values of the last layer become raw scores.
-  void to_output_units(int64_t rows) {
+  void to_output_units(Span span) {
     if (!problem_.outputs.scale) return;
     const int64_t columns = problem_.columns();
     const T *shift = problem_.outputs.shift, *scale = problem_.outputs.scale;
-    T* z = values_.back().data();
-    for (int64_t i = 0; i < rows; ++i)
+    T* z = values_.back().data() + span.at * columns;
+    for (int64_t i = 0; i < span.count; ++i)
       for (int64_t k = 0; k < columns; ++k) z[i * columns + k] = shift[k] + scale[k] * z[i * columns + k];
   }
 
-  // Values of all layers; with `learning` also slopes, and dropout.
-  void forward(const T* theta, Rows rows, bool learning) {
-    first_layer(theta, rows);
+  // Values of all layers, and their slopes and dropout where the block is learnt from.
+  void forward(const T* theta, Span span) {
+    std::visit([&](auto& design) { first_layer(design, theta, theta + layers_[0].intercepts(), span); },
+               problem_.design);
     for (size_t l = 0; l + 1 < layers_.size(); ++l) {
       const Layer &layer = layers_[l], &next = layers_[l + 1];
-      T *values = values_[l].data(), *slopes = learning ? slopes_[l].data() : nullptr;
-      std::visit([&](auto& a) { activate(a, values, slopes, rows.count, layer.width, layer.columns); },
+      T* values = values_[l].data() + span.at * layer.columns;
+      T* slopes = learning_ ? slopes_[l].data() + span.at * layer.columns : nullptr;
+      std::visit([&](auto& a) { activate(a, values, slopes, span.count, layer.width, layer.columns); },
                  problem_.network.activations[l]);
-      if (learning && problem_.network.dropout > 0 && seed_) drop(rows, l);
-      affine(values, layer.columns, theta + next.offset, theta + next.intercepts(), rows.count, next.inputs,
-             next.columns, values_[l + 1].data());
+      if (learning_ && problem_.network.dropout > 0 && seed_) drop(span, l);
+      affine(values, layer.columns, theta + next.offset, theta + next.intercepts(), span.count, next.inputs,
+             next.columns, values_[l + 1].data() + span.at * next.columns);
     }
   }
 
-  void first_layer(const T* theta, Rows rows) {
-    const Layer& layer = layers_[0];
-    T* z = values_[0].data();
-    std::visit([&](auto& design) { first_layer(design, theta, theta + layer.intercepts(), rows, z); }, problem_.design);
-  }
-
-  void first_layer(const Dense<T>& design, const T* W, const T* b, Rows rows, T* z) {
-    if (skips_zeros_) return first_layer_of_nonzeros(design, W, b, rows, z);
-    if (!design.buffered() && (!rows.order || rows.count == 1)) {
-      input_ = design.data + rows[0] * d_;
-    } else {
-      for (int64_t i = 0; i < rows.count; ++i) {
-        const T* row = design.row(rows[i], gathered_.data() + i * d_);
-        if (const int64_t next = rows.row_to_prefetch(i); next >= 0) design.prefetch_row(next);
+  void first_layer(const Dense<T>& design, const T* W, const T* b, Span span) {
+    const int64_t columns = layers_[0].columns;
+    T* z = values_[0].data() + span.at * columns;
+    if (skips_zeros_) return first_layer_of_nonzeros(design, W, b, rows_, z);
+    if (input_ == gathered_.data()) {
+      for (int64_t i = span.at; i < span.at + span.count; ++i) {
+        const T* row = design.row(rows_[i], gathered_.data() + i * d_);
+        if (const int64_t next = rows_.row_to_prefetch(i); next >= 0) design.prefetch_row(next);
         if (!design.buffered()) std::copy_n(row, d_, gathered_.data() + i * d_);
       }
-      input_ = gathered_.data();
     }
-    affine(input_, d_, W, b, rows.count, d_, layers_[0].columns, z);
+    affine(input_ + span.at * d_, d_, W, b, span.count, d_, columns, z);
   }
 
   void first_layer_of_nonzeros(const Dense<T>& design, const T* W, const T* b, Rows rows, T* z) {
@@ -158,70 +192,66 @@ template <class T> class Mlp final : public Model<T> {
     nonzeros_.add_product(W, z);
   }
 
-  template <class I> void first_layer(const Csr<T, I>& design, const T* W, const T* b, Rows rows, T* z) {
+  template <class I> void first_layer(const Csr<T, I>& design, const T* W, const T* b, Span span) {
     const int64_t columns = layers_[0].columns;
     shift_.assign(b, b + columns);
     design.add_offset_scores(W, columns, shift_.data());
-    for (int64_t i = 0; i < rows.count; ++i) {
-      const I* indices = design.indices + design.begin(rows[i]);
-      T* zi = z + i * columns;
-      sparse_dot(csr_values_.of_row(design, rows[i]), indices, design.count(rows[i]), W, columns, zi);
+    for (int64_t i = span.at; i < span.at + span.count; ++i) {
+      const I* indices = design.indices + design.begin(rows_[i]);
+      T* zi = values_[0].data() + i * columns;
+      sparse_dot(csr_values_.of_row(design, rows_[i]), indices, design.count(rows_[i]), W, columns, zi);
       for (int64_t k = 0; k < columns; ++k) zi[k] += shift_[k];
     }
   }
 
-  // Adds the gradient of all but the first layer's weights, which add_inputs() gives. That of frozen layers is left
-  // out.
-  void upper_gradient(const T* theta, Rows rows, T* gradient) {
-    const int64_t m = rows.count;
-    const T* delta = values_.back().data();
+  // The slopes of the losses of some rows by the values of each layer before its activation.
+  void pull_back_deltas(const T* theta, Span span) {
     for (size_t l = layers_.size() - 1; l > 0; --l) {
       const Layer &layer = layers_[l], &below = layers_[l - 1];
-      if (!problem_.is_frozen(l)) {
-        add_gradient(values_[l - 1].data(), below.columns, delta, m, layer.inputs, layer.columns,
-                     gradient + layer.offset);
-        add_sums(delta, m, layer.columns, gradient + layer.intercepts());
-      }
-      pull_back(delta, theta + layer.offset, m, layer.columns, layer.width, layer.inputs, pulled_.data(), below.columns,
-                transposed_);
-      T* __restrict slopes = slopes_[l - 1].data();
-      const T* __restrict pulled = pulled_.data();
-      for (int64_t i = 0; i < m * below.columns; ++i) slopes[i] *= pulled[i];
-      delta = slopes;
+      T* __restrict pulled = pulled_.data();
+      T* __restrict slopes = slopes_[l - 1].data() + span.at * below.columns;
+      pull_back(delta(l) + span.at * layer.columns, theta + layer.offset,
+                pulls_by_transposed(l) ? transposed_[l].data() : nullptr, span.count, layer.columns, layer.width,
+                layer.inputs, pulled, below.columns);
+      for (int64_t i = 0; i < span.count * below.columns; ++i) slopes[i] *= pulled[i];
     }
-    if (!problem_.is_frozen(0)) add_sums(delta, m, layers_[0].columns, gradient + layers_[0].intercepts());
-    if (!problem_.fit_intercept)
-      for (const Layer& layer : layers_) std::fill_n(gradient + layer.intercepts(), layer.columns, T(0));
-    delta_ = delta, rows_ = rows;
-    if (skips_zeros_) nonzeros_.sort_by_column();
   }
+  bool pulls_by_transposed(size_t l) const {
+    return skgd::pulls_by_transposed<T>(rows_.count, layers_[l].inputs, layers_[l].columns);
+  }
+  void transpose_weights(const T* theta) {
+    for (size_t l = 1; l < layers_.size(); ++l)
+      if (pulls_by_transposed(l))
+        transpose(theta + layers_[l].offset, layers_[l].inputs, layers_[l].columns, layers_[l].width,
+                  layers_[l - 1].columns, transposed_[l]);
+  }
+  const T* delta(size_t l) const { return l + 1 == layers_.size() ? values_[l].data() : slopes_[l].data(); }
 
   void add_inputs(const Dense<T>&, int64_t begin, int64_t end, T* gradient) {
-    const int64_t columns = layers_[0].columns;
-    if (skips_zeros_) return nonzeros_.add_gradient(begin, end, delta_, gradient);
-    add_gradient(input_ + begin, d_, delta_, rows_.count, end - begin, columns, gradient);
+    if (skips_zeros_) return nonzeros_.add_gradient(begin, end, delta(0), gradient);
+    add_gradient(input_ + begin, d_, delta(0), rows_.count, end - begin, layers_[0].columns, gradient);
   }
 
   template <class I> void add_inputs(const Csr<T, I>& design, int64_t, int64_t, T* gradient) {  // all of them
     const int64_t columns = layers_[0].columns;
     shift_.assign(columns, T(0));
-    if (design.offset) add_sums(delta_, rows_.count, columns, shift_.data());
+    if (design.offset) add_sums(delta(0), rows_.count, columns, shift_.data());
     design.add_offset_gradient(shift_.data(), columns, gradient);
     for (int64_t i = 0; i < rows_.count; ++i) {
       const I* indices = design.indices + design.begin(rows_[i]);
-      sparse_add(csr_values_.of_row(design, rows_[i]), indices, design.count(rows_[i]), delta_ + i * columns, gradient,
-                 columns);
+      sparse_add(csr_values_.of_row(design, rows_[i]), indices, design.count(rows_[i]), delta(0) + i * columns,
+                 gradient, columns);
     }
   }
 
   // Drops hidden units at random, anew for every layer, row and update, and scales the rest.
-  void drop(Rows rows, size_t l) {
+  void drop(Span span, size_t l) {
     const Layer& layer = layers_[l];
     const double p = problem_.network.dropout;
     const auto limit = uint32_t(p * 4294967296.0);
     const T kept = T(1 / (1 - p));
-    for (int64_t i = 0; i < rows.count; ++i) {
-      uint64_t state = seed_ + (uint64_t(rows.first + i) * layers_.size() + l) * 0xD1B54A32D192ED03u;
+    for (int64_t i = span.at; i < span.at + span.count; ++i) {
+      uint64_t state = seed_ + (uint64_t(rows_.first + i) * layers_.size() + l) * 0xD1B54A32D192ED03u;
       T *value = values_[l].data() + i * layer.columns, *slope = slopes_[l].data() + i * layer.columns;
       for (int64_t k = 0; k < layer.width; k += 2) {
         const uint64_t bits = next_random(state);

@@ -168,12 +168,13 @@ template <class T> struct Model {
   // Sum of weight * loss over the rows; adds the gradient of that sum to `gradient` unless it is null. A null
   // theta stands for zeros: the rows are then not read.
   virtual double loss_and_gradient(const T* theta, Rows rows, T* gradient) = 0;
-  // Whether, for this number of rows, the gradient of the first layer's weights can be computed for a part of the
-  // inputs at a time: after loss_and_upper_gradient(), which adds all the rest of the gradient, add_inputs() adds that
-  // of inputs `begin` to `end`.
+  // Whether, for this number of rows, the gradient can be computed in parts, each from a part of the inputs of a layer:
+  // after loss_and_deltas(), add_inputs() adds that of the weights of inputs `begin` to `end`, and add_intercepts()
+  // that of the intercepts, to `gradient`, which starts with the first of these.
   virtual bool gives_parts(int64_t) const { return false; }
-  virtual double loss_and_upper_gradient(const T*, Rows, T*) { return 0; }
-  virtual void add_inputs(int64_t, int64_t, T*) {}
+  virtual double loss_and_deltas(const T*, Rows) { return 0; }
+  virtual void add_inputs(size_t, int64_t, int64_t, T*) {}
+  virtual void add_intercepts(size_t, T*) {}
   // z (rows.count, columns): the raw scores.
   virtual void scores(const T* theta, Rows rows, T* z) = 0;
   // Rows taken at a time.

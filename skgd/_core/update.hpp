@@ -110,11 +110,10 @@ template <class Rule, class T> void update_intercepts(const Rule& rule, const Th
     rule.update(k, theta.values, theta.scale * theta.gradient[k], theta.slots, theta.rate(k), NoPenalty<T>());
 }
 
-// Updates the layers from number `from` on.
 template <class Rule, class T>
-void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T>& problem, size_t from = 0) {
+void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T>& problem) {
   const auto rule = rule_.template at<T>(t);
-  for (size_t l = from; l < problem.layers.size(); ++l) {
+  for (size_t l = 0; l < problem.layers.size(); ++l) {
     if (problem.is_frozen(l)) continue;
     const Layer& layer = problem.layers[l];
     update_weights(rule, theta.at(layer.offset), problem.penalty_of(layer), layer.inputs, layer.columns);
@@ -123,26 +122,47 @@ void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T
   if (problem.penalty.joint) problem.penalty.joint->prox(theta.values, theta.rate(0));
 }
 
-// The same where the model gives the first layer's gradient in parts: each is formed and used while it is in the
-// first-level cache. All parts are written to the beginning of `gradient`.
-template <class Rule, class T>
-void update_in_parts(const Rule& rule_, int64_t t, const Theta<T>& theta, T* gradient, Model<T>& model,
-                     const Problem<T>& problem) {
-  const auto rule = rule_.template at<T>(t);
-  const Layer& first = problem.layers[0];
-  const Penalty<T> penalty = problem.penalty_of(first);
-  if (problem.is_frozen(0)) return update(rule_, t, theta, problem, 1);
-  const int64_t K = first.columns, part_inputs = std::max<int64_t>(6, (12 << 10) / (K * int64_t(sizeof(T))) / 6 * 6);
-  for (int64_t begin = 0; begin < first.inputs; begin += part_inputs) {
-    const int64_t count = std::min(part_inputs, first.inputs - begin);
-    std::fill_n(gradient, count * K, T(0));
-    model.add_inputs(begin, begin + count, gradient);
-    Theta<T> part = theta.at(begin * K);
-    part.gradient = gradient;
-    update_weights(rule, part, penalty.from(begin), count, K);
+// Inputs of a layer whose gradient is formed and used while it is in the first-level cache.
+struct LayerPart {
+  size_t layer;
+  int64_t begin, end;
+};
+
+template <class T> int64_t part_inputs(const Layer& layer) {
+  return std::max<int64_t>(6, (12 << 10) / (layer.columns * int64_t(sizeof(T))) / 6 * 6);
+}
+
+template <class T> std::vector<LayerPart> parts_of(const Problem<T>& problem) {
+  std::vector<LayerPart> parts;
+  for (size_t l = 0; l < problem.layers.size(); ++l) {
+    if (problem.is_frozen(l)) continue;
+    const int64_t inputs = problem.layers[l].inputs, step = part_inputs<T>(problem.layers[l]);
+    for (int64_t begin = 0; begin < inputs; begin += step) parts.push_back({l, begin, std::min(begin + step, inputs)});
   }
-  if (problem.fit_intercept) update_intercepts(rule, theta.at(first.intercepts()), K);
-  update(rule_, t, theta, problem, 1);
+  return parts;
+}
+
+// The same where the model gives its gradient in parts. All are written to the beginning of `gradient`.
+template <class Rule, class T>
+void update_in_parts(const Rule& rule_, int64_t t, const Theta<T>& theta, const std::vector<LayerPart>& parts,
+                     T* gradient, Model<T>& model, const Problem<T>& problem) {
+  const auto rule = rule_.template at<T>(t);
+  for (const auto& [l, begin, end] : parts) {
+    const Layer& layer = problem.layers[l];
+    const int64_t K = layer.columns;
+    std::fill_n(gradient, (end - begin) * K, T(0));
+    model.add_inputs(l, begin, end, gradient);
+    Theta<T> part = theta.at(layer.offset + begin * K);
+    part.gradient = gradient;
+    update_weights(rule, part, problem.penalty_of(layer).from(begin), end - begin, K);
+    if (!problem.fit_intercept || end < layer.inputs) continue;
+    std::fill_n(gradient, K, T(0));
+    model.add_intercepts(l, gradient);
+    Theta<T> intercepts = theta.at(layer.intercepts());
+    intercepts.gradient = gradient;
+    update_intercepts(rule, intercepts, K);
+  }
+  if (problem.penalty.joint) problem.penalty.joint->prox(theta.values, theta.rate(0));
 }
 
 }  // namespace skgd
