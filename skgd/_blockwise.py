@@ -142,7 +142,7 @@ class Blockwise:
             schema_of(door),
             (summary.sample, summary.sample, summary.y, weight, None),
             RowsCheck(door, summary.sample, due=False),
-            Form(BlockProblem, plan),
+            Form(partial(BlockProblem, together=options.batch_size is None), plan),
         )
 
 
