@@ -62,7 +62,7 @@ class BlockDesign(Design):
     def __init__(self, blocks, encoding: Encoding, summary: Summary, standard: Standard | None = None):
         super().__init__(summary.sample, standard)
         self.source, self.encoding, self.summary = blocks, encoding, summary
-        self.n, self.is_sparse = summary.n, summary.is_sparse
+        self.n, self.is_sparse, self.rows_of_blocks = summary.n, summary.is_sparse, summary.rows
 
     def standardized(self, standard: Standard | None) -> BlockDesign:
         return type(self)(self.source, self.encoding, self.summary, standard)

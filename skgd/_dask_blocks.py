@@ -280,9 +280,13 @@ class DaskBlocks:
             raise
 
     def _check(self) -> None:
-        """Raise where a block cannot be had any more."""
-        if any(future.status in ("lost", "cancelled") for future in self.futures):
-            raise self._lost()
+        """Raise where a block cannot be had any more: the scheduler has forgotten how to make it. One that is
+        made again is lost for a while too."""
+        lost = [future.key for future in self.futures if future.status in ("lost", "cancelled")]
+        if lost:
+            known = self.client.sync(self.client.scheduler.get_task_status, keys=lost)
+            if not all(known.values()):
+                raise self._lost()
 
     @staticmethod
     def _lost() -> LostBlocks:

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._block_problem import BlockDesign, BlockProblem
 from ._blocks import Preparation
+from ._checkpoint import Session
 from ._dask_blocks import DaskBlocks, prepared
 from ._dask_collections import agreement, is_collection, lazily, mean_and_squares, parts_of, scored
 from ._options import Options
@@ -66,7 +67,18 @@ class DaskDescent:
     _door_of_blocks: Callable
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, classes=None, client=None) -> Self:
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        classes=None,
+        client=None,
+        checkpoint=None,
+    ) -> Self:
         """Fit the model to rows on the workers.
 
         Parameters
@@ -85,6 +97,10 @@ class DaskDescent:
             All labels, for classifiers; found in y by default.
         client : distributed.Client, default=None
             The client of the cluster; the current one by default.
+        checkpoint : str, os.PathLike or skgd.Checkpoint, default=None
+            A file that the state of the fit is written to, about every second, and from which the fit goes on
+            after a crash, bit for bit: see :class:`~skgd.Checkpoint`. Partitions have to be the same,
+            workers may be others.
 
         Returns
         -------
@@ -99,11 +115,13 @@ class DaskDescent:
             If rows are lost with a worker that Dask cannot compute again.
         """
         estimator: Any = self
-        for message in estimator._fit_on(_client(client), (X, y, sample_weight), classes, (X_val, y_val)):
+        session = None if checkpoint is None else Session(checkpoint, self)
+        given = (X, y, sample_weight), classes, (X_val, y_val), session
+        for message in estimator._fit_on(_client(client), *given):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
-    def _fit_on(self, client, collections: tuple, classes, validation: tuple) -> list[str]:
+    def _fit_on(self, client, collections: tuple, classes, validation: tuple, session) -> list[str]:
         self._check_blocks(classes, validation)
         door: Any = self._door_of_blocks()
         parts, schema = parts_of(*collections)
@@ -115,7 +133,7 @@ class DaskDescent:
         )
         blocks = DaskBlocks(client, futures)
         summary = blocks.survey(classes=self._task == "classification")
-        return self._fit_summary(blocks, summary, door, classes, validation)
+        return self._fit_summary(blocks, summary, door, classes, validation, session)
 
     def _start_on_blocks(self, options: Options, rows: TrainingRows) -> tuple:
         """The mean of models of parts of the rows, if it is better than where every fit starts."""

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from _killed import assert_same, killed_after
 from scipy import sparse
 from sklearn.base import clone
 
@@ -312,6 +313,20 @@ def test_columns_in_several_chunks(client):
     found = clone(model).fit(cut, da.from_array(y, chunks=700), client=client)
     np.testing.assert_allclose(found.coef_, expected, rtol=1e-11)
     np.testing.assert_allclose(found.predict(cut).compute(), found.to_local().predict(X))
+
+
+@pytest.mark.parametrize("kind", [DaskGDClassifier, DaskGDRegressor])
+def test_a_killed_fit_goes_on(client, kind, tmp_path, monkeypatch):
+    X, y = rows()
+    given = made(X), made(y > 0 if kind is DaskGDClassifier else y)
+    fresh = lambda: kind(max_iter=25, tol=None, local_epochs=1)  # noqa: E731
+    whole = fresh().fit(*given, client=client)
+    path = skgd.Checkpoint(tmp_path / "fit.ckpt", 0)
+    for writings in (3, 8):
+        assert killed_after(
+            monkeypatch, writings, lambda: fresh().fit(*given, client=client, checkpoint=path)
+        )
+    assert_same(fresh().fit(*given, client=client, checkpoint=path), whole)
 
 
 # ---------------------------------------------------------------- parts without a cluster
