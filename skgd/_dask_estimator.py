@@ -164,9 +164,10 @@ class DaskDescent:
             With copies of the fitted attributes.
         """
         estimator: Any = self
-        parameters = {**estimator.get_params(deep=False), "solver": "batch"}
-        del parameters["local_epochs"]
-        model = self._local(**parameters)
+        known = inspect.signature(self._local).parameters
+        given = {**estimator.get_params(deep=False), "solver": "batch"}
+        given |= {"alpha": estimator.alpha_} if hasattr(estimator, "alpha_") else {}  # that was chosen
+        model = self._local(**{name: value for name, value in given.items() if name in known})
         fitted = {name: value for name, value in vars(self).items() if _is_fitted(name)}
         model._become(deepcopy(fitted))
         return model

@@ -18,13 +18,18 @@ It needs Dask with its distributed scheduler: ``pip install skgd[dask]``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils._param_validation import Interval
 
 from ._dask_blocks import LostBlocks
 from ._dask_collections import from_blocks
 from ._dask_estimator import LOCAL_EPOCHS, DaskDescent, DaskPerceptron, LazyClassification, LazyRegression
+from ._dask_search import SearchesAlphas
 from ._docs import documented
+from ._hints import Names
 from .linear import GDClassifier, GDRegressor
 from .losses import Loss
 from .mlp import GDMLPClassifier, GDMLPRegressor
@@ -36,6 +41,7 @@ __all__ = [
     "DaskGDMLPClassifier",
     "DaskGDMLPRegressor",
     "DaskGDRegressor",
+    "DaskGDRegressorCV",
     "LostBlocks",
     "from_blocks",
 ]
@@ -121,6 +127,88 @@ class DaskGDRegressor(LazyRegression, DaskDescent, GDRegressor):  # type: ignore
         self.verbose = verbose
         self.record_path = record_path
         self.local_epochs = local_epochs
+
+
+@documented
+class DaskGDRegressorCV(SearchesAlphas, DaskGDRegressor):  # type: ignore[misc]  # offsets are of rows in memory
+    """Least squares on a Dask cluster, with alpha chosen by cross-validation in one reading of the rows.
+
+    The workers give second moments of the rows of each fold. They determine the minima of all alphas on all
+    folds, and their R2 on the rows held out, as :class:`~skgd.GDRegressorCV` with
+    ``learning_rates="auto"`` finds them. Then a fit to all rows with the best alpha follows, that of
+    :class:`DaskGDRegressor`. Only squared error has such moments: for other losses fit each alpha.
+
+    Parameters
+    ----------
+    alphas : array-like of float, default=(1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+        Strengths of the penalty to choose from.
+    {parameters}
+    cv : int, default=5
+        Number of folds: as many runs of consecutive rows, as ``KFold`` makes them.
+    selection : {"best", "one_standard_error"}, default="best"
+        The alpha with the best mean score, or the largest whose mean is within one standard error of it.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_outputs, n_features)
+        Weights.
+    intercept_ : ndarray of shape (1,) or (n_outputs,)
+        Intercepts.
+    alpha_ : float
+        The alpha that was chosen.
+    best_score_ : float
+        Its mean R2 over the folds.
+    cv_results_ : dict
+        ``"params"``, ``"param_alpha"``, ``"split0_test_score"`` and so on, ``"mean_test_score"`` and
+        ``"std_test_score"``, in the order of ``alphas``.
+    {attributes}
+
+    See Also
+    --------
+    skgd.GDRegressorCV : The same in one process, and with other losses and solvers.
+    """
+
+    _parameter_constraints = {
+        **DaskGDRegressor._parameter_constraints,
+        "alphas": ["array-like"],
+        "cv": [Interval(Integral, 2, None, closed="left")],
+        "selection": [Names({"best", "one_standard_error"})],
+    }
+    loss = "squared_error"
+    learning_rate, schedule, optimizer, alpha = "auto", "constant", "plain", 1e-4
+    check_every, early_stopping, scoring, random_state = "epoch", False, None, None
+    warm_start, local_epochs = False, 0
+
+    def __init__(
+        self,
+        alphas: ArrayLike = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0),
+        *,
+        penalty: str | None = "l2",
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        standardize: bool | str = "auto",
+        max_iter: int = 1000,
+        max_time: float | None = None,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 5,
+        verbose: int = 0,
+        record_path: bool = False,
+        cv: int = 5,
+        selection: str = "best",
+    ):
+        self.alphas = alphas
+        self.penalty = penalty
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.verbose = verbose
+        self.record_path = record_path
+        self.cv = cv
+        self.selection = selection
 
 
 @documented
