@@ -3,7 +3,8 @@
 - one epoch of mini-batches over Parquet row groups: rows a second, over those of decoding alone;
 - batch descent on blocks in memory over fit, whole fits;
 - Dask, two workers: seconds of a map beyond those that the slower worker works, for 2 to 128 blocks;
-- Dask, two workers: whole fits over those of one process, log loss and squared error.
+- Dask, two workers: whole fits over those of one process, and how many maps they make, log loss and squared
+  error.
 
 Wall time, as reading ahead and clusters are about waiting: on a machine with other work it says little.
 Needs the extras io and dask.
@@ -91,7 +92,7 @@ def timed(block, *arguments):
 
 
 def on_dask(client, n, blocks):
-    """(Seconds of a map beyond the slower worker's own, of an empty map, of whole fits on Dask by loss)."""
+    """(Seconds of a map beyond the slower worker's own, whole fits on Dask by loss: seconds and maps)."""
     import dask
     import dask.array as da
     from distributed import wait
@@ -117,14 +118,18 @@ def on_dask(client, n, blocks):
         beyond.append(taken - max(works))
         return [result for result, _ in found]
 
-    classifier, regressor = DaskGDClassifier(), DaskGDRegressor()
+    def counted(self, *arguments, **options):
+        maps.append(1)
+        return whole(self, *arguments, **options)
+
     DaskBlocks.map = measured
-    classifier.fit(X, y, client=client)
+    DaskGDClassifier().fit(X, y, client=client)
+    DaskBlocks.map, fits = counted, {}
+    for loss, model, target in (("log loss", DaskGDClassifier(), y), ("squares", DaskGDRegressor(), raw)):
+        maps: list[int] = []
+        taken = seconds(lambda model=model, target=target: model.fit(X, target, client=client))
+        fits[loss] = taken, len(maps) // 3
     DaskBlocks.map = whole
-    fits = {
-        "log loss": seconds(lambda: classifier.fit(X, y, client=client)),
-        "squared error": seconds(lambda: regressor.fit(X, raw, client=client)),
-    }
     return median(beyond), fits
 
 
@@ -133,7 +138,7 @@ def alone(n):
     X, raw = rows(0, n)
     return {
         "log loss": seconds(lambda: skgd.GDClassifier(solver="batch").fit(X, raw > 0)),
-        "squared error": seconds(lambda: skgd.GDRegressor(solver="batch").fit(X, raw)),
+        "squares": seconds(lambda: skgd.GDRegressor(solver="batch").fit(X, raw)),
     }
 
 
@@ -146,8 +151,10 @@ def dask_table(n, counts):
         beyond_ms=9,
         log_loss_s=10,
         over_one=8,
+        maps=4,
         squares_s=9,
         over_one_=9,
+        maps_=5,
     )
     one = alone(n)
     with (
@@ -156,8 +163,12 @@ def dask_table(n, counts):
     ):
         for blocks in counts:
             beyond, fits = on_dask(client, n, blocks)
-            ratios = (f for loss, s in fits.items() for f in (f"{s:.2f}", f"{s / one[loss]:.2f}"))
-            table.add(str(blocks), f"{1e3 * beyond:.1f}", *ratios)
+            columns = (
+                each
+                for loss, (taken, maps) in fits.items()
+                for each in (f"{taken:.2f}", f"{taken / one[loss]:.2f}", str(maps))
+            )
+            table.add(str(blocks), f"{1e3 * beyond:.1f}", *columns)
 
 
 def main():

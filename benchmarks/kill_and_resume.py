@@ -1,9 +1,12 @@
 """Fits with a checkpoint in processes that are killed (SIGKILL) at random moments, twice each: how many end
 as the fit that was never killed, in every bit of its parameters, history and reason to stop.
 
-    python benchmarks/kill_and_resume.py [fits] [seed]
+    python benchmarks/kill_and_resume.py [fits] [seed] [blocks]
+
+With a third argument, 1, the rows lie in blocks (fit_blocks), and early stopping has rows of its own.
 """
 
+import itertools
 import os
 import signal
 import sys
@@ -16,6 +19,7 @@ import numpy as np
 
 import skgd
 
+IN_BLOCKS = len(sys.argv) > 3 and sys.argv[3] == "1"
 SOLVERS = ("batch", "minibatch", "sgd")
 LINEAR = {
     "default": {},
@@ -57,7 +61,18 @@ def rows_of(rng, classifies):
 def fitted(kind, params, X, y, checkpoint=None):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return getattr(skgd, kind)(**params).fit(X, y, checkpoint=checkpoint)
+        model = getattr(skgd, kind)(**params)
+        if not IN_BLOCKS:
+            return model.fit(X, y, checkpoint=checkpoint)
+        ends = np.linspace(0, len(X), 6).astype(int)
+        blocks = [(X[a:b], y[a:b]) for a, b in itertools.pairwise(ends)]
+        given = {"X_val": X[:100], "y_val": y[:100]} if params.get("early_stopping") else {}
+        return model.fit_blocks(blocks, checkpoint=checkpoint, **given)
+
+
+def suits_blocks(params):
+    """Whether fit_blocks makes such a fit: of one network, without dropout where an update sees all rows."""
+    return "n_members" not in params and not (params["solver"] == "batch" and params.get("dropout"))
 
 
 def killed(seconds, *arguments):
@@ -88,6 +103,8 @@ def main(fits=100, seed=0):
     rng, same, kills, midway = np.random.default_rng(seed), 0, 0, 0
     for number in range(fits):
         kind, params, name = fit_of(rng)
+        while IN_BLOCKS and not suits_blocks(params):
+            kind, params, name = fit_of(rng)
         X, y = rows_of(rng, "Classifier" in kind)
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
@@ -109,4 +126,4 @@ def main(fits=100, seed=0):
 
 
 if __name__ == "__main__":
-    sys.exit(not main(*map(int, sys.argv[1:])))
+    sys.exit(not main(*map(int, sys.argv[1:3])))

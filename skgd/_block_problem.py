@@ -16,7 +16,7 @@ from ._design import SAMPLE, Design, Standard, design_of
 from ._options import Objective
 from ._penalty import NoPenalty
 from ._problem import Problem
-from ._quadratic import sums_of_products
+from ._quadratic import has_few_features, sums_of_products
 from ._targets import OutputUnits, Targets, Task
 from .losses import Loss, SquaredError
 
@@ -62,7 +62,7 @@ class BlockDesign(Design):
     def __init__(self, blocks, encoding: Encoding, summary: Summary, standard: Standard | None = None):
         super().__init__(summary.sample, standard)
         self.source, self.encoding, self.summary = blocks, encoding, summary
-        self.n, self.is_sparse = summary.n, summary.is_sparse
+        self.n, self.is_sparse, self.rows_of_blocks = summary.n, summary.is_sparse, summary.rows
 
     def standardized(self, standard: Standard | None) -> BlockDesign:
         return type(self)(self.source, self.encoding, self.summary, standard)
@@ -129,13 +129,15 @@ def sums_of_block(block: Block, problem_of: ProblemOfBlock, theta, wants_gradien
     return problem.evaluate(theta, gradient), gradient
 
 
-def row_moments_of_block(block: Block, problem_of: ProblemOfBlock):
-    return problem_of(block).row_moments()
-
-
 def products_of_block(block: Block, problem_of: ProblemOfBlock, outputs: bool) -> np.ndarray:
     problem = problem_of(block)
     return sums_of_products(problem.design, problem.targets, outputs)
+
+
+def look_at_block(block: Block, problem_of: ProblemOfBlock, theta, products: bool | None):
+    """Row moments, sums at theta and, if they are wanted, products, with those of y or without."""
+    moments = None if products is None else products_of_block(block, problem_of, products)
+    return problem_of(block).row_moments(), sums_of_block(block, problem_of, theta, True), moments
 
 
 class BlockProblem(Problem):
@@ -143,11 +145,19 @@ class BlockProblem(Problem):
 
     design: BlockDesign
 
-    def __init__(self, design: BlockDesign, targets: Targets, objective: Objective):
+    def __init__(
+        self,
+        design: BlockDesign,
+        targets: Targets,
+        objective: Objective,
+        together: bool = True,  # whether an update sees the rows of all blocks
+    ):
         super().__init__(design, targets, objective)
-        self.source, self.total_weight = design.source, float(self.n)
+        self.source, self.total_weight, self.together = design.source, float(self.n), together
         self.of_block = ProblemOfBlock(design.encoding, design.standard, targets.units, objective)
         self._visits: np.ndarray | None = None
+        self._row_moments: tuple[float, float, float] | None = None
+        self._known: dict[bytes, tuple[float, np.ndarray]] = {}  # sums at the last parameters
 
     def _core_targets(self, design: Design, targets: Targets) -> tuple:
         return replace(targets, weight=None).rows(slice(0, 1)).core_arrays(None, 1)
@@ -155,22 +165,59 @@ class BlockProblem(Problem):
     # -- sums over all rows -----------------------------------------------------------------------
 
     def evaluate(self, theta, gradient, threads: int = 1) -> float:
-        loss, total = self._sums(theta, gradient is not None)
+        loss, total = self._sums(theta, self.together or gradient is not None)
         if gradient is not None:
             gradient[...] = total
         return loss
 
     def _sums(self, theta, wants_gradient: bool) -> tuple[float, np.ndarray]:
-        """Sums over blocks in float64, in the order of the blocks."""
-        loss, total = 0.0, np.zeros(theta.shape if wants_gradient else 0)
-        for of_block, gradient in self._map(sums_of_block, theta, wants_gradient):
+        """Sums over blocks; at the last parameters they are known.
+
+        Where an update sees all rows the objective comes with its gradient: that of the start serves the
+        first update, that of the end the question what is left to gain.
+        """
+        key = theta.tobytes()
+        if key not in self._known:
+            found = self._summed(theta, self._map(sums_of_block, theta, wants_gradient))
+            if not wants_gradient:
+                return found
+            self._remember(key, found)
+        return self._known[key]
+
+    def _remember(self, key: bytes, sums: tuple[float, np.ndarray]) -> None:
+        if len(self._known) == _REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[key] = sums
+
+    @staticmethod
+    def _summed(theta, parts) -> tuple[float, np.ndarray]:
+        """In float64, in the order of the blocks."""
+        loss, total = 0.0, np.zeros(theta.shape)
+        for of_block, gradient in parts:
             loss += of_block
-            if wants_gradient:
+            if gradient is not None:
                 total += gradient
         return loss, total
 
     def row_moments(self) -> tuple[float, float, float]:
-        first, second, longest = np.transpose(list(self._map(row_moments_of_block)))
+        """Found in the reading that gives what else an automatic rate and the start of a fit ask for."""
+        if self._row_moments is None:
+            self._row_moments = self._look()
+        return self._row_moments
+
+    def _look(self) -> tuple[float, float, float]:
+        theta, wanted = self.constant(), None
+        if (
+            self.together
+            and self._moments is None
+            and (has_few_features(self.design) or self._may_condense())
+        ):
+            wanted = self.loss._quadratic
+        rows, sums, moments = zip(*self._map(look_at_block, theta, wanted), strict=True)
+        self._remember(theta.tobytes(), self._summed(theta, sums))
+        if wanted is not None:
+            self._moments = sum(moments[1:], moments[0])
+        first, second, longest = np.transpose(rows)
         return float(first.sum()), float(second.sum()), float(longest.max())
 
     def scores(self, theta):

@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ._block_plan import BlockPlan
 from ._block_problem import BlockDesign, BlockProblem, Encoding
 from ._blocks import LocalBlocks, Preparation, Summary
+from ._checkpoint import Session
 from ._labels import classes_of
 from ._options import Options, threads_of
 from ._reading import called, source_of
@@ -33,7 +34,7 @@ class Blockwise:
     _fit: Callable
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_blocks(self, blocks, *, classes=None, X_val=None, y_val=None) -> Self:
+    def fit_blocks(self, blocks, *, classes=None, X_val=None, y_val=None, checkpoint=None) -> Self:
         """Fit the model to rows that lie in blocks, of which two or so are in memory at a time.
 
         The objective, the automatic learning rate, the stopping rule and the fitted attributes are those
@@ -57,6 +58,9 @@ class Blockwise:
         X_val, y_val : array-likes, default=None
             A validation set: loss and scores of it are recorded at every check, and used by
             ``early_stopping``, which needs it here.
+        checkpoint : str, os.PathLike or skgd.Checkpoint, default=None
+            A file that the state of the fit is written to, about every second, and from which the fit goes on
+            after a crash, bit for bit: see :class:`~skgd.Checkpoint`. The blocks have to be the same.
 
         Returns
         -------
@@ -66,7 +70,8 @@ class Blockwise:
         Raises
         ------
         ValueError
-            If blocks can be read once only, hold no rows, or do not fit each other.
+            If blocks can be read once only, hold no rows, or do not fit each other; or if ``checkpoint`` is a
+            file of another fit.
 
         Examples
         --------
@@ -79,11 +84,12 @@ class Blockwise:
         True
         """
         estimator: Any = self
-        for message in estimator._fit_blocks(source_of(blocks), classes, (X_val, y_val)):
+        session = None if checkpoint is None else Session(checkpoint, self)
+        for message in estimator._fit_blocks(source_of(blocks), classes, (X_val, y_val), session):
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return self
 
-    def _fit_blocks(self: Any, source, classes, validation: tuple) -> list[str]:
+    def _fit_blocks(self: Any, source, classes, validation: tuple, session=None) -> list[str]:
         self._check_blocks(classes, validation)
         door = self._door_of_blocks()
         local = LocalBlocks(source, Preparation(door), threads_of(self.n_jobs))
@@ -91,18 +97,22 @@ class Blockwise:
         if classes is None and local.numbers and len(local.numbers) == 1 and source.can_permute:
             X, y, weight = (*called(source.blocks[local.numbers[0]]), None)[:3]
             if not sees_table(getattr(self, "encoding", None), X):
-                return self._fit(X, y, weight, (None, None), (*validation, None), None, (None, None))
-        return self._fit_summary(local, summary, door, classes, validation)
+                given = (X, y, weight, (None, None), (*validation, None), None, (None, None))
+                return self._fit(*given, session)
+        return self._fit_summary(local, summary, door, classes, validation, session)
 
-    def _fit_summary(self: Any, blocks, summary: Summary, door, classes, validation: tuple) -> list[str]:
+    def _fit_summary(
+        self: Any, blocks, summary: Summary, door, classes, validation: tuple, session=None
+    ) -> list[str]:
         """Fit to blocks, wherever they are."""
         options = replace(door._options(summary.sample), blocks=summary.rows)
+        options = options if session is None else session.seeded(options, self.random_state)
         network = options.objective.network
         if network is not None and network.dropout > 0 and options.batch_size is None:
             raise ValueError(f'dropout={network.dropout} of blocks needs solver="sgd" or "minibatch".')
         rows = self._rows_of_blocks(options, blocks, summary, door, classes, validation)
         start = self._start_on_blocks(options, rows)
-        return self._fit_rows(options, rows, start, scorers_of(self, self.scoring))
+        return self._fit_rows(options, rows, start, scorers_of(self, self.scoring), session)
 
     def _start_on_blocks(self, options: Options, rows: TrainingRows) -> tuple:
         """Weights and intercepts to start from; None for those that every fit starts from."""
@@ -142,7 +152,7 @@ class Blockwise:
             schema_of(door),
             (summary.sample, summary.sample, summary.y, weight, None),
             RowsCheck(door, summary.sample, due=False),
-            Form(BlockProblem, plan),
+            Form(partial(BlockProblem, together=options.batch_size is None), plan),
         )
 
 

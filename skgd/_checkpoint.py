@@ -26,7 +26,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file for ``fit(..., checkpoint=)`` from which a fit that was killed goes on.
+    """A file for ``fit(..., checkpoint=)`` or ``fit_blocks`` from which a fit that was killed goes on.
 
     The file is written at checks (``check_every``): at the first that is ``every`` seconds after the
     start or the last writing, and at the end. It is replaced as a whole (a new file, ``path`` + ".part",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._blocks import Block, Summary, Survey, Thinned, every, facts_of
+from ._blocks import Block, Facts, Summary, Survey, Thinned, every, facts_of
 
 __all__ = ["DaskBlocks"]
 
@@ -27,23 +28,53 @@ class Group(NamedTuple):
     blocks: list[int]
     held: Any  # the future of a list of them: one result to depend on, however many they are
 
+    def of(self, keys: list) -> tuple:
+        """What makes it the same as another."""
+        return self.worker, *(keys[i] for i in self.blocks)
+
+
+class Courier:
+    """Stands on a worker and answers for the lists of blocks there, without the scheduler's queue of tasks.
+
+    It holds no rows: they are results of Dask's, which may be moved, spilled or lost.
+    """
+
+    async def answers(self, payload: bytes, groups: list[tuple[Any, list]]) -> list[bytes | None]:
+        """Results of each (key of a list of blocks, arguments of each); None where the list is not here."""
+        from distributed import get_worker
+
+        worker, loop = get_worker(), asyncio.get_running_loop()
+        found: list[tuple[Any, list]] = [(worker.data.get(key), each) for key, each in groups]
+        threads = worker.executors["default"]
+        calls = [
+            loop.run_in_executor(threads, answered, payload, each, blocks) for blocks, each in found if blocks
+        ]
+        answers = iter(await asyncio.gather(*calls))
+        return [next(answers) if blocks else None for blocks, _ in found]
+
 
 class LostBlocks(RuntimeError):
     """Rows were lost with the worker that held them, and nothing tells how to get them again."""
 
 
-def run_group(payload: bytes, each: list, blocks: list) -> tuple[str, bytes]:
-    """Results for some blocks, on the worker that holds them; and where it is."""
+def answered(payload: bytes, each: list, blocks: list) -> bytes:
+    """Results for some blocks, as bytes."""
     import cloudpickle
-    from distributed import get_worker
 
     function, arguments = cloudpickle.loads(payload)
     results = [function(block, *own, *arguments) for block, own in zip(blocks, each, strict=True)]
-    return get_worker().address, pickle.dumps(results, protocol=5)
+    return pickle.dumps(results, protocol=5)
 
 
-def size_of(block: Block | None) -> int:
-    return 0 if block is None else len(block)
+def run_group(payload: bytes, each: list, blocks: list) -> tuple[str, bytes]:
+    """The same in a task; and on which worker."""
+    from distributed import get_worker
+
+    return get_worker().address, answered(payload, each, blocks)
+
+
+def facts_or_none(block: Block | None, classes: bool) -> Facts | None:
+    return None if block is None else facts_of(block, classes)
 
 
 def part_of(block: Block, offset: int, strides: tuple[int, int]) -> tuple:
@@ -53,8 +84,43 @@ def part_of(block: Block, offset: int, strides: tuple[int, int]) -> tuple:
     return block.X[sample].copy(), block.y[targets], weight
 
 
+class Post:
+    """A courier as the client sees it."""
+
+    def __init__(self, future):
+        self.future, self.courier = future, None
+
+    def asked(self, payload: bytes, lists: list):
+        """The future of its answers; None where it cannot be asked."""
+        if self.future.status != "finished":
+            return None
+        try:
+            self.courier = self.courier or self.future.result()
+            return self.courier.answers(payload, lists)
+        except Exception:  # its worker is lost
+            return None
+
+    def awaited(self, call, check: Callable[[], None]) -> list | None:
+        """What it answers; None where it is lost, or has failed, as a task will then tell."""
+        while call is not None:
+            try:
+                return call.result(timeout=_LOOK)
+            except TimeoutError:
+                check()
+                if call.done() or self.future.status != "finished":
+                    return None
+            except Exception:
+                return None
+        return None
+
+
 class DaskBlocks:
-    """Blocks that are results on the workers of a cluster; `map` has one task for each of their threads."""
+    """Blocks that are results on the workers of a cluster; `map` sends one message to each of these.
+
+    A task of Dask's costs ten milliseconds, whatever it does, as clients send theirs to the scheduler at such
+    intervals. An actor is asked at once. Where none answers (it is new, its worker or its list of blocks is
+    gone) a task does the work: tasks wait for what they need, and find what was lost or make it again.
+    """
 
     can_permute = False
 
@@ -64,19 +130,27 @@ class DaskBlocks:
         self.looked = -np.inf
         self.threads: dict[str, int] = {}
         self.groups: list[Group] = []
+        self.keys: list = []  # of the futures that the groups are of
+        self.posts: dict[str, Post] = {}  # of each worker
 
     def survey(self, classes: bool) -> Summary:
         """What all blocks hold; those without rows are left out from here on."""
-        sizes = self.map(size_of)
-        self.futures = [future for future, size in zip(self.futures, sizes, strict=True) if size]
-        self.rows = [size for size in sizes if size]
-        self.looked = -np.inf
+        self._gathered(self.futures, wanted=False)  # who holds a block shows once it is there
+        facts = self.map(facts_or_none, classes)
+        self.futures = [future for future, each in zip(self.futures, facts, strict=True) if each is not None]
         survey = Survey(classes)
-        for facts in self.map(facts_of, classes) if self.rows else ():
-            survey.merge(facts)
+        for each in facts:
+            if each is not None:
+                survey.merge(each)
+        self.rows, self.looked = survey.rows, -np.inf
         if survey.sample is None:
             return survey.summary()
-        strides = tuple(_stride(sum(self.rows), kept) for kept in (survey.sample, survey.y))
+        self._sample(survey, survey.sample)
+        return survey.summary()
+
+    def _sample(self, survey: Survey, sample: Thinned) -> None:
+        """Every so many rows of X; y and weights of as many as are kept."""
+        strides = tuple(_stride(sum(self.rows), kept) for kept in (sample, survey.y))
         offsets = [(offset,) for offset in accumulate(self.rows[:-1], initial=0)]
         parts = self.map(part_of, strides, each=offsets)
         X, y, weight = (list(column) for column in zip(*parts, strict=True))
@@ -84,12 +158,11 @@ class DaskBlocks:
             np.ones(len(of_y), X[0].dtype) if w is None else w for w, of_y in zip(weight, y, strict=True)
         ]
         for kept, found, stride in (
-            (survey.sample, X, strides[0]),
+            (sample, X, strides[0]),
             (survey.y, y, strides[1]),
             (survey.weight, weight, strides[1]),
         ):
             kept.parts, kept.stride = found, stride
-        return survey.summary()
 
     def map(self, function: Callable, *arguments, each: list[tuple] | None = None) -> list:
         """function(block, *own, *arguments) of all blocks, in order; `each` has their own arguments."""
@@ -97,17 +170,36 @@ class DaskBlocks:
 
         payload, own = cloudpickle.dumps((function, arguments)), each or [()] * len(self.futures)
         groups = self._groups()
-        tasks = [
-            self._submit(group.worker, run_group, payload, [own[i] for i in group.blocks], group.held)
-            for group in groups
-        ]
+        calls = [(payload, [own[i] for i in group.blocks]) for group in groups]
         results: list[Any] = [None] * len(self.futures)
-        for group, (where, found) in zip(groups, self._gathered(tasks), strict=True):
-            if where != group.worker:
-                self.looked = -np.inf
-            for i, result in zip(group.blocks, pickle.loads(found), strict=True):
+        for group, answer in zip(groups, self._answers(groups, calls), strict=True):
+            for i, result in zip(group.blocks, pickle.loads(answer), strict=True):
                 results[i] = result
         return results
+
+    def _answers(self, groups: list[Group], calls: list[tuple]) -> list[bytes]:
+        """What the couriers tell, and of the other groups what tasks do."""
+        answers = self._from_couriers(groups, calls)
+        silent = [k for k, answer in enumerate(answers) if answer is None]
+        tasks = [self._submit(groups[k].worker, run_group, *calls[k], groups[k].held) for k in silent]
+        for k, (where, found) in zip(silent, self._gathered(tasks) if tasks else (), strict=True):
+            answers[k] = found
+            if where != groups[k].worker:
+                self.looked = -np.inf
+        return answers
+
+    def _from_couriers(self, groups: list[Group], calls: list[tuple]) -> list:
+        """The answers for the groups of each worker; None where there is none."""
+        answers: list[bytes | None] = [None] * len(groups)
+        asked = []
+        for worker, post in self.posts.items():
+            own = [k for k, group in enumerate(groups) if group.worker == worker]
+            lists = [(groups[k].held.key, calls[k][1]) for k in own]
+            asked.append((own, post, post.asked(calls[own[0]][0], lists)))
+        for own, post, call in asked:
+            for k, answer in zip(own, post.awaited(call, self._check) or [None] * len(own), strict=True):
+                answers[k] = answer
+        return answers
 
     def _submit(self, worker: str, function: Callable, *arguments):
         """The future of a call on a worker; on another one where that is lost."""
@@ -147,15 +239,28 @@ class DaskBlocks:
             [address for address in holders.get(future.key, ()) if address in threads]
             for future in self.futures
         ]
-        self.groups = [
-            Group(worker, blocks, self._submit(worker, list, [self.futures[i] for i in blocks]))
-            for worker, blocks in shared_out(held, self.rows or [1] * len(held), threads)
-        ]
+        known = {group.of(self.keys): group.held for group in self.groups}
+        self.keys = [future.key for future in self.futures]
+        self.groups = []
+        for worker, blocks in shared_out(held, self.rows or [1] * len(held), threads):
+            group = Group(worker, blocks, None)
+            lists = known.get(group.of(self.keys))
+            if lists is None:
+                lists = self._submit(worker, list, [self.futures[i] for i in blocks])
+            self.groups.append(group._replace(held=lists))
+        self.posts = {group.worker: self._post(group.worker) for group in self.groups}
+
+    def _post(self, worker: str) -> Post:
+        """The courier on a worker; a new one where there is none."""
+        known = self.posts.get(worker)
+        if known is not None and known.future.status in ("pending", "finished"):
+            return known
+        return Post(self.client.submit(Courier, workers=[worker], actor=True, pure=False))
 
     # -- results ----------------------------------------------------------------------------------
 
-    def _gathered(self, tasks: list) -> list:
-        """Results of the tasks; raises where blocks are lost for good."""
+    def _gathered(self, tasks: list, wanted: bool = True) -> list:
+        """Results of the tasks, if they are wanted here; raises where blocks are lost for good."""
         from concurrent.futures import CancelledError
 
         from distributed import TimeoutError as Late
@@ -165,7 +270,7 @@ class DaskBlocks:
             while True:
                 try:
                     wait(tasks, timeout=_LOOK)
-                    return self.client.gather(tasks)
+                    return self.client.gather(tasks) if wanted else []
                 except Late:
                     self._check()
         except CancelledError as error:
@@ -175,9 +280,13 @@ class DaskBlocks:
             raise
 
     def _check(self) -> None:
-        """Raise where a block cannot be had any more."""
-        if any(future.status in ("lost", "cancelled") for future in self.futures):
-            raise self._lost()
+        """Raise where a block cannot be had any more: the scheduler has forgotten how to make it. One that is
+        made again is lost for a while too."""
+        lost = [future.key for future in self.futures if future.status in ("lost", "cancelled")]
+        if lost:
+            known = self.client.sync(self.client.scheduler.get_task_status, keys=lost)
+            if not all(known.values()):
+                raise self._lost()
 
     @staticmethod
     def _lost() -> LostBlocks:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Parts", "Schema", "agreement", "from_blocks", "lazily", "mean_and_squares", "parts_of", "scored"]
+__all__ = [
+    "Parts",
+    "Schema",
+    "agreement",
+    "from_blocks",
+    "is_collection",
+    "lazily",
+    "mean_and_squares",
+    "parts_of",
+    "scored",
+]
 
 
 class Schema(NamedTuple):
@@ -145,8 +156,17 @@ def _precision(dtypes) -> np.dtype:
 class _Model:
     """A model without its history, and the name of a method, that move to the workers."""
 
-    def __init__(self, model, method: str, shape: tuple, dtype):
-        self.model, self.method, self.shape, self.dtype = model, method, shape, dtype
+    def __init__(self, model, method: str):
+        self.model, self.method = model, method
+
+    def tried(self, dtype) -> tuple[tuple, np.dtype]:
+        """Shape and type of what it gives for a row."""
+        row = np.zeros((1, self.model.n_features_in_), dtype)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the row has no names
+            found = getattr(self.model, self.method)(row)
+        self.shape, self.dtype = found.shape[1:], found.dtype
+        return self.shape, self.dtype
 
     def __call__(self, rows) -> np.ndarray:
         if not rows.shape[0]:
@@ -161,11 +181,12 @@ class _Model:
         return (pandas.Series if found.ndim == 1 else pandas.DataFrame)(found, index=rows.index)
 
 
-def lazily(estimator, eager: Callable, method: str, X, shape: tuple, dtype):
+def lazily(estimator, eager: Callable, method: str, X):
     """What a method gives for X: at once, or a collection of it where X is one."""
     if not is_collection(X):
         return eager(X)
-    model = _Model(estimator.to_local().strip(), method, shape, dtype)
+    model = _Model(estimator.to_local().strip(), method)
+    shape, dtype = model.tried(_precision([X.dtype] if _is_array(X) else X.dtypes))
     if not _is_array(X):
         return X.map_partitions(model.frame, meta=model.frame(X._meta))
     chunks = (X.chunks[0], *((each,) for each in shape))
@@ -184,8 +205,11 @@ def mean_and_squares(y, found, weight=None) -> tuple:
 
 
 def agreement(y, found, weight=None) -> tuple:
-    """The same, where the mean is the share of the labels that were found."""
-    return mean_and_squares(y == found, np.ones(len(y)), weight)
+    """The same, where the mean is the share of the rows whose label, or all of whose labels, were found."""
+    if y.ndim > found.ndim and y.shape[1] > 1:  # probabilities of classes
+        y = np.argmax(y, axis=1)
+    right = (y.reshape(found.shape) == found).reshape(len(found), -1).all(axis=1)
+    return mean_and_squares(right, np.ones(len(found)), weight)
 
 
 def together(first: tuple, second: tuple) -> tuple:
@@ -210,7 +234,7 @@ def scored(estimator, X, y, weight, measure: Callable) -> tuple | None:
         return None
     import dask
 
-    model = _Model(estimator.to_local().strip(), "predict", (), float)
+    model = _Model(estimator.to_local().strip(), "predict")
     parts, _ = parts_of(X, y, weight)
     sums = dask.compute(*(parts.delayed(_sums)(model, measure, *each) for each in parts.rows))
     known = [each for each in sums if each is not None]

@@ -48,6 +48,7 @@ class Design:
     """
 
     is_sparse = False
+    rows_of_blocks: tuple[int, ...] = ()  # where rows lie in blocks
 
     def __init__(
         self,

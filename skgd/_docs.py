@@ -227,6 +227,7 @@ def documented(cls):
             default = given[name].default
             shown = f'"{default}"' if isinstance(default, str) else repr(default)
             kept.append(name + re.sub(r"default=.*", f"default={shown}", head) + text)
+    network = [entry for entry in re.split(r"\n(?=\w)", NETWORK) if entry.split(" : ")[0] in given]
     doc = inspect.cleandoc(cls.__doc__)
     attributes = "\n".join(
         entry for entry in re.split(r"\n(?=\w)", ATTRIBUTES) if entry.split(" : ")[0] not in already
@@ -236,7 +237,7 @@ def documented(cls):
         ("attributes", attributes),
         ("search", SEARCH),
         ("found", FOUND),
-        ("network", NETWORK),
+        ("network", "\n".join(network)),
         ("layers", LAYERS),
     ):
         doc = doc.replace("{" + place + "}", text)

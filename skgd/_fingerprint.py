@@ -34,8 +34,9 @@ def _sampled(array) -> str | None:
 
 def marks_of_rows(rows) -> dict[str, Any]:
     """Those of the rows that a fit trains on and of those held out (`_rows.TrainingRows`)."""
-    held = rows.held_out
+    held, blocks = rows.held_out, rows.design.rows_of_blocks
     return {
+        **({"the cut into blocks": digest(np.array(blocks))} if blocks else {}),
         "X": _sampled(rows.design.X),
         "y": _sampled(rows.targets.y),
         "classes": _described((rows.task.spec(), getattr(rows.task, "classes", None))),

@@ -10,8 +10,16 @@ import numpy as np
 from ._design import Design
 from ._targets import Targets
 
-__all__ = ["CentredMoments", "moments_of_folds", "sums_of_folds", "sums_of_products"]
+__all__ = [
+    "FEW_FEATURES",
+    "CentredMoments",
+    "has_few_features",
+    "moments_of_folds",
+    "sums_of_folds",
+    "sums_of_products",
+]
 
+FEW_FEATURES = 128  # up to which X'X is formed for its eigenvalues
 _LOST = 1e-6  # share of a sum of squares left, below which a difference has lost too many digits
 _CONSTANT = 1e-13  # share of the variance in the mean square, below which it is nothing but rounding
 _SAMPLE = 256  # rows that tell about where the features lie
@@ -38,6 +46,11 @@ def sums_of_products(
             z *= np.sqrt(targets.weight[part, None], dtype=float)
         total += z.T @ z
     return total
+
+
+def has_few_features(design: Design) -> bool:
+    """Whether eigenvalues of second moments are found from these, in the coordinates of X."""
+    return design.standard is None and design.d <= FEW_FEATURES
 
 
 def _part(n: int, *rows) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._problem import Problem
+from ._quadratic import FEW_FEATURES, has_few_features
 from ._validation import check_largest
 
-_FEW = 128  # features up to which X'X is formed
 _CHUNK = 4096  # rows of a product with X at a time
 _SAMPLE = 20_000  # rows from which the largest eigenvalue is taken where a sample will do
 _SMALL_SAMPLE = 2_000  # the same where the eigenvalue decides little of the rate
@@ -102,7 +102,7 @@ def eigenvalues(
     `few_passes`: at the cost of reading X twice at most. `beside` is what the largest is added to
     afterwards: beside a large number it need not be known well.
     """
-    if problem.standard is None and problem.d <= _FEW:
+    if has_few_features(problem.design):
         values = problem.spectrum()
         return float(values[-1]), float(values[0])
     found = _largest_by_blocks(problem) if few_passes else _largest_by_lanczos(problem, threads, beside)
@@ -195,9 +195,9 @@ def scale_of(problem: Problem, batch_size: int, threads: int = 1, few_passes: bo
 
 def _mean_inverse_curvature(problem: Problem, curvature: float, penalty: float) -> float:
     """Mean over eigenvalues of one over the curvature there, from some of the rows; for few features."""
-    if problem.d > _FEW:
+    if problem.d > FEW_FEATURES:
         return np.inf
-    problem = _sample(problem, max(_FEW * 16, 16 * problem.d))
+    problem = _sample(problem, max(FEW_FEATURES * 16, 16 * problem.d))
     if not problem.total_weight > 0:  # none of these rows counts
         return np.inf
     if problem.penalty.factors is None:
@@ -263,7 +263,7 @@ def _eigenvalues_for(
     """
     if batch_size * 4 > problem.n:
         return eigenvalues(problem, threads, few_passes)
-    if problem.d > _FEW and problem.n > 2 * _SMALL_SAMPLE and not few_passes:
+    if problem.d > FEW_FEATURES and problem.n > 2 * _SMALL_SAMPLE and not few_passes:
         found = eigenvalues(_sample(problem, _SMALL_SAMPLE), threads, beside=noise)
         if found[0] <= _LITTLE * noise:
             return found

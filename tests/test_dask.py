@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from _killed import assert_same, killed_after
 from scipy import sparse
 from sklearn.base import clone
 
@@ -314,6 +315,20 @@ def test_columns_in_several_chunks(client):
     np.testing.assert_allclose(found.predict(cut).compute(), found.to_local().predict(X))
 
 
+@pytest.mark.parametrize("kind", [DaskGDClassifier, DaskGDRegressor])
+def test_a_killed_fit_goes_on(client, kind, tmp_path, monkeypatch):
+    X, y = rows()
+    given = made(X), made(y > 0 if kind is DaskGDClassifier else y)
+    fresh = lambda: kind(max_iter=25, tol=None, local_epochs=1)  # noqa: E731
+    whole = fresh().fit(*given, client=client)
+    path = skgd.Checkpoint(tmp_path / "fit.ckpt", 0)
+    for writings in (3, 8):
+        assert killed_after(
+            monkeypatch, writings, lambda: fresh().fit(*given, client=client, checkpoint=path)
+        )
+    assert_same(fresh().fit(*given, client=client, checkpoint=path), whole)
+
+
 # ---------------------------------------------------------------- parts without a cluster
 
 
@@ -377,3 +392,60 @@ def test_a_mean_that_is_no_better_is_no_start(client):
     usual = DaskGDClassifier(**options).fit(*given, client=client).history_["loss"]
     sorted_rows = DaskGDClassifier(local_epochs=1, **options).fit(*given, client=client).history_["loss"]
     assert sorted_rows[0] <= usual[0]
+
+
+# ---------------------------------------------------------------- what maps cost
+
+
+def counting(monkeypatch, name):
+    """Arguments of the calls of a method of DaskBlocks, from now on."""
+    calls, whole = [], getattr(DaskBlocks, name)
+
+    def counted(self, *arguments, **options):
+        calls.append(arguments)
+        return whole(self, *arguments, **options)
+
+    monkeypatch.setattr(DaskBlocks, name, counted)
+    return calls
+
+
+def mapped(calls):
+    return [function.__name__ for function, *_ in calls]
+
+
+def test_a_fit_makes_few_maps(client, monkeypatch):
+    X, y = rows()
+    calls = counting(monkeypatch, "map")
+    model = DaskGDClassifier(max_iter=12, tol=None, standardize=False)
+    model.fit(made(X), made(y > 0), client=client)
+    first = ["facts_or_none", "part_of", "look_at_block"]
+    assert mapped(calls) == first + 12 * ["sums_of_block"]  # 11 more updates, and the end
+    calls.clear()
+    DaskGDRegressor(max_iter=200, tol=None, standardize=False).fit(made(X), made(y), client=client)
+    assert mapped(calls) == [*first, "sums_of_block"]
+    calls.clear()
+    DaskGDRegressor(max_iter=9, tol=None, learning_rate=0.1).fit(made(X), made(y), client=client)
+    assert mapped(calls) == [*first[:2], "sums_of_block", "products_of_block", "sums_of_block"]
+
+
+def test_updates_are_no_tasks_of_dasks(client, monkeypatch):
+    X, y = rows()
+    maps, tasks = counting(monkeypatch, "map"), counting(monkeypatch, "_submit")
+    DaskGDClassifier(max_iter=100, tol=None, learning_rate=0.2).fit(made(X), made(y > 0), client=client)
+    assert len(maps) >= 100
+    assert len(tasks) < 20  # lists of blocks, and the first maps, when the actors are new
+
+
+def test_an_error_on_a_worker_is_told(client):
+    X, y = rows()
+
+    class Fails(skgd.losses.Loss):
+        task = "regression"
+
+        def value_and_slope(self, y, z):
+            if len(y) > 1:
+                raise ArithmeticError("no such number")
+            return 0.5 * (z - y[:, None]) ** 2, z - y[:, None]
+
+    with pytest.raises(ArithmeticError, match="no such number"):
+        DaskGDRegressor(Fails(), learning_rate=0.1, max_iter=5).fit(made(X), made(y), client=client)

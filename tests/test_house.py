@@ -96,7 +96,7 @@ STOREYS = (  # from the ground up
         "_twins",
         "display",
     },
-    {"learning_rate", "linear", "mlp"},
+    {"_dask_estimator", "_dask_search", "learning_rate", "linear", "mlp"},
     {"dask", "inference", "one_class", "search"},
     {"onnx"},
     {"__init__"},
