@@ -1,6 +1,6 @@
 """Models that users have asked for in other projects: one test each, named after the question.
 
-Where it was asked is in the first line of each docstring, and in a row of the guide's page "Asked for elsewhere".
+Where it was asked is named by each docstring and by a row of the guide's page "Asked for elsewhere".
 The parts are tested in depth elsewhere; here they are used as the question would have it.
 """
 
