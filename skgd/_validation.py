@@ -197,7 +197,7 @@ def _is_plain(X, y, y_numeric, finite) -> bool:
     It takes longer than an update of one row; what fails here is left to it, messages included.
     """
     return (
-        (_is_core_array(X) and (not finite or core.all_finite(X)) or _is_finite_core_csr(X))
+        ((_is_core_array(X) and (not finite or core.all_finite(X))) or _is_finite_core_csr(X))
         and min(X.shape) > 0
         and (
             isinstance(y, str)

@@ -322,7 +322,9 @@ def test_a_one_class_svm_for_streams():
     """SGDOneClassSVM of scikit-learn: a stream of rows, of which a share of nu is outside."""
     rng = np.random.default_rng(0)
     kernel = Nystroem(gamma=0.2, n_components=50, random_state=0).fit(rng.normal(size=(500, 2)))
-    model = GDOneClassSVM(nu=0.1, random_state=0).fit(kernel.transform(rng.normal(size=(4000, 2))))
+    model = GDOneClassSVM(nu=0.1, random_state=0)
+    for _ in range(10):
+        model.partial_fit(kernel.transform(rng.normal(size=(500, 2))))
     new = kernel.transform(rng.normal(size=(4000, 2)))
     assert abs((model.predict(new) == -1).mean() - 0.1) < 0.03
     assert (model.predict(kernel.transform(rng.normal(6, 1, size=(100, 2)))) == -1).all()
