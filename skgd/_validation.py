@@ -234,7 +234,7 @@ def _is_core_array(X) -> bool:
 
 
 def _is_finite_core_csr(X) -> bool:
-    """Whether these are finite CSR rows as the core takes them; raises where their indices are out of range."""
+    """Whether these are finite CSR rows as the core takes them; raises where indices are out of range."""
     if type(X) not in (sparse.csr_matrix, sparse.csr_array) or X.ndim != 2 or X.dtype not in _DTYPES:
         return False
     parts = X.data, X.indices, X.indptr
