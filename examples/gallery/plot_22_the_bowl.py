@@ -2,8 +2,8 @@
 The bowl J(w, b) and a line that learns
 =======================================
 
-A line :math:`y = w x + b` has two parameters, so its cost is a surface over the plane. For squared error it is
-a bowl. Gradient descent walks down the bowl, and with each step the line moves nearer to the points.
+A line :math:`y = w x + b` has two parameters, so its cost is a surface over the plane. For squared error it
+is a bowl. Gradient descent walks down the bowl, and with each step the line moves nearer to the points.
 """
 
 import matplotlib.pyplot as plt
@@ -45,8 +45,9 @@ axis.legend()
 plt.show()
 
 # %%
-# Below the bowl lie its contours, the map of the same descent. The first steps are long, as the wall is steep;
-# the last ones are short, as the floor is flat: the bowl is a valley, in which the path turns. No step was made shorter: they are 0.1 times the slope.
+# Below the bowl lie its contours, the map of the same descent. The first steps are long, as the wall is
+# steep; the last ones are short, as the floor is flat: the bowl is a valley, in which the path turns. No
+# step was made shorter: they are 0.1 times the slope.
 #
 # Each point of the path is a line. On the left the lines, on the right the cost that each of them has.
 figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3.6), layout="constrained", width_ratios=[3, 2])

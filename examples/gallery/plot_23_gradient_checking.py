@@ -57,8 +57,9 @@ axis.legend()
 plt.show()
 
 # %%
-# The right gradient goes down to about :math:`10^{-10}`; wrong ones stay where their mistake is, whatever h.
-# The valley has two sides. For large h the difference is off by a multiple of :math:`h^2`, as F is curved; for
-# small h by rounding, about :math:`10^{-16} F / h`. Between them lies the best h, about :math:`10^{-5}`.
+# The right gradient goes down to about :math:`10^{-10}`; wrong ones stay where their mistake is, whatever
+# h. The valley has two sides. For large h the difference is off by a multiple of :math:`h^2`, as F is
+# curved; for small h by rounding, about :math:`10^{-16} F / h`. Between them lies the best h, about
+# :math:`10^{-5}`.
 distances = np.linalg.norm(by_hand - measured, axis=1)
 print(f"best h of those tried: {widths[distances.argmin()]:.0e}, distance {distances.min():.0e}")

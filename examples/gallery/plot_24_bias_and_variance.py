@@ -2,8 +2,8 @@
 Bias and variance
 =================
 
-A model that is too simple is wrong in the same way on all data: it has *bias*. One that is too flexible follows
-the noise of its training rows, and would look different on others: it has *variance*. Here both are
+A model that is too simple is wrong in the same way on all data: it has *bias*. One that is too flexible
+follows the noise of its training rows, and would look different on others: it has *variance*. Here both are
 measured, and then found again in a validation curve, which needs one data set only.
 """
 
@@ -34,8 +34,8 @@ def model(alpha):
 
 # %%
 # A curve of 22 splines, fitted to 30 samples of 60 rows each, under penalties of three strengths. The thin
-# lines are the fits, the thick one is their mean. Its distance from the truth (dashed) is the bias; the scatter
-# of the thin lines about it is the variance.
+# lines are the fits, the thick one is their mean. Its distance from the truth (dashed) is the bias; the
+# scatter of the thin lines about it is the variance.
 grid = np.linspace(-1.9, 1.9, 100)
 samples = [sample() for _ in range(30)]
 figure, axes = plt.subplots(1, 3, figsize=(7, 3.2), layout="constrained", sharey=True)

@@ -2,10 +2,10 @@ r"""
 Log loss is a likelihood, l2 a prior
 ====================================
 
-If a row is of class 1 with probability :math:`p_i = 1 / (1 + e^{-z_i})`, the probability of all labels is the
-*likelihood* :math:`\prod_i p_i^{y_i} (1 - p_i)^{1 - y_i}`. Its negative logarithm, over n, is the log loss: the
-smallest loss is at the largest likelihood. Who thinks, before any row is seen, that weights are normal about
-zero with variance :math:`\tau^2` multiplies by that *prior*; its negative logarithm over n is
+If a row is of class 1 with probability :math:`p_i = 1 / (1 + e^{-z_i})`, the probability of all labels is
+the *likelihood* :math:`\prod_i p_i^{y_i} (1 - p_i)^{1 - y_i}`. Its negative logarithm, over n, is the log
+loss: the smallest loss is at the largest likelihood. Who thinks, before any row is seen, that weights are
+normal about zero with variance :math:`\tau^2` multiplies by that *prior*; its negative logarithm over n is
 :math:`\frac{1}{n \tau^2} \frac{\|w\|^2}{2}`, the l2 penalty with :math:`\alpha = 1 / (n \tau^2)`.
 """
 

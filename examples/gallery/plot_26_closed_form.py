@@ -95,10 +95,11 @@ figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", 
 plt.show()
 
 # %%
-# - The closed form is exact and hard to beat where it exists, memory holds the rows, and features are few: its
-#   time grows with n d² + d³. Batch descent on squared error forms the same matrix, once, and then costs d² a step.
+# - The closed form is exact and hard to beat where it exists, memory holds the rows, and features are few:
+#   its time grows with n d² + d³. Batch descent on squared error forms the same matrix, once, and then
+#   costs d² a step.
 # - L-BFGS reads all rows for each step, and needs few steps. It is a good choice for log loss on data that
 #   fit in memory.
-# - Single rows and mini-batches come close within the time of a few readings, and then slow down, as their noise
-#   remains. A gap of 1e-3 is far below what chance makes of the minimum: with d / n = 5e-4 relative error for
-#   100,000 rows and 5e-2 for 1,000, a smaller one is not worth much.
+# - Single rows and mini-batches come close within the time of a few readings, and then slow down, as their
+#   noise remains. Chance moves the minimum itself by about d / n of the cost, 5e-4 for 100,000 rows and
+#   5e-2 for 1,000, so a gap far below that is not worth the time.
