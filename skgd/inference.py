@@ -148,8 +148,8 @@ def summarize(
     rows, numbers = _rows_of(model, task, X, y, sample_weight, groups, offset)
     theta = np.column_stack([np.atleast_2d(_dense(model.coef_)), model.intercept_]).astype(float)[:, : rows.p]
     penalty = options.objective.penalty
-    l2 = _l2_of(penalty, getattr(model, "penalty", None), vars(model).get("alpha_"))
     _check_bounds(penalty.bounds, _dense(model.coef_))
+    l2 = _l2_of(penalty, getattr(model, "penalty", None), vars(model).get("alpha_"))
     if covariance == "model" and getattr(model, "class_weight", None) is not None:
         raise ValueError('covariance="model" knows no class_weight: use "robust" (or "clustered").')
     try:
@@ -217,6 +217,10 @@ def _counting(weight: np.ndarray) -> np.ndarray:
 
 def _l2_of(penalty, given, alpha) -> np.ndarray | float:
     """Strength of the l2 penalty of each feature, or of all; raises where there is another penalty."""
+    if penalty.joint and penalty.bounds is not None:
+        raise ValueError(
+            "Weights with bounds for each output have no standard errors: fit without the bounds."
+        )
     if type(penalty) not in (NoPenalty, L2):
         raise ValueError(
             f"penalty={given!r} selects weights by looking at the rows: their errors are not known. Fit with "
@@ -231,7 +235,7 @@ def _check_bounds(bounds, coef: np.ndarray) -> None:
     """Weights within their bounds are where they would be without."""
     if bounds is None:
         return
-    low, high = bounds.of_features(coef.shape[-1])
+    low, high = np.moveaxis(bounds.of_features(coef.shape[-1]), 1, -1)
     if ((coef <= low) | (coef >= high)).any():
         raise ValueError(
             "Weights at a bound (positive, bounds) are not normally distributed, and others depend on which "

@@ -13,6 +13,7 @@ PACKAGE = Path(skgd.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (  # from the ground up
     {
+        "_bounds",
         "_core",
         "_dask_collections",
         "_docs_perceptrons",
