@@ -9,7 +9,7 @@ model over the simulations, its root mean square error, and the mean standard er
 
 import argparse
 from statistics import median
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 from scipy.special import expit
@@ -56,25 +56,22 @@ def coverage(kind, params, simulations, n):
     return np.mean(held), off.std(axis=0).mean(), np.sqrt((off**2).mean()), np.mean(errors)
 
 
-def seconds(make, X, y, classes):
-    times = []
-    for _ in range(5):
-        stream = make()
-        begin = perf_counter()
-        feed(stream, X, y, classes)
-        times.append(perf_counter() - begin)
-    return median(times)
+def seconds(stream, X, y, classes):
+    begin = process_time()
+    feed(stream, X, y, classes)
+    return process_time() - begin
 
 
 def cost(kind, params, n, d, replicates):
+    """CPU time of the bootstrap over that of the model alone, run by turns; medians of seven."""
     X, y, _ = rows(kind, n, d, 0)
-    model = kind(alpha=0, random_state=0, **params)
-    classes = {"classes": [0, 1]} if kind is GDClassifier else {}
-    plain = seconds(lambda: clone(model), X, y, classes)
-    beside = seconds(
-        lambda: StreamBootstrap(model, n_replicates=replicates, random_state=0), X, y, {"classes": [0, 1]}
-    )
-    return beside / plain
+    model, classes = kind(alpha=0, random_state=0, **params), {"classes": [0, 1]}
+    alone, beside = [], []
+    for _ in range(7):
+        alone.append(seconds(clone(model), X, y, classes if kind is GDClassifier else {}))
+        stream = StreamBootstrap(model, n_replicates=replicates, random_state=0)
+        beside.append(seconds(stream, X, y, classes))
+    return median(beside) / median(alone)
 
 
 def main():
