@@ -77,7 +77,7 @@ def estimates_of(
     rows: Rows,
     loss: Loss,
     theta: np.ndarray,  # (K, p)
-    l2: float,  # of the penalty
+    l2: np.ndarray | float,  # of the penalty, for each feature or all
     kind: str,
     groups: np.ndarray | None,  # numbers of the groups
     correction: bool,
@@ -126,11 +126,10 @@ def _in_errors(solve, forces: np.ndarray, errors: np.ndarray) -> float:
     return float(ratio.max(initial=0.0))
 
 
-def _ridge(rows: Rows, l2: float, columns: int) -> np.ndarray:
-    """Second derivatives of the penalty for the parameters of so many columns, on the scale of sums over "
-    "rows."""
-    one = np.full(rows.p, l2 * rows.counted)
-    one[rows.design.d :] = 0
+def _ridge(rows: Rows, l2: np.ndarray | float, columns: int) -> np.ndarray:
+    """Second derivatives of the penalty for the parameters of so many columns, as sums over rows."""
+    one = np.zeros(rows.p)
+    one[: rows.design.d] = np.multiply(l2, rows.counted)
     return np.tile(one, columns)
 
 

@@ -52,6 +52,8 @@ positive : bool, default=False
 bounds : (low, high) or None, default=None
     Bounds of the weights, each a number, an array of shape (n_features,), or None for no bound:
     :math:`l_j \\le w_j \\le h_j`. The optimizers "ftrl", "schedule_free" and "implicit" cannot keep them.
+    Arrays of the shape of ``coef_``, (n_outputs, n_features), bound each output or class differently; that
+    needs ``optimizer="plain"``, and its updates are slower.
 fit_intercept : bool, default=True
     Whether to fit intercepts.
 standardize : bool or "auto", default="auto"

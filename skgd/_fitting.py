@@ -23,7 +23,7 @@ from ._validation import RowsCheck, check_largest
 from .optimizers import Optimizer
 from .schedules import Constant
 
-__all__ = ["begin_fit", "end_fit", "for_all_rows", "initial_descent"]
+__all__ = ["begin_fit", "descent_of_stream", "end_fit", "for_all_rows", "initial_descent"]
 
 
 def begin_fit(
@@ -44,9 +44,11 @@ def begin_fit(
     optimizer = _in_small_units(options.optimizer, targets)
     options = options if optimizer is options.optimizer else replace(options, optimizer=optimizer)
     rule = options.rule() if stream else options.rule(problem.n)
-    descent = _descent_of(options, problem, rule, previous, stream)
     if stream:
+        descent = descent_of_stream(options, problem, rule, previous)
         follow(problem, descent, options)
+    else:
+        descent = _settled_descent_of(options, problem, rule, previous, False)
     if start is not None:
         theta = problem.zeros()
         start(problem, theta)
@@ -81,13 +83,19 @@ def _in_small_units(optimizer: Optimizer, targets: Targets) -> Optimizer:
     return clone(optimizer).set_params(epsilon=max(optimizer.epsilon * smallest**2, np.finfo(float).tiny))
 
 
-def _descent_of(options, problem, rule, previous, stream) -> Descent:
-    if not (stream and problem.design.is_sparse and options.updates_per_epoch(problem.n) <= MOST_UPDATES):
-        return _settled_descent_of(options, problem, rule, previous, stream)
-    size, fits = options.batch_size, previous is not None and previous.fits(options, problem, rule)
-    if fits and previous.stays_lazy(problem, rule, size):
+def descent_of_stream(
+    options: Options, problem: Problem, rule: CoreRule, previous: Descent | None
+) -> Descent:
+    """The descent that goes on from a call before, or begins; on sparse rows it owes what it can."""
+    if not (problem.design.is_sparse and options.updates_per_epoch(problem.n) <= MOST_UPDATES):
+        return _settled_descent_of(options, problem, rule, previous, True)
+    size, fits = (
+        options.batch_size or problem.n,
+        previous is not None and previous.fits(options, problem, rule),
+    )
+    if previous is not None and fits and previous.stays_lazy(problem, rule, size):
         return previous.shared()
-    descent = _settled_descent_of(options, problem, rule, previous, stream)
+    descent = _settled_descent_of(options, problem, rule, previous, True)
     descent.become_lazy(problem, rule, size)
     return descent
 

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ._bounds import Bounds, bounds_of, numbers_of, same
+
 __all__ = [
     "PENALTIES",
     "Bounds",
@@ -19,23 +21,6 @@ __all__ = [
     "Together",
     "penalty_from",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Bounds:
-    """Between which numbers the weights lie."""
-
-    low: np.ndarray  # () or (d,)
-    high: np.ndarray
-
-    def __eq__(self, other) -> bool:
-        return isinstance(other, Bounds) and _same(self.low, other.low) and _same(self.high, other.high)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def of_features(self, d: int, scale: np.ndarray | float = 1.0) -> np.ndarray:
-        """Least and greatest values (2, d) of the weights times `scale`."""
-        return np.stack([np.broadcast_to(bound, d) * scale for bound in (self.low, self.high)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +44,7 @@ class Penalty:
         return (
             type(self) is type(other)
             and self.key == other.key
-            and _same(self.factors, other.factors)
+            and same(self.factors, other.factors)
             and self.bounds == other.bounds
         )
 
@@ -106,12 +91,14 @@ class Penalty:
         if self.bounds is not None:
             named |= {"The lower bound": self.bounds.low, "The upper bound": self.bounds.high}
         for name, values in named.items():
-            if np.ndim(values) and len(values) != d:  # type: ignore[arg-type]
-                raise ValueError(f"{name} has {len(values)} elements, but X has {d} features.")  # type: ignore[arg-type]
+            if np.ndim(values) and len(values) not in ({1, d} if np.ndim(values) == 2 else {d}):  # type: ignore[arg-type]
+                raise ValueError(f"{name} has {_size(values)}, but X has {d} features.")
 
     def check_rule(self, optimizer, own, rule) -> None:
         """Raise where an optimizer cannot keep weights within bounds, or take a penalty of all weights
         together; `own` and `rule` are the penalty and the optimizer as the user gave them."""
+        if self.joint and self.bounds is not None and not optimizer.takes_joint:
+            raise ValueError(f'Bounds for each output need optimizer="plain", not {rule!r}.')
         if self.joint and not optimizer.takes_joint:
             raise ValueError(
                 f'penalty={own!r} needs optimizer="plain" (or "barzilai_borwein"), not {rule!r}: its '
@@ -237,6 +224,32 @@ class Together(Penalty):
         return 0.0, 0.0, None, None, _InCore(self, scale, columns)
 
 
+@dataclass(frozen=True)
+class _Within:
+    """Norms of weights (d, K) that each have bounds of their own, as objects of :mod:`skgd.penalties` are."""
+
+    l1: float
+    l2: float
+    bounds: Bounds
+
+    def _bound(self, d: int) -> _Within:
+        return self
+
+    def _common_scale(self, scale: np.ndarray) -> np.ndarray:
+        return scale
+
+    def _value(self, weights, alpha) -> float:
+        return float((alpha * (self.l1 * np.abs(weights) + self.l2 / 2 * np.square(weights))).sum())
+
+    def _prox(self, weights, step, alpha) -> np.ndarray:
+        strength = step * alpha
+        shrunk = np.sign(weights) * np.maximum(np.abs(weights) - strength * self.l1, 0.0)
+        return np.clip(shrunk / (1 + strength * self.l2), self.bounds.low, self.bounds.high)
+
+    def _least_alpha(self, pull: np.ndarray, alpha) -> float:
+        return float(np.max(np.abs(pull) / (alpha * max(self.l1, 1e-3)), initial=0.0))
+
+
 class _InCore:
     """Such a penalty as the core calls it, for weights (d, padded columns) in coordinates of the descent."""
 
@@ -278,11 +291,14 @@ PENALTIES = {penalty.name: penalty for penalty in (NoPenalty, L2, L1, ElasticNet
 
 def penalty_from(name, alpha, l1_ratio, positive: bool = False, bounds=None) -> Penalty:
     """The penalty of an estimator's parameters; an array alpha holds the factors of a strength of one."""
-    within, factors = _bounds_of(positive, bounds), None
+    within, factors = bounds_of(positive, bounds), None
     if not (name is None or isinstance(name, str)):
         return _together(name, alpha, within)
     if np.ndim(alpha):
         factors, alpha = _factors_of(alpha), 1.0
+    if within is not None and within.of_outputs:
+        norms = PENALTIES[name].build(1.0, l1_ratio)
+        return Together(float(alpha), factors=factors, bounds=within, own=_Within(norms.l1, norms.l2, within))
     return PENALTIES[name].build(float(alpha), l1_ratio, factors=factors, bounds=within)
 
 
@@ -324,7 +340,7 @@ class Kinks:
 
 
 def _factors_of(alpha) -> np.ndarray:
-    factors = _numbers(alpha, "alpha")
+    factors = numbers_of(alpha, "alpha")
     if factors.ndim != 1:
         raise ValueError(
             f"alpha must be a number or have one for each feature, of shape (n_features,); it has shape "
@@ -345,47 +361,12 @@ def _together(own, alpha, within: Bounds | None) -> Together:
     return Together(1.0, factors=_factors_of(alpha), own=own)
 
 
-def _bounds_of(positive: bool, bounds) -> Bounds | None:
-    if bounds is None:
-        return Bounds(np.array(0.0), np.array(np.inf)) if positive else None
-    if positive:
-        raise ValueError("positive=True is bounds=(0, None): give one of the two.")
-    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
-        raise ValueError(
-            f"bounds must be a pair (low, high) of numbers, arrays of shape (n_features,) or None; it is "
-            f"{bounds!r}."
-        )
-    low, high = (
-        np.array(missing) if bound is None else _numbers(bound, "bounds")
-        for bound, missing in zip(bounds, (-np.inf, np.inf), strict=True)
-    )
-    _check_bounds(low, high)
-    return Bounds(low, high)
-
-
-def _check_bounds(low: np.ndarray, high: np.ndarray) -> None:
-    if low.ndim > 1 or high.ndim > 1:
-        raise ValueError(
-            f"Each of the bounds must be a number or of shape (n_features,); they have shapes "
-            f"{low.shape} and {high.shape}."
-        )
-    if low.ndim and high.ndim and len(low) != len(high):
-        raise ValueError(f"The bounds have {len(low)} and {len(high)} elements.")
-    if np.any(low == np.inf) or np.any(high == -np.inf) or not np.all(low <= high):
-        raise ValueError("Each lower bound must be below inf and at most the upper bound, without nan.")
-
-
-def _numbers(values, name: str) -> np.ndarray:
-    try:
-        return np.array(values, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must hold numbers; it is {values!r}.") from None
+def _size(values) -> str:
+    if np.ndim(values) < 2:
+        return f"{len(values)} elements"
+    return f"shape {np.shape(values)[::-1]}, of outputs and features"
 
 
 def _by_row(values, like: np.ndarray) -> np.ndarray:
     """Numbers of features (d,), or one, in a shape to multiply weights (d, ...) by."""
     return np.reshape(values, (-1,) + (1,) * (np.ndim(like) - 1))
-
-
-def _same(a, b) -> bool:
-    return a is b or (a is not None and b is not None and np.array_equal(a, b))

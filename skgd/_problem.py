@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ._bounds import sides_of
 from ._core import core
 from ._design import Design, design_of
 from ._mapped import Segments
@@ -124,16 +125,17 @@ class Problem:
         return None if self.standard is None else self.standard.scale
 
     def _limits(self) -> np.ndarray | None:
-        """Least and greatest weights (2, d) in the coordinates of the descent, where they have bounds."""
+        """Least and greatest weights (2, d), or (2, d, K), in the coordinates of the descent, where they have
+        bounds."""
         if self.penalty.bounds is None:
             return None
         scale = 1.0 if self.standard is None else self.standard.scale
-        return self.penalty.bounds.of_features(self.d, scale).astype(self.dtype)
+        return self.penalty.bounds.of_features(self.d, scale, self.targets.columns).astype(self.dtype)
 
     def keep_bounds(self, theta: np.ndarray) -> np.ndarray:
         """Parameters of a linear model moved, in place, to where the weights lie within their bounds."""
         if self.limits is not None:
-            weights, (low, high) = theta[:-1, : self.targets.columns], self.limits[..., None]
+            weights, (low, high) = theta[:-1, : self.targets.columns], sides_of(self.limits)
             np.clip(weights, low, high, out=weights)
         return theta
 
@@ -141,8 +143,8 @@ class Problem:
         """A gradient at parameters without what would take weights out of their bounds."""
         if self.limits is None:
             return gradient
-        free, (low, high) = gradient.copy(), self.limits[..., None]
-        weights, slopes = theta[:-1], free[:-1]
+        free, (low, high), K = gradient.copy(), sides_of(self.limits), self.targets.columns
+        weights, slopes = theta[:-1, :K], free[:-1, :K]
         slopes[((weights <= low) & (slopes > 0)) | ((weights >= high) & (slopes < 0))] = 0
         return free
 
@@ -250,11 +252,10 @@ class Problem:
     def _at_bounds(self, theta: np.ndarray, original: np.ndarray) -> np.ndarray:
         """Parameters for X of which those are exactly at a bound that were so in the coordinates."""
         assert self.penalty.bounds is not None and self.limits is not None
-        K = self.targets.columns
-        weights, (low, high) = theta[:-1, :K], self.limits[..., None]
-        least, greatest = self.penalty.bounds.of_features(self.d)[..., None]
-        inside = np.clip(original[:-1, :K], least, greatest)
-        original[:-1, :K] = np.where(weights <= low, least, np.where(weights >= high, greatest, inside))
+        weights, moved = (array[:-1, : self.targets.columns] for array in (theta, original))
+        (low, high), (least, greatest) = map(sides_of, (self.limits, self.penalty.bounds.of_features(self.d)))
+        inside = np.clip(moved, least, greatest)
+        moved[:] = np.where(weights <= low, least, np.where(weights >= high, greatest, inside))
         return original
 
     def for_original(self, theta: np.ndarray) -> np.ndarray:

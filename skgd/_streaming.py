@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,13 @@ from ._options import Options
 from ._training import Fit, Record, train
 from ._validation import RowsCheck, check_offset, check_weights, door_of, schema_of
 
-__all__ = ["Streaming", "partial_fit_available"]
+__all__ = ["Streaming", "has_partial_fit", "partial_fit_available"]
 
 _CURVE_LENGTH = 10_000  # entries of loss_curve_ that are kept
 
 
-def _has_partial_fit(estimator):
+def has_partial_fit(estimator) -> bool:
+    """Raises where updates need all rows."""
     if estimator.solver == "batch":
         raise AttributeError(
             'partial_fit is not available for solver="batch": an update would need all rows at once.'
@@ -31,7 +33,8 @@ def _has_partial_fit(estimator):
 class Streaming:
     """What estimators do with a stream of rows."""
 
-    def _partial_fit(self: Any, X, y, sample_weight, offset, classes=None):
+    def _partial_fit(self: Any, X, y, sample_weight, offset, classes=None, beside: Callable | None = None):
+        """`beside` is called with the fit, and with what carries descents on, for copies that follow it."""
         first = not hasattr(self, "_descent")
         if not first:  # scikit-learn validates parameters before the first call only
             self._validate_params()
@@ -45,7 +48,7 @@ class Streaming:
         loss = options.objective.loss
         targets = self._encode(task, y, weight, X.dtype, loss)
         targets = targets.with_offset(check_offset(offset, X, targets.columns), loss)
-        previous = None if first else self._continued(task)
+        previous = None if first else self._continued(task, Descent(**self._descent))
         known = self._known_units(options)
         design = design_of(X)
         check = RowsCheck(door, X, due=False)
@@ -56,23 +59,29 @@ class Streaming:
                 previous.forget_units()
             design, targets = self._in_units(units, options, design, targets)
             fit = begin_fit(options, design, targets, previous, stream=True, check=check)
+            copies = None if beside is None else beside(fit, lambda one: self._continued(task, one))
+            fit = fit if copies is None else copies.fit
             fit.descent.open(fit.problem)
             try:
                 record = train(fit)
                 fit.check_rows(1)
+                if copies is not None:
+                    copies.follow()
                 found = {**self._state_of(fit, task), **self._streamed(fit, record), "_units": units.state()}
                 self._become({**(schema_of(door) if first else {}), **found}, streams=True)
             except BaseException:
-                fit.descent.undo()
+                for each in (fit.descent, copies):
+                    if each is not None:
+                        each.undo()
                 raise
             fit.descent.close()
         if record.stop_reason == "interrupted":
             raise KeyboardInterrupt
         return self
 
-    def _continued(self, task) -> Descent:
-        """The descent so far, for this task."""
-        return Descent(**self._descent)  # type: ignore[attr-defined]
+    def _continued(self, task, descent: Descent) -> Descent:
+        """A descent of the calls so far, for this task."""
+        return descent
 
     def _known_units(self, options: Options) -> Units:
         """What a stream has told of the units of the features before the next rows."""
@@ -89,4 +98,4 @@ class Streaming:
         return {"n_iter_": fit.descent.epochs, "loss_curve_": curve, "loss_": loss}
 
 
-partial_fit_available = available_if(_has_partial_fit)
+partial_fit_available = available_if(has_partial_fit)

@@ -51,7 +51,10 @@ class Regression(Evaluation, Streaming, Blockwise, Export, RegressorMixin):
         self : object
             The updated estimator.
         """
-        return self._partial_fit(X, y, sample_weight, offset)
+        return self._stream(X, y, sample_weight=sample_weight, offset=offset)
+
+    def _stream(self, X, y, classes=None, sample_weight=None, offset=None, beside=None):
+        return self._partial_fit(X, y, sample_weight, offset, None, beside)
 
     def predict(self, X, offset=None) -> np.ndarray:
         """Predict targets.
@@ -169,13 +172,17 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
         self : object
             The updated estimator.
         """
+        return self._stream(X, y, classes, sample_weight, offset)
+
+    def _stream(self, X, y, classes=None, sample_weight=None, offset=None, beside=None):
         if isinstance(self.class_weight, str):
             raise ValueError(
                 f"class_weight={self.class_weight!r} is not supported by partial_fit, which does not "
                 f"see all labels: give a dict of weights."
             )
         try:
-            return self._partial_fit(X, y, sample_weight, offset, self._known_classes(classes, y))
+            known = self._known_classes(classes, y)
+            return self._partial_fit(X, y, sample_weight, offset, known, beside)
         except UnknownLabelsError as error:
             raise ValueError(
                 f"{error} To go on with more classes, pass all of them: classes=np.union1d(model.classes_, "
@@ -197,11 +204,10 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
             )
         return classes
 
-    def _continued(self, task):
+    def _continued(self, task, descent):
         known = self._model["task"]
         if task.spec()["task"] != known:
             raise ValueError(f"The model was fitted to {known}, but y holds {task.spec()['task']}.")
-        descent = super()._continued(task)
         if known != Classes(self.classes_).spec()["task"] or len(task.classes) == len(self.classes_):
             return descent
         return with_classes(descent, self.classes_, task.classes, self._fitted_loss._ties_classes)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_y, check_consistent_length, check_is_fitted, column_or_1d
 
 from ._covariance import Estimates, Rows, SingularError, estimates_of
 from ._design import design_of
 from ._penalty import L2, NoPenalty
+from ._replicates import Following, Replicates
+from ._streaming import has_partial_fit
+from ._summary import names_of, table_of
 from ._targets import of_mean_one
-from ._validation import check_weights
+from ._validation import check_offset, check_weights
 from .linear import LinearModel
 
-__all__ = ["summarize"]
+__all__ = ["StreamBootstrap", "summarize"]
 
 _NEAR = 0.25  # standard errors that a weight may be off before there is a warning
 _KINDS = ("model", "robust", "clustered")
@@ -36,6 +40,7 @@ def summarize(
     *,
     level: float = 0.95,
     correction: bool = True,
+    offset: ArrayLike | None = None,
 ) -> Mapping[str, Any]:
     r"""Tell the weights of a fitted linear model with standard errors, z tests and confidence intervals.
 
@@ -84,6 +89,8 @@ def summarize(
         Whether to correct for few rows: dispersions with n - p in the denominator instead of n, "robust"
         times n / (n - p) (HC1; without: HC0), "clustered" times G / (G - 1) (n - 1) / (n - p) for G groups. p
         is the number of the parameters of one output or class.
+    offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        Offset of the raw scores, as in the fit.
 
     Returns
     -------
@@ -96,7 +103,8 @@ def summarize(
     Raises
     ------
     ValueError
-        If the loss has no such covariance, features depend linearly on each other, or the penalty is not l2.
+        If the loss has no such covariance, features depend linearly on each other, the penalty is not l2, or
+        a weight is at a bound.
     TypeError
         If the model is not linear.
 
@@ -137,19 +145,21 @@ def summarize(
     _check(model, covariance, groups, level)
     loss, task = model._fitted_loss, model._fitted_task()
     options = model._options(X, reset=False)
-    rows, numbers = _rows_of(model, task, X, y, sample_weight, groups)
+    rows, numbers = _rows_of(model, task, X, y, sample_weight, groups, offset)
     theta = np.column_stack([np.atleast_2d(_dense(model.coef_)), model.intercept_]).astype(float)[:, : rows.p]
-    l2 = _l2_of(options.objective.penalty, vars(model).get("alpha_"))
+    penalty = options.objective.penalty
+    _check_bounds(penalty.bounds, _dense(model.coef_))
+    l2 = _l2_of(penalty, getattr(model, "penalty", None), vars(model).get("alpha_"))
     if covariance == "model" and getattr(model, "class_weight", None) is not None:
         raise ValueError('covariance="model" knows no class_weight: use "robust" (or "clustered").')
     try:
         found = estimates_of(rows, loss, theta, l2, covariance, numbers, correction)
     except SingularError as error:
-        raise _dependent(error, _names(model, rows)) from None
+        raise _dependent(error, names_of(model, rows.design.d)) from None
     _warn(found)
     if len(found.covariance) == 1 and len(theta) > 1:
         theta = theta - theta.mean(axis=0)
-    return _table(_columns_of(model, rows, theta, found, level))
+    return table_of(model, theta, found.errors, level)
 
 
 def _check(model, covariance, groups, level) -> None:
@@ -165,6 +175,10 @@ def _check(model, covariance, groups, level) -> None:
         raise ValueError(f"covariance={covariance!r} must be one of {list(_KINDS)}.")
     if (groups is None) == (covariance == "clustered"):
         raise ValueError('groups and covariance="clustered" belong together: give both or neither.')
+    _check_level(level)
+
+
+def _check_level(level) -> None:
     if not isinstance(level, Real) or not 0 < float(level) < 1:
         raise ValueError(f"level={level!r} must be a number between 0 and 1.")
 
@@ -173,17 +187,18 @@ def _dense(coef) -> np.ndarray:
     return coef if isinstance(coef, np.ndarray) else coef.toarray()
 
 
-def _rows_of(model, task, X, y, sample_weight, groups) -> tuple[Rows, np.ndarray | None]:
+def _rows_of(model, task, X, y, sample_weight, groups, offset) -> tuple[Rows, np.ndarray | None]:
     """Validated rows with their raw scores, and the numbers of their groups."""
     X = model._check_rows(model, X, reset=False)
     y = _check_y(y, multi_output=True, y_numeric=model._task == "regression", estimator=model)
     check_consistent_length(X, y)
     weight = check_weights(sample_weight, X)
     targets = model._encode(task, y, weight, np.dtype(float), model._fitted_loss)
+    targets = targets.with_offset(check_offset(offset, X, targets.columns), model._fitted_loss)
     raw = np.asarray(X @ _dense(model.coef_).reshape(-1, X.shape[1]).T.astype(float) + model.intercept_)
     weight = None if targets.weight is None else _counting(targets.weight.astype(float))
     intercept = bool(model.fit_intercept)
-    rows = Rows(design_of(X), targets.y, raw.astype(float), weight, intercept)
+    rows = Rows(design_of(X), targets.y, targets.offset_to(raw.astype(float)), weight, intercept)
     if groups is None:
         return rows, None
     groups = column_or_1d(groups)
@@ -200,21 +215,32 @@ def _counting(weight: np.ndarray) -> np.ndarray:
     return np.where(counts, of_mean_one(weight) * counts.mean(), 0.0)
 
 
-def _l2_of(penalty, alpha) -> float:
-    """Strength of the l2 penalty; raises where there is another one."""
+def _l2_of(penalty, given, alpha) -> np.ndarray | float:
+    """Strength of the l2 penalty of each feature, or of all; raises where there is another penalty."""
+    if penalty.joint and penalty.bounds is not None:
+        raise ValueError(
+            "Weights with bounds for each output have no standard errors: fit without the bounds."
+        )
     if type(penalty) not in (NoPenalty, L2):
         raise ValueError(
-            f"penalty={penalty.name!r} selects weights by looking at the rows: their errors are not known. "
-            "Fit with "
-            f'penalty=None or "l2", to other rows where features were selected.'
+            f"penalty={given!r} selects weights by looking at the rows: their errors are not known. Fit with "
+            'penalty=None or "l2", to other rows where features were selected.'
         )
-    return float(penalty.l2 if alpha is None or not penalty.l2 else alpha)
+    if alpha is None or not penalty.l2:
+        return penalty.l2_of_features
+    return alpha if penalty.factors is None else alpha * penalty.factors
 
 
-def _names(model, rows: Rows) -> list[str]:
-    known = getattr(model, "feature_names_in_", None)
-    names = [f"x{j}" for j in range(rows.design.d)] if known is None else list(map(str, known))
-    return names + ["intercept"] * rows.intercept
+def _check_bounds(bounds, coef: np.ndarray) -> None:
+    """Weights within their bounds are where they would be without."""
+    if bounds is None:
+        return
+    low, high = np.moveaxis(bounds.of_features(coef.shape[-1]), 1, -1)
+    if ((coef <= low) | (coef >= high)).any():
+        raise ValueError(
+            "Weights at a bound (positive, bounds) are not normally distributed, and others depend on which "
+            "ones are there: there are no standard errors. Fit without the bounds."
+        )
 
 
 def _dependent(error: SingularError, names: list[str]) -> ValueError:
@@ -245,32 +271,187 @@ def _warn(found: Estimates) -> None:
         )
 
 
-def _columns_of(model, rows: Rows, theta, found: Estimates, level: float) -> dict[str, np.ndarray]:
-    K, errors = len(theta), found.errors.ravel()
-    coefficient = theta.ravel()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = coefficient / errors
-    half = ndtri((1 + level) / 2) * errors
-    columns = {
-        "name": np.array(_names(model, rows) * K, dtype=object),
-        "coefficient": coefficient,
-        "standard_error": errors,
-        "z": z,
-        "p_value": 2 * ndtr(-np.abs(z)),
-        "low": coefficient - half,
-        "high": coefficient + half,
-    }
-    if K == 1:
-        return columns
-    classes = getattr(model, "classes_", None)
-    name, values = ("output", np.arange(K)) if classes is None else ("class", classes)
-    return {name: np.repeat(values, rows.p), **columns}
+class StreamBootstrap(BaseEstimator):
+    r"""Standard errors of a linear model that learns from a stream, without the rows gone by.
+
+    Beside the model go B copies of it, which see the same rows under random weights :math:`W_{ib}` that are
+    0 or 2 with equal probability (mean and variance one). With the slope :math:`g` of the loss and the
+    learning rate :math:`\eta_t`, the same for all,
+
+    .. math:: w_b \leftarrow w_b - \eta_t\, W_{ib}\, g(y_i, x_i^\top w_b)\, x_i .
+
+    The copies, or their means of the iterates, scatter about the model as the model does about the minimum
+    of the expected loss (Fang, Xu & Yang 2018). The errors are robust: they need rows that are independent,
+    and no model of the noise.
+
+    Parameters
+    ----------
+    estimator : GDRegressor or GDClassifier
+        What is to learn from the stream; it is cloned. It may have ``penalty=None`` or "l2", and best
+        ``alpha=0``, as the intervals are for what penalised models are near to.
+    n_replicates : int, default=50
+        Copies B. Standard errors are known to about :math:`1 / \sqrt{2 B}` of their size.
+    random_state : int, RandomState instance or None, default=None
+        Determines the weights.
+
+    Attributes
+    ----------
+    estimator_ : GDRegressor or GDClassifier
+        The model, equal to one that was given the same calls of ``partial_fit`` by itself.
+    replicates_ : ndarray of shape (n_replicates, n_outputs, n_features + 1)
+        Weights and intercepts of the copies.
+
+    See Also
+    --------
+    summarize : Standard errors at the minimum, from all rows.
+
+    Notes
+    -----
+    On dense rows with one output, or two classes, and a loss and an optimizer of the core that look at one
+    weight at a time, the copies are columns of one matrix, and each row is read once for all of them.
+    Otherwise each copy costs as much as the model.
+
+    Errors describe chance, not how far the descent is from its minimum, so that has to be small: keep
+    ``average="auto"`` or True, wait for some thousand rows, and give ``solver="sgd"`` a falling rate,
+    ``schedule=InvScaling(power=0.5)``. At a rate that does not fall the mean of the iterates stays beside the
+    minimum of a loss that is not quadratic; in mini-batches that is little.
+
+    References
+    ----------
+    Fang, Xu & Yang (2018). Online bootstrap confidence intervals for the stochastic gradient descent
+    estimator. Journal of Machine Learning Research 19(78).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import GDRegressor
+    >>> from skgd.inference import StreamBootstrap
+    >>> rng = np.random.default_rng(0)
+    >>> stream = StreamBootstrap(GDRegressor(alpha=0, random_state=0), random_state=0)
+    >>> for _ in range(20):
+    ...     X = rng.normal(size=(500, 2))
+    ...     y = X @ [1.0, -2.0] + rng.normal(size=500)
+    ...     stream = stream.partial_fit(X, y)
+    >>> found = stream.summarize()
+    >>> bool(np.all((found["low"][:2] < [1, -2]) & ([1, -2] < found["high"][:2])))
+    True
+    """
+
+    estimator_: Any
+    _replicates: Replicates
+
+    def __init__(self, estimator, *, n_replicates: int = 50, random_state=None):
+        self.estimator = estimator
+        self.n_replicates = n_replicates
+        self.random_state = random_state
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None, offset=None):
+        """Update the model and its copies with some more rows.
+
+        A call that raises, or is interrupted, leaves all of them as they were.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows of the stream.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        classes : array-like of shape (n_classes,), default=None
+            Of a classifier, as in its ``partial_fit``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, used as they are.
+        offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Offset of the raw scores of these rows.
+
+        Returns
+        -------
+        self : object
+            The updated bootstrap.
+        """
+        begun = hasattr(self, "estimator_")
+        estimator = self.estimator_ if begun else clone(self._checked())
+        has_partial_fit(estimator)
+        estimator._validate_params()
+        penalty = estimator._options(X, reset=False).objective.penalty
+        _l2_of(penalty, estimator.penalty, None)
+        if penalty.bounds is not None:
+            raise ValueError("Weights within bounds (positive, bounds) have no standard errors in a stream.")
+        copies = self._replicates if begun else Replicates(self.n_replicates, self._generator())
+        following = Following(copies)
+        estimator._stream(X, y, classes, sample_weight=sample_weight, offset=offset, beside=following)
+        self.estimator_, self._replicates = estimator, following.close()
+        return self
+
+    def summarize(self, *, level: float = 0.95) -> Mapping[str, Any]:
+        """Tell the weights with standard errors, tests and confidence intervals.
+
+        The tests and intervals are by Student's distribution with B - 1 degrees of freedom, as the errors are
+        known from B copies only.
+
+        Parameters
+        ----------
+        level : float in (0, 1), default=0.95
+            Probability that an interval holds the limit of its weight.
+
+        Returns
+        -------
+        summary : DataFrame, or dict of ndarrays where pandas is not installed
+            As from :func:`summarize`.
+
+        Warns
+        -----
+        UserWarning
+            If there is no mean of the iterates, or single rows are learnt at a rate that does not fall.
+        """
+        copies = self.replicates_
+        _check_level(level)
+        _warn_of_iterates(self.estimator_)
+        model, intercept = self.estimator_, bool(self.estimator_.fit_intercept)
+        theta = np.column_stack([np.atleast_2d(_dense(model.coef_)), model.intercept_]).astype(float)
+        if model._fitted_loss._ties_classes and len(theta) > 1:
+            theta, copies = theta - theta.mean(axis=0), copies - copies.mean(axis=1, keepdims=True)
+        p = theta.shape[1] - (not intercept)
+        errors = copies.std(axis=0, ddof=1)[:, :p]
+        return table_of(model, theta[:, :p], errors, level, len(copies) - 1)
+
+    @property
+    def replicates_(self) -> np.ndarray:
+        if not hasattr(self, "estimator_"):
+            raise NotFittedError("This StreamBootstrap has seen no rows yet: call partial_fit.")
+        return self._replicates.parameters()
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        known = state.get("_replicates")
+        return state if known is None else {**state, "_replicates": known.settled()}
+
+    def _checked(self):
+        """The estimator, if it is one whose stream has errors."""
+        estimator, count = self.estimator, self.n_replicates
+        if not isinstance(estimator, LinearModel) or not hasattr(estimator, "_stream"):
+            raise TypeError(
+                f"estimator={estimator!r} must be a GDRegressor or GDClassifier: of a pipeline give the last "
+                "step and the rows as it gets them."
+            )
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 2:
+            raise ValueError(f"n_replicates={count!r} must be a whole number of at least 2.")
+        return estimator
+
+    def _generator(self) -> np.random.Generator:
+        seed = check_random_state(self.random_state).randint(2**32, dtype=np.uint64)
+        return np.random.default_rng(int(seed))
 
 
-def _table(columns: dict[str, np.ndarray]):
-    """A data frame where pandas is there."""
-    try:
-        from pandas import DataFrame
-    except ImportError:
-        return columns
-    return DataFrame(columns)
+def _warn_of_iterates(model) -> None:
+    """That do not come to rest: their mean can stay away from the minimum by more than the errors say."""
+    if model.average is False:
+        advice = "average=False: single iterates do not settle at a minimum. Take average=True."
+    elif model.solver == "sgd" and model.schedule == "constant":
+        advice = (
+            'solver="sgd" at a rate that does not fall: the mean of its iterates can stay away from the '
+            "minimum, and the copies scatter more than the model. Take a falling rate, such as "
+            "schedule=InvScaling(power=0.5)."
+        )
+    else:
+        return
+    warnings.warn(f"The standard errors can be wrong with {advice}", stacklevel=3)

@@ -11,9 +11,11 @@ from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from ._descent import Descent
 from ._diagram import Diagram
 from ._docs import documented
 from ._hints import HelpfulParameters
+from ._streaming import partial_fit_available
 from ._validation import check_design, check_weights
 from .linear import GDRegressor
 from .losses import Quantile
@@ -23,7 +25,8 @@ from .schedules import Schedule
 __all__ = ["GDOneClassSVM"]
 
 _ROWS = 4096  # that are taken in float64 at a time
-_HANDED_ON = ("n_iter_", "n_updates_", "learning_rate_", "stop_reason_")
+_HANDED_ON = ("n_iter_", "n_updates_", "learning_rate_")
+_CURVE_LENGTH = 10_000  # entries of loss_curve_ that a stream keeps
 
 
 @documented
@@ -39,7 +42,7 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
     ``OneClassSVM(kernel="linear")``. Rows with :math:`x^\\top w < \\rho` are outliers: a fraction of about
     :math:`\\nu` of those in ``fit``.
 
-    With the mean row m, :math:`v = w - m` and :math:`y_i = 1 - m^\\top (x_i - m)` this is, up to a constant,
+    With the mean row m, :math:`v = w - m` and :math:`y_i = -m^\\top (x_i - m)` this is, up to a constant,
     quantile regression of y on x: the pinball loss for the quantile :math:`1 - \\nu` with the penalty
     :math:`\\frac{\\nu}{2} \\|v\\|^2`. So :class:`GDRegressor` fits it, with every solver and optimizer.
     Non-linear boundaries come of features that are, such as those of
@@ -72,7 +75,7 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
     learning_rate_ : float
         The base learning rate.
     stop_reason_ : {"tol", "max_iter", "max_time", "interrupted"}
-        Why training stopped.
+        Why the last call of ``fit`` stopped.
 
     See Also
     --------
@@ -176,12 +179,51 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
         """
         X = check_design(self, X, reset=True)
         weight = check_weights(sample_weight, X)
-        mean, model = _mean_row(X, weight), self._regressor()
+        total, mean = _mean_row(X, weight)
+        model = self._regressor()
         try:
-            model.fit(X, 1 - (_products(X, mean) - mean @ mean), sample_weight=weight)
+            model.fit(X, mean @ mean - _products(X, mean), sample_weight=weight)
         finally:  # an interrupted fit has a model too
             if hasattr(model, "coef_"):
-                self._become(model, mean)
+                self._become(model, mean, total)
+        return self
+
+    @partial_fit_available
+    def partial_fit(self, X, y=None, sample_weight=None) -> Self:
+        """Update the model with some more rows of a stream, in one pass, or go on from ``fit``.
+
+        The mean row m is that of all rows so far, and the model is carried over from the m of the call
+        before. This costs all features a call, of sparse rows too. Not available for ``solver="batch"``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows of the stream, most of them of the one class.
+        y : None
+            Not used.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, used as they are.
+
+        Returns
+        -------
+        self : object
+            The updated estimator.
+        """
+        known = vars(self).get("_stream")
+        if known is None:
+            self._validate_params()
+        X = check_design(self, X, reset=known is None)
+        weight = check_weights(sample_weight, X)
+        total, mean = _mean_row(X, weight)
+        model = self._regressor()
+        if known is not None:
+            before, centre, counted = known
+            mean = centre + (mean - centre) * (total / (counted + total))
+            total += counted
+            for name, value in _carried_over(before, centre, mean).items():
+                setattr(model, name, value)
+        model.partial_fit(X, mean @ mean - _products(X, mean), sample_weight=weight)
+        self._become(model, mean, total, streams=True)
         return self
 
     def _regressor(self) -> GDRegressor:
@@ -191,17 +233,22 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
         # at nu = 1 the quantile is the lowest; losses know those above zero
         return GDRegressor(Quantile(max(1 - nu, 1e-12)), alpha=nu, **shared)
 
-    def _become(self, model: GDRegressor, mean: np.ndarray) -> None:
+    def _become(self, model: GDRegressor, mean: np.ndarray, total: float, streams: bool = False) -> None:
         """Take over the fitted model, whose objective is higher by a constant."""
         dtype = model.coef_.dtype
         shift = -self.nu * float(mean @ mean) / 2
+        curve = model.loss_curve_ + shift
+        if streams:
+            curve = np.append(vars(self).get("loss_curve_", ()), curve[-1:])[-_CURVE_LENGTH:]
         self.coef_ = (model.coef_ + mean).astype(dtype)[None]
-        self.offset_ = (1 - (model.intercept_ - mean @ mean)).astype(dtype)
-        self.loss_ = model.loss_ + shift
-        self.loss_curve_ = model.loss_curve_ + shift
-        self.history_ = {**model.history_, "loss": self.loss_curve_}
+        self.offset_ = (mean @ mean - model.intercept_).astype(dtype)
+        self.loss_, self.loss_curve_ = model.loss_ + shift, curve
+        if not streams:
+            self.history_ = {**model.history_, "loss": curve}
+            self.stop_reason_ = model.stop_reason_
         for name in _HANDED_ON:
             setattr(self, name, getattr(model, name))
+        self._stream = model, mean, total
 
     def score_samples(self, X) -> np.ndarray:
         """Raw scores :math:`x^\\top w`; the lower, the less like the rows of ``fit``.
@@ -255,12 +302,25 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
         return tags
 
 
-def _mean_row(X, weight: np.ndarray | None) -> np.ndarray:
-    """Weighted mean of the rows, in float64."""
+def _mean_row(X, weight: np.ndarray | None) -> tuple[float, np.ndarray]:
+    """Sum of the weights of the rows, and their weighted mean, in float64."""
     weight = np.ones(X.shape[0]) if weight is None else weight.astype(float)
     starts = range(0, X.shape[0], _ROWS)
     total = sum(np.asarray(X[k : k + _ROWS].T @ weight[k : k + _ROWS]).ravel() for k in starts)
-    return total / weight.sum()
+    return float(weight.sum()), np.asarray(total / weight.sum())
+
+
+def _carried_over(model: GDRegressor, old: np.ndarray, new: np.ndarray) -> dict:
+    """Fitted attributes of the regression about the mean row `new`, of that about `old`: v + m stays what it
+    is, and so does the offset."""
+    descent = Descent(**vars(model)["_descent"]).copy()
+    moved = np.append(old - new, new @ new - old @ old)
+    for array in (descent.theta, descent.average):
+        if array is not None:
+            array[:, 0] += moved.astype(array.dtype)
+    parameters = model.get_params(deep=False)
+    fitted = {name: value for name, value in vars(model).items() if name not in parameters}
+    return {**fitted, "_descent": descent.state()}
 
 
 def _products(X, mean: np.ndarray) -> np.ndarray:

@@ -13,9 +13,7 @@ ORDER = (
 )
 MESSAGES = "Error messages have words of their own; the type of the error is scikit-learn's."
 PRIVATE = "Private attributes and helpers of scikit-learn's estimators are not there."
-ONE_CLASS = (
-    "GDOneClassSVM, a quantile regression, makes other updates than SGDOneClassSVM and has no partial_fit."
-)
+ONE_CLASS = "GDOneClassSVM, a quantile regression, makes other updates than SGDOneClassSVM."
 REGRESSION_LOSSES = "GDClassifier has no losses of regression; GDRegressor takes classes coded as -1 and 1."
 SPARSE_INTERCEPT = (
     "CSR and dense rows give the same model; SGD* multiplies the intercept's step by 0.01 for CSR."

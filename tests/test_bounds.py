@@ -323,3 +323,77 @@ def test_what_can_be_gained_within_bounds_is_known(loss):
     assert 0.2 * whole < remaining_gain(problem, start) <= whole + 1e-9
     end = problem.standardize(np.append(exact.coef_, exact.intercept_)[:, None])
     assert remaining_gain(problem, end) < 1e-6 * whole
+
+
+# ---------------------------------------------------------------- for each output
+
+
+LOWS = np.array([[-0.1, 0.0, -np.inf, 0.1, -np.inf], [-np.inf, -0.2, 0.0, -np.inf, -0.3]])
+HIGHS = np.array([[0.1, np.inf, 0.2, 0.3, np.inf], [0.0, 0.2, 0.4, np.inf, 0.3]])
+TIGHT = {"solver": "batch", "tol": 1e-14, "max_iter": 20_000, "n_iter_no_change": 20}
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("storage", STORAGES.values(), ids=STORAGES)
+def test_outputs_have_bounds_of_their_own(storage, standardize):
+    X, Y = make(n=200, outputs=2)
+    X = X * [1, 5, 0.2, 1, 1] + 1
+    model = GDRegressor(bounds=(LOWS, HIGHS), penalty=None, standardize=standardize, **TIGHT).fit(
+        storage(X), Y
+    )
+    A = np.c_[X, np.ones(200)]
+    for k in range(2):
+        box = np.append(LOWS[k], -np.inf), np.append(HIGHS[k], np.inf)
+        expected = lsq_linear(A, Y[:, k], box, tol=1e-14).x
+        np.testing.assert_allclose(model.coef_[k], expected[:5], atol=1e-5)
+    assert ((model.coef_ >= LOWS) & (model.coef_ <= HIGHS)).all()
+    assert ((model.coef_ == LOWS) | (model.coef_ == HIGHS)).any()  # exactly
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elasticnet"])
+def test_equal_bounds_of_outputs_are_those_of_features(penalty):
+    X, Y = make(n=200, outputs=2)
+    low, high = np.full(5, -0.1), np.array([0.1, 0.2, 0.3, 0.4, np.inf])
+    shared = {"penalty": penalty, "alpha": [0.1, 0.05, 0.0, 0.2, 0.1], **TIGHT}
+    features = GDRegressor(bounds=(low, high), **shared).fit(X, Y)
+    outputs = GDRegressor(bounds=(-0.1, np.tile(high, (2, 1))), **shared).fit(X, Y)
+    np.testing.assert_allclose(outputs.coef_, features.coef_, atol=1e-6)
+    assert outputs.loss_ == pytest.approx(features.loss_, rel=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["minibatch", "sgd"])
+def test_classes_have_bounds_of_their_own(solver):
+    X, y = make("log_loss", n=200, outputs=3)
+    low = np.full((3, 5), -0.2)
+    low[1] = -np.inf
+    model = GDClassifier(solver=solver, bounds=(low, None), random_state=0, max_iter=5, tol=None).fit(X, y)
+    assert (model.coef_ >= low).all() and model.coef_[1].min() < -0.2
+    again = pickle.loads(pickle.dumps(clone(model).fit(X, y)))
+    np.testing.assert_array_equal(again.coef_, model.coef_)
+    stream = clone(model).partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X, y)
+    assert (stream.coef_ >= low).all()
+
+
+def test_bounds_of_outputs_in_float32_and_searches():
+    X, Y = make(n=200, outputs=2, dtype=np.float32)
+    model = GDRegressor(bounds=(LOWS, HIGHS), solver="batch").fit(X, Y)
+    assert model.coef_.dtype == np.float32
+    assert ((model.coef_ >= LOWS.astype(np.float32)) & (model.coef_ <= HIGHS.astype(np.float32))).all()
+    search = GDRegressorCV(bounds=(LOWS, HIGHS), alphas=[1e-3, 1.0], learning_rates="auto", cv=3).fit(X, Y)
+    assert ((search.coef_ >= LOWS - 1e-6) & (search.coef_ <= HIGHS + 1e-6)).all()
+    grid = GridSearchCV(model, {"alpha": [1e-3, 1.0]}, cv=3).fit(X, Y)
+    assert grid.best_params_["alpha"] == search.alpha_
+
+
+def test_wrong_bounds_of_outputs_are_errors():
+    X, Y = make(n=60, outputs=2)
+    with pytest.raises(ValueError, match="3 outputs"):
+        GDRegressor(bounds=(np.zeros((3, 5)), None)).fit(X, Y)
+    with pytest.raises(ValueError, match=r"shape \(2, 4\), of outputs and features, but X has 5 features"):
+        GDRegressor(bounds=(np.zeros((2, 4)), None)).fit(X, Y)
+    with pytest.raises(ValueError, match='optimizer="plain"'):
+        GDRegressor(bounds=(LOWS, HIGHS), optimizer="momentum").fit(X, Y)
+    with pytest.raises(ValueError, match="elements"):
+        GDRegressor(bounds=(LOWS, HIGHS[:, :4])).fit(X, Y)
+    with pytest.raises(ValueError, match="shape"):
+        GDRegressor(bounds=(np.zeros((2, 2, 2)), None)).fit(X, Y)

@@ -13,6 +13,7 @@ PACKAGE = Path(skgd.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (  # from the ground up
     {
+        "_bounds",
         "_core",
         "_dask_collections",
         "_docs_perceptrons",
@@ -21,6 +22,7 @@ STOREYS = (  # from the ground up
         "_parameters",
         "_reading",
         "_residuals",
+        "_summary",
         "_table",
         "io",
     },
@@ -83,6 +85,7 @@ STOREYS = (  # from the ground up
         "_evaluation",
         "_export",
         "_landscape",
+        "_replicates",
         "_streaming",
         "_sweep",
     },

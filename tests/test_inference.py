@@ -13,6 +13,7 @@ from test_loss import VARIANTS, sample
 
 from skgd import GDClassifier, GDClassifierCV, GDMLPRegressor, GDRegressor, GDRegressorCV, losses
 from skgd.inference import summarize
+from skgd.penalties import MCP, SCAD, GroupLasso
 
 EXACT = {"penalty": None, "solver": "batch", "tol": 1e-14, "max_iter": 100_000}
 N = 300
@@ -332,3 +333,57 @@ def test_class_weights_are_weights_of_rows():
     weight = np.where(y == 1, 3.0, 1.0)
     alone = summarize(fitted("log_loss", X, y, weight), X, y, weight, covariance="robust")
     np.testing.assert_allclose(found["standard_error"], alone["standard_error"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["squared_error", "poisson", "log_loss"])
+def test_an_offset_counts_as_in_the_fit(name, kind):
+    api = pytest.importorskip("statsmodels.api")
+    X, y, groups = targets(name)
+    offset = np.random.default_rng(5).uniform(-1, 1, N)
+    theirs, ours = KINDS[kind](groups)
+    model = GDClassifier if name == "log_loss" else GDRegressor
+    model = model(name, penalty=None, solver="batch", tol=1e-14, max_iter=10_000).fit(X, y, offset=offset)
+    family = {"squared_error": "Gaussian", "poisson": "Poisson", "log_loss": "Binomial"}[name]
+    glm = api.GLM(y, ones(X), family=getattr(api.families, family)(), offset=offset)
+    expected = glm.fit(tol=1e-14, maxiter=200, **theirs)
+    found = summarize(model, X, y, covariance=kind, offset=offset, **ours)
+    np.testing.assert_allclose(found["coefficient"], expected.params, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(found["standard_error"], expected.bse, rtol=1e-6)
+    with pytest.warns(ConvergenceWarning, match="away from the minimum"):
+        summarize(model, X, y)
+
+
+def test_strengths_of_features_are_those_of_the_penalty():
+    """White's covariance with n alpha_j for each feature, by hand."""
+    X, y, _ = targets("squared_error")
+    alpha = np.array([0.0, 0.001, 0.002])
+    model = GDRegressor(alpha=alpha, solver="batch", tol=1e-14, max_iter=10_000).fit(X, y)
+    A = ones(X)
+    H = np.linalg.inv(A.T @ A + N * np.diag(np.append(alpha, 0.0)))
+    residual = y - model.predict(X)
+    errors = np.sqrt(np.diag(H @ (A.T @ (A * residual[:, None] ** 2)) @ H))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = summarize(model, X, y, covariance="robust", correction=False)
+    np.testing.assert_allclose(found["standard_error"], errors, rtol=1e-8)
+
+
+def test_bounds_that_hold_nothing_change_nothing():
+    X, y, _ = targets("squared_error")
+    free = fitted("squared_error", X, y)
+    bounded = GDRegressor(penalty=None, bounds=(-100, 100), solver="batch", tol=1e-14, max_iter=10_000)
+    found = summarize(bounded.fit(X, y), X, y)
+    np.testing.assert_allclose(found["standard_error"], summarize(free, X, y)["standard_error"], rtol=1e-6)
+    tight = bounded.set_params(bounds=(None, float(free.coef_.max()) - 0.1)).fit(X, y)
+    with pytest.raises(ValueError, match="at a bound"):
+        summarize(tight, X, y)
+
+
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet", GroupLasso([[0, 1], [2]]), MCP(), SCAD()], ids=str)
+def test_penalties_that_select_have_no_errors(penalty):
+    X, y, _ = targets("squared_error")
+    model = GDRegressor(penalty=penalty, alpha=0.01, solver="batch").fit(X, y)
+    with pytest.raises(ValueError, match="selects weights") as raised:
+        summarize(model, X, y)
+    assert repr(penalty) in str(raised.value)

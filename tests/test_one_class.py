@@ -1,5 +1,7 @@
 """GDOneClassSVM: the minimum that scikit-learn's exact solver finds, and its conventions."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -88,9 +90,9 @@ def test_single_precision(X):
 
 
 def test_it_is_a_quantile_regression(X):
-    """With the mean row m: y = 1 - m'(x - m), v = w - m."""
+    """With the mean row m: y = -m'(x - m), v = w - m."""
     mean = X.mean(axis=0)
-    y = 1 - (X - mean) @ mean
+    y = -(X - mean) @ mean
     model = GDOneClassSVM(0.2, random_state=0).fit(X)
     twin = GDRegressor(skgd.losses.Quantile(0.8), alpha=0.2, random_state=0).fit(X, y)
     np.testing.assert_allclose(model.coef_[0] - mean, twin.coef_, rtol=0, atol=1e-12)
@@ -129,3 +131,92 @@ def test_an_interrupted_fit_has_a_model(X, monkeypatch):
         model.fit(X)
     assert model.stop_reason_ == "interrupted"
     assert set(model.predict(X)) <= {1, -1}
+
+
+# ---------------------------------------------------------------- streams
+
+
+def blob(n, seed=0, d=4):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, d)) @ np.diag(np.linspace(0.5, 1.5, d)) + np.linspace(3, 1, d)
+
+
+def streamed(X, size, **params):
+    model = GDOneClassSVM(**{"nu": 0.1, "random_state": 0, **params})
+    for k in range(0, X.shape[0], size):
+        model.partial_fit(X[k : k + size])
+    return model
+
+
+@pytest.mark.parametrize("solver", ["minibatch", "sgd"])
+@pytest.mark.parametrize("size", [20, 500, 20_000])
+def test_a_stream_comes_near_the_minimum(solver, size):
+    X, new = blob(20_000), blob(20_000, 1)
+    best = GDOneClassSVM(0.1, solver="batch", tol=1e-6).fit(X)
+    model = streamed(X, size, solver=solver)
+    low = objective(best.coef_[0], best.offset_[0], X, 0.1)
+    assert objective(model.coef_[0], model.offset_[0], X, 0.1) - low < 0.02 * abs(low)
+    assert abs((model.predict(new) == -1).mean() - 0.1) < 0.03
+
+
+def test_one_call_is_one_epoch():
+    X = blob(400)
+    model = streamed(X, 400, shuffle=False)
+    mean = X.mean(axis=0)
+    twin = GDRegressor(skgd.losses.Quantile(0.9), alpha=0.1, random_state=0, shuffle=False)
+    twin.partial_fit(X, -(X - mean) @ mean)
+    np.testing.assert_allclose(model.coef_[0], twin.coef_ + mean, rtol=1e-12)
+
+
+def test_carrying_over_to_another_mean_changes_nothing():
+    """Rows without a slope: the model stays, but for its penalty, which is about another mean now."""
+    model = streamed(blob(400), 100)
+    w, rho = model.coef_[0].copy(), model.offset_[0]
+    regression, mean, _ = model._stream
+    from skgd.one_class import _carried_over
+
+    moved = skgd._descent.Descent(**_carried_over(regression, mean, mean + 1)["_descent"]).parameters
+    np.testing.assert_allclose(moved[:-1, 0] + mean + 1, w, rtol=1e-12)
+    assert (mean + 1) @ (mean + 1) - moved[-1, 0] == pytest.approx(rho, rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", ["minibatch", "sgd"])
+def test_sparse_and_dense_streams_agree(solver):
+    X = sparse.random_array((400, 30), density=0.2, random_state=0, format="csr")
+    dense = streamed(X.toarray(), 100, solver=solver, standardize=False)
+    csr = streamed(X, 100, solver=solver, standardize=False)
+    np.testing.assert_allclose(csr.coef_, dense.coef_, rtol=1e-8, atol=1e-10)
+
+
+def test_a_stream_goes_on_from_a_fit_and_from_a_pickle():
+    X = blob(2000)
+    model = GDOneClassSVM(0.1, random_state=0).fit(X[:1000])
+    before, start = model.offset_.copy(), model.n_updates_
+    copy = pickle.loads(pickle.dumps(model))
+    model.partial_fit(X[1000:]), copy.partial_fit(X[1000:])
+    np.testing.assert_array_equal(model.coef_, copy.coef_)
+    assert model.n_updates_ == start + 32 and abs(model.offset_ - before) < 0.1 * abs(before)
+    again = GDOneClassSVM(0.1, random_state=0).fit(X[:1000])
+    np.testing.assert_array_equal(model.fit(X[:1000]).coef_, again.coef_)
+
+
+def test_a_call_that_raises_leaves_the_model():
+    X = blob(200)
+    model = streamed(X, 100)
+    coef = model.coef_.copy()
+    with pytest.raises(ValueError, match="features"):
+        model.partial_fit(X[:, :2])
+    with pytest.raises(ValueError, match="NaN"):
+        model.partial_fit(np.full((5, 4), np.nan))
+    np.testing.assert_array_equal(model.coef_, coef)
+    assert not hasattr(GDOneClassSVM(solver="batch"), "partial_fit")
+
+
+def test_weights_and_precision_of_a_stream():
+    X = blob(300)
+    model = streamed(X.astype(np.float32), 100)
+    assert model.coef_.dtype == np.float32
+    np.testing.assert_allclose(model.coef_, streamed(X, 100).coef_, rtol=1e-3)
+    twice = GDOneClassSVM(0.1, random_state=0).partial_fit(X, sample_weight=np.full(300, 2.0))
+    once = GDOneClassSVM(0.1, random_state=0).partial_fit(X)
+    assert np.isfinite(twice.coef_).all() and abs(twice.offset_ - once.offset_) < 0.2 * abs(once.offset_)
