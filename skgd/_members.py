@@ -66,13 +66,15 @@ class Members(GradientDescent):
         encoding = EncodedTable() if encoder is not None and sees_table(encoder, X) else None
         folds = self._folds(options, X, y, validation, groups)
         given = (X, y, sample_weight, None, None, *validation, None if folds else groups)
+        settings = {name: value for name, value in door.settings_.items() if name not in options.by_noise}
         members = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._member(options.seed + k, encoding, folds[k : k + 1], door.settings_).fit)(
+            delayed(self._member(options.seed + k, encoding, folds[k : k + 1], settings).fit)(
                 *given, checkpoint=None if session is None else session.of_member(k)
             )
             for k in range(self.n_members)
         )
         schema = {**schema_of(members[0]), **schema_of(door)}
+        schema["settings_"] = {**door.settings_, **members[0].settings_}
         found = self._out_of_fold(members, X, y, sample_weight, folds)
         self._become({**_shared(members), **schema, "members_": members, **found})
         return []  # each has warned

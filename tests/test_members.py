@@ -265,9 +265,10 @@ def test_a_table_gets_the_settings_of_tables(solver):
         "activation": "silu",
         "dropout": 0.15,
         "optimizer": rule,
-        "alpha": 3e-3,
+        "alpha": model.settings_["alpha"],
         "tol": None,
     }
+    assert 0 < model.settings_["alpha"] <= 8 / len(X)
     bare = GDMLPClassifier(**{**QUICK, "learning_rate": "auto", "solver": solver, "batch_size": 50})
     rate = bare.fit(X[["count"]], y).learning_rate_
     assert model.learning_rate_ == pytest.approx(2.5 * rate)
@@ -345,7 +346,8 @@ def test_networks_of_a_table_use_its_settings():
     one = GDMLPClassifier(max_iter=2, random_state=0).fit(X, y)
     assert model.members_[0].learning_rate_ == one.learning_rate_
     np.testing.assert_array_equal(model.members_[0].coefs_[0], one.coefs_[0])
-    assert model.settings_["alpha"] == model.members_[0].alpha == 3e-3
+    assert model.settings_ == {**one.settings_, "optimizer": model.settings_["optimizer"]}
+    assert model.members_[0].settings_ == {name: one.settings_[name] for name in ("alpha", "dropout")}
 
 
 def test_a_stream_keeps_its_settings():
