@@ -132,7 +132,7 @@ def standardised(repeats):
     X, y = hashed(20_000, 1000, stored=20)
     functions = {}
     for name, standardize in (("ours", True), ("peer", False)):
-        settings = {"solver": "sgd", "learning_rate": 0.01, "max_iter": 3, "tol": None, "random_state": 0}
+        settings = {"solver": "sgd", "learning_rate": 1e-3, "max_iter": 3, "tol": None, "random_state": 0}
         model = GDClassifier(standardize=standardize, **settings)
         functions[name] = lambda m=model: m.fit(X, y)
     seconds = _bench.medians(functions, max(1, repeats // 4))

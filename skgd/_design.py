@@ -232,8 +232,17 @@ class CsrDesign(Design):
     is_sparse = True
     _moments_in = staticmethod(sparse_moments)
 
+    @property
+    def _rows_at_a_time(self) -> int:
+        """Rows of four million non-zeros, which moments copy."""
+        return max(1, (1 << 22) * self.n // max(1, self.X.nnz))
+
     def core_rows(self):
         return self.X.data, self.X.indices, self.X.indptr, self.d
+
+    def _rows(self, index):
+        all_rows = self.kept is None and isinstance(index, slice) and index.indices(self.n) == (0, self.n, 1)
+        return self.X if all_rows else super()._rows(index)
 
     def _dense(self, rows):
         return rows.toarray()

@@ -64,6 +64,7 @@ def _measure_residuals(rows: Problem, raw: np.ndarray, curvature: float, stream:
     seen = stream.get("rows_measured", 0) + rows.n
     before = stream.get("squares", squares)
     stream["squares"], stream["rows_measured"] = before + (squares - before) * (rows.n / seen), seen
+    stream["largest_square"] = float(stream["squares"].max())
 
 
 def _lags(rows: Problem, raw: np.ndarray, settled: Descent, options: Options, stream: dict) -> bool:

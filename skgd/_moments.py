@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 __all__ = ["Moments", "dense_moments", "moments_of", "on_grid", "sparse_moments"]
 
@@ -84,10 +85,16 @@ def dense_moments(rows, weight, total):
 
 def sparse_moments(rows, weight, total):
     """The same of CSR rows, at the cost of their non-zeros."""
-    d, of_row = rows.shape[1], np.repeat(weight, np.diff(rows.indptr))
-    values = rows.data.astype(float)
-    mean = np.bincount(rows.indices, of_row * values, d) / total
-    filled = np.bincount(rows.indices, of_row * (values != 0), d)
-    stored = np.bincount(rows.indices, of_row, d)
-    squares = np.bincount(rows.indices, of_row * (values - mean[rows.indices]) ** 2, d)
+
+    def sums(values):
+        of_the_same_places = sparse.csr_array((values, rows.indices, rows.indptr), shape=rows.shape)
+        return of_the_same_places.T @ weight
+
+    values = rows.data.astype(float, copy=False)
+    mean = sums(values) / total
+    stored = sums(np.ones(len(values)))
+    filled = stored if values.all() else sums((values != 0).astype(float))
+    deviations = mean[rows.indices]
+    np.subtract(values, deviations, out=deviations)
+    squares = sums(np.square(deviations, out=deviations))
     return mean, squares + (total - stored) * mean**2, filled

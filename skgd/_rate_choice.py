@@ -86,7 +86,7 @@ def _parameter_scale(problem: Problem, descent: Descent) -> float:
 def _stream_scale(stream: dict) -> float:
     """How far a parameter will have to go, of a stream: the step of a coordinate that makes up for the
     largest residuals so far, in the feature of the largest values."""
-    return stream.get("residual", 0.0) / float(np.max(stream.get("squares", 1.0))) ** 0.5 or 1.0
+    return stream.get("residual", 0.0) / stream.get("largest_square", 1.0) ** 0.5 or 1.0
 
 
 def choose_rates(

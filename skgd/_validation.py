@@ -197,15 +197,14 @@ def _is_plain(X, y, y_numeric, finite) -> bool:
     It takes longer than an update of one row; what fails here is left to it, messages included.
     """
     return (
-        _is_core_array(X)
-        and X.size > 0
-        and (not finite or core.all_finite(X))
+        (_is_core_array(X) and (not finite or core.all_finite(X)) or _is_finite_core_csr(X))
+        and min(X.shape) > 0
         and (
             isinstance(y, str)
             or (
                 type(y) is np.ndarray
                 and y.ndim == 1
-                and len(y) == len(X)
+                and len(y) == X.shape[0]
                 and (
                     y.dtype.kind in ("biu" if y_numeric else "biuU")
                     or (y.dtype.kind == "f" and np.isfinite(y.sum()))
@@ -232,6 +231,18 @@ def _unmapped(array):
 
 def _is_core_array(X) -> bool:
     return type(X) is np.ndarray and X.dtype in _DTYPES and X.ndim == 2 and X.flags.c_contiguous
+
+
+def _is_finite_core_csr(X) -> bool:
+    """Whether these are finite CSR rows as the core takes them; raises where their indices are out of range."""
+    if type(X) not in (sparse.csr_matrix, sparse.csr_array) or X.ndim != 2 or X.dtype not in _DTYPES:
+        return False
+    parts = X.data, X.indices, X.indptr
+    same = X.indices.dtype == X.indptr.dtype and X.indices.dtype in (np.int32, np.int64)
+    if not same or not all(type(part) is np.ndarray and part.flags.c_contiguous for part in parts):
+        return False
+    _check_csr(X)
+    return X.has_canonical_format and core.all_finite(X.data[None])
 
 
 def _canonical(X, given):

@@ -356,7 +356,15 @@ def test_validation_losses_know_the_weights_of_classes():
     np.testing.assert_allclose(apart, together, rtol=1e-9)
 
 
-@pytest.mark.skipif(not hasattr(signal, "raise_signal"), reason="no signals")
+@pytest.fixture
+def ctrl_c():
+    """Jobs in the background ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("solver", ["batch", "minibatch"])
 def test_an_interrupt_keeps_the_model_so_far(solver):
     X, y = rows(skgd.GDClassifier)

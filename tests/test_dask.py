@@ -230,7 +230,7 @@ def test_rows_that_cannot_be_made_again_are_an_error(mortal, monkeypatch):
     calls = killing(monkeypatch, mortal, 9, data=parts[:1])
     with pytest.raises(LostBlocks, match=r"client\.replicate"):
         DaskGDClassifier(max_iter=200, tol=None, learning_rate=0.1).fit(DX, Dy, client=mortal)
-    assert time.monotonic() - calls[8] < 5
+    assert time.monotonic() - calls[8] < 60  # it does not hang
 
 
 def test_an_interrupt_keeps_the_model_so_far(client, monkeypatch):

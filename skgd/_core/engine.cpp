@@ -3,6 +3,7 @@
 
 #include "fused.hpp"
 #include "lazy.hpp"
+#include "lazy_standardized.hpp"
 #include "objective.hpp"
 #include "passive.hpp"
 
@@ -31,6 +32,8 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
   if (clipped_per_sample_applies(problem, descent, plan, optimizer))
     return PerSample<T, AnyLoss<T>, Step::clipped>(problem, descent, plan, {problem.loss}).run(control);
   if (lazy_applies(problem, descent, plan, optimizer)) return lazy_updates(problem, descent, plan, optimizer, control);
+  if (lazy_standardized_applies(problem, descent, plan, optimizer))
+    return lazy_standardized_updates(problem, descent, plan, control);
   if (descent.stream) throw std::invalid_argument("These updates need arrays to which nothing is owed.");
   const bool by_rows = PerSampleRule<T>::applies(problem, descent, plan);
   return std::visit(

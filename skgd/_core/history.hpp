@@ -2,18 +2,21 @@
 //
 // Update s has a weight and a time, which never falls; a weight that no gradient moves is f(time of s) after it, for a
 // smooth f. sum(from, to, f) is the sum of weight_s f(time_s) over updates from <= s < to: directly for few of them,
-// and by blocks for many. A block of 8, 16, 32, ... updates stands for its sum by ten weights at the Chebyshev nodes of
-// its span of time: exact for polynomials of degree nine, and to rounding for f that hardly bends within the span.
+// and by blocks for many. A block of 8, 16, 32, ... updates stands for its sum by twelve weights at the Chebyshev nodes
+// of its span of time: exact for polynomials of degree eleven, and to rounding for f that hardly bends within the span.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
 
+#include "simd.hpp"
+
 namespace skgd {
 
-// What sum() must know of f: the longest span that starts at a time and in which ten nodes are enough; and when f turns
+// What sum() must know of f: the longest span that starts at a time and in which the nodes are enough; and when f turns
 // zero for good, with a kink.
 struct Shape {
   double reach = std::numeric_limits<double>::infinity();
@@ -55,11 +58,12 @@ class History {
     return total;
   }
 
+  // f has no branches, so that the loops over it are vectorised.
   template <class F> double sum(int64_t from, int64_t to, const Shape& shape, F f) const {
     double total = 0;
     while (from < to && time_[from] < shape.zero) {
       const Block* block = nullptr;
-      int64_t length = 1;
+      int64_t length = std::min(to, (from / leaf + 1) * leaf) - from;  // one by one
       for (size_t level = 0; level < levels_.size(); ++level) {
         const int64_t size = leaf << level;
         if (from % size || from + size > to) break;
@@ -67,28 +71,29 @@ class History {
         if (next.end - next.begin > shape.reach + shape.growth * next.begin || next.end > shape.zero) break;
         block = &next, length = size;
       }
-      const double value = f(time_[from]);
-      if (!block) {
-        total += weight_[from] * value;
-      } else {
-        for (int q = 0; q < nodes; ++q)
-          if (block->weights[q] != 0) total += block->weights[q] * f(block->at(q));
-      }
-      if (std::abs(value) * this->total(to) < 1e-18 * std::abs(total)) break;  // it has decayed
+      const double part =
+          block ? weighted(block->times.data(), block->weights.data(), nodes, f)
+                : weighted(time_.data() + from, weight_.data() + from, length, f);
+      total += part;
       from += length;
+      // Whether it has decayed: what is to come is no larger than the last part, weight for weight.
+      const double counted = this->total(from) - this->total(from - length), left = this->total(to) - this->total(from);
+      if (std::abs(part) * left < 1e-18 * std::abs(total) * counted) break;
     }
     return total;
   }
 
  private:
-  static constexpr int nodes = 10;
-  static constexpr int64_t leaf = 8;  // updates of a block of level 0
+  static constexpr int nodes = 12;
+  static constexpr int64_t leaf = 8;  // updates of a block of level 0; no more than nodes
 
   struct Block {
     double begin, end;  // the times of its first and its last update
-    std::array<double, nodes> weights{};
+    std::array<double, nodes> times, weights{};
 
-    double at(int q) const { return begin + (end - begin) * (1 + cosines()[q]) / 2; }
+    explicit Block(double begin = 0, double end = 0) : begin(begin), end(end) {
+      for (int q = 0; q < nodes; ++q) times[q] = begin + (end - begin) * (1 + cosines()[q]) / 2;
+    }
     // Adds a weight at a time: shared among the nodes as their Lagrange polynomials are there.
     void add(double time, double weight) {
       if (end == begin) {
@@ -117,6 +122,18 @@ class History {
   std::vector<Moments> moments_;  // of all updates up to each
   std::vector<std::vector<Block>> levels_;
 
+  template <class F>
+  [[gnu::always_inline]] static double weighted(const double* time, const double* weight, int64_t count, F f) {
+    double value[nodes], sums[4] = {};
+    SKGD_INDEPENDENT
+    for (int64_t s = 0; s < count; ++s) value[s] = f(time[s]);
+    int64_t s = 0;
+    for (; s + 4 <= count; s += 4)
+      for (int q = 0; q < 4; ++q) sums[q] += weight[s + q] * value[s + q];
+    for (; s < count; ++s) sums[0] += weight[s] * value[s];
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  }
+
   static const std::array<double, nodes>& cosines() {
     static const std::array<double, nodes> values = [] {
       std::array<double, nodes> found;
@@ -137,7 +154,7 @@ class History {
       const std::vector<Block>& below = levels_[level - 1];
       for (size_t half = below.size() - 2; half < below.size(); ++half)
         for (int q = 0; q < nodes; ++q)
-          if (below[half].weights[q] != 0) block.add(below[half].at(q), below[half].weights[q]);
+          if (below[half].weights[q] != 0) block.add(below[half].times[q], below[half].weights[q]);
     }
     levels_[level].push_back(block);
   }

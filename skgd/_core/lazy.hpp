@@ -117,7 +117,7 @@ template <class T, class I, class Rule, class P> class Lazy {
       state_.u.assign(d_ * K_, T(0));
       if (adaptive) state_.counted.assign(d_, 0);
     }
-    now_.share = descent_.t > descent_.average.start ? 1 : 0;
+    now_.mean.total = descent_.t > descent_.average.start ? 1 : 0;
     now_.first_update = double(descent_.t);
     if (keeps_) measure();
     state_.active = true;
@@ -325,7 +325,7 @@ template <class T, class I, class Rule, class P> class Lazy {
         for (int k = 2; k < 6; ++k) series[k] = -a * series[k - 1];
         return (target < 0 ? -1 : 1) * history.sum_of_polynomial(from, to, origin, series);
       }
-      if (l2 > 0) shape.reach = (start + 1 / (l2 * step)) / 10, shape.growth = 0.1;
+      if (l2 > 0) shape.reach = (start + 1 / (l2 * step)) / 5, shape.growth = 0.2;
       return history.sum(from, to, shape, [&](double time) {
         const double updates = step * (start + time);
         return exact.prox_smooth(exact.prox(target, updates), updates);
@@ -340,7 +340,7 @@ template <class T, class I, class Rule, class P> class Lazy {
         for (int k = 2; k < 6; ++k) series[k] = -a / k * series[k - 1];
         return (w < 0 ? -1 : 1) * history.sum_of_polynomial(from, to, origin, series);
       }
-      if (a > 0) shape.reach = 0.5 / a;
+      if (a > 0) shape.reach = 1 / a;
       return history.sum(from, to, shape, [&](double time) { return exact.flow(w, step * (time - origin)); });
     }
   }
@@ -517,8 +517,7 @@ template <class T, class I, class Rule, class P> class Lazy {
     const double gamma = average.share(t);
     if (gamma == 0) return;
     if (gamma == 1) start_average();
-    const double weight = gamma == 1 ? 1 : gamma / (1 - gamma) * now_.share;
-    now_.share += weight;
+    const double weight = now_.mean.add(gamma);
     if constexpr (adaptive) state_.history.add(now_.owed[0], weight);
     for (int64_t k = 0; k < K_; ++k) {
       if constexpr (!adaptive) now_.sum[k] += weight * now_.scale[k];
@@ -533,16 +532,10 @@ template <class T, class I, class Rule, class P> class Lazy {
     std::fill(state_.u.begin(), state_.u.end(), T(0));
     std::fill(state_.counted.begin(), state_.counted.end(), 0);
     state_.history = History();
-    now_.share = 0, now_.started = true;
   }
 
   void finish_average() {
-    if (!averages() || now_.share == 0) return;
-    T* mean = descent_.average.values;
-    const T before = now_.started ? T(0) : T(1), inverse = T(1 / now_.share);
-    const T* __restrict u = state_.u.data();
-    T* __restrict out = mean;
-    for (int64_t i = 0, size = int64_t(state_.u.size()); i < size; ++i) out[i] = (before * out[i] + u[i]) * inverse;
+    if (averages()) now_.mean.finish(descent_.average.values, state_.u.data(), int64_t(state_.u.size()));
   }
 };
 

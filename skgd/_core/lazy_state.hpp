@@ -7,6 +7,26 @@
 
 namespace skgd {
 
+// The weights of iterates in a mean that is kept as their weighted sum.
+struct MeanWeights {
+  double total = 0;      // so far, in units in which it was 1 when the sum began
+  bool started = false;  // the mean started since then, so what was there before does not count
+
+  // The weight of an iterate that gets this share of the mean.
+  double add(double share) {
+    if (share == 1) total = 0, started = true;
+    const double weight = share == 1 ? 1 : share / (1 - share) * total;
+    total += weight;
+    return weight;
+  }
+  // The mean, from what it was before and the sum since then.
+  template <class T> void finish(T* __restrict mean, const T* __restrict sum, int64_t size) const {
+    if (total == 0) return;
+    const T before = started ? T(0) : T(1), inverse = T(1 / total);
+    for (int64_t i = 0; i < size; ++i) mean[i] = (before * mean[i] + sum[i]) * inverse;
+  }
+};
+
 template <class T> struct LazyState {
   // Numbers for each column, and others that do not grow with the features.
   struct Small {
@@ -16,9 +36,8 @@ template <class T> struct LazyState {
     std::vector<double> l1_norms;  // (K,) of v, where a report needs them
     std::vector<double> squares;   // (K,) |v|^2, likewise
     double first_update = 0;       // number of the update from which owed counts
-    double share = 0;              // total weight of the mean so far, in units in which it was 1 when this began
-    bool started = false;          // the mean started since then, so what was there before does not count
-    double touched = 0;            // weights visited since then
+    MeanWeights mean;
+    double touched = 0;  // weights visited since then
   };
   bool active = false;  // else theta, slots and mean are what they say
   Small small;

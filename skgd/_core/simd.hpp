@@ -21,7 +21,7 @@
 #define SKGD_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define SKGD_INDEPENDENT _Pragma("GCC ivdep")
-#define SKGD_UNROLL _Pragma("GCC unroll 8")
+#define SKGD_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 namespace skgd {
