@@ -197,7 +197,7 @@ def _is_plain(X, y, y_numeric, finite) -> bool:
     It takes longer than an update of one row; what fails here is left to it, messages included.
     """
     return (
-        (_is_core_array(X) and (not finite or core.all_finite(X)) or _is_finite_core_csr(X))
+        ((_is_core_array(X) and (not finite or core.all_finite(X))) or _is_finite_core_csr(X))
         and min(X.shape) > 0
         and (
             isinstance(y, str)
@@ -234,7 +234,7 @@ def _is_core_array(X) -> bool:
 
 
 def _is_finite_core_csr(X) -> bool:
-    """Whether these are finite CSR rows as the core takes them; raises where their indices are out of range."""
+    """Whether these are finite CSR rows as the core takes them; raises where indices are out of range."""
     if type(X) not in (sparse.csr_matrix, sparse.csr_array) or X.ndim != 2 or X.dtype not in _DTYPES:
         return False
     parts = X.data, X.indices, X.indptr
