@@ -50,11 +50,11 @@ encoding : "auto", "table", transformer or None, default="auto"
     Other parameters that are "auto" depend on it too: of a table they are a hidden layer of 128 units
     with silu, Adam with beta_2 0.95, batches of 64 rows (128 above 16,000 rows, 256 above 64,000), and 25
     epochs (in regression 40; of batch descent 300) whose rate falls to zero from 2.5 times the usual one.
-    With the share v of the loss of the best constant that short fits to at most 2,500 rows leave on rows
-    that they have not seen, alpha is 2 v / n and dropout 0.05 + 0.8 v, at most 0.3, for the squared error;
-    alpha is 8 v / n and dropout 0.15 for the log loss. For other losses and streams alpha is 8 / n, but at
-    least 1e-3 and at most 3e-3, for classes, and 1 / (2 n), at most 3e-4, in regression; dropout is 0.15
-    (0.05 in regression with more than 8,000 rows). Of other rows they are a hidden layer of 100 units with
+    alpha is 8 / n, but at least 1e-3 and at most 3e-3, for classes, whose dropout is 0.15. With the share v
+    of the variance of y that short fits to at most 2,500 rows leave on rows that they have not seen, alpha
+    is 2 v / n and dropout 0.05 + 0.8 v, at most 0.3, for the squared error; for other losses of regression,
+    and streams, alpha is 1 / (2 n), at most 3e-4, and dropout 0.15
+    (0.05 with more than 8,000 rows). Of other rows they are a hidden layer of 100 units with
     relu, no dropout, alpha 1e-4, Adam, batches of 32 rows, and at most 200 epochs with tol 1e-4.
     ``settings_`` tells what was chosen.
 n_members : int, default=1

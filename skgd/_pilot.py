@@ -34,10 +34,10 @@ def with_noise_known(options: Options, design: Design, targets: Targets) -> Opti
     names, network, options = options.by_noise, objective.network, replace(options, by_noise=())
     if noise is None or network is None:
         return options
-    chosen = settings_by_noise(noise, objective.loss.task == "regression", design.n)
+    chosen = settings_by_noise(noise, design.n)
     if "alpha" in names:
         objective = objective.with_alpha(chosen["alpha"])
-    if "dropout" in names and "dropout" in chosen:
+    if "dropout" in names:
         objective = replace(objective, network=replace(network, dropout=chosen["dropout"]))
     return replace(options, objective=objective)
 
@@ -45,11 +45,10 @@ def with_noise_known(options: Options, design: Design, targets: Targets) -> Opti
 def noise_of(options: Options, design: Design, targets: Targets) -> float | None:
     """The share of the loss of the best constant that pilots leave on rows that they have not seen.
 
-    None for losses other than the squared error and the log loss, and of few rows. It does not depend on
-    random_state: a table has one noise.
+    None for losses other than the squared error, and of few rows. It does not depend on random_state: a table
+    has one noise.
     """
-    loss = options.objective.loss
-    if not (loss._quadratic or loss.logistic) or design.n < _FEWEST:
+    if not options.objective.loss._quadratic or design.n < _FEWEST:
         return None
     rows = np.random.RandomState(0).permutation(design.n)[:_ROWS]
     parts = [_losses(options, design, targets, rows, k) for k in range(_FOLDS)]
@@ -67,21 +66,7 @@ def _losses(options: Options, design: Design, targets: Targets, rows: np.ndarray
     if train(fit).stop_reason == "interrupted":
         raise KeyboardInterrupt
     problem = fit.problem.on(design.take(unseen), targets.rows(unseen))
-    return problem.evaluate(fit.descent.parameters, None), problem.evaluate(_constant(fit.problem), None)
-
-
-def _constant(problem: Problem) -> np.ndarray:
-    """Parameters that predict the best constant: the shares of the classes, or the mean of y."""
-    theta, targets = problem.constant(), problem.targets
-    if not problem.loss.logistic:
-        return theta
-    y, K = targets.y, targets.columns
-    if targets.codes:
-        y = y[:, None] == (np.arange(K) if K > 1 else 1)
-    shares = np.clip(np.average(y, axis=0, weights=targets.weight), 1 / len(y), 1 - 1 / len(y))
-    tied = K > 1 and (targets.codes or problem.loss.takes_shares)
-    problem.blocks(theta)[-1][-1, :K] = np.log(shares) if tied else np.log(shares / (1 - shares))
-    return theta
+    return problem.evaluate(fit.descent.parameters, None), problem.evaluate(fit.problem.constant(), None)
 
 
 def _pilot(options: Options, design: Design, targets: Targets) -> Fit:

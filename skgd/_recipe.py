@@ -35,14 +35,12 @@ _ROWS = {  # one hidden layer, as in scikit-learn
 }
 
 
-def settings_by_noise(noise: float, regression: bool, n: int) -> dict:
-    """A penalty and a dropout for this noise of n rows, as a share of the loss of the best constant.
+def settings_by_noise(noise: float, n: int) -> dict:
+    """A penalty and a dropout for this noise of n rows, as a share of the variance of y.
 
     The penalty is that of ridge regression under a prior for the weights, noise / n times a constant. Where
     there is little noise to learn, dropout keeps a regression from its optimum.
     """
-    if not regression:
-        return {"alpha": 8 * noise / n}
     return {"alpha": 2 * noise / n, "dropout": min(0.3, 0.05 + 0.8 * noise)}
 
 
