@@ -53,7 +53,7 @@ class Preparation:
     """Validates blocks: all have the features, the precision and the kind of y of the first."""
 
     door: Any  # a stand-in for the estimator, to which the first block writes its features
-    dtype: Any = None
+    dtype: Any = None  # None: that of the first block
     shape: tuple | None = None  # of y of one row
 
     def __call__(self, number: int, given) -> Block | None:
@@ -66,10 +66,9 @@ class Preparation:
     def _prepared(self, X, y, weight) -> Block | None:
         if getattr(X, "shape", None) is not None and X.shape[0] == 0:
             return None
-        first = self.dtype is None
+        first = self.shape is None
         X, y = self.door._check_rows(self.door, X, y, reset=first)
-        if first:
-            self.dtype = X.dtype
+        self.dtype = X.dtype if self.dtype is None else self.dtype
         X, y = X.astype(self.dtype, copy=False), dense(y)
         if self.shape is None:
             self.shape = y.shape[1:]

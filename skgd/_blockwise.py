@@ -17,7 +17,7 @@ from ._block_problem import BlockDesign, BlockProblem, Encoding
 from ._blocks import LocalBlocks, Preparation, Summary
 from ._checkpoint import Session
 from ._labels import classes_of
-from ._options import Options, threads_of
+from ._options import Options, dtype_of, threads_of
 from ._reading import called, source_of
 from ._recipe import sees_table
 from ._rows import Form, TrainingRows
@@ -92,7 +92,7 @@ class Blockwise:
     def _fit_blocks(self: Any, source, classes, validation: tuple, session=None) -> list[str]:
         self._check_blocks(classes, validation)
         door = self._door_of_blocks()
-        local = LocalBlocks(source, Preparation(door), threads_of(self.n_jobs))
+        local = LocalBlocks(source, Preparation(door, dtype_of(door)), threads_of(self.n_jobs))
         summary = local.survey(classes=self._task == "classification")
         if classes is None and local.numbers and len(local.numbers) == 1 and source.can_permute:
             X, y, weight = (*called(source.blocks[local.numbers[0]]), None)[:3]

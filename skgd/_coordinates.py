@@ -160,19 +160,21 @@ class Units:
 
 
 def to_standardized(descent: Descent, problem: Problem) -> Descent:
-    """The descent in the coordinates of the problem, in place (optimizer state stays as it is)."""
-    problem.standardize(descent.theta)
+    """The descent in the coordinates and the precision of the problem, in place (optimizer state stays as it
+    is)."""
+    descent.theta = problem.standardize(descent.theta).astype(problem.dtype, copy=False)
     if descent.average is not None:
-        problem.standardize(descent.average)
+        descent.average = problem.standardize(descent.average).astype(problem.dtype, copy=False)
     return descent
 
 
 def to_original(descent: Descent, problem: Problem) -> Descent:
-    """A copy of the descent in the coordinates of X and y; a lazy one, which has no others, as it is."""
+    """A copy of the descent in the coordinates and the precision of X and y; a lazy one, which has no others,
+    as it is."""
     if descent.lazy is not None:
         return descent
-    descent = descent.copy()
-    problem.unstandardize(descent.theta)
+    descent, given = descent.copy(), problem.design.given
+    descent.theta = problem.unstandardize(descent.theta.astype(given, copy=False))
     if descent.average is not None:
-        problem.unstandardize(descent.average)
+        descent.average = problem.unstandardize(descent.average.astype(given, copy=False))
     return descent

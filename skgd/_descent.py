@@ -93,7 +93,8 @@ class Descent:
         power = 0.0 if averaging is None else averaging.power
         return (
             self.rule == rule.name
-            and self.theta.dtype == problem.dtype
+            and self.theta.dtype == problem.design.given
+            and all(slot.dtype == problem.dtype for slot in self.slots)
             and self.layers == problem.layers
             and (self.average is not None, self.average_power) == (averaging is not None, power)
             and self.l1 == problem.penalty.kinked

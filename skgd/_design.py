@@ -13,7 +13,7 @@ from scipy import sparse
 from ._mapped import Mapping, mapping_of
 from ._moments import Moments, dense_moments, moments_of, sparse_moments
 
-__all__ = ["SAMPLE", "CsrDesign", "DenseDesign", "Design", "Standard", "design_of"]
+__all__ = ["SAMPLE", "CsrDesign", "DenseDesign", "Design", "RoundedDesign", "Standard", "design_of"]
 
 SAMPLE = 2048  # rows that tell whether the units of the features differ
 
@@ -56,8 +56,10 @@ class Design:
         standard: Standard | None = None,
         sampled: dict | None = None,
         kept: np.ndarray | None = None,
+        given: np.dtype | None = None,
     ):
         self.X, self.standard = X, standard
+        self.given = X.dtype if given is None else given  # the precision of the X of the user
         self.kept = kept  # (n,) int32, rising: the rows of X that are these; None: all
         self.n: int = X.shape[0] if kept is None else len(kept)
         self.d: int = X.shape[1]
@@ -70,7 +72,11 @@ class Design:
 
     def take(self, index) -> Design:
         """Some rows, by numbers or a slice."""
-        return type(self)(self._rows(index), self.standard)
+        return type(self)(self._rows(index), self.standard, given=self.given)
+
+    def in_precision(self, dtype: np.dtype | None) -> Design:
+        """The same rows in another precision, to which they are rounded in the coordinates of the descent."""
+        return self if dtype is None or dtype == self.dtype else self._rounded(dtype)
 
     def standardized(self, standard: Standard | None) -> Design:
         """The same rows in other coordinates."""
@@ -158,6 +164,9 @@ class Design:
     def _dense(self, rows) -> np.ndarray:
         return rows
 
+    def _rounded(self, dtype: np.dtype) -> Design:
+        raise NotImplementedError
+
     def _sum_of_squares(self, weight) -> np.ndarray:
         raise NotImplementedError
 
@@ -194,10 +203,28 @@ class DenseDesign(Design):
     def _rows(self, index):
         return np.ascontiguousarray(super()._rows(index))
 
+    def _rounded(self, dtype):
+        rounded = np.empty(self.X.shape, dtype)
+        for part, rows in DenseDesign(self.X, self.standard).dense_blocks(self._rows_at_a_time):
+            rounded[part] = rows
+        kind = DenseDesign if self.standard is None else RoundedDesign
+        return kind(rounded, self.standard, kept=self.kept, given=self.given)
+
     def _sum_of_squares(self, weight):
         if weight is None:
             return sum(np.einsum("ij,ij->j", rows, rows, dtype=float) for _, rows in self.blocks(4096))
         return sum(weight[part].astype(float) @ np.square(rows) for part, rows in self.blocks(4096))
+
+
+class RoundedDesign(DenseDesign):
+    """Rows that are in the coordinates of the descent already, so that what they were rounded from, which may
+    lie far from zero, has lost no digits."""
+
+    def core_coordinates(self):
+        return None
+
+    def dense_blocks(self, size):
+        return self.blocks(size)
 
 
 class CsrDesign(Design):
@@ -220,6 +247,11 @@ class CsrDesign(Design):
 
     def _dense(self, rows):
         return rows.toarray()
+
+    def _rounded(self, dtype):
+        parts = self.X.data.astype(dtype), self.X.indices, self.X.indptr
+        rounded = type(self.X)(parts, shape=self.X.shape)
+        return CsrDesign(rounded, self.standard, kept=self.kept, given=self.given)
 
     def _sum_of_squares(self, weight):
         X = self._rows(slice(None))

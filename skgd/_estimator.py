@@ -25,6 +25,7 @@ from ._held_out import Validation
 from ._hints import HelpfulParameters, Names
 from ._loss_spec import loss_spec
 from ._options import Options, options_of
+from ._pilot import with_noise_known
 from ._problem import Problem
 from ._rows import TakesRows, TrainingRows
 from ._scoring import Scorer, scorers_of
@@ -255,6 +256,7 @@ class GradientDescent(
 
     def _begin(self, options, design: Design, targets: Targets, init: tuple, rows: TrainingRows, state=None):
         """A fit to these rows, and the units of its descent; one that a `state` is for begins anew."""
+        options = with_noise_known(options, design, targets)
         units = Units.of_fit(options, design, targets)
         design, targets = self._in_units(units, options, design, targets)
         previous = self._previous(rows.task) if self.warm_start and state is None else None
@@ -308,8 +310,8 @@ class GradientDescent(
     def _in_units(units: Units, options: Options, design: Design, targets: Targets) -> tuple[Design, Targets]:
         """Rows and targets in the coordinates of the descent."""
         objective = options.objective
-        standard = units.standard(objective, design.dtype)
-        return design.standardized(standard), targets.in_units(units.output_units(objective))
+        design = design.standardized(units.standard(objective, design.dtype)).in_precision(options.dtype)
+        return design, targets.in_units(units.output_units(objective)).in_precision(options.dtype)
 
     @classmethod
     def _problem_of(cls, options: Options, design: Design, targets: Targets) -> Problem:

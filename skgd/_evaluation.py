@@ -52,7 +52,7 @@ class Evaluation:
         (0.25, [-1.0], [-0.5])
         """
         self._validate_params()
-        options = self._options(X).with_stopping(early_stopping=False)
+        options = self._options(X, reset=False).with_stopping(early_stopping=False)
         if coef is None:
             check_is_fitted(self, self._fitted)
             coef = getattr(self, self._fitted)

@@ -42,7 +42,9 @@ class Validation:
             raise ValueError("The weights of all rows to validate with are zero.")
         self.loss, self.task, self.rows = problem.loss, task, rows
         self.scorers, self.model_at, self.check = scorers, model_at, check
-        self.problem = problem.on(design_of(rows.X.astype(problem.dtype, copy=False)), rows.targets)
+        linear = problem.network is None  # whose scores are made of the rows as they are
+        X = rows.X.astype(problem.dtype, copy=False) if linear else rows.X
+        self.problem = problem.on(design_of(X), rows.targets)
 
     @property
     def columns(self) -> list[str]:

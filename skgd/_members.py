@@ -16,7 +16,8 @@ from ._callbacks import clone_unwatched
 from ._estimator import GradientDescent
 from ._fitted import NO_OFFSET_OF_MEMBERS
 from ._options import Options
-from ._recipe import sees_table
+from ._pilot import with_noise_known
+from ._recipe import in_use, sees_table
 from ._validation import dense, door_of, schema_of
 
 __all__ = ["Members"]
@@ -66,16 +67,26 @@ class Members(GradientDescent):
         encoding = EncodedTable() if encoder is not None and sees_table(encoder, X) else None
         folds = self._folds(options, X, y, validation, groups)
         given = (X, y, sample_weight, None, None, *validation, None if folds else groups)
+        settings = self._settings_of_all(options, encoding, door.settings_, (X, y, sample_weight))
         members = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._member(options.seed + k, encoding, folds[k : k + 1], door.settings_).fit)(
+            delayed(self._member(options.seed + k, encoding, folds[k : k + 1], settings).fit)(
                 *given, checkpoint=None if session is None else session.of_member(k)
             )
             for k in range(self.n_members)
         )
         schema = {**schema_of(members[0]), **schema_of(door)}
+        schema["settings_"] = settings
         found = self._out_of_fold(members, X, y, sample_weight, folds)
         self._become({**_shared(members), **schema, "members_": members, **found})
         return []  # each has warned
+
+    def _settings_of_all(self, options: Options, encoding, settings: dict, given: tuple) -> dict:
+        """Values of the parameters that are "auto": the members have one table, and one noise."""
+        if not options.by_noise:
+            return settings
+        one = self._member(options.seed, encoding, [], settings)
+        rows = one._training_rows(options.with_stopping(early_stopping=False), *given)
+        return in_use(settings, with_noise_known(options, rows.design, rows.targets).objective)
 
     def _member(self, seed: int, encoding, fold: list, settings: dict):
         """A network of the ensemble, to be fitted to encoded rows."""

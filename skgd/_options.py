@@ -26,6 +26,7 @@ __all__ = [
     "Objective",
     "Options",
     "Stopping",
+    "dtype_of",
     "loss_names",
     "loss_of",
     "options_of",
@@ -117,6 +118,8 @@ class Options:
     record_path: bool = False
     rate_factor: float = 1.0  # of the automatic rate of perceptrons under adaptive rules
     blocks: tuple[int, ...] | None = None  # rows of each, where no update sees rows of two blocks
+    by_noise: tuple[str, ...] = ()  # what of them a pilot fit is to choose; see _pilot
+    dtype: np.dtype | None = None  # that updates are computed in; None: that of the rows
     open_ended: bool = False  # further calls may follow: max_iter says nothing about the number of updates
 
     def updates_per_epoch(self, n: int) -> int:
@@ -233,8 +236,15 @@ def _resolved(estimator) -> Options:
         threads=threads_of(estimator.n_jobs),
         max_gradient_norm=float(getattr(estimator, "max_grad_norm", None) or 0.0),
         record_path=bool(estimator.record_path),
+        dtype=dtype_of(estimator),
         open_ended=bool(getattr(estimator, "warm_start", False)),
     )
+
+
+def dtype_of(estimator) -> np.dtype | None:
+    """The precision that was asked for; None: that of the rows."""
+    name = getattr(estimator, "dtype", "auto")
+    return None if name == "auto" else np.dtype(name)
 
 
 def loss_names(task: str) -> set[str]:

@@ -259,10 +259,10 @@ class Problem:
         return original
 
     def for_original(self, theta: np.ndarray) -> np.ndarray:
-        """Parameters for X and y: theta itself where the descent has no other coordinates, else a copy."""
+        """Parameters for X and y, in the precision of X: theta itself where the descent has no others."""
         if self.standard is None and self.targets.units is None:
-            return theta
-        return self.unstandardize(theta.copy())
+            return theta.astype(self.design.given, copy=False)
+        return self.unstandardize(theta.astype(self.design.given))
 
     def part(self, index) -> Problem:
         """The problem on some of its rows."""
@@ -294,20 +294,20 @@ class Problem:
     def on(self, design: Design, targets: Targets) -> Problem:
         """The same model and loss on other rows, in the same coordinates, without the penalty."""
         objective = Objective(self.loss, NoPenalty(), self.fit_intercept, self.network)
-        return Problem(design.standardized(self.standard), targets.in_units(self.targets.units), objective)
+        targets = targets.in_units(self.targets.units).in_precision(self.dtype)
+        return Problem(design.standardized(self.standard).in_precision(self.dtype), targets, objective)
 
     @property
     def has_cheap_value(self) -> bool:
         """Whether its value, found at the speed of reading X, is cheaper than losses of known raw scores."""
-        slow_loss = not self.loss._quadratic
-        return slow_loss and self.network is None and self.targets.columns == 1 and not self.design.is_sparse
+        one_column = self.network is None and self.targets.columns == 1
+        return one_column and not (self.loss._quadratic or self.design.is_sparse)
 
     def value(self, theta: np.ndarray, threads: int = 1) -> float:
         """F(theta): weighted mean loss plus penalty; of the last few parameters it is remembered."""
         remembers = _REMEMBERED * theta.size <= self.n  # else a copy costs about what a pass over X does
         key = theta.tobytes() if remembers else b""
-        known = self._values.get(key)
-        if known is not None:
+        if (known := self._values.get(key)) is not None:
             return known
         weight = self.total_weight or 1.0  # 0: of classes that do not count, in the rows of a stream
         value = self.evaluate(theta, None, threads) / weight + self.core.penalty(theta)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ._table import has_missing, is_frame, text_columns
 from .optimizers import Adam
 
-__all__ = ["TABLE_RATE", "explicit", "sees_table", "settings_of"]
+__all__ = [
+    "BY_NOISE",
+    "PILOT",
+    "TABLE_RATE",
+    "explicit",
+    "in_use",
+    "sees_table",
+    "settings_by_noise",
+    "settings_of",
+]
 
 TABLE_RATE = 2.5  # factor of the automatic rate for tables
+BY_NOISE = ("alpha", "dropout")  # parameters that go by the noise of a table, where a pilot fit can tell it
+PILOT: dict[str, Any] = {"units": 64, "activation": "silu", "dropout": 0.15, "batch_size": 32, "max_iter": 6}
 _FEWEST_ROWS, _MOST_COLUMNS = 500, 256  # of a data frame of numbers alone that is taken for a table
 
 _ROWS = {  # one hidden layer, as in scikit-learn
@@ -22,10 +35,19 @@ _ROWS = {  # one hidden layer, as in scikit-learn
 }
 
 
+def settings_by_noise(noise: float, n: int) -> dict:
+    """A penalty and a dropout for this noise of n rows, as a share of the variance of y.
+
+    The penalty is that of ridge regression under a prior for the weights, noise / n times a constant. Where
+    there is little noise to learn, dropout keeps a regression from its optimum.
+    """
+    return {"alpha": 2 * noise / n, "dropout": min(0.3, 0.05 + 0.8 * noise)}
+
+
 def _table_settings(solver: str, regression: bool, n: int) -> dict:
     """A layer that is held back by dropout and a penalty; the number of updates is known, so that the rate
     falls to zero over them. The more rows there are, the less has a network to be held back; classes can be
-    learnt by heart from any number of rows."""
+    learnt by heart from any number of rows. What goes by the noise is for one that is not known."""
     batch_size = 64 if n <= 16_000 else 128 if n <= 64_000 else 256
     return {
         "hidden_layer_sizes": (128,),
@@ -57,6 +79,12 @@ def settings_of(estimator, table: bool, n: int = 1) -> dict:
     regression = estimator._task == "regression"
     chosen = _table_settings(estimator.solver, regression, max(1, n)) if table else _ROWS
     return {name: value for name, value in chosen.items() if _is_auto(getattr(estimator, name))}
+
+
+def in_use(settings: dict, objective) -> dict:
+    """The values with those that a fit by this objective has chosen."""
+    found = {"alpha": objective.penalty.alpha, "dropout": objective.network.dropout}
+    return {**settings, **{name: value for name, value in found.items() if name in settings}}
 
 
 def _is_auto(value) -> bool:

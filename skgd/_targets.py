@@ -111,6 +111,13 @@ class Targets:
     def in_units(self, units: OutputUnits | None) -> Targets:
         return replace(self, units=units)
 
+    def in_precision(self, dtype: np.dtype | None) -> Targets:
+        """The same in another precision; None: as they are."""
+        if dtype is None or dtype == self.y.dtype:
+            return self
+        parts = {name: getattr(self, name) for name in ("y", "weight", "of_all", "offset", "shift")}
+        return replace(self, **{name: part.astype(dtype) for name, part in parts.items() if part is not None})
+
     def weighted_to_mean_one(self) -> Targets:
         """The same with weights of which only the ratios matter."""
         return self.with_weight(of_mean_one(self.weight))

@@ -21,7 +21,7 @@ from ._members import Members
 from ._network import ACTIVATIONS, INITIALISATIONS
 from ._options import loss_names, options_of
 from ._penalty import PENALTIES
-from ._recipe import TABLE_RATE, explicit, sees_table, settings_of
+from ._recipe import BY_NOISE, TABLE_RATE, explicit, in_use, sees_table, settings_of
 from ._tasks import Classification, Regression
 from ._validation import refuse_elsewhere, schema_of, shaped
 from .losses import Loss
@@ -52,6 +52,7 @@ class PerceptronModel(HiddenLayers, Members):
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "encoding": [Names({"auto", "table"}), HasMethods(["fit", "transform"]), None],
         "n_members": [Interval(Integral, 1, None, closed="left")],
+        "dtype": [Names({"auto", "float32", "float64"})],
     }
     _fitted = "coefs_"
 
@@ -63,16 +64,21 @@ class PerceptronModel(HiddenLayers, Members):
 
     def _options(self, X, reset=True):
         refuse_elsewhere(X)
-        if reset or "settings_" not in vars(self):
-            table = sees_table(self.encoding, X)
-            settings = self._settings(X, table)
-        else:
-            table, settings = sees_table(vars(self).get("encoder_"), X), self.settings_
+        fitted = not reset and "settings_" in vars(self)
+        known = self.settings_ if fitted else {}
+        table = sees_table(vars(self).get("encoder_") if fitted else self.encoding, X)
+        settings = {name: known.get(name, value) for name, value in self._settings(X, table).items()}
         options = options_of(explicit(self, settings), reset)
         if not table:
             return options
         # "auto" does not standardise columns whose encoding has given them their units
-        return replace(options, standardize=bool(options.standardize), rate_factor=TABLE_RATE)
+        by_noise = tuple(name for name in BY_NOISE if name in settings)
+        standardize = bool(options.standardize)
+        return replace(options, standardize=standardize, rate_factor=TABLE_RATE, by_noise=by_noise)
+
+    def _outcome(self, fit, record, rows):
+        found = super()._outcome(fit, record, rows)
+        return {**found, "settings_": in_use(found["settings_"], fit.options.objective)}
 
     def _settings(self, X, table: bool) -> dict:
         """Values of the parameters that are "auto"."""
@@ -212,6 +218,7 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         max_grad_norm: float | None = None,
         encoding: str | BaseEstimator | None = "auto",
         n_members: int = 1,
+        dtype: str = "auto",
         solver: str = "minibatch",
         batch_size: int | str = "auto",
         learning_rate: float | str = "auto",
@@ -248,6 +255,7 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         self.max_grad_norm = max_grad_norm
         self.encoding = encoding
         self.n_members = n_members
+        self.dtype = dtype
         self.solver = solver
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -345,6 +353,7 @@ class GDMLPClassifier(Classification, PerceptronModel):
         max_grad_norm: float | None = None,
         encoding: str | BaseEstimator | None = "auto",
         n_members: int = 1,
+        dtype: str = "auto",
         solver: str = "minibatch",
         batch_size: int | str = "auto",
         learning_rate: float | str = "auto",
@@ -382,6 +391,7 @@ class GDMLPClassifier(Classification, PerceptronModel):
         self.max_grad_norm = max_grad_norm
         self.encoding = encoding
         self.n_members = n_members
+        self.dtype = dtype
         self.solver = solver
         self.batch_size = batch_size
         self.learning_rate = learning_rate

@@ -77,7 +77,7 @@ STOREYS = (  # from the ground up
         "_training_state",
     },
     {"_training"},
-    {"_callbacks", "_checkpoint", "_diagnosis", "_fitted", "_fitting", "_progress"},
+    {"_callbacks", "_checkpoint", "_diagnosis", "_fitted", "_fitting", "_pilot", "_progress"},
     {
         "_blockwise",
         "_columns",

@@ -345,7 +345,8 @@ def test_networks_of_a_table_use_its_settings():
     one = GDMLPClassifier(max_iter=2, random_state=0).fit(X, y)
     assert model.members_[0].learning_rate_ == one.learning_rate_
     np.testing.assert_array_equal(model.members_[0].coefs_[0], one.coefs_[0])
-    assert model.settings_["alpha"] == model.members_[0].alpha == 3e-3
+    assert model.settings_ == {**one.settings_, "optimizer": model.settings_["optimizer"]}
+    assert {member.alpha for member in model.members_} == {one.settings_["alpha"]}
 
 
 def test_a_stream_keeps_its_settings():

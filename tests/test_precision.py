@@ -1,0 +1,175 @@
+"""dtype: perceptrons in another precision than that of X."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from skgd import GDMLPClassifier, GDMLPRegressor, GDRegressor
+from skgd._coordinates import standard_of
+from skgd._design import design_of
+
+SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+
+
+def make(offset=0.0, n=300, dtype=np.float64):
+    X = np.random.default_rng(0).standard_normal((n, 5))
+    y = np.sin(X[:, 0]) + X[:, 1] * X[:, 2]
+    return (X + offset).astype(dtype), y
+
+
+def net(kind=GDMLPRegressor, **given):
+    return kind(**{"hidden_layer_sizes": (8,), "max_iter": 10, "tol": None, "random_state": 0, **given})
+
+
+def kinds(X):
+    return [X, sparse.csr_array(np.where(np.abs(X) > 1, X, 0))]
+
+
+@pytest.mark.parametrize("solver", ["batch", "sgd", "minibatch"])
+def test_float32_gives_the_model_of_float64_to_rounding(solver):
+    X, y = make()
+    for rows in kinds(X):
+        double = net(solver=solver).fit(rows, y)
+        single = net(solver=solver, dtype="float32").fit(rows, y)
+        assert single._descent["slots"][0].dtype == SINGLE
+        np.testing.assert_allclose(single.predict(rows), double.predict(rows), atol=2e-3)
+        same = net(solver=solver).fit(rows.astype(np.float32), y.astype(np.float32))
+        np.testing.assert_allclose(single.coefs_[0], same.coefs_[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("given", [np.float32, np.float64])
+def test_the_model_has_the_precision_of_X(given, dtype):
+    X, y = make(dtype=given)
+    for rows in kinds(X):
+        model = net(dtype=dtype).fit(rows, y)
+        assert {array.dtype for array in (*model.coefs_, *model.intercepts_)} == {np.dtype(given)}
+        assert model.predict(rows).dtype == given
+        assert model._descent["theta"].dtype == given
+
+
+def test_auto_is_the_precision_of_X():
+    X, y = make()
+    for given in (np.float32, np.float64):
+        rows = X.astype(given)
+        one, same = net().fit(rows, y), net(dtype=np.dtype(given).name).fit(rows, y)
+        np.testing.assert_array_equal(one.coefs_[0], same.coefs_[0])
+
+
+def test_float64_is_more_exact_than_the_rows():
+    X, y = make(dtype=np.float32)
+    wide = net(dtype="float64", solver="batch").fit(X, y)
+    exact = net(solver="batch").fit(X.astype(np.float64), y)
+    np.testing.assert_allclose(wide.coefs_[0], exact.coefs_[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_what_lies_far_from_zero_loses_no_digits(held_out):
+    (near, y), (far, _) = make(), make(offset=1e7)
+    longer = {"standardize": True, "hidden_layer_sizes": (32,), "max_iter": 60}
+    scores = {}
+    for name, X in (("near", near), ("far", far)):
+        model = net(dtype="float32", early_stopping=held_out, **longer).fit(X, y)
+        scores[name] = [model.score(X, y), *([model.best_validation_score_] if held_out else [])]
+    np.testing.assert_allclose(scores["far"], scores["near"], atol=5e-3)
+    rounded = far.astype(np.float32)  # to units of 1
+    assert net(**longer).fit(rounded, y).score(rounded, y) < scores["near"][0] - 0.02
+
+
+def test_rounding_keeps_rows_weights_and_coordinates():
+    X, _ = make(offset=1e6)
+    design = design_of(X, np.arange(0, 300, 2, dtype=np.int32))
+    design = design.standardized(standard_of(design.moments(), True))
+    rounded = design.in_precision(SINGLE)
+    assert (rounded.n, rounded.dtype, rounded.given) == (150, SINGLE, DOUBLE)
+    ((_, exact),), ((_, found),) = design.dense_blocks(150), rounded.dense_blocks(150)
+    np.testing.assert_allclose(found, exact, atol=1e-6)
+    ((_, some),) = rounded.take(np.array([3, 5])).dense_blocks(2)
+    np.testing.assert_array_equal(some, found[[3, 5]])
+    assert design.in_precision(None) is design.in_precision(DOUBLE) is design
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e7])
+def test_a_warm_start_and_a_stream_go_on(offset):
+    X, y = make(offset)
+    model = net(dtype="float32", warm_start=True, max_iter=5).fit(X, y)
+    first = model.loss_
+    assert model.fit(X[::-1], y[::-1]).loss_ < first  # other rows: from its parameters alone
+    stream, exact = net(dtype="float32"), net()
+    for start in (0, 100, 200):
+        part = slice(start, start + 100)
+        stream.partial_fit(X[part], y[part])
+        exact.partial_fit(X[part], y[part])
+    np.testing.assert_allclose(stream.predict(X), exact.predict(X), atol=0.01)
+
+
+def test_a_descent_goes_on_in_another_precision():
+    X, y = make()
+    model = net(warm_start=True, max_iter=5).fit(X, y)
+    losses = [model.loss_]
+    for dtype in ("float32", "float64", "auto"):
+        losses.append(model.set_params(dtype=dtype).fit(X[::-1], y[::-1]).loss_)
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_weights_offsets_and_validation_sets_are_rounded_too():
+    X, y = make()
+    weight = np.linspace(1, 2, len(X))
+    given = {"sample_weight": weight, "offset": X[:, 0], "X_val": X[:50], "y_val": y[:50]}
+    given |= {"sample_weight_val": weight[:50], "offset_val": X[:50, 0]}
+    for kind, target in ((GDMLPRegressor, y), (GDMLPClassifier, y > 0)):
+        given["y_val"] = target[:50]
+        single = net(kind, dtype="float32", early_stopping=True).fit(X, target, **given)
+        double = net(kind, early_stopping=True).fit(X, target, **given)
+        np.testing.assert_allclose(
+            single.history_["validation_loss"], double.history_["validation_loss"], rtol=1e-3
+        )
+
+
+@pytest.mark.parametrize("kind", [net, lambda: GDRegressor(max_iter=5, tol=None, random_state=0)])
+def test_a_validation_set_may_have_another_precision(kind):
+    (X, y), (rows, _) = make(offset=10.0), make(offset=10.0, dtype=np.float32)
+    for train, held_out in ((X, rows), (rows, X)):
+        mixed = kind().fit(train, y, X_val=held_out[:50], y_val=y[:50]).history_["validation_loss"]
+        same = kind().fit(train, y, X_val=train[:50], y_val=y[:50]).history_["validation_loss"]
+        np.testing.assert_allclose(mixed, same, rtol=1e-4)
+
+
+def test_blocks_are_rounded_as_they_are_read():
+    X, y = make()
+    blocks = [(X[:150], y[:150]), (X[150:], y[150:])]
+    single = net(dtype="float32", solver="batch").fit_blocks(blocks)
+    double = net(solver="batch").fit_blocks(blocks)
+    assert single._descent["theta"].dtype == SINGLE
+    np.testing.assert_allclose(single.predict(X), double.predict(X), atol=1e-3)
+
+
+def test_a_table_in_float64():
+    X, y = make()
+    table = pd.DataFrame(X, columns=list("abcde"))
+    single, double = (net(encoding="table", dtype=name).fit(table, y) for name in ("auto", "float64"))
+    assert (single._descent["slots"][0].dtype, double._descent["slots"][0].dtype) == (SINGLE, DOUBLE)
+    np.testing.assert_allclose(single.predict(table), double.predict(table), atol=1e-2)
+
+
+def test_values_that_float32_cannot_hold_are_an_error():
+    X, y = make()
+    X[0, 0] = 1e39
+    with pytest.raises(ValueError, match=r"too large.*float32"):
+        net(dtype="float32", standardize=False).fit(X, y)
+    with pytest.raises(ValueError, match="dtype"):
+        net(dtype="float16").fit(X, y)
+
+
+def test_a_model_can_be_cloned_searched_and_pickled():
+    X, y = make()
+    model = net(dtype="float32", n_members=2).fit(X, y)
+    assert clone(model).dtype == "float32"
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
+    search = GridSearchCV(net(), {"dtype": ["float32", "float64"]}, cv=2).fit(X, y)
+    assert np.ptp(search.cv_results_["mean_test_score"]) < 1e-2
