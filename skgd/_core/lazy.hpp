@@ -117,7 +117,7 @@ template <class T, class I, class Rule, class P> class Lazy {
       state_.u.assign(d_ * K_, T(0));
       if (adaptive) state_.counted.assign(d_, 0);
     }
-    now_.mean.total = descent_.t > descent_.average.start ? 1 : 0;
+    now_.mean.begin(descent_);
     now_.first_update = double(descent_.t);
     if (keeps_) measure();
     state_.active = true;

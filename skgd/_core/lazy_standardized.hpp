@@ -73,9 +73,9 @@ class Polynomial {
 // The penalty of weights (d,) of one output as strengths of the squared norm.
 template <class T> std::vector<double> l2_of_features(const Problem<T>& problem) {
   std::vector<double> l2(problem.d());
-  problem.penalty_of(problem.layers[0]).visit([&](auto p) {
-    const Strength<T> strength = problem.penalty_of(problem.layers[0]).strength;
-    for (size_t j = 0; j < l2.size(); ++j) l2[j] = double(strength.at(p, j, 0).l2);
+  const Penalty<T> penalty = problem.penalty_of(problem.layers[0]);
+  penalty.visit([&](auto p) {
+    for (size_t j = 0; j < l2.size(); ++j) l2[j] = double(penalty.strength.at(p, j, 0).l2);
   });
   return l2;
 }
@@ -90,7 +90,7 @@ template <class T, class I> class LazyStandardized {
     if (x_.offset)
       for (int64_t j = 0; j < d_; ++j) B_.add_powers(double(x_.offset[j]) * double(x_.offset[j]), relative_[j]);
     if (descent_.average.values) u_.assign(d_ * K_, T(0));
-    mean_.total = descent_.t > descent_.average.start ? 1 : 0;
+    mean_.begin(descent_);
     find_moments();
   }
 

@@ -12,6 +12,7 @@ struct MeanWeights {
   double total = 0;      // so far, in units in which it was 1 when the sum began
   bool started = false;  // the mean started since then, so what was there before does not count
 
+  template <class T> void begin(const Descent<T>& descent) { total = descent.t > descent.average.start ? 1 : 0; }
   // The weight of an iterate that gets this share of the mean.
   double add(double share) {
     if (share == 1) total = 0, started = true;

@@ -41,7 +41,8 @@ template <class T> class Mlp final : public Model<T> {
   double loss_and_gradient(const T* theta, Rows rows, T* gradient) override {
     double total = 0;
     for (int64_t start = 0; start < rows.count; start += block_rows_) {
-      total += loss_and_deltas_of(theta, rows.part(start, std::min(block_rows_, rows.count - start)), gradient);
+      total +=
+          loss_and_deltas_of(theta, rows.part(start, std::min(block_rows_, rows.count - start)), gradient != nullptr);
       for (size_t l = 0; gradient && l < layers_.size(); ++l) {
         if (problem_.is_frozen(l)) continue;
         add_inputs(l, 0, layers_[l].inputs, gradient + layers_[l].offset);
@@ -90,7 +91,6 @@ template <class T> class Mlp final : public Model<T> {
   Buffer<T> shift_;          // (columns,) of the first layer: what all CSR rows of a block have in common
   CsrValues<T> csr_values_;  // of CSR rows
   uint64_t seed_ = 0;        // of the dropout; 0: none is dropped
-
   TargetBuffer<T> targets_;
   std::vector<Buffer<T>> transposed_;  // the weights of each layer, where pull_back_deltas() takes them so
 
