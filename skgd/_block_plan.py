@@ -16,7 +16,7 @@ _APART = np.uint64(0xD1B54A32D192ED03)  # states of the generator for two blocks
 _OTHER_STREAM = np.uint64(0x2545F4914F6CDD1D)  # of random numbers: for rows, not for blocks
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class BlockStretch(Stretch):
     """Rows of one block that are visited between two looks at the sums; or all rows, in one update."""
 
@@ -35,7 +35,7 @@ class BlockStretch(Stretch):
         return self.start, self.count
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class BlockPlan(EpochPlan):
     """How epochs are cut where no update sees rows of two blocks, unless it sees all."""
 

@@ -225,7 +225,7 @@ class Columns:
         bound = self.problem.bind(theta, tuple(slots), self.t)
         plan = (stretch.cut, rates, 1, 0.0)
         *sums, _ = core.run_columns(
-            self.problem.core, bound, self.shared.rule.core_spec(), stretch.order, stretch.span, plan
+            self.problem.core, bound, self.shared.rule.core_spec, stretch.order, stretch.span, plan
         )
         self.t = bound.t
         for candidate, *numbers in zip(self.candidates, *sums, strict=False):

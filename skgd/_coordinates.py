@@ -153,25 +153,27 @@ class Units:
 
     @classmethod
     def from_state(cls, state: dict) -> Units:
-        parts = {name: state[name] for name in ("moments", "outputs")}
-        return cls(
-            **{**state, **{name: None if part is None else Moments(**part) for name, part in parts.items()}}
+        moments, outputs = (
+            None if state[name] is None else Moments(**state[name]) for name in ("moments", "outputs")
         )
+        return cls(state["standardize"], moments, state["curvature"], outputs, state["of_y"])
 
 
 def to_standardized(descent: Descent, problem: Problem) -> Descent:
     """The descent in the coordinates and the precision of the problem, in place (optimizer state stays as it
     is)."""
+    if not problem.has_coordinates:
+        return descent
     descent.theta = problem.standardize(descent.theta).astype(problem.dtype, copy=False)
     if descent.average is not None:
         descent.average = problem.standardize(descent.average).astype(problem.dtype, copy=False)
     return descent
 
 
-def to_original(descent: Descent, problem: Problem) -> Descent:
-    """A copy of the descent in the coordinates and the precision of X and y; a lazy one, which has no others,
-    as it is."""
-    if descent.lazy is not None:
+def to_original(descent: Descent, problem: Problem, owned: bool = False) -> Descent:
+    """A copy of the descent in the coordinates and the precision of X and y; a lazy one, or one that is
+    `owned` by who asks, as it is where it has no others."""
+    if descent.lazy is not None or (owned and not problem.has_coordinates):
         return descent
     descent, given = descent.copy(), problem.design.given
     descent.theta = problem.unstandardize(descent.theta.astype(given, copy=False))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ._core import core
 from ._fingerprint import digest
 from ._network import blocks
 from ._options import CoreRule, Options
@@ -85,7 +86,9 @@ class Descent:
 
     def state(self) -> dict:
         """All of it as arrays, numbers and plain containers, once it is settled."""
-        return {name: getattr(self, name) for name in _STATE}
+        state = dict(self.__dict__)
+        del state["gradient"]
+        return state
 
     def fits(self, options: Options, problem: Problem, rule: CoreRule) -> bool:
         """Whether it can go on as it is."""
@@ -102,8 +105,14 @@ class Descent:
             and self.blend == options.optimizer.blend
         )
 
+    def _twin(self) -> Descent:
+        """Another with the same arrays and counters."""
+        twin = object.__new__(Descent)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
     def copy(self) -> Descent:
-        fresh = Descent(**self.__dict__)
+        fresh = self._twin()
         fresh.theta, fresh.random = self.theta.copy(), self.random.copy()
         fresh.stream = dict(self.stream)
         fresh.slots = tuple(slot.copy() for slot in self.slots)
@@ -118,13 +127,13 @@ class Descent:
         assert lazy is not None
         d, width = self.widths
         problem = penalty_problem(d, width, self.theta.dtype, lazy.penalty, lazy.fit_intercept)
-        lazy.stream.settled(problem.core, self.bind(), lazy.rule.core_spec())
+        lazy.stream.settled(problem.core, self.bind(), lazy.rule.core_spec)
 
     def become_lazy(self, problem: Problem, rule: CoreRule, batch_size: int) -> None:
         """From now on owe to the arrays what rows do not touch, where that can be; the arrays are its own."""
         dtype = problem.dtype.char
         if len(self.layers) == 1 and STREAMS[dtype].applies(
-            problem.core, self.bind(), rule.core_spec(), batch_size
+            problem.core, self.bind(), rule.core_spec, batch_size
         ):
             self.lazy = Lazy(STREAMS[dtype](), rule, problem.penalty, problem.fit_intercept)
 
@@ -135,19 +144,19 @@ class Descent:
             lazy is not None
             and (lazy.rule, lazy.penalty, lazy.fit_intercept)
             == (rule, problem.penalty, problem.fit_intercept)
-            and lazy.stream.applies(problem.core, self.bind(), rule.core_spec(), batch_size)
+            and lazy.stream.applies(problem.core, self.bind(), rule.core_spec, batch_size)
         )
 
     def shared(self) -> Descent:
         """The same arrays with counters and statistics of its own."""
-        fresh = Descent(**self.__dict__)
+        fresh = self._twin()
         fresh.random, fresh.stream = self.random.copy(), dict(self.stream)
         return fresh
 
     def open(self, problem: Problem) -> None:
         """Before the updates of a call to a stream, which undo() takes back."""
         if self.lazy is not None:
-            self.lazy.stream.open(problem.core, self.bind(), self.lazy.rule.core_spec())
+            self.lazy.stream.open(problem.core, self.bind(), self.lazy.rule.core_spec)
 
     def undo(self) -> None:
         """Take back what changed in the arrays since then."""
@@ -165,13 +174,17 @@ class Descent:
 
     def state_is_finite(self) -> bool:
         """Whether parameters and the state of the optimizer are; a stream of sparse rows does not look."""
-        return self.lazy is not None or all(np.isfinite(part).all() for part in (self.theta, *self.slots))
+        return self.lazy is not None or all(map(_is_finite, (self.theta, *self.slots)))
 
     def is_finite(self) -> bool:
         """Whether all parameters are finite; of a stream those that its rows touch."""
         if self.lazy is not None:
             return self.lazy.stream.finite(self.bind())
-        return bool(np.isfinite(self.theta).all())
+        return _is_finite(self.theta)
+
+    def offers_numbers(self) -> bool:
+        """Whether all that it has to offer is finite."""
+        return self.is_finite() if self.lazy is not None else _is_finite(self.parameters)
 
     def restore(self, other: Descent | Undo) -> None:
         """Go back to a copy taken earlier (the generator moves on)."""
@@ -298,11 +311,13 @@ class Descent:
             self.theta[:] = theta
 
 
-_STATE = tuple(each.name for each in fields(Descent) if each.name != "gradient")
+def _is_finite(array: np.ndarray) -> bool:
+    return core.all_finite(array.reshape(1, -1))
 
 
 def _owed(problem: Problem, rule: str) -> tuple | None:
     """Strengths of the penalty that weights owe a part of, under the rule whose state says so."""
     penalty = problem.penalty
-    factors = None if penalty.factors is None else digest(penalty.factors)
-    return (penalty.l1, penalty.l2, factors) if rule == "cumulative" else None
+    if rule != "cumulative":
+        return None
+    return penalty.l1, penalty.l2, None if penalty.factors is None else digest(penalty.factors)

@@ -80,6 +80,8 @@ class Design:
 
     def standardized(self, standard: Standard | None) -> Design:
         """The same rows in other coordinates."""
+        if standard is self.standard:
+            return self
         return type(self)(self.X, standard, self._sampled, self.kept)
 
     def blocks(self, size: int) -> Iterator[tuple[slice, Any]]:

@@ -6,10 +6,11 @@ import numpy as np
 
 from ._coordinates import asks_for_units, standard_of
 from ._design import Design, Standard
+from ._fit import Fit
 from ._penalty import Kinks
 from ._problem import Problem
 from ._step_size import scale_of
-from ._training import Fit, Record
+from ._training import Record
 from .losses import Loss
 
 __all__ = ["convergence_warnings", "remaining_gain"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._core import core
 from ._descent import Descent
 from ._options import Options
 from ._problem import Problem
@@ -32,7 +33,7 @@ def follow(problem: Problem, descent: Descent, options: Options) -> None:
         return
     settled = descent if descent.lazy is None else descent.copy()
     raw = rows.scores(settled.theta)
-    if not np.isfinite(raw).all():
+    if not core.all_finite(np.ascontiguousarray(raw)):
         return
     if adaptive:
         _measure_residuals(rows, raw, problem.curvature(), descent.stream)
@@ -74,16 +75,18 @@ def _lags(rows: Problem, raw: np.ndarray, settled: Descent, options: Options, st
     fall by age: sum k d > 2.5 (sum k^2 d^2)^(1/2).
     """
     y, weight = rows.targets.y, rows.targets.weight
-    lost = rows.loss._values(y, rows.scores(settled.parameters)) - rows.loss._values(y, raw)
+    raws = np.concatenate((rows.scores(settled.parameters), raw))
+    at_mean, at_iterate = rows.loss._values(np.concatenate((y, y)), raws).reshape(2, -1)
+    lost = at_mean - at_iterate
     if weight is not None:
         lost = lost * weight
-    if not np.isfinite(lost).all():
-        return False
     counted = (settled.t - settled.average_start) * options.rows_per_update(rows.n)
     memory = _FEWEST + _SHARE * counted
     counts = np.exp(-np.arange(rows.n)[::-1] / memory)
     kept = np.exp(-rows.n / memory)
     lag = kept * stream.get("lag", 0.0) + float(counts @ lost)
+    if not np.isfinite(lag):
+        return False
     squares = kept**2 * stream.get("lag_squares", 0.0) + float(counts**2 @ lost**2)
     lags = bool(lag > _SIGNIFICANT * squares**0.5)
     stream["lag"], stream["lag_squares"] = (0.0, 0.0) if lags else (lag, squares)

@@ -17,7 +17,7 @@ __all__ = ["MOST_UPDATES", "EpochPlan", "Stretch", "Trainee", "run_epochs"]
 MOST_UPDATES = 1 << 16  # of a stretch
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class EpochPlan:
     """How many rows there are, and how they are cut into updates, checks and epochs."""
 
@@ -35,13 +35,10 @@ class EpochPlan:
     @classmethod
     def of(cls, options: Options, n: int, d: int, **changes) -> EpochPlan:
         """The plan of a fit to n rows of d features."""
-        settled = {
-            "batches": options.updates_per_epoch(n),
-            "check_every": options.updates_per_check(n),
-            "max_iter": options.stopping.max_iter,
-            "shuffle": options.shuffle,
-        }
-        return cls(n, d, **{**settled, **changes})
+        batches, stopping = options.updates_per_epoch(n), options.stopping
+        return cls(
+            n, d, batches, stopping.check_every or batches, stopping.max_iter, options.shuffle, **changes
+        )
 
     def order(self):
         """The core's generator of orders, or one of blocks of a file; None where rows stay in theirs."""
@@ -61,7 +58,7 @@ class EpochPlan:
         return Stretch(epoch, begin, end - begin, self.n, order, (self.n, self.batches, first), last - first)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Stretch:
     """Rows order[position : position + count] of an epoch, visited between two looks at the sums."""
 

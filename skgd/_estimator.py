@@ -19,18 +19,18 @@ from ._descent import Descent
 from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
 from ._diagram import Diagram
+from ._fit import Fit
 from ._fitted import FittedModel
 from ._fitting import begin_fit, end_fit, for_all_rows
 from ._held_out import Validation
 from ._hints import HelpfulParameters, Names
-from ._loss_spec import loss_spec
 from ._options import Options, options_of
 from ._pilot import with_noise_known
 from ._problem import Problem
 from ._rows import TakesRows, TrainingRows
 from ._scoring import Scorer, scorers_of
 from ._targets import Targets, Task
-from ._training import Fit, Record, Watcher, train
+from ._training import Record, Watcher, train
 from ._validation import check_design, door_of, rows_of
 from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer
@@ -278,9 +278,10 @@ class GradientDescent(
         ended = {"loss_": end_fit(fit, again), "n_iter_": max(1, again.epochs), "_units": units.state()}
         return {**self._state_of(fit, rows.task), **ended}
 
-    def _options(self, X, reset: bool = True) -> Options:
-        """What the parameters mean for these rows; without `reset` as for those of the last fit."""
-        return options_of(self, draws=reset)
+    def _options(self, X, reset: bool = True, key: tuple | None = None) -> Options:
+        """What the parameters, with this key, mean for these rows; without `reset` as for those of the last
+        fit."""
+        return options_of(self, reset, key)
 
     def _check_stream(self, options: Options) -> None:
         """Raise where partial_fit cannot do what was asked for."""
@@ -401,14 +402,14 @@ class GradientDescent(
             parameters = None, descent.intercepts  # weights are settled when they are read
         return {
             **self._model_of(task, problem, *parameters),
-            "_descent": to_original(descent, problem).state(),
+            "_descent": to_original(descent, problem, owned=fit.stream).state(),
             "n_updates_": descent.t,
             "learning_rate_": descent.rate,
         }
 
     def _model_of(self, task: Task, problem: Problem, weights, intercepts) -> dict:
         """All that predictions need."""
-        model = {**task.spec(), "loss": loss_spec(problem.loss), "rows": problem.n}
+        model = {**task.spec(), "loss": problem.objective.plain_loss, "rows": problem.n}
         if problem.network is not None:
             model["activation"] = problem.network.activation
         return {**self._attributes(weights, intercepts, task), "_model": model}
@@ -416,12 +417,12 @@ class GradientDescent(
     def _become(self, found: dict, streams: bool = False) -> None:
         """The one place where a fit changes the estimator: all that earlier fits left is replaced. What
         `streams` replaces its weights and what it tells anew."""
-        kept = {
-            name: value
-            for name, value in vars(self).items()
-            if name not in (self._fitted, "_kept")
-            and (streams or not (name.endswith("_") or name in ("_model", "_descent", "_units")))
-        }
+        kept = dict(vars(self))
+        if not streams:
+            left = ("_model", "_descent", "_units")
+            kept = {name: value for name, value in kept.items() if name[-1:] != "_" and name not in left}
+        kept.pop(self._fitted, None)
+        kept.pop("_kept", None)
         self.__dict__ = {**kept, **found}
 
     def __sklearn_tags__(self):

@@ -13,12 +13,13 @@ from ._descent import Descent
 from ._design import Design
 from ._drift import follow
 from ._epochs import MOST_UPDATES
+from ._fit import Fit
 from ._options import CoreRule, Options
 from ._problem import Problem
 from ._rate_choice import choose_rates
 from ._rows import TOGETHER, Form
 from ._targets import Targets
-from ._training import Fit, Record
+from ._training import Record
 from ._validation import RowsCheck, check_largest
 from .optimizers import Optimizer
 from .schedules import Constant
@@ -43,7 +44,7 @@ def begin_fit(
     _check_squares(options.optimizer, targets)
     optimizer = _in_small_units(options.optimizer, targets)
     options = options if optimizer is options.optimizer else replace(options, optimizer=optimizer)
-    rule = options.rule() if stream else options.rule(problem.n)
+    rule = options.rule_of_stream if stream else options.rule(problem.n)
     if stream:
         descent = descent_of_stream(options, problem, rule, previous)
         follow(problem, descent, options)
@@ -53,9 +54,10 @@ def begin_fit(
         theta = problem.zeros()
         start(problem, theta)
         descent.theta[:] = problem.standardize(theta)
-    for array in (descent.theta, descent.average):
-        if array is not None:
-            problem.keep_bounds(array)
+    if problem.limits is not None:
+        for array in (descent.theta, descent.average):
+            if array is not None:
+                problem.keep_bounds(array)
     rates = choose_rates(problem, descent, options, stream)
     options = options.of_stream if stream else options
     return Fit(options, problem, rule, descent, rates, stream, check, form.plan)

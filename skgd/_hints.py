@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from sklearn import get_config
 from sklearn.utils._param_validation import InvalidParameterError, StrOptions
 
 from ._parameters import Memo, names_of, parameter_key
@@ -96,6 +97,14 @@ class HelpfulParameters:
     def __new__(cls, *args, **parameters):
         _check_parameter_names(cls, parameters)
         return super().__new__(cls)
+
+    def _validate_new_params(self) -> tuple | None:
+        """Validate parameters that have not been validated before, unless scikit-learn is told not to; gives
+        their key."""
+        key = parameter_key(self)
+        if key not in _VALID and not get_config()["skip_parameter_validation"]:
+            self._validate_params()
+        return key
 
     def _validate_params(self):
         key = parameter_key(self)

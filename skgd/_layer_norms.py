@@ -13,9 +13,9 @@ __all__ = ["LayerNorms"]
 class LayerNorms:
     """Columns of a history: the norm of each layer's gradient in the last update; none of linear models."""
 
-    def __init__(self, problem: Problem, descent: Descent, history: dict, wanted: bool):
+    def __init__(self, problem: Problem, descent: Descent, history: dict):
         self.problem, self.descent = problem, descent
-        layers = range(len(problem.layers) if wanted and len(problem.layers) > 1 else 0)
+        layers = range(len(problem.layers) if len(problem.layers) > 1 else 0)
         self.names = [f"gradient_norm_{layer}" for layer in layers]
         for name in self.names:
             history.setdefault(name, [])

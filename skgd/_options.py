@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ._loss_spec import loss_spec
 from ._network import Network, network_of
 from ._parameters import Memo, parameter_key
 from ._penalty import Penalty, penalty_from
+from ._ranges import check_range, check_schedule
 from ._recipe import explicit
 from ._uses import check_use
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS, Optimizer
-from .schedules import SCHEDULES, Schedule, Warmup
+from .schedules import SCHEDULES, Schedule
 
 __all__ = [
     "Averaging",
@@ -47,6 +49,22 @@ class Objective:
 
     def with_alpha(self, alpha: float) -> Objective:
         return replace(self, penalty=replace(self.penalty, alpha=float(alpha)))
+
+    def core_loss(self, columns: int, codes: bool):
+        """What names the loss to the core, for so many columns of raw scores."""
+        specs = self._core_losses
+        if (columns, codes) not in specs:
+            specs[columns, codes] = self.loss._core_spec(columns, codes)
+        return specs[columns, codes]
+
+    @cached_property
+    def _core_losses(self) -> dict:
+        return {}
+
+    @cached_property
+    def plain_loss(self) -> tuple[str, dict] | Loss:
+        """The loss as a fitted model keeps it."""
+        return loss_spec(self.loss)
 
 
 @dataclass(frozen=True)
@@ -91,6 +109,7 @@ class CoreRule:
     parameters: tuple[float, ...]
     slots: int  # state arrays, each the size of the parameters
 
+    @cached_property
     def core_spec(self) -> tuple[str, list[float]]:
         return self.name, list(self.parameters)
 
@@ -125,7 +144,7 @@ class Options:
     def updates_per_epoch(self, n: int) -> int:
         if self.batch_size is None:
             return 1
-        return sum(self.cuts) if self.blocks else -(-n // self.batch_size)
+        return sum(self.cuts) if self.blocks is not None else -(-n // self.batch_size)
 
     @property
     def cuts(self) -> tuple[int, ...]:
@@ -140,8 +159,13 @@ class Options:
     def updates_per_check(self, n: int) -> int:
         return self.stopping.check_every or self.updates_per_epoch(n)
 
-    def rule(self, n: float = np.inf) -> CoreRule:
-        """The core's rule for n rows, or for a stream of them."""
+    @cached_property
+    def rule_of_stream(self) -> CoreRule:
+        """The core's rule for a stream of rows."""
+        return self.rule(np.inf)
+
+    def rule(self, n: float) -> CoreRule:
+        """The core's rule for n rows."""
         b = self.batch_size
         noisy = b is not None and (b < n or b == 1)
         return CoreRule(*self.optimizer.core_rule(l1=self.objective.penalty.l1 > 0, noisy=noisy))
@@ -175,12 +199,13 @@ class Options:
 _RESOLVED = Memo()  # options of parameters that came before
 
 
-def options_of(estimator, draws: bool = True) -> Options:
+def options_of(estimator, draws: bool = True, key: tuple | None = None) -> Options:
     """The options of an estimator, the types of whose parameters scikit-learn has validated.
 
     With ``draws=False`` the seed is not drawn anew where random_state asks for it: nobody will need it.
+    ``key`` is that of the parameters, where it is known.
     """
-    key = parameter_key(estimator)
+    key = parameter_key(estimator) if key is None else key
     known = None if key is None else _RESOLVED.get(key)
     if known is None:
         options = _resolved(estimator)
@@ -261,7 +286,7 @@ def loss_of(estimator) -> Loss:
         )
     loss._check()
     for name, limits in ({} if loss.levels else loss._ranges).items():
-        _check_range(loss, name, *limits)
+        check_range(loss, name, *limits)
     return loss
 
 
@@ -277,10 +302,10 @@ def _optimizer_of(estimator, convex_batch: bool) -> Optimizer:
             f"of Optimizer cannot be used. Take one of {sorted(OPTIMIZERS)}, with its parameters."
         )
     for name in ("beta", "beta_1", "beta_2", "rho"):
-        _check_range(optimizer, name, 0, 1, closed_left=True)
-    _check_range(optimizer, "epsilon", 0, np.inf)
-    _check_range(optimizer, "momentum_decay", 0, np.inf, closed_left=True)
-    _check_range(optimizer, "C", 0, np.inf)
+        check_range(optimizer, name, 0, 1, closed_left=True)
+    check_range(optimizer, "epsilon", 0, np.inf)
+    check_range(optimizer, "momentum_decay", 0, np.inf, closed_left=True)
+    check_range(optimizer, "C", 0, np.inf)
     if getattr(optimizer, "variant", "pa1") not in ("pa1", "pa2"):
         raise ValueError(
             f'variant={optimizer.variant!r} of {type(optimizer).__name__} must be "pa1" or "pa2".'
@@ -288,52 +313,11 @@ def _optimizer_of(estimator, convex_batch: bool) -> Optimizer:
     return optimizer
 
 
-_SCHEDULE_RANGES = {
-    "power": (0, np.inf, True),
-    "cycles": (0, np.inf),
-    "decay": (0, np.nextafter(1, 2)),
-    "factor": (0, 1),
-    "patience": (1, np.inf, True),
-    "final": (0, np.nextafter(1, 2), True),
-    "period": (0, np.inf),
-    "start": (0, np.nextafter(1, 2), True),
-    "warmup": (0, 1, True),
-    "n": (0, np.inf),
-}
-
-
-def _check_range(thing, name, low, high, closed_left=False):
-    value = getattr(thing, name, None)
-    if value is None or thing.__class__.__module__.partition(".")[0] != "skgd":
-        return
-    if not isinstance(value, numbers.Real):
-        raise ValueError(f"{name}={value!r} of {type(thing).__name__} must be one number.")
-    if not (low <= value if closed_left else low < value) or not value < high:
-        left = "[" if closed_left else "("
-        raise ValueError(
-            f"{name}={value!r} of {type(thing).__name__} must be in the range {left}{low}, {high})."
-        )
-
-
 def _schedule_of(estimator) -> Schedule | Callable:
     given = estimator.schedule
     schedule = SCHEDULES[given]() if isinstance(given, str) else given
-    _check_schedule(schedule)
+    check_schedule(schedule)
     return schedule
-
-
-def _check_schedule(schedule) -> None:
-    for name, limits in _SCHEDULE_RANGES.items():
-        _check_range(schedule, name, *limits)
-    if isinstance(schedule, Schedule):
-        schedule._check()
-    if not isinstance(schedule, Warmup):
-        return
-    if isinstance(schedule.then, str) and schedule.then not in SCHEDULES:
-        raise ValueError(f"then={schedule.then!r} of Warmup must be one of {sorted(SCHEDULES)}.")
-    if not callable(schedule.following):
-        raise ValueError(f"then={schedule.then!r} of Warmup must be a name, a schedule or a callable.")
-    _check_schedule(schedule.following)
 
 
 def _penalty_of(estimator) -> Penalty:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from inspect import signature
+from operator import itemgetter
 from types import NoneType
 
 import numpy as np
@@ -20,11 +22,17 @@ def names_of(kind: type) -> list[str]:
     return list(signature(kind).parameters)
 
 
+@cache
+def _values_of(kind: type) -> Callable[[dict], tuple]:
+    """A function from the attributes of an estimator of this class to the values of its parameters."""
+    names = names_of(kind)
+    return itemgetter(*names) if len(names) > 1 else lambda attributes: tuple(attributes[n] for n in names)
+
+
 def parameter_key(estimator) -> tuple | None:
     """Class, types and values of the parameters, to look up by; None where one is an object."""
-    parameters = vars(estimator)
     try:
-        values = tuple(parameters[name] for name in names_of(type(estimator)))  # type: ignore[arg-type]
+        values = _values_of(type(estimator))(vars(estimator))  # type: ignore[arg-type]
     except KeyError:  # a subclass keeps them elsewhere
         return None
     kinds = tuple(map(type, values))

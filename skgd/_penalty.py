@@ -87,6 +87,8 @@ class Penalty:
 
     def check_features(self, d: int) -> None:
         """Raise where what is given for each feature does not fit the number of features."""
+        if self.factors is None and self.bounds is None:
+            return
         named = {"alpha": self.factors}
         if self.bounds is not None:
             named |= {"The lower bound": self.bounds.low, "The upper bound": self.bounds.high}

@@ -9,13 +9,14 @@ import numpy as np
 from ._coordinates import Units
 from ._descent import Descent
 from ._design import Design
+from ._fit import Fit
 from ._network import Network
 from ._options import Options, Stopping
 from ._problem import Problem
 from ._rate_choice import choose_rates
 from ._recipe import PILOT, TABLE_RATE, settings_by_noise
 from ._targets import Targets
-from ._training import Fit, train
+from ._training import train
 from .optimizers import Adam
 from .schedules import Constant
 

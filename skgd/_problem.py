@@ -94,13 +94,14 @@ class Problem:
         self.loss, self.penalty = objective.loss, objective.penalty
         self.fit_intercept, self.network = objective.fit_intercept, objective.network
         self.n, self.d, self.dtype = design.n, design.d, design.dtype
-        self.limits = self._limits()
+        scale = None if self.standard is None else self.standard.scale  # of the descent's coordinates
+        self.limits = self._limits(1.0 if scale is None else scale)
         self.core = _PROBLEMS[self.dtype.char](
             design.core_rows(),
             design.core_coordinates(),
             self._core_targets(design, targets),
-            self.loss._core_spec(targets.columns, targets.codes),
-            self.penalty.core_spec(self.dtype, self.limits, self._scale, targets.columns),
+            objective.core_loss(targets.columns, targets.codes),
+            self.penalty.core_spec(self.dtype, self.limits, scale, targets.columns),
             self.fit_intercept,
             None if self.network is None else self.network.core_spec(),
             folds,
@@ -119,17 +120,11 @@ class Problem:
     def _core_targets(self, design: Design, targets: Targets) -> tuple:
         return targets.core_arrays(design.kept, len(design))
 
-    @property
-    def _scale(self) -> np.ndarray | None:
-        """Units of the features in the coordinates of the descent."""
-        return None if self.standard is None else self.standard.scale
-
-    def _limits(self) -> np.ndarray | None:
-        """Least and greatest weights (2, d), or (2, d, K), in the coordinates of the descent, where they have
+    def _limits(self, scale: np.ndarray | float) -> np.ndarray | None:
+        """Least and greatest weights (2, d), or (2, d, K), in coordinates of this scale, where they have
         bounds."""
         if self.penalty.bounds is None:
             return None
-        scale = 1.0 if self.standard is None else self.standard.scale
         return self.penalty.bounds.of_features(self.d, scale, self.targets.columns).astype(self.dtype)
 
     def keep_bounds(self, theta: np.ndarray) -> np.ndarray:
@@ -152,6 +147,12 @@ class Problem:
     def standard(self):
         """The coordinates of the descent, None for those of X."""
         return self.design.standard
+
+    @property
+    def has_coordinates(self) -> bool:
+        """Whether parameters are in other coordinates, or another precision, than those for X and y."""
+        moved = self.standard is not None or self.targets.units is not None
+        return moved or self.design.given != self.dtype
 
     @property
     def columns(self) -> int:
@@ -260,9 +261,7 @@ class Problem:
 
     def for_original(self, theta: np.ndarray) -> np.ndarray:
         """Parameters for X and y, in the precision of X: theta itself where the descent has no others."""
-        if self.standard is None and self.targets.units is None:
-            return theta.astype(self.design.given, copy=False)
-        return self.unstandardize(theta.astype(self.design.given))
+        return self.unstandardize(theta.astype(self.design.given)) if self.has_coordinates else theta
 
     def part(self, index) -> Problem:
         """The problem on some of its rows."""

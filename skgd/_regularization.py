@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ._coordinates import Units
 from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
+from ._fit import Fit
 from ._fitting import begin_fit, end_fit
 from ._options import Objective, Options
 from ._path import goes_by_path, minimisers, pull_of_zeros
@@ -24,7 +25,7 @@ from ._problem import Problem
 from ._quadratic import CentredMoments
 from ._rows import TrainingRows
 from ._scoring import scorers_of
-from ._training import Fit, Record, train
+from ._training import Record, train
 from ._validation import positive
 
 __all__ = ["RegularizationPath", "path_of"]

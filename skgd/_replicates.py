@@ -14,12 +14,13 @@ from ._core import core
 from ._descent import Descent
 from ._design import Design, design_of
 from ._epochs import Stretch, run_epochs
+from ._fit import Fit
 from ._fitting import descent_of_stream
 from ._penalty import L2, NoPenalty, Penalty
 from ._problem import Problem, aligned_zeros
 from ._rates import Rates
 from ._targets import Targets, padded_columns
-from ._training import Fit, train
+from ._training import pass_over
 from .schedules import Constant
 
 __all__ = ["Following", "Replicates"]
@@ -184,8 +185,9 @@ class Following:
         descent.average_start = main.average_start
         descent.open(problem)
         self.opened.append(descent)
-        record = train(Fit(fit.options, problem, fit.rule, descent, _Repeated(self.log, main.rate), True))
-        if record.stop_reason == "interrupted":
+        rates = _Repeated(self.log, main.rate)
+        _, interrupted = pass_over(Fit(fit.options, problem, fit.rule, descent, rates, True))
+        if interrupted:
             raise KeyboardInterrupt
         return to_original(descent, problem)
 
@@ -213,9 +215,7 @@ class _Columns:
         rates = np.repeat(np.reshape(values, (-1, 1)), self.stacked.widths[-1], axis=1)
         bound = self.stacked.bind()
         plan = (stretch.cut, rates, 1, 0.0)
-        core.run_columns(
-            self.problem.core, bound, self.fit.rule.core_spec(), stretch.order, stretch.span, plan
-        )
+        core.run_columns(self.problem.core, bound, self.fit.rule.core_spec, stretch.order, stretch.span, plan)
         self.stacked.t = bound.t
         return True
 

@@ -78,6 +78,8 @@ class Scale:
 
         The more rows an update has, the smaller is its noise beside its rate, and the later that is.
         """
+        if self.mean_inverse_curvature == np.inf:
+            return np.inf
         noise_reduction = 1 + (batch_size - 1) * self.largest / self.row if self.row > 0 else 1.0
         rate = max(self.automatic_rate(batch_size), np.finfo(float).tiny)
         return 1.25 * noise_reduction * self.mean_inverse_curvature / rate

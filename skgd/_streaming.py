@@ -11,9 +11,10 @@ from sklearn.utils.metaestimators import available_if
 from ._coordinates import Units
 from ._descent import Descent
 from ._design import design_of
+from ._fit import Fit
 from ._fitting import begin_fit
 from ._options import Options
-from ._training import Fit, Record, train
+from ._training import pass_over
 from ._validation import RowsCheck, check_offset, check_weights, door_of, schema_of
 
 __all__ = ["Streaming", "has_partial_fit", "partial_fit_available"]
@@ -35,19 +36,19 @@ class Streaming:
 
     def _partial_fit(self: Any, X, y, sample_weight, offset, classes=None, beside: Callable | None = None):
         """`beside` is called with the fit, and with what carries descents on, for copies that follow it."""
-        first = not hasattr(self, "_descent")
-        if not first:  # scikit-learn validates parameters before the first call only
-            self._validate_params()
-        options = self._options(X, reset=first)
+        first = "_descent" not in vars(self)
+        key = self._validate_new_params()
+        options = self._options(X, first, key)
         self._check_stream(options)
         door = door_of(self) if first else self
         X, y = self._check_rows(door, X, y, reset=first)
         options.objective.penalty.check_features(X.shape[1])
-        weight = check_weights(sample_weight, X)
+        weight = None if sample_weight is None else check_weights(sample_weight, X)
         task = self._task_of(y, classes)
         loss = options.objective.loss
         targets = self._encode(task, y, weight, X.dtype, loss)
-        targets = targets.with_offset(check_offset(offset, X, targets.columns), loss)
+        if offset is not None:
+            targets = targets.with_offset(check_offset(offset, X, targets.columns), loss)
         previous = None if first else self._continued(task, Descent(**self._descent))
         known = self._known_units(options)
         design = design_of(X)
@@ -63,19 +64,20 @@ class Streaming:
             fit = fit if copies is None else copies.fit
             fit.descent.open(fit.problem)
             try:
-                record = train(fit)
+                losses, interrupted = pass_over(fit)
                 fit.check_rows(1)
                 if copies is not None:
                     copies.follow()
-                found = {**self._state_of(fit, task), **self._streamed(fit, record), "_units": units.state()}
-                self._become({**(schema_of(door) if first else {}), **found}, streams=True)
+                found = self._state_of(fit, task) | self._streamed(fit, losses)
+                found["_units"] = units.state()
+                self._become(found | schema_of(door) if first else found, streams=True)
             except BaseException:
                 for each in (fit.descent, copies):
                     if each is not None:
                         each.undo()
                 raise
             fit.descent.close()
-        if record.stop_reason == "interrupted":
+        if interrupted:
             raise KeyboardInterrupt
         return self
 
@@ -85,16 +87,15 @@ class Streaming:
 
     def _known_units(self, options: Options) -> Units:
         """What a stream has told of the units of the features before the next rows."""
-        state = getattr(self, "_units", None)
-        fresh = Units(options.standardize, of_y=options.standardize_outputs)
-        known = fresh if state is None else Units.from_state(state)
-        changed = options.standardize is not None and options.standardize != known.standardize
-        return fresh if changed else known
+        state, wanted = vars(self).get("_units"), options.standardize
+        if state is None or (wanted is not None and wanted != state["standardize"]):
+            return Units(wanted, of_y=options.standardize_outputs)
+        return Units.from_state(state)
 
-    def _streamed(self, fit: Fit, record: Record) -> dict:
+    def _streamed(self, fit: Fit, losses: list[float]) -> dict:
         """What a stream tells of itself: its last rows' objectives."""
-        curve = np.append(getattr(self, "loss_curve_", ()), record.history["loss"])[-_CURVE_LENGTH:]
-        loss = curve[-1] if len(curve) else np.nan
+        curve = np.concatenate((vars(self).get("loss_curve_", ()), losses))[-_CURVE_LENGTH:]
+        loss = float(curve[-1]) if len(curve) else np.nan
         return {"n_iter_": fit.descent.epochs, "loss_curve_": curve, "loss_": loss}
 
 

@@ -145,7 +145,7 @@ class _RateColumns:
         part, descent = _repeated(self.problem, index, self.copies), self.descent
         values = self._values(descent.t, stretch.updates, part.columns)
         bound, steps = descent.bind(), (stretch.cut, values, 1, 0.0)
-        core.run(part.core, bound, self.rule.core_spec(), None, (0, part.n), steps)
+        core.run(part.core, bound, self.rule.core_spec, None, (0, part.n), steps)
         descent.t = bound.t
         return True
 

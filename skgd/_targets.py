@@ -109,7 +109,7 @@ class Targets:
         return replace(self, weight=weight)
 
     def in_units(self, units: OutputUnits | None) -> Targets:
-        return replace(self, units=units)
+        return self if units is self.units else replace(self, units=units)
 
     def in_precision(self, dtype: np.dtype | None) -> Targets:
         """The same in another precision; None: as they are."""

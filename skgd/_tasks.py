@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
@@ -28,7 +28,6 @@ class Regression(Evaluation, Streaming, Blockwise, Export, RegressorMixin):
     _task = "regression"
 
     @partial_fit_available
-    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, offset=None) -> Self:
         """Update the model by one pass over the given rows.
 
@@ -144,7 +143,6 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
     _task = "classification"
 
     @partial_fit_available
-    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None, offset=None) -> Self:
         """Update the model by one pass over the given rows.
 

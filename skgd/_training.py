@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from copy import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ._descent import Descent
 from ._epochs import EpochPlan, Stretch, run_epochs
+from ._fit import Fit
 from ._held_out import Validation
 from ._layer_norms import LayerNorms
-from ._options import CoreRule, Options, Stopping
-from ._problem import Problem
-from ._rates import Rates
+from ._options import Stopping
 from ._training_state import Keeper, state_of, take_up
 
-__all__ = ["COLUMNS", "Fit", "LossWindow", "PlateauRule", "Record", "Watcher", "train"]
+__all__ = ["COLUMNS", "LossWindow", "PlateauRule", "Record", "Watcher", "pass_over", "train"]
 
 COLUMNS = (
     "epoch",
@@ -31,45 +29,6 @@ COLUMNS = (
     "gradient_norm",
     "seconds",
 )
-
-
-@dataclass
-class Fit:
-    """A fit under way: what was asked for, what is minimised, where the descent is, and its rates."""
-
-    options: Options
-    problem: Problem
-    rule: CoreRule
-    descent: Descent
-    rates: Rates
-    stream: bool = False  # partial_fit: one pass over some rows of many
-    check: Callable[[], None] | None = None  # of X, where something shows that it is needed
-    plan: Callable[..., EpochPlan] = EpochPlan.of  # how the rows are visited
-
-    def check_rows(self, epochs: float) -> None:
-        """Check X where parameters and optimizer state, after so many epochs, cannot vouch for it."""
-        finite = self.descent.state_is_finite()
-        if self.check is not None and (epochs < 1 or not finite):
-            self.check()
-        if self.options.optimizer.adaptive and not finite and np.isfinite(self.descent.theta).all():
-            raise self.problem.overflow()  # steps are divided by an infinite state
-
-    def check_parameters(self) -> None:
-        """Raise where what the descent has to offer is no number, in the coordinates of X and y."""
-        descent = self.descent
-        offered = None if descent.lazy is not None else descent.parameters
-        if not (descent.is_finite() if offered is None else np.isfinite(offered).all()):
-            raise self.rates.exploded(self.rates.base)
-        if offered is not None and not np.isfinite(self.problem.for_original(offered)).all():
-            raise self.problem.overflow()
-
-    def copy(self) -> Fit:
-        """One to end here, while this one goes on."""
-        return replace(self, descent=self.descent.copy(), rates=copy(self.rates))
-
-    def value(self) -> float:
-        """F at what the descent has to offer."""
-        return self.problem.value(self.descent.parameters, self.options.threads)
 
 
 class Watcher:
@@ -216,15 +175,14 @@ def train(
     keeper: Keeper | None = None,  # of the state, and of one to go on from
 ) -> Record:
     """Carry the descent through at most `max_iter` epochs, or `epochs` of them; KeyboardInterrupt leaves it
-    consistent.
-
-    A stream (partial_fit) takes the objective of its first rows as what later ones are held against.
-    """
+    consistent."""
     record, keeper = Record(), keeper or Keeper()
     record.history |= {name: [] for name in (validation.columns if validation else ())}
     try:
-        if keeper.saved is None and (not fit.stream or fit.descent.reference is None):
-            _take_reference(fit, record)
+        if keeper.saved is None:
+            record.start_loss = fit.take_reference()
+            if not fit.rates.given:  # else a fit ends where it ends
+                record.start_parameters = fit.descent.theta.copy()
         training = _Training(fit, record, validation, watchers, keeper)
         if not training.has_ended:
             record.stop_reason = run_epochs(
@@ -240,25 +198,57 @@ def train(
     return record
 
 
-def _take_reference(fit: Fit, record: Record) -> None:
-    """The unit of improvements: the objective at the start, or where fits start, if that is larger."""
-    problem, descent, threads = fit.problem, fit.descent, fit.options.threads
-    record.start_loss = problem.value(descent.theta, threads)
-    if not (fit.rates.given or fit.stream):  # else a fit ends where it ends
-        record.start_parameters = descent.theta.copy()
-    from_zero = fit.rates.given or fit.stream or problem.network is not None
-    zero = problem.zeros() if from_zero else problem.constant()
-    at_zero = 0.0 if np.array_equal(descent.theta, zero) else problem.value(zero, threads)
-    # the perceptron loss is 0 at 0; its unit is a margin of 1
-    descent.reference = max(abs(record.start_loss), abs(at_zero)) or 1.0
+def pass_over(fit: Fit) -> tuple[list[float], bool]:
+    """Carry the descent of a stream through its next rows once; KeyboardInterrupt leaves it consistent.
+
+    Gives their objective, in a list that is empty where an interrupt came before the end, and whether there
+    was one. The objective of the first rows of a stream is what later ones are held against.
+    """
+    one = _Pass(fit)
+    try:
+        if fit.descent.reference is None:
+            fit.take_reference()
+        fit.rates.begin(fit.descent)
+        run_epochs(one, fit.epoch_plan(), fit.descent.random)
+    except KeyboardInterrupt:
+        return one.losses, True
+    return one.losses, False
 
 
-class _Training:
+class _Pass:
+    """A pass over the next rows of a stream, as the epoch loop carries it."""
+
+    def __init__(self, fit: Fit):
+        self.fit, self.window = fit, LossWindow(fit.problem.n)
+        self.losses: list[float] = []
+
+    def begin_epoch(self, epoch: int) -> None:
+        """There is one only."""
+
+    def advance(self, stretch: Stretch) -> bool:
+        descent = self.fit.descent
+        loss, weight, penalty, self.gradient_norm, _ = self.fit.run(stretch)
+        descent.epochs += stretch.ends_epoch
+        self.window.add(loss, weight, stretch.count)
+        self.objective = self.window.mean() + penalty
+        if self.fit.rates.accept(descent, self.objective):
+            return True
+        self.window.clear()
+        return False
+
+    def check(self, stretch: Stretch) -> str | None:
+        self.losses.append(self.objective)
+        self.fit.rates.observe(self.fit.descent, 0, self.objective)
+        return None
+
+
+class _Training(_Pass):
     """One fit, as the epoch loop carries it."""
 
     def __init__(self, fit: Fit, record: Record, validation: Validation | None, watchers, keeper: Keeper):
-        self.fit, self.record, self.validation, self.watchers = fit, record, validation, watchers
-        self.keeper, self.window, self.began = keeper, LossWindow(fit.problem.n), time.perf_counter()
+        super().__init__(fit)
+        self.record, self.validation, self.watchers = record, validation, watchers
+        self.keeper, self.began = keeper, time.perf_counter()
         self.begins = self.place = (0, 0)  # epoch and batch: of the first update, of the one to come
         self.random = fit.descent.random.copy()  # before the order of the epoch was made
         if keeper.saved is None:
@@ -269,7 +259,7 @@ class _Training:
             self.plateau_rule = PlateauRule(fit.options.stopping, fit.descent.reference or 1.0)
             fit.rates.begin(fit.descent)
             take_up(self, keeper.saved)
-        self.norms = LayerNorms(fit.problem, fit.descent, record.history, wanted=not fit.stream)
+        self.norms = LayerNorms(fit.problem, fit.descent, record.history)
         if not record.path:
             self.record_path()
 
@@ -285,14 +275,8 @@ class _Training:
         return reason != "error" and over
 
     def plan(self, epochs: int | None) -> EpochPlan:
-        fit, limit = self.fit, self.fit.options.stopping.max_time
-        deadline = np.inf if limit is None else self.began + limit
-        kept = fit.problem.design.kept
-        plan = fit.plan(fit.options, fit.problem.n, fit.problem.d, kept=kept, deadline=deadline)
-        mapping = fit.problem.design.mapping
-        if mapping is not None:
-            most = max(1, mapping.window * plan.batches // plan.n)
-            plan = replace(plan, block=mapping.block, most_updates=min(plan.most_updates, most))
+        limit = self.fit.options.stopping.max_time
+        plan = self.fit.epoch_plan(np.inf if limit is None else self.began + limit)
         return plan if epochs is None else replace(plan, max_iter=epochs)
 
     def state(self) -> dict:
@@ -307,35 +291,19 @@ class _Training:
         self.random[:] = fit.descent.random
         if epoch == 1:
             fit.check_rows(epoch)
-        if not fit.stream and fit.options.rows_per_update(fit.problem.n) >= fit.problem.n:
+        if fit.options.rows_per_update(fit.problem.n) >= fit.problem.n:
             fit.problem.condense(epoch)
 
     def advance(self, stretch: Stretch) -> bool:
-        record, descent, rates = self.record, self.fit.descent, self.fit.rates
+        record, descent = self.record, self.fit.descent
         record.place = stretch.begins
         for watcher in self.watchers:
             watcher.begin(record, descent)
         record.epochs = stretch.epoch + 1
-        loss, weight, penalty, self.gradient_norm, _ = self.run_core(stretch)
-        descent.epochs += stretch.ends_epoch
-        self.window.add(loss, weight, stretch.count)
-        self.objective = self.window.mean() + penalty
-        if rates.accept(descent, self.objective):
-            return True
-        record.replace_last_point(descent)
-        self.window.clear()
-        return False
-
-    def run_core(self, stretch: Stretch):
-        """Sums over the rows of a stretch, after its updates."""
-        fit, options = self.fit, self.fit.options
-        values = fit.rates(fit.descent.t, stretch.updates).reshape(-1, 1)
-        bound = fit.descent.bind()
-        plan = (stretch.cut, values, options.threads, options.max_gradient_norm)
-        try:
-            return fit.problem.run(fit.descent, bound, fit.rule.core_spec(), stretch, plan)
-        finally:
-            fit.descent.t = bound.t
+        accepted = super().advance(stretch)
+        if not accepted:
+            record.replace_last_point(descent)
+        return accepted
 
     def check(self, stretch: Stretch) -> str | None:
         reason = self.judge(stretch)
@@ -347,7 +315,7 @@ class _Training:
     def judge(self, stretch: Stretch) -> str | None:
         """Add a row to the history; the reason to stop, if there is one."""
         record, descent, rates = self.record, self.fit.descent, self.fit.rates
-        if descent.averages and not self.fit.stream:
+        if descent.averages:
             self.objective = self.fit.value()
         measured = {"validation_loss": np.nan, "validation_score": np.nan}
         if self.validation is not None:

@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 _DTYPES = (np.float64, np.float32)
+_NATIVE = frozenset(np.dtype(dtype).str for dtype in _DTYPES)
 
 
 def check_design(
@@ -207,7 +208,7 @@ def _is_plain(X, y, y_numeric, finite) -> bool:
                 and len(y) == X.shape[0]
                 and (
                     y.dtype.kind in ("biu" if y_numeric else "biuU")
-                    or (y.dtype.kind == "f" and np.isfinite(y.sum()))
+                    or (y.dtype.kind == "f" and _is_finite_vector(y))
                 )
             )
         )
@@ -220,8 +221,8 @@ def _has_features_of(estimator, X, reset: bool) -> bool:
         estimator.n_features_in_ = X.shape[1]
         vars(estimator).pop("feature_names_in_", None)
         return True
-    known = getattr(estimator, "n_features_in_", None)
-    return X.shape[1] == known and not hasattr(estimator, "feature_names_in_")
+    known = vars(estimator)
+    return X.shape[1] == known.get("n_features_in_") and "feature_names_in_" not in known
 
 
 def _unmapped(array):
@@ -230,7 +231,12 @@ def _unmapped(array):
 
 
 def _is_core_array(X) -> bool:
-    return type(X) is np.ndarray and X.dtype in _DTYPES and X.ndim == 2 and X.flags.c_contiguous
+    return type(X) is np.ndarray and X.dtype.str in _NATIVE and X.ndim == 2 and X.flags.c_contiguous
+
+
+def _is_finite_vector(y: np.ndarray) -> bool:
+    core_dtype = y.dtype.str in _NATIVE and y.flags.c_contiguous
+    return core.all_finite(y.reshape(1, -1)) if core_dtype else bool(np.isfinite(y.sum()))
 
 
 def _is_finite_core_csr(X) -> bool:

@@ -62,7 +62,7 @@ class PerceptronModel(HiddenLayers, Members):
             return super()._check_rows(door, X, y, reset=reset, finite=finite)
         return super()._check_rows(BaseEstimator(), encoder.transform(X), y, reset=True)
 
-    def _options(self, X, reset=True):
+    def _options(self, X, reset=True, key=None):
         refuse_elsewhere(X)
         fitted = not reset and "settings_" in vars(self)
         known = self.settings_ if fitted else {}

@@ -78,6 +78,9 @@ class Constant(Schedule):
 
     name = "constant"
 
+    def bind(self, context):
+        return self
+
     def __call__(self, t):
         return np.ones(np.shape(t))
 

@@ -48,6 +48,7 @@ STOREYS = (  # from the ground up
         "_loss_spec",
         "_network",
         "_onnx_graph",
+        "_ranges",
         "_rates",
         "_recipe",
         "_uses",
@@ -69,6 +70,7 @@ STOREYS = (  # from the ground up
     {
         "_coordinates",
         "_drift",
+        "_fit",
         "_growth",
         "_layer_norms",
         "_packing",

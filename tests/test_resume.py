@@ -1,6 +1,7 @@
 """Fits cut in pieces: partial_fit, warm_start and averaging continue where they stopped."""
 
 import pickle
+from copy import copy
 from unittest import mock
 
 import _reference as reference
@@ -348,3 +349,28 @@ def test_what_a_warm_start_keeps_is_plain():
     assert {type(leaf).__module__ for leaf in leaves(vars(model)["_kept"])} <= {"builtins", "numpy"}
     assert "_kept" not in vars(model.partial_fit(X, y))
     assert "_kept" not in vars(small(skgd.GDRegressor, max_iter=5, tol=1e-9).fit(X, y))
+
+
+@pytest.mark.parametrize("name", ["GDRegressor", "GDClassifier", "GDMLPRegressor", "GDMLPClassifier"])
+def test_what_a_stream_shows_is_not_what_it_goes_on_with(name):
+    """Fitted arrays may be written to, and copies go on by themselves."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4))
+    y = (X[:, 0] > 0).astype(int) if "Classifier" in name else X[:, 0]
+    known = {"classes": [0, 1]} if "Classifier" in name else {}
+
+    def begun():
+        return getattr(skgd, name)(random_state=0).partial_fit(X[:20], y[:20], **known)
+
+    expected = begun().partial_fit(X[20:], y[20:])
+    model = begun()
+    other = copy(model)
+    for array in model.coefs_ if "MLP" in name else [model.coef_, model.intercept_]:
+        array[:] = 1.0
+    other.partial_fit(X[40:], y[40:])
+    model.partial_fit(X[20:], y[20:])
+    for attribute in ("coefs_", "intercepts_") if "MLP" in name else ("coef_", "intercept_"):
+        for part, same in zip(getattr(model, attribute), getattr(expected, attribute), strict=True):
+            np.testing.assert_array_equal(part, same)
+    assert model.loss_curve_.tolist() == expected.loss_curve_.tolist()
+    assert other.n_updates_ != model.n_updates_

@@ -137,11 +137,11 @@ def test_options_are_resolved_once():
     profile.runcall(model.fit, X, y)
     calls = {name: count for (_, _, name), (count, *_) in Stats(profile).stats.items()}
     assert calls["options_of"] == calls["loss_of"] == calls["_optimizer_of"] == calls["_schedule_of"] == 1
-    ranges = calls["_check_range"]
+    ranges = calls["check_range"]
     profile = Profile()
     profile.runcall(skgd._options._resolved, model)
     calls = {name: count for (_, _, name), (count, *_) in Stats(profile).stats.items()}
-    assert ranges == calls["_check_range"]
+    assert ranges == calls["check_range"]
 
 
 def test_options_of_equal_parameters_are_resolved_once():

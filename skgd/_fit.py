@@ -1,0 +1,88 @@
+"""A Fit: what was asked for, what is minimised, where the descent is, and the rates that carry it on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ._descent import Descent
+from ._epochs import EpochPlan, Stretch
+from ._options import CoreRule, Options
+from ._problem import Problem
+from ._rates import Rates
+
+__all__ = ["Fit"]
+
+
+@dataclass
+class Fit:
+    """A fit under way: what was asked for, what is minimised, where the descent is, and its rates."""
+
+    options: Options
+    problem: Problem
+    rule: CoreRule
+    descent: Descent
+    rates: Rates
+    stream: bool = False  # partial_fit: one pass over some rows of many
+    check: Callable[[], None] | None = None  # of X, where something shows that it is needed
+    plan: Callable[..., EpochPlan] = EpochPlan.of  # how the rows are visited
+
+    def check_rows(self, epochs: float) -> None:
+        """Check X where parameters and optimizer state, after so many epochs, cannot vouch for it."""
+        finite = self.descent.state_is_finite()
+        if self.check is not None and (epochs < 1 or not finite):
+            self.check()
+        if self.options.optimizer.adaptive and not finite and np.isfinite(self.descent.theta).all():
+            raise self.problem.overflow()  # steps are divided by an infinite state
+
+    def check_parameters(self) -> None:
+        """Raise where what the descent has to offer is no number, in the coordinates of X and y."""
+        descent, problem = self.descent, self.problem
+        if not descent.offers_numbers():
+            raise self.rates.exploded(self.rates.base)
+        if problem.has_coordinates and not np.isfinite(problem.for_original(descent.parameters)).all():
+            raise problem.overflow()
+
+    def copy(self) -> Fit:
+        """One to end here, while this one goes on."""
+        return replace(self, descent=self.descent.copy(), rates=copy(self.rates))
+
+    def value(self) -> float:
+        """F at what the descent has to offer."""
+        return self.problem.value(self.descent.parameters, self.options.threads)
+
+    def run(self, stretch: Stretch):
+        """Make the updates of a stretch; gives sums over its rows."""
+        options, descent = self.options, self.descent
+        values = self.rates(descent.t, stretch.updates).reshape(-1, 1)
+        bound = descent.bind()
+        plan = (stretch.cut, values, options.threads, options.max_gradient_norm)
+        try:
+            return self.problem.run(descent, bound, self.rule.core_spec, stretch, plan)
+        finally:
+            descent.t = bound.t
+
+    def epoch_plan(self, deadline: float = np.inf) -> EpochPlan:
+        """How its rows are visited."""
+        design = self.problem.design
+        plan = self.plan(self.options, design.n, design.d, kept=design.kept, deadline=deadline)
+        mapping = design.mapping
+        if mapping is None:
+            return plan
+        most = max(1, mapping.window * plan.batches // plan.n)
+        return replace(plan, block=mapping.block, most_updates=min(plan.most_updates, most))
+
+    def take_reference(self) -> float:
+        """Take the objective at the start, which it gives, as the unit of improvements; or that where fits
+        start, if it is larger."""
+        problem, descent, threads = self.problem, self.descent, self.options.threads
+        at_start = problem.value(descent.theta, threads)
+        from_zero = self.rates.given or self.stream or problem.network is not None
+        zero = problem.zeros() if from_zero else problem.constant()
+        at_zero = 0.0 if np.array_equal(descent.theta, zero) else problem.value(zero, threads)
+        # the perceptron loss is 0 at 0; its unit is a margin of 1
+        descent.reference = max(abs(at_start), abs(at_zero)) or 1.0
+        return at_start
