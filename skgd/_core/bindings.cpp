@@ -472,7 +472,7 @@ template <class T> void bind_stream(nb::module_& m, const char* name) {
           },
           "problem"_a, "descent"_a, "rule"_a, "Makes copies of the arrays what they say; the stream stays as it is.")
       .def(
-          "finite", [](const S& s, D& d) { return s.journal.finite(d.core); }, "descent"_a,
+          "finite", [](const S& s, D& d) { return s.journal.finite(d.core, s.state); }, "descent"_a,
           "Whether the weights are finite that the rows of the call touch.");
 }
 

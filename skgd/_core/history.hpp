@@ -26,9 +26,17 @@ struct Shape {
 
 class History {
  public:
+  static constexpr int terms = 6;
+  using Moments = std::array<double, terms>;  // sums of weight time^k
+
   int64_t size() const { return int64_t(time_.size()); }
   // Total weight of the first `count` updates.
-  double total(int64_t count) const { return count ? moments_[count - 1][0] : 0; }
+  double total(int64_t count) const { return moments(count)[0]; }
+  // Moments of the first `count` updates.
+  const Moments& moments(int64_t count) const {
+    static const Moments none{};
+    return count ? moments_[count - 1] : none;
+  }
   double time(int64_t update) const { return time_[update]; }
 
   void add(double time, double weight) {
@@ -45,16 +53,16 @@ class History {
     for (size_t level = 0; level < levels_.size(); ++level) levels_[level].resize(count / (leaf << level));
   }
 
-  // The sum for a polynomial in (time - origin), lowest coefficient first, at the cost of its terms. Moments are about
-  // time zero, so the terms should not be large there.
-  double sum_of_polynomial(int64_t from, int64_t to, double origin, const std::array<double, 6>& coefficients) const {
-    Moments moments = moments_[to - 1];
-    if (from)
-      for (int k = 0; k < terms; ++k) moments[k] -= moments_[from - 1][k];
+  // The sum, over updates of which these are the moments, of a polynomial in (time - origin), lowest coefficient first;
+  // or several of them as vectors. Moments are about time zero, so the terms should not be large there.
+  template <class V> [[gnu::always_inline]] static V sum_of_polynomial(V* moments, V origin, const V* coefficients) {
+    SKGD_UNROLL
     for (int first = 1; first < terms; ++first)  // shifts the origin: (t - a)^k = t (t - a)^(k-1) - a (t - a)^(k-1)
-      for (int k = terms - 1; k >= first; --k) moments[k] -= origin * moments[k - 1];
-    double total = 0;
-    for (int k = 0; k < terms; ++k) total += coefficients[k] * moments[k];
+      SKGD_UNROLL
+    for (int k = terms - 1; k >= first; --k) moments[k] -= origin * moments[k - 1];
+    V total = coefficients[0] * moments[0];
+    SKGD_UNROLL
+    for (int k = 1; k < terms; ++k) total += coefficients[k] * moments[k];
     return total;
   }
 
@@ -113,9 +121,6 @@ class History {
       for (int q = 0; q < nodes; ++q) weights[q] += weight * share[q] / all;
     }
   };
-
-  static constexpr int terms = 6;
-  using Moments = std::array<double, terms>;  // sums of weight time^k
 
   std::vector<double> time_, weight_;
   std::vector<Moments> moments_;  // of all updates up to each

@@ -1,16 +1,15 @@
 // Descent on sparse rows at the cost of their non-zeros, exact to rounding.
 //
 // Plain rule: weights are kept as w = scale * v, so that the l2 penalty is one product for all features; the l1 penalty
-// of untouched features adds up, in units of v, and is applied when they are next read. Adagrad: its penalty is a flow
-// over time, which adds up likewise. FTRL: its weights follow from its state at any time. The mean of the iterates of
+// of untouched features adds up, in units of v, and is applied when they are next read. The mean of the iterates of
 // the plain rule is kept as sum_t share_t w_t = A v + u, so a step on v costs one more step on u (Xu 2011, Towards
-// optimal one pass large scale learning with averaged stochastic gradient descent). Under Adagrad and FTRL u is the sum
-// up to the last update that touched the feature; what a weight was since then follows from its penalty (history.hpp).
+// optimal one pass large scale learning with averaged stochastic gradient descent). For Adagrad and FTRL see
+// lazy_adaptive.hpp.
 //
 // What is owed is a LazyState. A fit settles it at the end of each run: theta, slots and mean are then plain arrays. A
 // stream keeps it from run to run (lazy_state.hpp), so that a call costs the non-zeros of its rows.
 #pragma once
-#include "lazy_state.hpp"
+#include "lazy_adaptive.hpp"
 
 namespace skgd {
 
@@ -47,7 +46,8 @@ template <class T, class I, class Rule, class P> class Lazy {
   Lazy(const Problem<T>& problem, Descent<T>& descent, const Rule& rule, const P& penalty, LazyState<T>& state)
       : problem_(problem), x_(std::get<Csr<T, I>>(problem.design)), descent_(descent), rule_(rule), penalty_(penalty),
         strength_(problem.penalty.strength), K_(problem.columns()), d_(x_.d), l1_(problem.penalty.l1()),
-        l2_(problem.penalty.l2()), state_(state), now_(state.small) {
+        l2_(problem.penalty.l2()), state_(state), now_(state.small),
+        adaptive_weights_(problem, descent, rule, penalty, state) {
     prefetches_weights_ = d_ * K_ * int64_t(sizeof(T)) > (24 << 10);
   }
 
@@ -78,7 +78,8 @@ template <class T, class I, class Rule, class P> class Lazy {
   void settle() {
     if (!state_.active) return;
     apply_all_penalties();
-    finish_average();
+    if constexpr (adaptive) adaptive_weights_.scatter();
+    if (averages()) now_.mean.finish(descent_.average.values, state_.u.data(), int64_t(state_.u.size()));
     state_ = LazyState<T>();
   }
 
@@ -97,12 +98,16 @@ template <class T, class I, class Rule, class P> class Lazy {
   bool prefetches_weights_;  // the weights do not fit the first-level cache
   bool keeps_ = false;       // nothing is settled, and norms of the weights are kept up to date
   Journal<T>* journal_ = nullptr;
-  std::vector<int64_t> touched_;  // the features of a batch
+
+  struct NoWeights {
+    NoWeights(const Problem<T>&, const Descent<T>&, const Rule&, const P&, const LazyState<T>&) {}
+  };
+  std::conditional_t<adaptive, AdaptiveWeights<T, Rule, P>, NoWeights> adaptive_weights_;
 
   T* v(int64_t j) const { return descent_.theta + j * K_; }
   T* intercept() const { return v(d_); }
-  bool averages() const { return !state_.u.empty(); }
-  bool owes() const { return cumulative || !state_.applied.empty() || !state_.counted.empty(); }
+  bool averages() const { return descent_.average.values != nullptr; }
+  bool owes() const { return cumulative || l1_ > 0 || (adaptive && (l2_ > 0 || averages())); }
 
   P penalty_of(int64_t j) const { return strength_.at(penalty_, j); }
   // How strong the l1 penalty of feature j is compared with that of all.
@@ -111,14 +116,17 @@ template <class T, class I, class Rule, class P> class Lazy {
   void begin() {
     state_ = LazyState<T>();
     now_.scale.assign(K_, 1.0), now_.owed.assign(K_, 0.0), now_.sum.assign(K_, 0.0);
-    if (!cumulative && (l1_ > 0 || (adaptive && l2_ > 0))) state_.applied.assign(d_ * K_, 0.0);
     if (cumulative) continue_cumulative();
-    if (descent_.average.values) {
-      state_.u.assign(d_ * K_, T(0));
-      if (adaptive) state_.counted.assign(d_, 0);
-    }
     now_.mean.begin(descent_);
     now_.first_update = double(descent_.t);
+    if (adaptive && keeps_ && K_ == 1) {
+      if constexpr (adaptive) adaptive_weights_.gather();
+    } else {
+      if (!cumulative && (l1_ > 0 || (adaptive && l2_ > 0))) state_.applied.assign(d_ * K_, 0.0);
+      if (averages()) state_.u.assign(d_ * K_, T(0));
+      if (adaptive && averages()) state_.counted.assign(d_ * K_, 0);
+    }
+    if constexpr (adaptive) adaptive_weights_.bind();
     if (keeps_) measure();
     state_.active = true;
   }
@@ -127,15 +135,14 @@ template <class T, class I, class Rule, class P> class Lazy {
   void measure() {
     now_.l1_norms.assign(K_, 0.0), now_.squares.assign(K_, 0.0);
     for (int64_t j = 0; j < d_; ++j)
-      for (int64_t k = 0; k < K_; ++k) changed(k, 0, v(j)[k]);
+      for (int64_t k = 0; k < K_; ++k) now_.changed(k, 0, weight(j * K_ + k));
   }
 
-  // Weight k of a feature is `after` now.
-  void changed(int64_t k, T before, T after) {
-    if (before == after) return;
-    const double from = double(magnitude(before)), to = double(magnitude(after));
-    now_.l1_norms[k] += to - from;
-    now_.squares[k] += (to - from) * (to + from);
+  T weight(int64_t i) const {
+    if constexpr (adaptive)
+      return adaptive_weights_.weight(i);
+    else
+      return descent_.theta[i];
   }
 
   // The penalty of the weights. What an untouched weight owes of l1, or under an adaptive rule, is not off it yet.
@@ -153,6 +160,8 @@ template <class T, class I, class Rule, class P> class Lazy {
     Buffer<T> z(m * K_), mean_step(m * K_), rates(K_);
     TargetBuffer<T> targets;
     Outcome outcome;
+    if constexpr (adaptive)
+      if (m > 1) adaptive_weights_.expect_batches();
     for (int64_t u = 0; u < updates && !control.stop; ++u) {
       const Rows batch = plan.batch(u);
       if (u == updates - 1) report_before(batch, outcome);
@@ -175,7 +184,7 @@ template <class T, class I, class Rule, class P> class Lazy {
   // where that costs little beside the rows.
   void report_before(Rows batch, Outcome& outcome) {
     if (keeps_) {
-      if (owes() && d_ <= 16 * int64_t(x_.indptr[x_.n])) apply_to_all();
+      if (owes() && d_ <= int64_t(x_.indptr[x_.n])) apply_to_all();
       outcome.penalty = penalty_value();
       return;
     }
@@ -250,8 +259,7 @@ template <class T, class I, class Rule, class P> class Lazy {
     for (int64_t p = begin; p < end; ++p) prefetch(v(x_.indices[p]), K_ * int64_t(sizeof(T)));
   }
 
-  // Applies to the weights of feature j the penalties of the updates that did not touch it, and adds what the weights
-  // were meanwhile to their mean.
+  // Applies to the weights of feature j the penalties of the updates that did not touch it.
   void apply_penalty(int64_t j) {
     if constexpr (cumulative) {
       const double factor = l1_factor(j);
@@ -259,105 +267,45 @@ template <class T, class I, class Rule, class P> class Lazy {
       for (int64_t k = 0; k < K_; ++k) {
         const T before = v(j)[k];
         v(j)[k] = clip_cumulative(before, T(factor * now_.owed[k]), received[k]);
-        if (keeps_) changed(k, before, v(j)[k]);
+        if (keeps_) now_.changed(k, before, v(j)[k]);
       }
     } else {
       const P penalty = penalty_of(j);
-      if constexpr (adaptive) add_past(j, penalty);
-      if (state_.applied.empty()) return;
       for (int64_t k = 0; k < K_; ++k) {
         double& applied = state_.applied[j * K_ + k];
-        const double begin = applied;
-        const T due = T(now_.owed[k] - applied);
+        const T due = T(now_.owed[k] - applied), before = v(j)[k];
         applied = now_.owed[k];
         if (due == 0) continue;
-        const int64_t i = j * K_ + k;
-        T& w = descent_.theta[i];
-        const T before = w;
-        if constexpr (ftrl) {
-          const double from = now_.first_update + begin, to = now_.first_update + applied;
-          Ftrl::advance(i, descent_.theta, T(0), descent_.slots, from, to, penalty);
-        } else if constexpr (adagrad) {
-          const T squares = descent_.slots.first[i];
-          w = penalty.flow(w, squares > 0 ? rule_.step(squares, due) : T(0));
-        } else {
-          w = penalty.prox(w, due);
-        }
-        if (keeps_) changed(k, before, w);
+        v(j)[k] = penalty.prox(before, due);
+        if (keeps_) now_.changed(k, before, v(j)[k]);
       }
-    }
-  }
-
-  // Adds to u what the weights of feature j were after the updates since it was last touched.
-  void add_past(int64_t j, const P& penalty) {
-    if (state_.counted.empty()) return;
-    const int64_t from = state_.counted[j], to = state_.history.size();
-    if (from == to) return;
-    state_.counted[j] = to;
-    for (int64_t k = 0; k < K_; ++k) {
-      const int64_t i = j * K_ + k;
-      const T w = descent_.theta[i];
-      if (w == 0) continue;
-      if constexpr (penalised) {
-        state_.u[i] += T(past(i, from, to, penalty));
-      } else {
-        state_.u[i] += T(double(w) * (state_.history.total(to) - state_.history.total(from)));
-      }
-    }
-  }
-
-  // Sum over past updates of their weight in the mean times the weight i after them.
-  double past(int64_t i, int64_t from, int64_t to, const P& penalty) const {
-    const History& history = state_.history;
-    const double w = double(descent_.theta[i]), origin = state_.applied[i], end = history.time(to - 1);
-    const double l1 = double(penalty.l1), l2 = double(penalty.l2);
-    const auto exact = penalty.template as<double>();
-    Shape shape;
-    if constexpr (ftrl) {
-      const double step = double(descent_.slots.third[i]), start = now_.first_update;
-      if (!(step > 0)) return w * (history.total(to) - history.total(from));
-      const double target = w + step * (start + origin) * l2 * w - step * double(descent_.slots.second[i]);
-      const double shrink = 1 + l2 * step * (start + origin), a = l2 * step / shrink, b = l1 * step / shrink;
-      if (l1 > 0) shape.zero = std::abs(target) / (l1 * step) - start;
-      if (a * (end - origin) < 3e-3 && a * end < 1 && end < shape.zero) {
-        const double size = std::abs(target) / shrink - b * (start + origin);
-        std::array<double, 6> series{size, -a * size - b};  // (size - b t) / (1 + a t), t since the origin
-        for (int k = 2; k < 6; ++k) series[k] = -a * series[k - 1];
-        return (target < 0 ? -1 : 1) * history.sum_of_polynomial(from, to, origin, series);
-      }
-      if (l2 > 0) shape.reach = (start + 1 / (l2 * step)) / 5, shape.growth = 0.2;
-      return history.sum(from, to, shape, [&](double time) {
-        const double updates = step * (start + time);
-        return exact.prox_smooth(exact.prox(target, updates), updates);
-      });
-    } else {
-      const double squares = double(descent_.slots.first[i]);
-      const double step = squares > 0 ? 1 / (std::sqrt(squares) + rule_.epsilon) : 0;
-      const double size = std::abs(w), a = l2 * step, b = l1 * step;
-      if (b > 0) shape.zero = origin + (l2 > 0 ? std::log1p(size * l2 / l1) / a : size / b);
-      if (a * (end - origin) < 1e-2 && a * end < 1 && end < shape.zero) {
-        std::array<double, 6> series{size, -a * size - b};  // (size + b / a) exp(-a t) - b / a, t since the origin
-        for (int k = 2; k < 6; ++k) series[k] = -a / k * series[k - 1];
-        return (w < 0 ? -1 : 1) * history.sum_of_polynomial(from, to, origin, series);
-      }
-      if (a > 0) shape.reach = 1 / a;
-      return history.sum(from, to, shape, [&](double time) { return exact.flow(w, step * (time - origin)); });
     }
   }
 
   int64_t forward(Rows batch, T* z) {
     int64_t touched = 0;
-    const bool owes = this->owes();
     for (int64_t i = 0; i < batch.count; ++i) {
       T* zi = z + i * K_;
       const int64_t begin = x_.begin(batch[i]), count = x_.count(batch[i]);
-      if (owes)
-        for (int64_t p = begin; p < begin + count; ++p) apply_penalty(x_.indices[p]);
-      sparse_dot(x_.data + begin, x_.indices + begin, count, descent_.theta, K_, zi);
+      products(x_.data + begin, x_.indices + begin, count, zi);
       for (int64_t k = 0; k < K_; ++k) zi[k] = T(now_.scale[k]) * zi[k] + intercept()[k];
       touched += count;
     }
     return touched;
+  }
+
+  // z = W'x of a row, whose weights are brought up to date.
+  void products(const T* x, const I* features, int64_t count, T* z) {
+    if constexpr (adaptive) {
+      if (K_ == 1 && (owes() || adaptive_weights_.together())) {
+        z[0] = adaptive_weights_.scores(x, features, count);
+        return;
+      }
+      if (owes()) adaptive_weights_.bring_up_to_date(features, count);
+    } else if (owes()) {
+      for (int64_t p = 0; p < count; ++p) apply_penalty(features[p]);
+    }
+    sparse_dot(x, features, count, descent_.theta, K_, z);
   }
 
   // z holds the weighted slopes of the batch.
@@ -375,10 +323,15 @@ template <class T, class I, class Rule, class P> class Lazy {
       }
     }
     if constexpr (adaptive) {
-      if (batch.count == 1)
-        step_of_row(batch[0], z, rates);
-      else
-        step_of_batch(batch, z, mean, rates);
+      for (int64_t i = 0; i < batch.count; ++i) {
+        const int64_t begin = x_.begin(batch[i]), count = x_.count(batch[i]);
+        const T* slopes = z + i * K_;
+        if (batch.count == 1)
+          adaptive_weights_.update(x_.data + begin, x_.indices + begin, count, slopes, rates);
+        else
+          adaptive_weights_.add_gradient(x_.data + begin, x_.indices + begin, count, slopes);
+      }
+      if (batch.count > 1) adaptive_weights_.update(mean, rates);
       for (int64_t k = 0; k < K_; ++k) now_.owed[k] += ftrl ? 1.0 : double(rates[k]);
       if (averages()) add_to_average(t);
       return;
@@ -419,78 +372,32 @@ template <class T, class I, class Rule, class P> class Lazy {
         for (int64_t k = 0; k < K_; ++k) {
           const T before = w[k];
           w[k] += x_.data[p] * c[i * K_ + k];
-          changed(k, before, w[k]);
+          now_.changed(k, before, w[k]);
         }
       }
-  }
-
-  // One weight, which is up to date; the penalties of this update are applied when it is next read.
-  [[gnu::always_inline]] void update_weight(int64_t i, int64_t k, T g, T rate, const P& penalty) {
-    const T before = descent_.theta[i];
-    if constexpr (ftrl) {
-      const double now = now_.first_update + now_.owed[k];
-      rule_.accumulate(i, g, descent_.slots, rate);
-      Ftrl::advance(i, descent_.theta, g, descent_.slots, now, now, penalty);
-    } else {
-      rule_.update(i, descent_.theta, g, descent_.slots, rate, NoPenalty<T>());
-    }
-    if (keeps_) changed(k, before, descent_.theta[i]);
-  }
-
-  void step_of_row(int64_t row, const T* slopes, const Buffer<T>& rates) {
-    if constexpr (adaptive)
-      for (int64_t p = x_.begin(row), end = p + x_.count(row); p < end; ++p) {
-        const int64_t j = x_.indices[p];
-        const P penalty = penalty_of(j);
-        for (int64_t k = 0; k < K_; ++k) update_weight(j * K_ + k, k, x_.data[p] * slopes[k], rates[k], penalty);
-      }
-  }
-
-  void step_of_batch(Rows batch, const T* slopes, T mean, const Buffer<T>& rates) {
-    if constexpr (adaptive) {
-      if (state_.gradient.empty()) state_.gradient.assign(d_ * K_, T(0)), state_.is_touched.assign(d_, 0);
-      touched_.clear();
-      for (int64_t i = 0; i < batch.count; ++i) {
-        const int64_t begin = x_.begin(batch[i]), count = x_.count(batch[i]);
-        for (int64_t p = begin; p < begin + count; ++p) {
-          const int64_t j = x_.indices[p];
-          if (!state_.is_touched[j]) touched_.push_back(j), state_.is_touched[j] = 1;
-        }
-        sparse_add(x_.data + begin, x_.indices + begin, count, slopes + i * K_, state_.gradient.data(), K_);
-      }
-      for (int64_t j : touched_) {
-        const P penalty = penalty_of(j);
-        T* g = state_.gradient.data() + j * K_;
-        for (int64_t k = 0; k < K_; ++k) {
-          update_weight(j * K_ + k, k, mean * g[k], rates[k], penalty);
-          g[k] = 0;
-        }
-        state_.is_touched[j] = 0;
-      }
-    }
   }
 
   // Brings every feature up to date, and the scale to 1.
   void apply_all_penalties() {
-    if constexpr (!adaptive) {
-      T* __restrict u = state_.u.data();
-      const T* __restrict w = descent_.theta;
-      const int64_t size = int64_t(state_.u.size());
-      if (const T sum = T(now_.sum[0]); K_ == 1)
-        for (int64_t i = 0; i < size; ++i) u[i] += sum * w[i];
-      else
-        for (int64_t i = 0; i < size; ++i) u[i] += T(now_.sum[i % K_]) * w[i];
-      std::fill(now_.sum.begin(), now_.sum.end(), 0.0);
+    if constexpr (adaptive) {
+      if (owes()) adaptive_weights_.bring_up_to_date(AllFeatures(), d_);
+      return;
     }
+    T* __restrict u = state_.u.data();
+    T* __restrict w = descent_.theta;
+    const int64_t size = int64_t(state_.u.size());
+    if (const T sum = T(now_.sum[0]); K_ == 1)
+      for (int64_t i = 0; i < size; ++i) u[i] += sum * w[i];
+    else
+      for (int64_t i = 0; i < size; ++i) u[i] += T(now_.sum[i % K_]) * w[i];
+    std::fill(now_.sum.begin(), now_.sum.end(), 0.0);
     const bool owes = this->owes();
     if (!owes && K_ == 1) {
       const T scale = T(now_.scale[0]);
-      T* __restrict w = descent_.theta;
       for (int64_t j = 0; scale != 1 && j < d_; ++j) w[j] *= scale;
     }
     for (int64_t j = 0; (owes || K_ > 1) && j < d_; ++j) {
       if (owes) apply_penalty(j);
-      if constexpr (adaptive) continue;
       for (int64_t k = 0; k < K_; ++k) {
         v(j)[k] *= T(now_.scale[k]);
         if constexpr (cumulative) {
@@ -499,7 +406,6 @@ template <class T, class I, class Rule, class P> class Lazy {
         }
       }
     }
-    if constexpr (adaptive) return;
     std::fill(state_.applied.begin(), state_.applied.end(), 0.0);
     for (int64_t k = 0; k < K_; ++k) now_.owed[k] = cumulative ? now_.owed[k] * now_.scale[k] : 0;
     std::fill(now_.scale.begin(), now_.scale.end(), 1.0);
@@ -531,11 +437,8 @@ template <class T, class I, class Rule, class P> class Lazy {
     std::fill(now_.sum.begin(), now_.sum.end(), 0.0);
     std::fill(state_.u.begin(), state_.u.end(), T(0));
     std::fill(state_.counted.begin(), state_.counted.end(), 0);
+    for (Entry<T>& entry : state_.entries) entry.sum = 0, entry.counted = 0;
     state_.history = History();
-  }
-
-  void finish_average() {
-    if (averages()) now_.mean.finish(descent_.average.values, state_.u.data(), int64_t(state_.u.size()));
   }
 };
 

@@ -28,6 +28,16 @@ struct MeanWeights {
   }
 };
 
+// A weight under an adaptive rule, with all that belongs to it: in a stream, which touches few of very many weights,
+// one cache line each.
+template <class T> struct alignas(64) Entry {
+  T weight, first, second, third;  // the arrays of the rule
+  T sum;                           // u of the mean
+  T gradient;                      // of a batch; zero between batches
+  double applied;                  // what it has got of what is owed
+  int64_t counted;                 // how many of its updates the sum holds
+};
+
 template <class T> struct LazyState {
   // Numbers for each column, and others that do not grow with the features.
   struct Small {
@@ -39,15 +49,22 @@ template <class T> struct LazyState {
     double first_update = 0;       // number of the update from which owed counts
     MeanWeights mean;
     double touched = 0;  // weights visited since then
+
+    // Weight k of a feature is `after` now.
+    void changed(int64_t k, T before, T after) {
+      const double from = double(magnitude(before)), to = double(magnitude(after));
+      l1_norms[k] += to - from;
+      squares[k] += (to - from) * (to + from);
+    }
   };
   bool active = false;  // else theta, slots and mean are what they say
   Small small;
-  std::vector<double> applied;      // (d, K) what each weight has got of what is owed; empty: there is nothing to get
-  Buffer<T> u;                      // (d, K) of the mean
-  History history;                  // of the mean under an adaptive rule
-  std::vector<int64_t> counted;     // (d,) how many of its updates u holds
-  Buffer<T> gradient;               // (d, K) of a batch under an adaptive rule; zero between batches
-  std::vector<uint8_t> is_touched;  // (d,) whether it has a part of the gradient, likewise
+  std::vector<double> applied;    // (d, K) what each weight has got of what is owed; empty: there is nothing to get
+  Buffer<T> u;                    // (d, K) of the mean
+  History history;                // of the mean under an adaptive rule
+  std::vector<int64_t> counted;   // (d, K) how many of its updates u holds
+  Buffer<T> gradient;             // (d, K) of a batch under an adaptive rule; zero between batches
+  std::vector<Entry<T>> entries;  // (d,) in place of these and of the arrays of the descent; or none
 };
 
 // The journal of a call: what the features that its rows touch were before it. undo() brings that back, at the cost of
@@ -60,11 +77,21 @@ template <class T> class Journal {
     all_.reset();
     features_.assign(x.indices, x.indices + x.indptr[x.n]);
     small_ = state.small, updates_ = state.history.size();
+    entries_.clear();
+    if (const Entry<T>* entries = state.entries.data(); !state.entries.empty()) {
+      entries_.reserve(features_.size());
+      for (size_t p = 0; p < features_.size(); ++p) {
+        constexpr size_t ahead = 16;
+        prefetch(entries + features_[std::min(p + ahead, features_.size() - 1)], sizeof(Entry<T>));
+        entries_.push_back(entries[features_[p]]);
+      }
+    }
     const auto arrays = this->arrays(descent, state);
     values_.resize((int64_t(arrays.size()) * (int64_t(features_.size()) + 1) + 1) * K);
     T* to = values_.data();
     for (const Array& array : arrays) {
-      for (int64_t j : features_) to = save(to, array.values + j * K);
+      if (entries_.empty())
+        for (int64_t j : features_) to = save(to, array.values + j * K);
       if (array.has_intercepts) to = save(to, array.values + d_ * K);
     }
     if (descent.average.values) save(to, descent.average.values + d_ * K);
@@ -72,8 +99,10 @@ template <class T> class Journal {
     double* applied = applied_.data();
     if (!applied_.empty())
       for (int64_t j : features_) applied = save(applied, state.applied.data() + j * K);
-    counted_.resize(state.counted.empty() ? 0 : features_.size());
-    for (size_t p = 0; p < counted_.size(); ++p) counted_[p] = state.counted[features_[p]];
+    counted_.resize(state.counted.empty() ? 0 : features_.size() * K);
+    int64_t* counted = counted_.data();
+    if (!counted_.empty())
+      for (int64_t j : features_) counted = save(counted, state.counted.data() + j * K);
   }
 
   // What is kept of it is its memory.
@@ -87,6 +116,7 @@ template <class T> class Journal {
     all_.emplace();
     for (const Array& array : arrays(descent, state)) all_->arrays.emplace_back(array.values, array.values + d_ * K_);
     all_->applied = state.applied, all_->counted = state.counted, all_->history = state.history;
+    all_->entries = state.entries;
   }
 
   void undo(const Descent<T>& descent, LazyState<T>& state) const {
@@ -95,24 +125,33 @@ template <class T> class Journal {
       auto copy = all_->arrays.begin();
       for (const Array& array : arrays(descent, state)) std::copy(copy->begin(), copy->end(), array.values), ++copy;
       state.applied = all_->applied, state.counted = all_->counted, state.history = all_->history;
+      state.entries = all_->entries;
     }
     state.history.truncate(updates_);
     state.small = small_;
+    for (size_t p = 0; p < entries_.size(); ++p) state.entries[features_[p]] = entries_[p];
     const T* from = values_.data();
     for (const Array& array : arrays(descent, state)) {
-      for (int64_t j : features_) from = take(from, array.values + j * K_);
+      if (entries_.empty())
+        for (int64_t j : features_) from = take(from, array.values + j * K_);
       if (array.has_intercepts) from = take(from, array.values + d_ * K_);
     }
     if (descent.average.values) take(from, descent.average.values + d_ * K_);
     const double* applied = applied_.data();
     for (int64_t j : features_)
       if (!state.applied.empty()) applied = take(applied, state.applied.data() + j * K_);
-    for (size_t p = 0; p < counted_.size(); ++p) state.counted[features_[p]] = counted_[p];
+    const int64_t* counted = counted_.data();
+    for (int64_t j : features_)
+      if (!state.counted.empty()) counted = take(counted, state.counted.data() + j * K_);
   }
 
   // Whether the weights of these features, and the intercepts, are finite.
-  bool finite(const Descent<T>& descent) const {
+  bool finite(const Descent<T>& descent, const LazyState<T>& state) const {
     T zero = 0;  // 0 * infinity and 0 * nan are nan
+    if (!state.entries.empty()) {
+      for (int64_t j : features_) zero += T(0) * state.entries[j].weight;
+      return zero + T(0) * descent.theta[d_] == 0;
+    }
     auto look = [&](int64_t j) {
       for (int64_t k = 0; k < K_; ++k) zero += T(0) * descent.theta[j * K_ + k];
     };
@@ -131,6 +170,7 @@ template <class T> class Journal {
     std::vector<double> applied;
     std::vector<int64_t> counted;
     History history;
+    std::vector<Entry<T>> entries;
   };
 
   static std::vector<Array> arrays(const Descent<T>& descent, LazyState<T>& state) {
@@ -155,6 +195,7 @@ template <class T> class Journal {
   Buffer<T> values_;               // their values in each array, in that order
   std::vector<double> applied_;
   std::vector<int64_t> counted_;
+  std::vector<Entry<T>> entries_;  // likewise
   typename LazyState<T>::Small small_;
   std::optional<All> all_;
 };

@@ -115,26 +115,24 @@ struct Ftrl {
   double epsilon;
   double t = 0;
   template <class T> Ftrl at(int64_t now) const { return {epsilon, double(now)}; }
-  // Weight i after `after` updates, from where it was after `before`, with g in the first of those between.
+  // The weight after `after` updates, from w after `before`, with g in the first of those between. There are no
+  // branches, so that loops over weights are vectorised.
   template <class P, class T>
-  [[gnu::always_inline]] static void advance(int64_t i, T* w, T g, Slots<T> s, double before, double after,
-                                             const P& penalty) {
-    const T step = s.third[i], time = step * T(after);
-    if (!(step > 0)) return;
-    const T target = w[i] + step * T(before) * penalty.slope(w[i]) - step * (s.second[i] + g);
+  [[gnu::always_inline]] static T advanced(T w, T g, T& subgradient, T step, T before, T after, const P& penalty) {
+    const bool moves = step > 0;
+    const T s = moves ? step : T(1), time = s * after;
+    const T target = w + s * before * penalty.slope(w) - s * (subgradient + g);
     const T shrunk = penalty.prox(target, time);
-    w[i] = penalty.prox_smooth(shrunk, time);
-    s.second[i] = P::smooth ? T(0) : (shrunk - target) / step;
+    subgradient = !moves ? subgradient : P::smooth ? T(0) : (shrunk - target) / s;
+    return moves ? penalty.prox_smooth(shrunk, time) : w;
   }
-  // Takes in the gradient g of weight i: its square, and the step that follows.
-  template <class T> [[gnu::always_inline]] void accumulate(int64_t i, T g, Slots<T> s, T rate) const {
-    s.first[i] += g * g;
-    if (g != 0) s.third[i] = rate / (std::sqrt(s.first[i]) + T(epsilon));
-  }
+  // The step after a gradient, from the sum of squares with it.
+  template <class T> T step(T squares, T rate) const { return rate / (std::sqrt(squares) + T(epsilon)); }
   template <class P, class T>
   [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
-    accumulate(i, g, s, rate);
-    advance(i, w, g, s, t, t + 1, penalty);
+    s.first[i] += g * g;
+    s.third[i] = g != 0 ? step(s.first[i], rate) : s.third[i];
+    w[i] = advanced(w[i], g, s.second[i], s.third[i], T(t), T(t + 1), penalty);
   }
 };
 
