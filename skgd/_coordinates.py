@@ -170,10 +170,10 @@ def to_standardized(descent: Descent, problem: Problem) -> Descent:
     return descent
 
 
-def to_original(descent: Descent, problem: Problem, owned: bool = False) -> Descent:
-    """A copy of the descent in the coordinates and the precision of X and y; a lazy one, or one that is
-    `owned` by who asks, as it is where it has no others."""
-    if descent.lazy is not None or (owned and not problem.has_coordinates):
+def to_original(descent: Descent, problem: Problem) -> Descent:
+    """A copy of the descent in the coordinates and the precision of X and y; the descent itself where it has
+    no others, or is lazy."""
+    if descent.lazy is not None or not problem.has_coordinates:
         return descent
     descent, given = descent.copy(), problem.design.given
     descent.theta = problem.unstandardize(descent.theta.astype(given, copy=False))

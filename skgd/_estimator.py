@@ -402,7 +402,7 @@ class GradientDescent(
             parameters = None, descent.intercepts  # weights are settled when they are read
         return {
             **self._model_of(task, problem, *parameters),
-            "_descent": to_original(descent, problem, owned=fit.stream).state(),
+            "_descent": to_original(descent, problem).state(),
             "n_updates_": descent.t,
             "learning_rate_": descent.rate,
         }

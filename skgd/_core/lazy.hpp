@@ -256,7 +256,16 @@ template <class T, class I, class Rule, class P> class Lazy {
     if (const int64_t later = rows.row_to_prefetch(i); later >= 0) x_.prefetch_row(later);
     if (!prefetches_weights_ || i + 1 >= rows.count) return;
     const int64_t next = rows[i + 1], begin = x_.begin(next), end = begin + x_.count(next);
-    for (int64_t p = begin; p < end; ++p) prefetch(v(x_.indices[p]), K_ * int64_t(sizeof(T)));
+    if constexpr (adaptive) {
+      for (int64_t p = begin; p < end; ++p) adaptive_weights_.prefetch_weights(x_.indices[p]);
+    } else {
+      const int64_t bytes = K_ * int64_t(sizeof(T));
+      const T* u = averages() ? state_.u.data() : nullptr;
+      for (int64_t p = begin; p < end; ++p) {
+        prefetch(v(x_.indices[p]), bytes);
+        if (u) prefetch(u + x_.indices[p] * K_, bytes);
+      }
+    }
   }
 
   // Applies to the weights of feature j the penalties of the updates that did not touch it.

@@ -55,6 +55,15 @@ template <class T, class Rule, class P> class AdaptiveWeights {
     if (!together() && state_.gradient.empty()) state_.gradient.assign(d_ * K_, T(0)), bind();
   }
 
+  // Prefetches the weights of feature j and what belongs to them.
+  [[gnu::always_inline]] void prefetch_weights(int64_t j) const {
+    if (together()) return prefetch(&state_.entries[j], sizeof(Entry<T>));
+    for (const Strided<T>& array : {weight_, squares_, subgradient_, step_, sum_})
+      if (array.first) prefetch(array.first + j * K_, K_ * int64_t(sizeof(T)));
+    if (applied_.first) prefetch(applied_.first + j * K_, K_ * int64_t(sizeof(double)));
+    if (counted_.first) prefetch(counted_.first + j * K_, K_ * int64_t(sizeof(int64_t)));
+  }
+
   T weight(int64_t i) const { return weight_[i]; }
   bool together() const { return !state_.entries.empty(); }
 

@@ -59,12 +59,12 @@ template <class T> struct LazyState {
   };
   bool active = false;  // else theta, slots and mean are what they say
   Small small;
-  std::vector<double> applied;    // (d, K) what each weight has got of what is owed; empty: there is nothing to get
-  Buffer<T> u;                    // (d, K) of the mean
-  History history;                // of the mean under an adaptive rule
-  std::vector<int64_t> counted;   // (d, K) how many of its updates u holds
-  Buffer<T> gradient;             // (d, K) of a batch under an adaptive rule; zero between batches
-  std::vector<Entry<T>> entries;  // (d,) in place of these and of the arrays of the descent; or none
+  Buffer<double> applied;    // (d, K) what each weight has got of what is owed; empty: there is nothing to get
+  Buffer<T> u;               // (d, K) of the mean
+  History history;           // of the mean under an adaptive rule
+  Buffer<int64_t> counted;   // (d, K) how many of its updates u holds
+  Buffer<T> gradient;        // (d, K) of a batch under an adaptive rule; zero between batches
+  Buffer<Entry<T>> entries;  // (d,) in place of these and of the arrays of the descent; or none
 };
 
 // The journal of a call: what the features that its rows touch were before it. undo() brings that back, at the cost of
@@ -167,10 +167,10 @@ template <class T> class Journal {
   };
   struct All {
     std::vector<Buffer<T>> arrays;
-    std::vector<double> applied;
-    std::vector<int64_t> counted;
+    Buffer<double> applied;
+    Buffer<int64_t> counted;
     History history;
-    std::vector<Entry<T>> entries;
+    Buffer<Entry<T>> entries;
   };
 
   static std::vector<Array> arrays(const Descent<T>& descent, LazyState<T>& state) {
@@ -195,7 +195,7 @@ template <class T> class Journal {
   Buffer<T> values_;               // their values in each array, in that order
   std::vector<double> applied_;
   std::vector<int64_t> counted_;
-  std::vector<Entry<T>> entries_;  // likewise
+  Buffer<Entry<T>> entries_;  // likewise
   typename LazyState<T>::Small small_;
   std::optional<All> all_;
 };
