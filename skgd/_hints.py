@@ -82,6 +82,7 @@ _PARAMETERS = {
 
 
 _VALID = Memo()  # parameters that were validated before
+_NAMES: dict[type, list[str]] = {}  # of the parameters of a class
 
 
 class Names(StrOptions):
@@ -97,6 +98,14 @@ class HelpfulParameters:
     def __new__(cls, *args, **parameters):
         _check_parameter_names(cls, parameters)
         return super().__new__(cls)
+
+    @classmethod
+    def _get_param_names(cls):
+        """Those that scikit-learn reads from the constructor, which takes as long as a small fit: once for each
+        class."""
+        if cls not in _NAMES:
+            _NAMES[cls] = super()._get_param_names()  # type: ignore[misc]  # of BaseEstimator
+        return list(_NAMES[cls])
 
     def _validate_new_params(self) -> tuple | None:
         """Validate parameters that have not been validated before, unless scikit-learn is told not to; gives

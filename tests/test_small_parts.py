@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from _data import make
+from sklearn.base import BaseEstimator, clone
 
 import skgd
 from skgd import GDMLPRegressor, GDRegressor
@@ -70,3 +71,16 @@ def test_a_bar_is_written_in_lines_to_what_is_no_terminal(monkeypatch):
     GDRegressor(max_iter=3, tol=None, random_state=0, verbose=1).fit(X, y)
     assert "stopped: max_iter" in stream.getvalue()
     assert "\r" not in stream.getvalue()
+
+
+def test_names_of_parameters_are_those_that_scikit_learn_reads():
+    class Narrow(skgd.GDRegressor):
+        def __init__(self, loss="huber", alpha=0.1):
+            super().__init__(loss, alpha=alpha)
+
+    for kind in (skgd.GDRegressor, skgd.GDMLPClassifier, skgd.GDClassifierCV, Narrow):
+        assert kind._get_param_names() == BaseEstimator._get_param_names.__func__(kind)
+    assert Narrow._get_param_names() == ["alpha", "loss"]
+    kept = Narrow._get_param_names()
+    kept.append("more")
+    assert clone(Narrow(alpha=0.2)).get_params() == {"alpha": 0.2, "loss": "huber"}
