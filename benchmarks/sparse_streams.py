@@ -9,9 +9,12 @@ as long in float32 as in float64. A fit to standardised rows (solver="sgd", 20,0
 takes at most twice as long as one to the rows as they are.
 """
 
+import warnings
+
 import _bench
 import numpy as np
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier
 
 from skgd import GDClassifier
@@ -143,6 +146,7 @@ def standardised(repeats):
 
 def main():
     repeats = 5 if _bench.start(__doc__) else 15
+    warnings.simplefilter("ignore", ConvergenceWarning)
     partial_fit_cost(repeats)
     what_a_call_depends_on(repeats)
     fit_cost(repeats)

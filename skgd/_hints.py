@@ -101,8 +101,7 @@ class HelpfulParameters:
 
     @classmethod
     def _get_param_names(cls):
-        """Those that scikit-learn reads from the constructor, which takes as long as a small fit: once for each
-        class."""
+        """Those that scikit-learn reads from the constructor: once for each class, as that takes its time."""
         if cls not in _NAMES:
             _NAMES[cls] = super()._get_param_names()  # type: ignore[misc]  # of BaseEstimator
         return list(_NAMES[cls])
