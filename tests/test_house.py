@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,7 @@ def test_leaves_of_the_core_do_not_include_each_other():
             assert not included & LEAVES, header.name
 
 
+@cache
 def constants(path):
     """String constants of a file's code, docstrings left aside."""
     tree = ast.parse(path.read_text())
@@ -240,11 +242,11 @@ def constants(path):
         for node in ast.walk(tree)
         if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
     }
-    return [
+    return {
         node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
-    ]
+    }
 
 
 # defaults of estimators, counterparts in scikit-learn and words of other libraries are no places to add to

@@ -54,16 +54,15 @@ class Absolute(Penalty):
 @pytest.mark.parametrize("step", [0.05, 0.5, 2.0, 5.0])
 @pytest.mark.parametrize("penalty", [MCP(), MCP(1.5), SCAD(), SCAD(2.2), Absolute()])
 def test_proximal_steps_of_single_weights_are_minima(penalty, step):
-    for w in np.linspace(-6, 6, 41):
+    for w in np.linspace(-6, 6, 13):
         found = penalty.prox(np.array([[w]]), step)[0, 0]
 
         def cost(u, w=w):
             return (u - w) ** 2 / 2 + step * penalty.value(np.array([[u]]))
 
-        grid = np.linspace(-7, 7, 141)
         least = min(
-            minimize_scalar(cost, bounds=(u - 0.1, u + 0.1), method="bounded", options={"xatol": 1e-9}).fun
-            for u in [*grid, 0.0]
+            minimize_scalar(cost, bounds=(u, u + 0.25), method="bounded", options={"xatol": 1e-9}).fun
+            for u in np.arange(-7, 7, 0.25)  # a parabola or two in each
         )
         assert cost(found) <= min(least, cost(0.0)) + 1e-9
 
@@ -287,13 +286,13 @@ def test_float32_classes_pickles_and_streams():
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
 def test_paths_begin_where_all_weights_are_zero(loss, penalty):
     X, y = grouped(loss=loss)
-    path = kind_of(loss)(loss, penalty=penalty, **EXACT).path(X, y, n_alphas=20, eps=0.05)
+    path = kind_of(loss)(loss, penalty=penalty, **EXACT).path(X, y, n_alphas=8, eps=0.05)
     assert path.n_nonzero[0] == 0
-    assert path.n_nonzero[2] > 0
+    assert path.n_nonzero[1] > 0
     assert path.n_nonzero[-1] >= 3
     if not isinstance(penalty, MCP):
-        alone = fitted(loss, X, y, penalty, path.alphas[10])
-        np.testing.assert_allclose(path.coef[10], alone.coef_.ravel(), atol=1e-5)
+        alone = fitted(loss, X, y, penalty, path.alphas[4])
+        np.testing.assert_allclose(path.coef[4], alone.coef_.ravel(), atol=1e-5)
 
 
 def test_searches_and_grids():
