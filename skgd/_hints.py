@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from sklearn import get_config
@@ -30,6 +31,7 @@ _VALUES: dict[str, dict[str, str | None]] = {
         "log": "log_loss",
         "logistic": "log_loss",
         "cross_entropy": "log_loss",
+        "crossentropy": "log_loss",
         "categorical_crossentropy": "log_loss",
         "binary_crossentropy": "log_loss",
         "bce": "log_loss",
@@ -46,7 +48,7 @@ _VALUES: dict[str, dict[str, str | None]] = {
         "kaiming_normal": "he_normal",
     },
     "penalty": {"ridge": "l2", "lasso": "l1", "elastic_net": "elasticnet", "none": None},
-    "solver": {"full": "batch", "gd": "batch", "stochastic": "sgd", "mini-batch": "minibatch"},
+    "solver": {"full": "batch", "gd": "batch", "stochastic": "sgd", "mini_batch": "minibatch"},
     "schedule": {"cosine_annealing": "cosine", "onecycle": "one_cycle", "linear": "polynomial"},
 }
 
@@ -114,6 +116,22 @@ class HelpfulParameters:
             self._validate_params()
         return key
 
+    def set_params(self, **params):
+        """Set parameters of this estimator, and of objects in them as ``<parameter>__<name>``.
+
+        Parameters
+        ----------
+        **params : dict
+            Their new values.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        _check_parameter_names(type(self), [name.partition("__")[0] for name in params], ValueError)
+        return super().set_params(**params)  # type: ignore[misc]  # of BaseEstimator
+
     def _validate_params(self):
         key = parameter_key(self)
         if key is not None and key in _VALID:
@@ -126,12 +144,12 @@ class HelpfulParameters:
             _VALID.remember(key, True)
 
 
-def _check_parameter_names(kind: type, given: dict) -> None:
-    """Raise TypeError, as Python would, for a parameter that there is not; say what to write instead."""
+def _check_parameter_names(kind: type, given: Iterable[str], error: type[Exception] = TypeError) -> None:
+    """Raise for a parameter that there is not, TypeError as Python would; say what to write instead."""
     known = names_of(kind)
     for name in given:
         if name not in known:
-            raise TypeError(f"{kind.__name__} has no parameter {name!r}.{_other_parameter(name, known)}")
+            raise error(f"{kind.__name__} has no parameter {name!r}.{_other_parameter(name, known)}")
 
 
 def _other_parameter(name: str, known: list[str]) -> str:
@@ -141,7 +159,10 @@ def _other_parameter(name: str, known: list[str]) -> str:
 
 
 def _close(name: str, known) -> str:
-    found = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    known = sorted(known)
+    found = get_close_matches(name, known, n=1, cutoff=0.6) or [
+        each for each in known if each.startswith(name)
+    ]
     return f" Did you mean {found[0]!r}?" if found else ""
 
 
@@ -165,7 +186,7 @@ def _hint_for_value(name: str, value: str, known: set[str]) -> str:
         return ' Write solver="batch"; with optimizer="nesterov" it converges fastest.'
     if name == "optimizer" and value in ("sgd", "gd", "gradient_descent"):
         return ' Write optimizer="plain"; solver="sgd" says that an update sees one row.'
-    simple = value.lower().replace(" ", "_")
+    simple = value.lower().replace(" ", "_").replace("-", "_")
     if simple in _VALUES.get(name, {}) and _VALUES[name][simple] in known | {None}:
         return f" Did you mean {_VALUES[name][simple]!r}?"
-    return _close(value, known)
+    return _close(simple, known)

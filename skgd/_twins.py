@@ -123,6 +123,7 @@ def _perceptron(estimator, kind, **options):
     twin.n_iter_, twin.t_, twin.loss_ = estimator.n_iter_, estimator.n_updates_, estimator.loss_
     twin.loss_curve_ = list(vars(estimator).get("loss_curve_", ()))  # none once it is stripped
     twin.best_loss_ = estimator.loss_
+    twin._no_improvement_count = 0  # which partial_fit goes on with
     return _carry(estimator, twin)
 
 

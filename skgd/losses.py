@@ -194,8 +194,9 @@ class Quantile(_PinballLoss):
         return None if np.ndim(self.quantile) == 0 else tuple(float(q) for q in np.ravel(self.quantile))
 
     def _check(self):
-        steps = np.diff(np.concatenate([[0.0], np.ravel(self.quantile), [1.0]]))
-        if self.levels is not None and not (self.levels and np.all(steps > 0)):
+        given = np.ravel(self.quantile)
+        rise = given.dtype.kind in "fiu" and np.all(np.diff([0.0, *given, 1.0]) > 0)
+        if not (rise and len(given)):
             raise ValueError(
                 f"quantile={self.quantile!r} must be a number between 0 and 1, or several that rise."
             )

@@ -273,7 +273,10 @@ def test_gradients_that_overflow_the_state_of_a_rule_are_an_error():
         ("optimizer", "adm", "Did you mean 'adam'"),
         ("loss", "mse", "Did you mean 'squared_error'"),
         ("loss", "hubber", "Did you mean 'huber'"),
+        ("loss", "Smooth-L1", "Did you mean 'huber'"),
         ("penalty", "lasso", "Did you mean 'l1'"),
+        ("penalty", "L2", "Did you mean 'l2'"),
+        ("schedule", "inv", "Did you mean 'invscaling'"),
         ("schedule", "cosin", "Did you mean 'cosine'"),
     ],
 )
@@ -299,6 +302,16 @@ def test_parameters_of_other_libraries(name, words):
     with pytest.raises(TypeError, match=f"GDRegressor has no parameter '{name}'") as caught:
         GDRegressor(**{name: 1})
     assert words in str(caught.value)
+    with pytest.raises(ValueError, match=f"GDRegressor has no parameter '{name}'") as caught:
+        GDRegressor().set_params(**{name: 1})
+    assert words in str(caught.value)
+
+
+def test_parameters_of_objects_are_set():
+    model = GDRegressor(optimizer=optimizers.Adam()).set_params(alpha=0.5, optimizer__beta_1=0.8)
+    assert (model.alpha, model.optimizer.beta_1) == (0.5, 0.8)
+    with pytest.raises(ValueError, match="'beta'"):
+        model.set_params(optimizer__beta=0.8)
 
 
 @pytest.mark.parametrize(
@@ -308,6 +321,7 @@ def test_parameters_of_other_libraries(name, words):
             {"loss": losses.Quantile([0.9, 0.1])},
             "quantile=.* must be a number between 0 and 1, or several that rise",
         ),
+        ({"loss": losses.Quantile("median")}, "quantile='median' must be a number between 0 and 1"),
         ({"schedule": schedules.Step(period=[15, 30])}, "period=.* must be one number"),
         ({"penalty": "elasticnet", "l1_ratio": None}, "l1_ratio=None"),
     ],

@@ -245,12 +245,13 @@ def test_stripped_models_predict_the_same_and_are_smaller(kind):
     np.testing.assert_array_equal(flat(model.partial_fit(X, y, **labels)), flat(fresh))
 
 
-def test_training_a_twin_leaves_the_model():
-    X, y = make()
-    model = GDRegressor(random_state=0).fit(X, y)
-    before = model.coef_.copy()
-    model.to_sklearn().partial_fit(X, y)
-    np.testing.assert_array_equal(model.coef_, before)
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_a_twin_leaves_the_model(kind):
+    X, y = data_of(kind)
+    model = small(kind, random_state=0).fit(X, y)
+    before, other = flat(model).copy(), y if model._task == "classification" else y + 100
+    model.to_sklearn().partial_fit(X, other)
+    np.testing.assert_array_equal(flat(model), before)
 
 
 def test_a_twin_says_that_its_loss_is_another():
