@@ -52,6 +52,7 @@ class Descent:
     rule: str = "plain"  # whose state the slots are
     layers: tuple = ()  # (inputs, width, columns, offset) of each layer in theta
     gradient: np.ndarray | None = None  # gets the gradient of the last update, where wanted
+    grid: np.ndarray | None = None  # powers of two that batch gradients are rounded to multiples of
     average: np.ndarray | None = None
     average_start: int = 0
     average_power: float = 0.0
@@ -87,7 +88,7 @@ class Descent:
     def state(self) -> dict:
         """All of it as arrays, numbers and plain containers, once it is settled."""
         state = dict(self.__dict__)
-        del state["gradient"]
+        del state["gradient"], state["grid"]  # of a fit under way
         return state
 
     def fits(self, options: Options, problem: Problem, rule: CoreRule) -> bool:
@@ -245,7 +246,7 @@ class Descent:
         counters = (self.t, int(self.random[0]))
         stream = None if self.lazy is None else self.lazy.stream
         return DESCENTS[self.theta.dtype.char](
-            self.theta, self.slots, self.average, weighting, self.gradient, counters, stream
+            self.theta, self.slots, self.average, weighting, self.gradient, counters, stream, self.grid
         )
 
     @property

@@ -83,6 +83,22 @@ def _parameter_scale(problem: Problem, descent: Descent) -> float:
     return float(np.max(gradient / np.maximum(scale, 1e-300), initial=0.0, where=scale > 0)) or 1.0
 
 
+def _grid_of_gradients(problem: Problem, descent: Descent) -> np.ndarray:
+    """Powers of two, about a billionth of the size that gradients of the loss start with: far above the
+    rounding errors of their sums.
+
+    The size of one along a feature is that of the slopes times the root mean square of the feature.
+    """
+    (gradient,) = problem.blocks(problem.loss_gradient(descent.theta))
+    features = np.sqrt(np.append(problem.design.mean_squares(problem.targets.weight), 1.0))
+    slopes = np.max(
+        np.abs(gradient).max(axis=1) / np.maximum(features, 1e-300), initial=0.0, where=features > 0
+    )
+    with np.errstate(divide="ignore"):
+        grid = np.exp2(np.floor(np.log2(features * slopes)) - 30)
+    return np.repeat(grid[:, None], problem.columns, axis=1).astype(problem.dtype)
+
+
 def _stream_scale(stream: dict) -> float:
     """How far a parameter will have to go, of a stream: the step of a coordinate that makes up for the
     largest residuals so far, in the feature of the largest values."""
@@ -140,6 +156,8 @@ def _rates_of_batch(shared: tuple, guard: dict, descent: Descent, problem: Probl
         if loss.smooth:
             return BatchRates(*shared)
         return PolyakRates(*shared, free=problem.free_gradient)
+    if optimizer.amplifies_rounding and problem.network is None:
+        guard["grid"] = _grid_of_gradients(problem, descent)
     if optimizer.adaptive and optimizer.has_velocity:
         guard["headroom"] = 1.0  # they may swing back to the height they came from
     if constant and (optimizer.adaptive or optimizer.restarts or not loss.smooth):

@@ -14,7 +14,8 @@ _GIVEN = (
     "schedule",
     "exploded",
     "free",
-)  # attributes that are not theirs: functions of the user and of the fit
+    "grid",
+)  # attributes that are not theirs but of the user or the fit
 
 
 class Rates:
@@ -312,11 +313,17 @@ class RestartRates(GuardedRates):
         As in GuardedRates.
     plateau_factor : float, default=1.0
         What the rate is multiplied by at a plateau: below 1 where steps do not shrink by themselves.
+    grid : ndarray or None, default=None
+        Powers of two that the gradients of the loss are rounded to multiples of; None: they are not.
     """
 
-    def __init__(self, base, schedule, exploded=None, *, plateau_factor: float = 1.0, **options):
+    def __init__(self, base, schedule, exploded=None, *, plateau_factor: float = 1.0, grid=None, **options):
         super().__init__(base, schedule, exploded, **options)
-        self.noisy, self.plateau_factor = False, plateau_factor
+        self.noisy, self.plateau_factor, self.grid = False, plateau_factor, grid
+
+    def begin(self, descent):
+        super().begin(descent)
+        descent.grid = self.grid
 
     def on_plateau(self, descent, plateau_rule):
         goes_on = super().on_plateau(descent, plateau_rule)

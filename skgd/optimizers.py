@@ -51,6 +51,7 @@ class Optimizer(BaseEstimator):
     decays = False  # whether weights shrink by rate * l2 independently of the gradients (weight decay)
     stable = False  # whether every rate is stable
     searches = False  # whether the rates of batch descent are computed from its gradients
+    amplifies_rounding = False  # whether batch descent near a minimum multiplies what rounding leaves
     rows: tuple[str, ...] = ("one", "some", "all")  # rows per update for which the rule is defined
     losses: tuple[str, ...] | None = None  # losses for which the rule is defined; None: all
     own_rate: float | None = None  # what learning_rate="auto" means for a rule that finds its steps itself
@@ -245,6 +246,7 @@ class RMSProp(Optimizer):
     name = "rmsprop"
     slots = 1
     adaptive = True
+    amplifies_rounding = True
     auto_rate_scale = 0.1
     _order = ("rho", "epsilon")
 
@@ -323,6 +325,7 @@ class Adadelta(Optimizer):
     name = "adadelta"
     slots = 2
     adaptive = True
+    amplifies_rounding = True
     mlp_rate_factor = 300.0
     _order = ("rho", "epsilon")
 
@@ -396,6 +399,7 @@ class NAdam(Adam):
     """
 
     name = "nadam"
+    amplifies_rounding = True
     _order = ("beta_1", "beta_2", "epsilon", "momentum_decay")
 
     def __init__(

@@ -33,8 +33,6 @@ AXES = {
 
 WEIGHTS = ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data")
 ORDER = dict.fromkeys(WEIGHTS, "repeated or removed rows change the order of the updates")
-CHAOS = dict.fromkeys(WEIGHTS, "linear models under this rule multiply rounding errors: see test_weights.py")
-CHAOTIC = {"rmsprop", "adadelta", "nadam"}
 NO_STREAM = "partial_fit is not available with early_stopping"
 TOO_FEW = "too few rows, or rows of a class, to hold some out"
 HELD_OUT = {
@@ -100,8 +98,6 @@ def cover(axes=AXES, seed=0):
 def allowed(setting):
     """Checks that may fail in a setting, with the reason."""
     found = ORDER if setting["solver"] == "sgd" else {}
-    if setting["optimizer"] in CHAOTIC and setting["kind"] in LINEAR:
-        found = {**found, **CHAOS}
     if setting["early_stopping"]:
         found = {**found, **HELD_OUT, **(HELD_OUT_CLASSES if setting["kind"]._task != "regression" else {})}
     return found

@@ -6,6 +6,7 @@ import _reference as reference
 import numpy as np
 import pytest
 from _data import KINDS, SOLVERS, STILL, csr, estimator, make, pairs, theta, thin
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import (
     check_sample_weight_equivalence_on_dense_data,
     check_sample_weight_equivalence_on_sparse_data,
@@ -207,17 +208,9 @@ def test_automatic_rates_do_not_see_rows_without_weight(optimizer, loss, storage
     assert model.fit(storage(X[kept]), y[kept]).learning_rate_ == pytest.approx(rate, rel=1e-9)
 
 
-def equivalence_cases():
-    for name, rule in OPTIMIZERS.items():
-        for family in (skgd.GDRegressor, skgd.GDClassifier) if "all" in rule.rows else ():
-            chaotic = name == "rmsprop" or (name == "adadelta" and family is skgd.GDRegressor)
-            reason = "the rule multiplies rounding errors: see test_rounding_grows_in_every_precision"
-            marks = pytest.mark.xfail(reason=reason, strict=False) if chaotic else ()
-            yield pytest.param(name, family, marks=marks)
-
-
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize(("optimizer", "family"), equivalence_cases())
+@pytest.mark.parametrize("family", [skgd.GDRegressor, skgd.GDClassifier])
+@pytest.mark.parametrize("optimizer", [name for name, rule in OPTIMIZERS.items() if "all" in rule.rows])
 def test_weights_and_repeated_rows_are_equal_to_scikit_learn(optimizer, family):
     model = family(solver="batch", optimizer=optimizer)
     check_sample_weight_equivalence_on_dense_data(family.__name__, model)
@@ -227,6 +220,22 @@ def test_weights_and_repeated_rows_are_equal_to_scikit_learn(optimizer, family):
 def few_rows_and_weights():
     rng = np.random.RandomState(40)
     return rng.rand(15, 30), rng.randint(0, 3, size=15), rng.randint(0, 5, size=15)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("optimizer", [name for name, rule in OPTIMIZERS.items() if rule.amplifies_rounding])
+def test_rules_that_amplify_rounding_keep_equal_paths(optimizer, loss, standardize):
+    """Until they stop: their gradients are rounded to a grid far above rounding errors."""
+    X, y, times = few_rows_and_weights()
+    X = X * np.geomspace(0.01, 100, 30)
+    model = estimator(loss, solver="batch", optimizer=optimizer, standardize=standardize)
+    weighted = clone(model).fit(X, y, sample_weight=times)
+    repeated = clone(model).fit(np.repeat(X, times, axis=0), np.repeat(y, times))
+    assert weighted.n_iter_ == repeated.n_iter_ > 50
+    np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-9)
+    np.testing.assert_allclose(theta(weighted), theta(repeated), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)

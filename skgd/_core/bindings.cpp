@@ -367,11 +367,12 @@ template <class T> struct BoundDescent {
   int64_t size;  // of theta, and of each array that belongs to it
   std::vector<nb::object> kept;
   BoundDescent(nb::object theta, nb::tuple slots, nb::object average, std::pair<int64_t, double> weighting,
-               nb::object gradient, std::pair<int64_t, uint64_t> counters, LazyStream<T>* stream) {
+               nb::object gradient, std::pair<int64_t, uint64_t> counters, LazyStream<T>* stream, nb::object grid) {
     core.stream = stream;
     size = int64_t(nb::cast<Array<T>>(theta, false).size());
     core.theta = pointer(theta);
     core.gradient = pointer(gradient);
+    core.grid = pointer(grid);
     auto slot = [&](size_t i) { return nb::len(slots) > i ? pointer(slots[i]) : nullptr; };
     core.slots = {slot(0), slot(1), slot(2)};
     core.average = {pointer(average), weighting.first, weighting.second};
@@ -554,9 +555,9 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
           "theta"_a, "gradient"_a.none() = nb::none(), "threads"_a = 1, "Sum of weight * loss over all rows.");
   nb::class_<D>(m, descent)
       .def(nb::init<nb::object, nb::tuple, nb::object, std::pair<int64_t, double>, nb::object,
-                    std::pair<int64_t, uint64_t>, LazyStream<T>*>(),
+                    std::pair<int64_t, uint64_t>, LazyStream<T>*, nb::object>(),
            "theta"_a, "slots"_a, "average"_a.none(), "weighting"_a, "gradient"_a.none(), "counters"_a,
-           "stream"_a.none() = nb::none(), nb::keep_alive<1, 8>())
+           "stream"_a.none() = nb::none(), "grid"_a.none() = nb::none(), nb::keep_alive<1, 8>())
       .def_prop_ro("t", [](D& d) { return d.core.t; });
   m.def(
       "run",

@@ -42,6 +42,7 @@ template <class T> struct Descent {
   Average<T> average;
   int64_t t = 0;                    // updates made
   T* gradient = nullptr;            // gets the gradient (l2 included) at the last update of a run; null: not wanted
+  const T* grid = nullptr;          // powers of two that mean gradients of the loss are multiples of; null: of none
   uint64_t dropout_seed = 0;        // together with t
   LazyStream<T>* stream = nullptr;  // keeps from run to run what is owed to the arrays; null: nothing is owed
 };
@@ -221,6 +222,12 @@ template <class T> void shorten(Buffer<T>& gradient, double longest) {
   for (T& g : gradient) g *= T(longest / norm);
 }
 
+// Rounds gradients to multiples of a power of two each, where there is one (0: none).
+template <class T> void round_to(const T* grid, Buffer<T>& gradient) {
+  for (size_t i = 0; i < gradient.size(); ++i)
+    if (grid[i] > 0) gradient[i] = std::nearbyint(gradient[i] / grid[i]) * grid[i];
+}
+
 template <class T> double given_means(const Problem<T>& problem, T* gradient) {
   for (int64_t i = 0; i < problem.parameters(); ++i) gradient[i] = T(problem.given.gradient[i]);
   return problem.given.loss;
@@ -265,10 +272,11 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
              : condensed            ? quadratic(problem, descent.theta, gradient.data())
                                     : accumulate(descent.theta, batch, gradient.data(), control);
       if (control.stop) break;  // the gradient may be partial
-      if (plan.max_gradient_norm > 0 || u == updates - 1) {
+      if (plan.max_gradient_norm > 0 || descent.grid || u == updates - 1) {
         for (T& g : gradient) g *= theta.scale;
         theta.scale = 1;
       }
+      if (descent.grid) round_to(descent.grid, gradient);
       if (plan.max_gradient_norm > 0) shorten(gradient, plan.max_gradient_norm);
       if (u == updates - 1) {
         report(problem, descent.theta, gradient.data(), outcome);
