@@ -30,16 +30,15 @@ def convergence_warnings(fit: Fit, record: Record, loss: float) -> list[str]:
         return [text]
     if stopping.tol is None or record.stop_reason in ("callback", "max_time"):  # stopped on purpose
         return []
-    units = _units(problem)
     if record.stop_reason == "max_iter":
         text = f"Maximum number of epochs (max_iter={stopping.max_iter}) reached before convergence."
-        return [f"{text} {units or 'Increase max_iter, or raise tol.'}"]
+        return [f"{text} {_units(problem) or 'Increase max_iter, or raise tol.'}"]
     chosen = fit.rates.given or record.stop_reason == "early_stopping"
-    if chosen and not units:  # as near as the user asked for
+    if chosen and not _units(problem):  # as near as the user asked for
         return []
     if problem.network is not None:
         return _nothing_learnt(fit, record, loss)
-    return _far_from_optimum(fit, loss, units)
+    return _far_from_optimum(fit, loss)
 
 
 def _too_high_a_rate(fit: Fit, record: Record, loss: float) -> str:
@@ -99,7 +98,7 @@ def _described(moments, fit_intercept: bool) -> str:
     )
 
 
-def _far_from_optimum(fit: Fit, loss: float, units: str) -> list[str]:
+def _far_from_optimum(fit: Fit, loss: float) -> list[str]:
     """The warning of a fit that stopped although its objective can still fall."""
     problem, stopping = fit.problem, fit.options.stopping
     if problem.loss.least_at_zero or problem.penalty.joint:
@@ -112,7 +111,7 @@ def _far_from_optimum(fit: Fit, loss: float, units: str) -> list[str]:
     gain = remaining_gain(problem, fit.descent.parameters, least, fit.options.threads)
     if not gain > least:
         return []
-    todo = units or (
+    todo = _units(problem) or (
         f"Lower tol (now {stopping.tol:g}) or raise n_iter_no_change (now {stopping.n_iter_no_change}), "
         f'and max_iter with them; solver="batch" is the most exact.'
     )
@@ -136,16 +135,32 @@ def _least_gain(loss: Loss, constant: float, end: float, tol: float) -> float:
 
 
 def _nothing_learnt(fit: Fit, record: Record, loss: float) -> list[str]:
-    """The warning of a perceptron that ended above the best constant prediction."""
+    """The warning of a perceptron that ended above the best constant prediction, or not much lower since the
+    penalty outweighs a loss in small units."""
     problem = fit.problem
     constant = problem.value(problem.constant(), fit.options.threads)
-    if not loss > constant + 0.01 * max(record.start_loss - constant, 1e-3 * abs(constant)):
+    size, unit = abs(constant), _outweighed_unit(problem)
+    if loss > 0.9 * constant and unit is not None:
+        return [
+            f"The network predicts about a constant: y has a standard deviation of {unit:.3g}, so small that "
+            f"the penalty (alpha={problem.penalty.typical_alpha:.3g}) outweighs what weights can gain. "
+            f"Divide y by its standard deviation, or lower alpha."
+        ]
+    if not loss > constant + 0.01 * np.clip(record.start_loss - constant, 1e-3 * size, size):
         return []
     return [
         f"The network has learnt nothing: the objective ended at {loss:.6g}, and that of the best constant "
         f"prediction is {constant:.6g}. Try another random_state, activation or optimizer, or a "
         f"learning_rate of your own."
     ]
+
+
+def _outweighed_unit(problem: Problem) -> float | None:
+    """The unit of y, where the penalty is large beside its square, which is the unit of the loss."""
+    units = problem.targets.units
+    if units is None or problem.penalty.typical_alpha < units.scale.max() ** 2:
+        return None
+    return float(units.scale.max())
 
 
 def remaining_gain(problem, theta, least: float = 0.0, threads: int = 1) -> float:

@@ -166,6 +166,10 @@ class Problem:
 
     def constant(self) -> np.ndarray:
         """Parameters that predict about the best constant: no weights, and intercepts of the last layer."""
+        return self._at_constant.copy()
+
+    @cached_property
+    def _at_constant(self) -> np.ndarray:
         theta, targets = self.zeros(), self.targets
         if not self.fit_intercept:
             return theta

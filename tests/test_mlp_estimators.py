@@ -1,6 +1,7 @@
 """Perceptrons among scikit-learn's tools."""
 
 import pickle
+import warnings
 
 import joblib
 import numpy as np
@@ -11,6 +12,7 @@ from _data import make
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier, StackingRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.multioutput import MultiOutputRegressor
@@ -111,3 +113,17 @@ def test_data_frames_and_names(kind):
 def test_html_shows_the_estimator(kind):
     X, y = data_of(kind)
     assert kind.__name__ in kind(**SMALL).fit(X, y)._repr_html_()
+
+
+@pytest.mark.parametrize("solver", ["minibatch", "sgd"])
+def test_a_penalty_that_outweighs_small_units_of_y_is_told(solver):
+    """The loss falls with the square of the unit, the penalty does not."""
+    X, y = make(n=300)
+    model = GDMLPRegressor(solver=solver, random_state=0)
+    for scale in (1e-3, 1e-6):
+        with pytest.warns(ConvergenceWarning, match=r"predicts about a constant: .* outweighs"):
+            assert model.fit(X, scale * y).score(X, scale * y) < 0.4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert model.fit(X, y).score(X, y) > 0.7
+        assert model.set_params(alpha=1e-16).fit(X, 1e-6 * y).score(X, 1e-6 * y) > 0.7
