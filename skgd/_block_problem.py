@@ -206,7 +206,7 @@ class BlockProblem(Problem):
         return self._row_moments
 
     def _look(self) -> tuple[float, float, float]:
-        theta, wanted = self.constant(), None
+        theta, wanted = self.constant, None
         if (
             self.together
             and self._moments is None

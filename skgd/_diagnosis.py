@@ -103,7 +103,7 @@ def _far_from_optimum(fit: Fit, loss: float) -> list[str]:
     problem, stopping = fit.problem, fit.options.stopping
     if problem.loss.least_at_zero or problem.penalty.joint:
         return []
-    constant = problem.value(problem.constant())
+    constant = problem.value(problem.constant)
     rounding = (8 * np.finfo(problem.dtype).eps) ** (2 if problem.loss._quadratic else 1)
     if 0 <= constant < rounding * problem.value(problem.zeros()):
         return []  # y is constant
@@ -138,7 +138,7 @@ def _nothing_learnt(fit: Fit, record: Record, loss: float) -> list[str]:
     """The warning of a perceptron that ended above the best constant prediction, or not much lower since the
     penalty outweighs a loss in small units."""
     problem = fit.problem
-    constant = problem.value(problem.constant(), fit.options.threads)
+    constant = problem.value(problem.constant, fit.options.threads)
     size, unit = abs(constant), _outweighed_unit(problem)
     if loss > 0.9 * constant and unit is not None:
         return [
@@ -349,7 +349,7 @@ def _gained_nothing(problem: Problem, record: Record, loss: float) -> bool:
     curve, start = np.asarray(record.history["loss"]), record.start_loss
     if not len(curve) or not np.max(curve) > start + 0.01 * abs(start):
         return False
-    constant = problem.zeros() if problem.network is None else problem.constant()
+    constant = problem.zeros() if problem.network is None else problem.constant
     limit = min(start, problem.value(constant))
     return not loss < limit - 1e-3 * abs(limit)
 

@@ -81,7 +81,7 @@ class Fit:
         problem, descent, threads = self.problem, self.descent, self.options.threads
         at_start = problem.value(descent.theta, threads)
         from_zero = self.rates.given or self.stream or problem.network is not None
-        zero = problem.zeros() if from_zero else problem.constant()
+        zero = problem.zeros() if from_zero else problem.constant
         at_zero = 0.0 if np.array_equal(descent.theta, zero) else problem.value(zero, threads)
         # the perceptron loss is 0 at 0; its unit is a margin of 1
         descent.reference = max(abs(at_start), abs(at_zero)) or 1.0

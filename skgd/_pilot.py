@@ -67,7 +67,7 @@ def _losses(options: Options, design: Design, targets: Targets, rows: np.ndarray
     if train(fit).stop_reason == "interrupted":
         raise KeyboardInterrupt
     problem = fit.problem.on(design.take(unseen), targets.rows(unseen))
-    return problem.evaluate(fit.descent.parameters, None), problem.evaluate(fit.problem.constant(), None)
+    return problem.evaluate(fit.descent.parameters, None), problem.evaluate(fit.problem.constant, None)
 
 
 def _pilot(options: Options, design: Design, targets: Targets) -> Fit:

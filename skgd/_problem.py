@@ -164,12 +164,9 @@ class Problem:
         shape = (self.d + 1, columns) if self.network is None else offset + (inputs + 1) * columns
         return aligned_zeros(shape, self.dtype)
 
+    @cached_property
     def constant(self) -> np.ndarray:
         """Parameters that predict about the best constant: no weights, and intercepts of the last layer."""
-        return self._at_constant.copy()
-
-    @cached_property
-    def _at_constant(self) -> np.ndarray:
         theta, targets = self.zeros(), self.targets
         if not self.fit_intercept:
             return theta
@@ -211,7 +208,7 @@ class Problem:
     def initialise(self, theta: np.ndarray, seed: int, at_constant: bool = False) -> None:
         """Fill theta, zeros, with where a fit starts: linear models at zero or the best constant."""
         if self.network is None:
-            theta[:] = self.constant() if at_constant else 0
+            theta[:] = self.constant if at_constant else 0
             return
         if not self.network.hidden:
             return
@@ -370,8 +367,7 @@ class Problem:
 
         Without an intercept z = x. Kept once it is known.
         """
-        size = self.d + self.fit_intercept
-        return self._all_moments()[:size, :size]
+        return self._all_moments()[: self.d + self.fit_intercept, : self.d + self.fit_intercept]
 
     def _all_moments(self) -> np.ndarray:
         """Those of y too, for squared error."""
@@ -379,6 +375,7 @@ class Problem:
             self._moments = sums_of_products(self.design, self.targets, self.loss._quadratic)
         return self._moments
 
+    @cached_property
     def spectrum(self) -> np.ndarray:
         """Eigenvalues of X'X / n in the coordinates of the descent, intercept included; rising."""
         return np.linalg.eigvalsh(self.second_moments() / self.total_weight)

@@ -105,7 +105,7 @@ def eigenvalues(
     afterwards: beside a large number it need not be known well.
     """
     if has_few_features(problem.design):
-        values = problem.spectrum()
+        values = problem.spectrum
         return float(values[-1]), float(values[0])
     found = _largest_by_blocks(problem) if few_passes else _largest_by_lanczos(problem, threads, beside)
     return found, np.nan
@@ -203,7 +203,7 @@ def _mean_inverse_curvature(problem: Problem, curvature: float, penalty: float) 
     if not problem.total_weight > 0:  # none of these rows counts
         return np.inf
     if problem.penalty.factors is None:
-        values = curvature * np.maximum(problem.spectrum(), 0) + penalty
+        values = curvature * np.maximum(problem.spectrum, 0) + penalty
     else:
         values = _curvatures(problem, curvature)
     return float(np.mean(1 / values)) if values[0] > 1e-12 * values[-1] else np.inf

@@ -317,7 +317,7 @@ def test_what_can_be_gained_within_bounds_is_known(loss):
     X, y = make(loss, n=200)
     model = kind_of(loss)(loss, alpha=0.01, bounds=(LOW, HIGH), **EXACT)
     problem = model._objective_of(X, y)
-    start = problem.keep_bounds(problem.constant())
+    start = problem.keep_bounds(problem.constant)
     exact = model.fit(X, y)
     whole = problem.value(start) - exact.loss_
     assert 0.2 * whole < remaining_gain(problem, start) <= whole + 1e-9
