@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ._core import core
@@ -74,20 +76,31 @@ def _lags(rows: Problem, raw: np.ndarray, settled: Descent, options: Options, st
     With d the loss of a row at the mean less that at the iterate, both before its update, and weights k that
     fall by age: sum k d > 2.5 (sum k^2 d^2)^(1/2).
     """
-    y, weight = rows.targets.y, rows.targets.weight
     raws = np.concatenate((rows.scores(settled.parameters), raw))
-    at_mean, at_iterate = rows.loss._values(np.concatenate((y, y)), raws).reshape(2, -1)
+    at_mean, at_iterate = _losses(rows, raws).reshape(2, -1)
     lost = at_mean - at_iterate
-    if weight is not None:
-        lost = lost * weight
+    if rows.targets.weight is not None:
+        lost = lost * rows.targets.weight
     counted = (settled.t - settled.average_start) * options.rows_per_update(rows.n)
     memory = _FEWEST + _SHARE * counted
-    counts = np.exp(-np.arange(rows.n)[::-1] / memory)
-    kept = np.exp(-rows.n / memory)
-    lag = kept * stream.get("lag", 0.0) + float(counts @ lost)
-    if not np.isfinite(lag):
+    if rows.n > 1:
+        lost = lost * np.exp(np.arange(1 - rows.n, 1) / memory)
+    kept = math.exp(-rows.n / memory)
+    lag = kept * stream.get("lag", 0.0) + float(lost.sum())
+    if not math.isfinite(lag):
         return False
-    squares = kept**2 * stream.get("lag_squares", 0.0) + float(counts**2 @ lost**2)
+    squares = kept**2 * stream.get("lag_squares", 0.0) + float(lost @ lost)
     lags = bool(lag > _SIGNIFICANT * squares**0.5)
     stream["lag"], stream["lag_squares"] = (0.0, 0.0) if lags else (lag, squares)
     return lags
+
+
+def _losses(rows: Problem, raws: np.ndarray) -> np.ndarray:
+    """Losses (2 n,) of two sets of raw scores, which are overwritten, of the same n rows."""
+    targets, loss = rows.targets, rows.objective.core_loss(rows.targets.columns, rows.targets.codes)
+    y = np.concatenate((targets.y, targets.y))
+    if not isinstance(loss, tuple):  # written in Python
+        return rows.loss._values(y, raws)
+    values = np.empty(len(raws), dtype=raws.dtype)
+    core.value_and_slope(loss, y.reshape(len(y), -1), raws, values, targets.codes)
+    return values

@@ -8,6 +8,7 @@ import numpy as np
 
 from .schedules import Constant
 
+_TINY = float(np.finfo(float).tiny)
 _EXPLODED = 1e4  # times the objective at the start
 _MOST_RETRIES = 60  # of a stretch of updates, each at half the rate
 _GIVEN = (
@@ -91,7 +92,7 @@ class Rates:
     def begin(self, descent) -> None:
         if not np.isfinite(descent.reference):
             raise self.exploded(self.base)
-        self.reference = max(descent.reference, np.finfo(float).tiny)
+        self.reference = max(descent.reference, _TINY)
         self.update_at_start, self.base_at_start = descent.t, self.base
 
     def state(self) -> dict:

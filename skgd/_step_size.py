@@ -10,6 +10,7 @@ from ._problem import Problem
 from ._quadratic import FEW_FEATURES, has_few_features
 from ._validation import check_largest
 
+_TINY = float(np.finfo(float).tiny)
 _CHUNK = 4096  # rows of a product with X at a time
 _SAMPLE = 20_000  # rows from which the largest eigenvalue is taken where a sample will do
 _SMALL_SAMPLE = 2_000  # the same where the eigenvalue decides little of the rate
@@ -59,14 +60,14 @@ class Scale:
         """2 / (c [(1 - 1/b) lambda_max + R2 / b] + alpha); all rows (b = n) meet lambda_max alone."""
         b = np.inf if batch_size >= max(self.n, 2) else float(batch_size)  # one row alone: R2 is lambda_max
         data = self.curvature * ((1 - 1 / b) * self.largest + self.row / b)
-        return 2.0 / max(data + self.penalty, np.finfo(float).tiny)
+        return 2.0 / max(data + self.penalty, _TINY)
 
     def automatic_rate(self, batch_size: int) -> float:
         """Half the largest stable rate, and no row overshoots its own target more than fifteenfold.
 
         One where there is no curvature at all, as with features that are all zero: any rate is stable.
         """
-        if not self.curvature * max(self.largest, self.row) + self.penalty > np.finfo(float).tiny:
+        if not self.curvature * max(self.largest, self.row) + self.penalty > _TINY:
             return 1.0
         rate = self.largest_stable(batch_size) / 2
         if batch_size >= self.n or not self.longest * self.curvature > 0:
@@ -81,7 +82,7 @@ class Scale:
         if self.mean_inverse_curvature == np.inf:
             return np.inf
         noise_reduction = 1 + (batch_size - 1) * self.largest / self.row if self.row > 0 else 1.0
-        rate = max(self.automatic_rate(batch_size), np.finfo(float).tiny)
+        rate = max(self.automatic_rate(batch_size), _TINY)
         return 1.25 * noise_reduction * self.mean_inverse_curvature / rate
 
     def critical_batch_size(self) -> float:
@@ -246,7 +247,8 @@ def scale_of_stream(problem: Problem, stream: dict) -> Scale:
 
 def _penalty(problem: Problem) -> float:
     """Largest second derivative of the penalty, in the coordinates of the descent."""
-    return float(np.max(_penalty_of_features(problem), initial=0.0))
+    strongest = _penalty_of_features(problem)
+    return strongest if isinstance(strongest, float) else float(np.max(strongest, initial=0.0))
 
 
 def _penalty_of_features(problem: Problem) -> np.ndarray | float:
@@ -305,7 +307,7 @@ def _sharpness(problem: Problem, theta: np.ndarray, iterations: int) -> float:
     length = (1e-5 if theta.dtype == np.float64 else 1e-2) * (1 + float(np.linalg.norm(theta)))
     value = 0.0
     for _ in range(iterations):
-        v *= used * (length / max(float(np.linalg.norm(v * used)), np.finfo(float).tiny))
+        v *= used * (length / max(float(np.linalg.norm(v * used)), _TINY))
         v = gradient((theta + v).astype(theta.dtype)) - start
         grown = float(np.linalg.norm(v)) / length
         if not np.isfinite(grown) or grown == 0:
