@@ -17,7 +17,7 @@ namespace skgd {
 struct SquaredError {
   static constexpr std::string_view name = "squared_error";
   static constexpr int parameters = 0;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     slope = z - y;
     return T(0.5) * slope * slope;
   }
@@ -27,7 +27,7 @@ struct Huber {
   static constexpr std::string_view name = "huber";
   static constexpr int parameters = 1;
   double epsilon;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T eps = T(epsilon), r = z - y, a = r < 0 ? -r : r;
     slope = r > eps ? eps : (r < -eps ? -eps : r);
     return a <= eps ? T(0.5) * r * r : eps * (a - T(0.5) * eps);
@@ -37,7 +37,7 @@ struct Huber {
 struct AbsoluteError {
   static constexpr std::string_view name = "absolute_error";
   static constexpr int parameters = 0;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T r = z - y;
     slope = T(r > 0) - T(r < 0);
     return r < 0 ? -r : r;
@@ -48,7 +48,7 @@ struct Quantile {
   static constexpr std::string_view name = "quantile";
   static constexpr int parameters = 1;
   double quantile;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T q = T(quantile), r = z - y;
     slope = r > 0 ? T(1) - q : (r < 0 ? -q : T(0));
     return slope * r;
@@ -58,7 +58,7 @@ struct Quantile {
 struct LogCosh {
   static constexpr std::string_view name = "log_cosh";
   static constexpr int parameters = 0;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T r = z - y, a = r < 0 ? -r : r, e = exp_(T(-2) * a);  // cosh r = exp|r| (1 + e) / 2
     const T t = (T(1) - e) / (T(1) + e);
     slope = r < 0 ? -t : t;
@@ -71,7 +71,7 @@ struct EpsilonInsensitive {
   static constexpr int parameters = 1;
   static constexpr bool has_margin = true;  // value and slope are those of the distance to an interval or half-line
   double epsilon;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T r = z - y, excess = (r < 0 ? -r : r) - T(epsilon);
     slope = excess > 0 ? (r < 0 ? T(-1) : T(1)) : T(0);
     return excess > 0 ? excess : T(0);
@@ -82,7 +82,7 @@ struct SquaredEpsilonInsensitive {
   static constexpr std::string_view name = "squared_epsilon_insensitive";
   static constexpr int parameters = 1;
   double epsilon;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T r = z - y, a = (r < 0 ? -r : r) - T(epsilon), excess = a > 0 ? a : T(0);
     slope = r < 0 ? T(-2) * excess : T(2) * excess;
     return excess * excess;
@@ -93,7 +93,7 @@ struct SquaredEpsilonInsensitive {
 struct Poisson {
   static constexpr std::string_view name = "poisson";
   static constexpr int parameters = 0;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T mean = exp_(z);
     slope = mean - y;
     return mean - y * z;
@@ -103,7 +103,7 @@ struct Poisson {
 struct Gamma {
   static constexpr std::string_view name = "gamma";
   static constexpr int parameters = 0;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T ratio = y * exp_(-z);
     slope = T(1) - ratio;
     return z + ratio;
@@ -114,7 +114,7 @@ struct Tweedie {
   static constexpr std::string_view name = "tweedie";
   static constexpr int parameters = 1;
   double power;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T a = T(1 - power), b = T(2 - power);
     const T ya = y * exp_(a * z), eb = exp_(b * z);
     slope = eb - ya;
@@ -126,13 +126,13 @@ struct Tweedie {
 struct LogLoss {
   static constexpr std::string_view name = "log_loss";
   static constexpr int parameters = 0;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     T e;
     const T rest = without_log(y, z, slope, e);
     return rest + log1p_(e);
   }
   // The slope alone, soon after z is known.
-  template <class T> T quick_slope(T y, T z) const { return centred_logistic(z) + (T(0.5) - y); }
+  template <class T> [[gnu::always_inline]] T quick_slope(T y, T z) const { return centred_logistic(z) + (T(0.5) - y); }
   // Sum of the values of up to 512 rows whose slopes are known: 1 / (1 + e) is the larger one of s and 1 - s, where
   // s = slope + y. The logarithms are one of a product.
   template <class T> double total(const T* __restrict y, const T* __restrict z, const T* slope, int64_t count) const {
@@ -151,7 +151,7 @@ struct LogLoss {
     for (int p = 0; p < parts; ++p) sum += double(rest[p]), whole *= double(product[p]);
     return sum - std::log(whole);
   }
-  template <class T> T without_log(T y, T z, T& slope, T& e) const {
+  template <class T> [[gnu::always_inline]] T without_log(T y, T z, T& slope, T& e) const {
     T above, below;
     exp_quotient(-z, above, below);
     e = z < 0 ? below / above : above / below;  // exp(-|z|)
@@ -166,9 +166,13 @@ struct SmoothedLogLoss {
   static constexpr int parameters = 1;
   double smoothing;
   template <class T> T target(T y) const { return y + T(smoothing) * (T(0.5) - y); }
-  template <class T> T operator()(T y, T z, T& slope) const { return LogLoss()(target(y), z, slope); }
-  template <class T> T quick_slope(T y, T z) const { return LogLoss().quick_slope(target(y), z); }
-  template <class T> T without_log(T y, T z, T& slope, T& e) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
+    return LogLoss()(target(y), z, slope);
+  }
+  template <class T> [[gnu::always_inline]] T quick_slope(T y, T z) const {
+    return LogLoss().quick_slope(target(y), z);
+  }
+  template <class T> [[gnu::always_inline]] T without_log(T y, T z, T& slope, T& e) const {
     return LogLoss().without_log(target(y), z, slope, e);
   }
 };
@@ -177,7 +181,7 @@ struct Hinge {
   static constexpr std::string_view name = "hinge";
   static constexpr int parameters = 0;
   static constexpr bool has_margin = true;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T t = T(2) * y - T(1), gap = T(1) - t * z;
     slope = gap > 0 ? -t : T(0);
     return gap > 0 ? gap : T(0);
@@ -187,7 +191,7 @@ struct Hinge {
 struct SquaredHinge {
   static constexpr std::string_view name = "squared_hinge";
   static constexpr int parameters = 0;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T t = T(2) * y - T(1), a = T(1) - t * z, gap = a > 0 ? a : T(0);
     slope = T(-2) * t * gap;
     return gap * gap;
@@ -197,7 +201,7 @@ struct SquaredHinge {
 struct ModifiedHuber {  // squared hinge for margins above -1, linear below
   static constexpr std::string_view name = "modified_huber";
   static constexpr int parameters = 0;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T t = T(2) * y - T(1), margin = t * z, a = T(1) - margin, gap = a > 0 ? a : T(0);
     slope = margin < -1 ? T(-4) * t : T(-2) * t * gap;
     return margin < -1 ? T(-4) * margin : gap * gap;
@@ -207,7 +211,7 @@ struct ModifiedHuber {  // squared hinge for margins above -1, linear below
 struct Perceptron {
   static constexpr std::string_view name = "perceptron";
   static constexpr int parameters = 0;
-  template <class T> T operator()(T y, T z, T& slope) const {
+  template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T t = T(2) * y - T(1), margin = t * z;
     slope = margin <= 0 ? -t : T(0);
     return margin < 0 ? -margin : T(0);
