@@ -51,8 +51,9 @@ encoding : "auto", "table", transformer or None, default="auto"
     with silu, Adam with beta_2 0.95, batches of 64 rows (128 above 16,000 rows, 256 above 64,000), and 25
     epochs (in regression 40; of batch descent 300) whose rate falls to zero from 2.5 times the usual one.
     alpha is 8 / n, but at least 1e-3 and at most 3e-3, for classes, whose dropout is 0.15. With the share v
-    of the variance of y that short fits to at most 2,500 rows leave on rows that they have not seen, alpha
-    is 2 v / n and dropout 0.05 + 0.8 v, at most 0.3, for the squared error; for other losses of regression,
+    of the variance of y that short fits to at most 2,500 rows, whose time counts in ``max_time``, leave on
+    rows that they have not seen, alpha is 2 v / n and dropout 0.05 + 0.8 v, at most 0.3, for the squared
+    error; for other losses of regression,
     and streams, alpha is 1 / (2 n), at most 3e-4, and dropout 0.15
     (0.05 with more than 8,000 rows). Of other rows they are a hidden layer of 100 units with
     relu, no dropout, alpha 1e-4, Adam, batches of 32 rows, and at most 200 epochs with tol 1e-4.
@@ -60,7 +61,8 @@ encoding : "auto", "table", transformer or None, default="auto"
 n_members : int, default=1
     Number of networks, each with its own start and order of the rows. Predictions are means of theirs: of
     probabilities for "log_loss", else of what is predicted or of raw scores. With ``early_stopping`` each
-    holds out rows of its own. ``n_jobs`` networks are trained at a time.
+    holds out rows of its own. ``n_jobs`` networks are trained at a time; ``max_time`` is that of all of them,
+    each with an equal share.
 dtype : "auto", "float32" or "float64", default="auto"
     Precision of the updates. "auto": that of X, and float32 for an encoded table. With "float32", rows of
     float64 are rounded to it once they are standardised, in a copy; y and weights are rounded too. The

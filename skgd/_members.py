@@ -67,9 +67,10 @@ class Members(GradientDescent):
         encoding = EncodedTable() if encoder is not None and sees_table(encoder, X) else None
         folds = self._folds(options, X, y, validation, groups)
         given = (X, y, sample_weight, None, None, *validation, None if folds else groups)
-        settings = self._settings_of_all(options, encoding, door.settings_, (X, y, sample_weight))
+        options, settings = self._known_of_all(options, encoding, door.settings_, (X, y, sample_weight))
+        seconds = self._seconds_of_each(options)
         members = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._member(options.seed + k, encoding, folds[k : k + 1], settings).fit)(
+            delayed(self._member(options.seed + k, encoding, folds[k : k + 1], settings, seconds).fit)(
                 *given, checkpoint=None if session is None else session.of_member(k)
             )
             for k in range(self.n_members)
@@ -80,18 +81,28 @@ class Members(GradientDescent):
         self._become({**_shared(members), **schema, "members_": members, **found})
         return []  # each has warned
 
-    def _settings_of_all(self, options: Options, encoding, settings: dict, given: tuple) -> dict:
-        """Values of the parameters that are "auto": the members have one table, and one noise."""
+    def _known_of_all(self, options: Options, encoding, settings: dict, given: tuple) -> tuple[Options, dict]:
+        """The options, and values of the parameters that are "auto": the members have one table, and one
+        noise."""
         if not options.by_noise:
-            return settings
-        one = self._member(options.seed, encoding, [], settings)
+            return options, settings
+        one = self._member(options.seed, encoding, [], settings, None)
         rows = one._training_rows(options.with_stopping(early_stopping=False), *given)
-        return in_use(settings, with_noise_known(options, rows.design, rows.targets).objective)
+        options = with_noise_known(options, rows.design, rows.targets)
+        return options, in_use(settings, options.objective)
 
-    def _member(self, seed: int, encoding, fold: list, settings: dict):
+    def _seconds_of_each(self, options: Options) -> float | None:
+        """The share of max_time that a member gets of what is left of it."""
+        from joblib import effective_n_jobs  # late: slow to import
+
+        left = options.stopping.max_time
+        return None if left is None else left / -(-self.n_members // effective_n_jobs(self.n_jobs))
+
+    def _member(self, seed: int, encoding, fold: list, settings: dict, seconds: float | None):
         """A network of the ensemble, to be fitted to encoded rows."""
         member = clone_unwatched(self).set_params(n_members=1, encoding=encoding, random_state=seed)
-        return member.set_params(n_jobs=None, **settings, **({"validation_fraction": fold} if fold else {}))
+        member.set_params(n_jobs=None, max_time=seconds, **settings)
+        return member.set_params(validation_fraction=fold) if fold else member
 
     def _folds(self, options: Options, X, y, validation, groups) -> list:
         """(rows to train on, rows held out) of each member, where they hold out rows of their own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -28,11 +29,15 @@ _LEAST_NOISE = 0.01
 
 
 def with_noise_known(options: Options, design: Design, targets: Targets) -> Options:
-    """The options with numbers for those that go by the noise of the rows."""
+    """The options with numbers for those that go by the noise of the rows, and with the time that is left."""
     if not options.by_noise:
         return options
+    began, limit = time.perf_counter(), options.stopping.max_time
     noise, objective = noise_of(options, design, targets), options.objective
     names, network, options = options.by_noise, objective.network, replace(options, by_noise=())
+    if limit is not None:
+        left = limit - (time.perf_counter() - began)
+        options = options.with_stopping(max_time=max(left, np.finfo(float).tiny))
     if noise is None or network is None:
         return options
     chosen = settings_by_noise(noise, design.n)
@@ -46,8 +51,8 @@ def with_noise_known(options: Options, design: Design, targets: Targets) -> Opti
 def noise_of(options: Options, design: Design, targets: Targets) -> float | None:
     """The share of the loss of the best constant that pilots leave on rows that they have not seen.
 
-    None for losses other than the squared error, and of few rows. It does not depend on random_state: a table
-    has one noise.
+    None for losses other than the squared error, and of few rows. It depends neither on random_state
+    nor on max_time: a table has one noise.
     """
     if not options.objective.loss._quadratic or design.n < _FEWEST:
         return None

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skgd import GDMLPClassifier, GDMLPRegressor
+from skgd import GDMLPClassifier, GDMLPRegressor, _estimator, _pilot
 from skgd._design import design_of
 from skgd._options import options_of
 from skgd._pilot import noise_of, with_noise_known
@@ -93,6 +93,32 @@ def test_a_table_is_fitted_by_its_noise_whatever_the_seed(noisy):
     only = GDMLPRegressor(max_iter=2, random_state=0, dropout=0.5).fit(X, y)
     assert only.settings_["alpha"] == alpha
     assert "dropout" not in only.settings_
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_pilots_take_their_time_from_that_of_the_fit(n_members, monkeypatch):
+    """Limits are noted of the fits that follow pilots; pilots themselves have none."""
+    clock, limits = [0.0], []
+
+    def pilots(*args):
+        clock[0] += 40.0
+        return 0.5
+
+    def noted(fit, *args, **options):
+        limits.append(fit.options.stopping.max_time)
+        return train(fit, *args, **options)
+
+    monkeypatch.setattr(_pilot, "noise_of", pilots)
+    monkeypatch.setattr(_pilot.time, "perf_counter", lambda: clock[0])
+    train = _estimator.train
+    monkeypatch.setattr(_estimator, "train", noted)
+    X = pd.DataFrame(rows(500), columns=list("abc"))
+    GDMLPRegressor(n_members=n_members, max_iter=1, max_time=60.0, random_state=0).fit(X, X["a"])
+    assert limits == pytest.approx([20.0 / n_members] * n_members)
+    limits.clear()
+    GDMLPRegressor(n_members=n_members, max_iter=1, max_time=30.0, random_state=0).fit(X, X["a"])
+    assert len(limits) == n_members
+    assert all(0 < limit < 1e-9 for limit in limits)
 
 
 def test_the_objective_is_that_of_the_fit():
