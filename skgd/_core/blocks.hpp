@@ -24,6 +24,11 @@ template <class T> struct PaddedRow {
     std::memcpy(packed, w, (vectors - 1) * sizeof(V));
     store(packed + (vectors - 1) * lanes<T>, tail(w));
   }
+  // Where feature j lies among padded weights.
+  int64_t place(int64_t j) const {
+    const int64_t done = (vectors - 1) * lanes<T>;
+    return j < done ? j : done + (j - tail_begin);
+  }
   void unpack(const T* packed, T* w) const {
     const int64_t done = (vectors - 1) * lanes<T>;
     std::memcpy(w, packed, done * sizeof(T));
@@ -318,6 +323,172 @@ inline void add_rows(T* __restrict g, const T* c, const T* const* x, const T* ce
   if (j + 2 * L <= full) add_rows_block<2, centered>(g, c, x, center, count, j), j += 2 * L;
   if (j + L <= full) add_rows_block<1, centered>(g, c, x, center, count, j);
   store(g + row.tail_begin, load<V>(g + row.tail_begin) + last * row.tail_mask);
+}
+
+// Columns of weights or of sums over rows that are padded, one after the other: column k starts at values + k stride.
+template <class T> struct PaddedColumns {
+  T* values;
+  int64_t stride, count;  // count: of the columns
+
+  PaddedColumns from(int64_t k) const { return {values + k * stride, stride, count - k}; }
+};
+
+// The transpose of four vectors, as a matrix of which they are the rows.
+inline void transpose4(const vec<double>* rows, vec<double>* columns) {
+  const vec<double> a = __builtin_shufflevector(rows[0], rows[1], 0, 4, 2, 6),
+                    b = __builtin_shufflevector(rows[0], rows[1], 1, 5, 3, 7),
+                    c = __builtin_shufflevector(rows[2], rows[3], 0, 4, 2, 6),
+                    d = __builtin_shufflevector(rows[2], rows[3], 1, 5, 3, 7);
+  columns[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5), columns[1] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+  columns[2] = __builtin_shufflevector(a, c, 2, 3, 6, 7), columns[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+}
+
+// Padded columns p from W (d, columns), of which those from p.count on are left out; features are multiplied by `scale`
+// unless it is null.
+template <class T>
+void pack_columns(const T* W, int64_t columns, const T* scale, PaddedColumns<T> p, const PaddedRow<T>& row) {
+  int64_t j = 0;
+  if constexpr (sizeof(T) == 8) {
+    using V = vec<T>;
+    for (const int64_t full = (row.vectors - 1) * 4; j < full; j += 4)
+      for (int64_t k = 0; k < p.count; k += 4) {
+        V rows[4], out[4];
+        for (int r = 0; r < 4; ++r) rows[r] = load<V>(W + (j + r) * columns + k);
+        transpose4(rows, out);
+        for (int c = 0; c < 4 && k + c < p.count; ++c)
+          store(p.values + (k + c) * p.stride + j, scale ? out[c] * load<V>(scale + j) : out[c]);
+      }
+  }
+  for (; j < row.d; ++j)
+    for (int64_t k = 0; k < p.count; ++k)
+      p.values[k * p.stride + row.place(j)] = W[j * columns + k] * (scale ? scale[j] : T(1));
+}
+
+// The weights of padded columns, into W (d, columns).
+template <class T> void unpack_columns(PaddedColumns<T> p, T* W, int64_t columns, const PaddedRow<T>& row) {
+  for (int64_t j = 0; j < row.d; ++j)
+    for (int64_t k = 0; k < p.count; ++k) W[j * columns + k] = p.values[k * p.stride + row.place(j)];
+}
+
+// W (d, columns) <- W + padded columns p, whose features are multiplied by `scale` unless it is null.
+template <class T>
+void add_packed(PaddedColumns<const T> p, const T* scale, T* W, int64_t columns, const PaddedRow<T>& row) {
+  int64_t j = 0;
+  if constexpr (sizeof(T) == 8) {
+    using V = vec<T>;
+    for (const int64_t full = (row.vectors - 1) * 4; j < full; j += 4)
+      for (int64_t k = 0; k < p.count; k += 4) {
+        V in[4] = {}, rows[4];
+        for (int c = 0; c < 4 && k + c < p.count; ++c) {
+          in[c] = load<V>(p.values + (k + c) * p.stride + j);
+          if (scale) in[c] *= load<V>(scale + j);
+        }
+        transpose4(in, rows);
+        for (int r = 0; r < 4; ++r) {
+          T* w = W + (j + r) * columns + k;
+          store(w, load<V>(w) + rows[r]);
+        }
+      }
+  }
+  for (; j < row.d; ++j)
+    for (int64_t k = 0; k < p.count; ++k)
+      W[j * columns + k] += (scale ? scale[j] : T(1)) * p.values[k * p.stride + row.place(j)];
+}
+
+// Calls f(k, std::integral_constant<int, C>) for groups of C columns from k on, three at a time; four are two and two.
+template <class F> inline void by_threes(int64_t begin, int64_t columns, F f) {
+  for (int64_t k = begin; k < columns;) {
+    const int64_t left = columns - k;
+    if (left == 3 || left > 4)
+      f(k, std::integral_constant<int, 3>()), k += 3;
+    else if (left > 1)
+      f(k, std::integral_constant<int, 2>()), k += 2;
+    else
+      f(k, std::integral_constant<int, 1>()), k += 1;
+  }
+}
+
+// Four rows, less `center` if they are `centered`, against C columns of weights: z[k ld + r] for row r and column k.
+// The rows `ahead` are prefetched.
+template <int C, bool centered, class T>
+inline void dot4_columns(const T* const* x, const T* const* ahead, const T* center, PaddedColumns<const T> w,
+                         const PaddedRow<T>& row, T* z, int64_t ld) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  V sums[4][C] = {};
+  auto add_at = [&](int64_t j, int64_t at) __attribute__((always_inline)) {
+    V m = {}, wj[C];
+    if constexpr (centered) m = load<V>(center + j);
+    for (int k = 0; k < C; ++k) wj[k] = load<V>(w.values + k * w.stride + at);
+    for (int r = 0; r < 4; ++r) {
+      V xj = load<V>(x[r] + j);
+      if constexpr (centered) xj -= m;
+      for (int k = 0; k < C; ++k) sums[r][k] += xj * wj[k];
+    }
+  };
+  const int64_t full = (row.vectors - 1) * L;
+  for (int64_t j = 0; j < full; j += L) {
+    if (j % (2 * L) == 0)
+      for (int r = 0; r < 4; ++r) __builtin_prefetch(ahead[r] + j, 0, 2);  // see prefetch()
+    add_at(j, j);
+  }
+  for (int r = 0; r < 4; ++r) __builtin_prefetch(ahead[r] + row.tail_begin, 0, 2);
+  add_at(row.tail_begin, full);
+  for (int k = 0; k < C; ++k) sum4(sums[0][k], sums[1][k], sums[2][k], sums[3][k], z + k * ld);
+}
+
+// One row in the same way: z[k ld].
+template <int C, bool centered, class T>
+inline void dot_padded(const T* x, const T* center, PaddedColumns<const T> w, const PaddedRow<T>& row, T* z,
+                       int64_t ld) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  V sums[C] = {};
+  auto add_at = [&](int64_t j, int64_t at) __attribute__((always_inline)) {
+    V xj = load<V>(x + j);
+    if constexpr (centered) xj -= load<V>(center + j);
+    for (int k = 0; k < C; ++k) sums[k] += xj * load<V>(w.values + k * w.stride + at);
+  };
+  const int64_t full = (row.vectors - 1) * L;
+  for (int64_t j = 0; j < full; j += L) add_at(j, j);
+  add_at(row.tail_begin, full);
+  for (int k = 0; k < C; ++k) z[k * ld] = sum<T>(sums[k]);
+}
+
+// Padded sums g_k <- g_k + sum_i c[k ld + i] (x_i - center) over `count` rows, for C columns; without `centered`,
+// center is zero.
+template <int C, int N, bool centered, class T>
+inline void add_rows_block(PaddedColumns<T> g, const T* c, int64_t ld, const T* const* x, const T* center,
+                           int64_t count, int64_t from, int64_t at) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  V acc[C][N], m[N];
+  for (int v = 0; v < N; ++v) m[v] = centered ? load<V>(center + from + v * L) : V{};
+  for (int k = 0; k < C; ++k)
+    for (int v = 0; v < N; ++v) acc[k][v] = load<V>(g.values + k * g.stride + at + v * L);
+  for (int64_t i = 0; i < count; ++i) {
+    V ci[C];
+    for (int k = 0; k < C; ++k) ci[k] = c[k * ld + i] - V{};
+    for (int v = 0; v < N; ++v) {
+      V xv = load<V>(x[i] + from + v * L);
+      if constexpr (centered) xv -= m[v];
+      for (int k = 0; k < C; ++k) acc[k][v] += xv * ci[k];
+    }
+  }
+  for (int k = 0; k < C; ++k)
+    for (int v = 0; v < N; ++v) store(g.values + k * g.stride + at + v * L, acc[k][v]);
+}
+template <int C, bool centered, class T>
+inline void add_rows(PaddedColumns<T> g, const T* c, int64_t ld, const T* const* x, const T* center, int64_t count,
+                     const PaddedRow<T>& row) {
+  constexpr int L = lanes<T>, most = centered ? 2 : 4;  // vectors of each column at a time
+  const int64_t full = (row.vectors - 1) * L;
+  int64_t j = 0;
+  for (; j + most * L <= full; j += most * L) add_rows_block<C, most, centered>(g, c, ld, x, center, count, j, j);
+  if constexpr (most > 2)
+    if (j + 2 * L <= full) add_rows_block<C, 2, centered>(g, c, ld, x, center, count, j, j), j += 2 * L;
+  if (j < full) add_rows_block<C, 1, centered>(g, c, ld, x, center, count, j, j);
+  add_rows_block<C, 1, centered>(g, c, ld, x, center, count, row.tail_begin, full);
 }
 
 }  // namespace skgd

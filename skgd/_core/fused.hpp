@@ -143,6 +143,7 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
       : problem_(problem), design_(std::get<Dense<T>>(problem.design)), targets_(problem.targets), descent_(descent),
         plan_(plan), loss_(loss), d_(design_.d), K_(problem.columns()), size_(problem.parameters()), w_(descent.theta),
         l2_(T(problem.penalty.l2())), z_(K_), rates_(K_), packed_(row_.vectors * lanes<T>), mean_(packed_.size()) {
+    if (by_columns_) columns_.resize(targets_.columns * packed_.size()), means_.resize(columns_.size());
     if constexpr (implicit) squares_ = squared_lengths(problem);
     if constexpr (kind == Step::clipped) received_.resize(packed_.size());
     for (auto& buffer : buffers_) buffer.resize(copied_ ? packed_.size() : 0);
@@ -196,8 +197,12 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
   bool copied_ = (design_.buffered() && !standardized_) || d_ < lanes<T>;
   PaddedRow<T> row_{copied_ ? std::max<int64_t>(1, (d_ + lanes<T> - 1) / lanes<T>) * lanes<T> : d_};
   ScoredRows<T> scored_{rows_per_check};
-  static constexpr int64_t copies = 3;  // rows in use at a time
+  static constexpr int64_t copies = 4;  // rows in use at a time
   Buffer<T> z_, rates_, l2_of_, buffers_[copies];
+  // Several outputs, and padded weights and means of each, one output after the other.
+  static constexpr int64_t few_outputs = 16;
+  bool by_columns_ = kind == Step::plain && K_ > 1 && targets_.columns <= few_outputs&& d_ >= lanes<T>;
+  Buffer<T> columns_, means_;
   Buffer<T> packed_, mean_;                      // theta and the mean of the iterates, padded
   Buffer<T> received_;                           // of what is owed of a cumulative penalty, padded
   Buffer<T> center_, scale_, squares_of_scale_;  // of standardised rows (x - center) scale, padded
@@ -212,7 +217,8 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
           const int64_t fours = by_fours ? (end - begin) / 4 * 4 : 0;
           return (fours ? rows_by_fours(begin, begin + fours) : 0) + one_column(begin + fours, end);
         }
-      return any_columns(begin, end);
+      const int64_t fours = by_columns_ && l2_of_.empty() ? (end - begin) / 4 * 4 : 0;
+      return (fours ? columns_by_fours(begin, begin + fours) : 0) + any_columns(begin + fours, end);
     }
   }
 
@@ -366,6 +372,71 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
     if (averaging) row_.unpack(mean_.data(), descent_.average.values), descent_.average.values[d_] = mean_intercept;
     descent_.t += end - begin;
     return scored_loss(end - begin);
+  }
+
+  // The same for several outputs: the rows' products with each other serve all of them. Numbers of outputs are taken
+  // one by one, as a vector of what was just stored in parts has to wait.
+  double columns_by_fours(int64_t begin, int64_t end) {
+    const T one = T(problem_.fit_intercept);
+    const bool averaging = descent_.average.values;
+    const int64_t outputs = targets_.columns, stride = packed_.size(), width = targets_.codes ? 1 : outputs;
+    T *intercept = w_ + d_ * K_, *values = descent_.average.values;
+    T* mean_intercept = averaging ? values + d_ * K_ : nullptr;
+    const PaddedColumns<T> w{columns_.data(), stride, outputs}, mean{means_.data(), stride, outputs};
+    pack_columns<T>(w_, K_, nullptr, w, row_);
+    if (averaging) pack_columns<T>(values, K_, nullptr, mean, row_);
+    double total = 0;
+    for (int64_t u = begin; u < end; u += 4) {
+      const T *x[4], *ahead[4];
+      T gram[6], products[few_outputs][4], z[few_outputs];
+      // w becomes kept w - sum c x; decays and steps of each update, which the mean needs
+      T c[few_outputs][4], kept[few_outputs], decays[few_outputs][4], steps[few_outputs][4], shares[4] = {};
+      for (int r = 0; r < 4; ++r) x[r] = padded_row(u + r), ahead[r] = row_to_prefetch(u + r, x[r]);
+      scores_and_gram(x, ahead, w.values, row_, products[0], gram);
+      by_threes(1, outputs, [&](int64_t k, auto C) {
+        const PaddedColumns<const T> part{w.from(k).values, stride, outputs - k};
+        dot4_columns<C.value, false>(x, x, x[0], part, row_, products[k], 4);
+      });
+      for (int64_t k = 0; k < outputs; ++k) {
+        for (int r = 0; r < 4; ++r) products[k][r] += intercept[k];
+        kept[k] = 1;
+      }
+      SKGD_UNROLL
+      for (int r = 0; r < 4; ++r) {
+        const int64_t i = plan_.rows[u + r];
+        for (int64_t k = 0; k < outputs; ++k) z[k] = products[k][r];
+        total += slopes_of(loss_, Block<T>{z, targets_.y + i * width, targets_.weight ? targets_.weight + i : nullptr,
+                                           1, outputs, outputs, targets_.codes, problem_.passive.from(i)});
+        if (averaging) shares[r] = T(descent_.average.share(descent_.t + u + r - begin));
+        if (plan_.rate_columns > 1) plan_.rates_of(u + r, rates_);
+        const T shared_rate = T(plan_.rate(u + r));
+        for (int64_t k = 0; k < outputs; ++k) {
+          const T rate = plan_.rate_columns > 1 ? rates_[k] : shared_rate;
+          const T decay = T(1) - rate * l2_, step = rate * z[k], b = intercept[k];
+          SKGD_UNROLL
+          for (int q = r + 1; q < 4; ++q)  // the intercept does not decay
+            products[k][q] = (decay * products[k][q] + (T(1) - decay) * b) - step * (gram[q * (q - 1) / 2 + r] + one);
+          SKGD_UNROLL
+          for (int q = 0; q < r; ++q) c[k][q] *= decay;
+          c[k][r] = steps[k][r] = step, decays[k][r] = decay, kept[k] *= decay;
+          intercept[k] = b - step * one;
+          if (averaging) mean_intercept[k] += shares[r] * (intercept[k] - mean_intercept[k]);
+        }
+      }
+      for (int64_t k = 0; k < outputs; ++k) {
+        T* column = w.from(k).values;
+        if (averaging) {
+          const MeanOfFour<T> all(decays[k], steps[k], shares);
+          step4_with_mean(column, kept[k], c[k], mean.from(k).values, all.keep, all.of_w, all.c, x, row_);
+        } else {
+          step4(column, kept[k], c[k], x, row_);
+        }
+      }
+    }
+    unpack_columns<T>(w, w_, K_, row_);
+    if (averaging) unpack_columns<T>(mean, values, K_, row_);
+    descent_.t += end - begin;
+    return total;
   }
 
   double one_column(int64_t begin, int64_t end) {

@@ -29,7 +29,14 @@ template <class T> class Linear final : public Model<T> {
         scale_ = dense->inverse_scale;
       else if (dense->buffered())
         buffer_.resize(block_rows_ * d_);
-      if (copied()) weights_.resize(outputs_ * d_), sums_.resize(outputs_ * d_), column_.resize(block_rows_);
+      if (by_columns()) {
+        stride_ = row_.vectors * lanes<T>;
+        weights_.resize(outputs_ * stride_), sums_.resize(outputs_ * stride_);
+        columns_z_.resize(outputs_ * block_rows_), y_.resize(block_rows_), weight_.resize(block_rows_);
+        columnwise_ = std::visit([&](auto& loss) { return has_columns<T>(loss, outputs_); }, problem.loss);
+      } else if (scale_) {
+        weights_.resize(d_), sums_.resize(d_);
+      }
     }
   }
 
@@ -37,10 +44,15 @@ template <class T> class Linear final : public Model<T> {
 
   double loss_and_gradient(const T* theta, Rows rows, T* gradient) override {
     double total = 0;
+    const bool apart = columnwise_ && !problem_.passive.inverse;
     if (theta) theta = for_rows(theta);
     std::fill(sums_.begin(), sums_.end(), T(0));
     for (int64_t start = 0; start < rows.count; start += block_rows_) {
       const Rows part = rows.part(start, std::min(block_rows_, rows.count - start));
+      if (apart) {
+        total += loss_by_columns(theta, part, gradient);
+        continue;
+      }
       if (theta)
         forward(theta, part, z_.data());
       else
@@ -49,9 +61,12 @@ template <class T> class Linear final : public Model<T> {
       total += std::visit([&](auto& loss) { return slopes_of(loss, block); }, problem_.loss);
       if (gradient) backward(part, z_.data(), gradient);
     }
-    if (gradient && copied())
-      for (int64_t k = 0; k < outputs_; ++k)
-        for (int64_t j = 0; j < d_; ++j) gradient[j * columns_ + k] += (scale_ ? scale_[j] : T(1)) * sums_[k * d_ + j];
+    if (gradient && !sums_.empty()) {
+      if (by_columns())
+        add_packed<T>({sums_.data(), stride_, outputs_}, scale_, gradient, columns_, row_);
+      else
+        for (int64_t j = 0; j < d_; ++j) gradient[j] += scale_[j] * sums_[j];
+    }
     return total;
   }
 
@@ -69,16 +84,19 @@ template <class T> class Linear final : public Model<T> {
 
   const Problem<T>& problem_;
   int64_t d_, columns_, outputs_, block_rows_, prefetch_distance_;
-  // Dense rows of few outputs are multiplied with one column of weights after the other, whose features follow each
-  // other in a copy if there are several. Standardised rows are then not formed: x - center is multiplied by weights
-  // w / scale, and the gradient by 1 / scale once the rows are summed up.
+  // Dense rows of few outputs are multiplied with columns of weights whose features follow each other, in a copy if
+  // there are several: four rows with three columns at a time. Standardised rows are then not formed: x - center is
+  // multiplied by weights w / scale, and the gradient by 1 / scale once the rows are summed up.
   static constexpr int64_t few_outputs = 16;
   bool one_by_one_ = false;
+  bool columnwise_ = false;   // the loss of several outputs is a sum over them
   const T* scale_ = nullptr;  // 1 / scale of such standardised rows; null: they are not, or they are formed
   const T* intercepts_ = nullptr;
-  Buffer<T> weights_, sums_;  // (outputs, d) those weights; sums of slope (x - center) over rows
-  Buffer<T> column_;          // scores or slopes of a block for one output
-  bool copied() const { return one_by_one_ && (scale_ || outputs_ > 1); }
+  int64_t stride_ = 0;        // of the columns below
+  Buffer<T> weights_, sums_;  // (outputs, stride) padded, those weights; sums of slope (x - center) over rows
+  Buffer<T> columns_z_;       // (outputs, block_rows) scores or slopes of a block
+  Buffer<T> y_, weight_;      // (block_rows,) of one output
+  bool by_columns() const { return one_by_one_ && outputs_ > 1; }
   Buffer<T> z_, buffer_;
   Buffer<T> shift_;      // (columns,) what all CSR rows of a block have in common
   CsrValues<T> values_;  // of CSR rows
@@ -89,20 +107,39 @@ template <class T> class Linear final : public Model<T> {
   // The weights that rows are multiplied by.
   const T* for_rows(const T* theta) {
     intercepts_ = theta + d_ * columns_;
-    if (!copied()) return theta;
-    for (int64_t k = 0; k < outputs_; ++k)
-      for (int64_t j = 0; j < d_; ++j) weights_[k * d_ + j] = theta[j * columns_ + k] * (scale_ ? scale_[j] : T(1));
+    if (weights_.empty()) return theta;
+    if (!by_columns()) {
+      for (int64_t j = 0; j < d_; ++j) weights_[j] = theta[j] * scale_[j];
+      return weights_.data();
+    }
+    pack_columns<T>(theta, columns_, scale_, {weights_.data(), stride_, outputs_}, row_);
     return weights_.data();
   }
 
-  void forward(const Dense<T>& design, const T* theta, Rows rows, T* z) {
-    const int64_t m = rows.count;
-    for (int64_t i = 0; i < m; ++i) {
+  // Where the dense rows of a block are, and those to prefetch meanwhile.
+  void find_rows(const Dense<T>& design, Rows rows) {
+    for (int64_t i = 0; i < rows.count; ++i) {
       rows_[i] = buffer_.empty() ? design.data + rows[i] * d_ : design.row(rows[i], buffer_.data() + i * d_);
       const int64_t next = rows.order ? rows.row_to_prefetch(i) : rows[i] + prefetch_distance_;
       prefetched_[i] = next >= 0 && next < design.n ? design.data + next * d_ : rows_[i];
     }
-    if (one_by_one_) return forward_one_by_one(design, theta, rows, z);
+  }
+
+  void forward(const Dense<T>& design, const T* theta, Rows rows, T* z) {
+    const int64_t m = rows.count;
+    find_rows(design, rows);
+    if (by_columns()) {
+      columns_forward(design, theta, m);
+      std::fill_n(z, m * columns_, T(0));
+      for (int64_t i = 0; i < m; ++i)
+        for (int64_t k = 0; k < outputs_; ++k) z[i * columns_ + k] = columns_z_[k * block_rows_ + i];
+      return;
+    }
+    if (one_by_one_) {
+      scale_ ? products<true>(design.center, theta, rows, z) : products<false>(design.center, theta, rows, z);
+      for (int64_t i = 0; i < m; ++i) z[i] += *intercepts_;
+      return;
+    }
     for (int64_t i = 0; i < m; ++i) {
       prefetch(prefetched_[i], d_ * int64_t(sizeof(T)));
       std::copy_n(intercepts_, columns_, z + i * columns_);
@@ -110,14 +147,66 @@ template <class T> class Linear final : public Model<T> {
     }
   }
 
-  void forward_one_by_one(const Dense<T>& design, const T* weights, Rows rows, T* z) {
-    if (columns_ > 1) std::fill_n(z, rows.count * columns_, T(0));
-    for (int64_t k = 0; k < outputs_; ++k) {
-      T* column = columns_ == 1 ? z : column_.data();
-      const T* w = weights + k * d_;
-      scale_ ? products<true>(design.center, w, rows, column) : products<false>(design.center, w, rows, column);
-      for (int64_t i = 0; i < rows.count; ++i) z[i * columns_ + k] = column[i] + intercepts_[k];
+  // columns_z_ of rows_.
+  void columns_forward(const Dense<T>& design, const T* weights, int64_t count) {
+    scale_ ? column_products<true>(design.center, weights, count)
+           : column_products<false>(design.center, weights, count);
+    for (int64_t k = 0; k < outputs_; ++k)
+      for (int64_t i = 0; i < count; ++i) columns_z_[k * block_rows_ + i] += intercepts_[k];
+  }
+  template <bool centered> void column_products(const T* center, const T* weights, int64_t count) {
+    const PaddedColumns<const T> all{weights, stride_, outputs_};
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4)
+      by_threes(0, outputs_, [&](int64_t k, auto C) {
+        dot4_columns<C.value, centered>(rows_.data() + i, (k ? rows_ : prefetched_).data() + i, center, all.from(k),
+                                        row_, columns_z_.data() + k * block_rows_ + i, block_rows_);
+      });
+    for (; i < count; ++i) {
+      prefetch(prefetched_[i], d_ * int64_t(sizeof(T)));
+      by_threes(0, outputs_, [&](int64_t k, auto C) {
+        dot_padded<C.value, centered>(rows_[i], center, all.from(k), row_, columns_z_.data() + k * block_rows_ + i,
+                                      block_rows_);
+      });
     }
+  }
+
+  // Adds slopes (outputs, block_rows) times rows_ to the sums.
+  void columns_backward(const Dense<T>& design, int64_t count) {
+    const PaddedColumns<T> all{sums_.data(), stride_, outputs_};
+    by_threes(0, outputs_, [&](int64_t k, auto C) {
+      const T* slopes = columns_z_.data() + k * block_rows_;
+      scale_ ? add_rows<C.value, true>(all.from(k), slopes, block_rows_, rows_.data(), design.center, count, row_)
+             : add_rows<C.value, false>(all.from(k), slopes, block_rows_, rows_.data(), design.center, count, row_);
+    });
+  }
+
+  // Loss of a block of rows, output by output; adds its gradient.
+  double loss_by_columns(const T* theta, Rows rows, T* gradient) {
+    const Dense<T>& design = std::get<Dense<T>>(problem_.design);
+    const Targets<T>& t = problem_.targets;
+    if (theta || gradient) find_rows(design, rows);
+    if (theta)
+      columns_forward(design, theta, rows.count);
+    else
+      std::fill(columns_z_.begin(), columns_z_.end(), T(0));
+    const T* weight = nullptr;
+    if (t.weight) {
+      for (int64_t i = 0; i < rows.count; ++i) weight_[i] = t.weight[rows[i]];
+      weight = weight_.data();
+    }
+    double total = 0;
+    for (int64_t k = 0; k < outputs_; ++k) {
+      T* z = columns_z_.data() + k * block_rows_;
+      for (int64_t i = 0; i < rows.count; ++i) y_[i] = t.codes ? T(t.y[rows[i]] == T(k)) : t.y[rows[i] * t.columns + k];
+      if (t.offset)
+        for (int64_t i = 0; i < rows.count; ++i) z[i] += t.offset[rows[i] * t.columns + k];
+      const Block<T> block{z, y_.data(), weight, rows.count, 1, 1, false};
+      total += std::visit([&](auto& loss) { return slopes_of_column(loss, k, block); }, problem_.loss);
+      if (gradient && problem_.fit_intercept) gradient[d_ * columns_ + k] += skgd::total(z, rows.count);
+    }
+    if (gradient) columns_backward(design, rows.count);
+    return total;
   }
 
   // z (count): rows_, less the center if they are `centered`, times one column of weights.
@@ -158,17 +247,15 @@ template <class T> class Linear final : public Model<T> {
 
   void backward(const Dense<T>& design, Rows rows, const T* slopes, T* gradient) {
     const int64_t m = rows.count;
+    if (by_columns()) {
+      for (int64_t k = 0; k < outputs_; ++k)
+        for (int64_t i = 0; i < m; ++i) columns_z_[k * block_rows_ + i] = slopes[i * columns_ + k];
+      return columns_backward(design, m);
+    }
     if (one_by_one_) {
-      for (int64_t k = 0; k < outputs_; ++k) {
-        const T* column = slopes;
-        if (columns_ > 1) {
-          for (int64_t i = 0; i < m; ++i) column_[i] = slopes[i * columns_ + k];
-          column = column_.data();
-        }
-        T* sums = copied() ? sums_.data() + k * d_ : gradient;
-        scale_ ? add_rows<true>(sums, column, rows_.data(), design.center, m, row_)
-               : add_rows<false>(sums, column, rows_.data(), design.center, m, row_);
-      }
+      T* sums = scale_ ? sums_.data() : gradient;
+      scale_ ? add_rows<true>(sums, slopes, rows_.data(), design.center, m, row_)
+             : add_rows<false>(sums, slopes, rows_.data(), design.center, m, row_);
       return;
     }
     for (int64_t i = 0; i < m; ++i)

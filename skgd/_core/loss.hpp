@@ -322,6 +322,7 @@ struct Quantiles {
   static constexpr std::string_view name = "quantiles";
   static constexpr int parameters = any_number;
   std::vector<double> quantiles;
+  Quantile of_column(int64_t k) const { return {quantiles[k]}; }
   template <class T> double operator()(Block<T> b) const {
     double total = 0;
     const int64_t known = int64_t(quantiles.size()), columns = b.columns < known ? b.columns : known;
@@ -428,6 +429,24 @@ template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
     }
     return total;
   }
+}
+
+// Whether the loss of several outputs is a sum over them, so that slopes_of_column() serves.
+template <class T, class L> bool has_columns(const L& loss, int64_t columns) {
+  if constexpr (requires { loss.of_column(0); })
+    return int64_t(loss.quantiles.size()) == columns;
+  else
+    return Elementwise<L, T>;
+}
+
+// slopes_of() for a block of one output, the k-th.
+template <class T, class L> double slopes_of_column(const L& loss, int64_t k, Block<T> b) {
+  if constexpr (requires { loss.of_column(k); })
+    return slopes_of(loss.of_column(k), b);
+  else if constexpr (Elementwise<L, T>)
+    return slopes_of(loss, b);
+  else
+    return 0;
 }
 
 using Loss =
