@@ -263,12 +263,35 @@ def converted(model: Model, dtype) -> Any:
         found = _class_outputs(o, model, raw, columns)
     else:
         found = [_number_output(o, model, raw, columns)]
-    outputs = [helper.make_tensor_value_info(name, kind, [n, *shape]) for name, kind, shape in found]
-    whole = helper.make_graph(graph.nodes, model.kind, inputs, outputs, graph.constants)
+    return _checked(graph, model.kind, inputs, found)
+
+
+def _checked(graph: Graph, kind: str, inputs: list, found: list[tuple]) -> Any:
+    """A ModelProto of a graph whose outputs are (name, element type, shape of a row)."""
+    helper = onnx().helper
+    outputs = [
+        helper.make_tensor_value_info(name, element_type, ["n_samples", *shape])
+        for name, element_type, shape in found
+    ]
+    whole = helper.make_graph(graph.nodes, kind, inputs, outputs, graph.constants)
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
     proto = helper.make_model(whole, opset_imports=opsets, ir_version=_IR, producer_name="skgd")
     onnx().checker.check_model(proto)
     return proto
+
+
+def converted_outliers(kind: str, coef: np.ndarray, offset: np.ndarray, dtype) -> Any:
+    """A ModelProto that gives the scores of rows less the offset, and 1 or, where that is negative, -1."""
+    graph, given = Graph(), np.dtype(dtype)
+    inputs = [onnx().helper.make_tensor_value_info("X", element(given), ["n_samples", coef.shape[1]])]
+    o = Numeric(graph, np.result_type(given, coef.dtype))
+    x = "X" if given == o.dtype else graph.cast("X", o.dtype)
+    scores = o.Sub(o.MatMul(x, coef.T.astype(o.dtype)), float(offset[0]))
+    flat = graph.add("Reshape", scores, graph.constant(np.array([-1])), into="scores")
+    outside = graph.cast(o.Less(flat, 0.0), np.int64)
+    labels = graph.constant(np.array([1, -1]))
+    graph.add("Gather", labels, outside, axis=0, into="label")
+    return _checked(graph, kind, inputs, [("label", element(np.int64), []), ("scores", element(o.dtype), [])])
 
 
 def _number_output(o: Numeric, model: Model, raw: str, columns: int) -> tuple:

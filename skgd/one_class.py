@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
@@ -295,6 +295,42 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
             1 or -1.
         """
         return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def to_onnx(self, X=None) -> Any:
+        """The fitted model in the format of ONNX (extra ``skgd[onnx]``), for runtimes without Python.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            Rows whose precision, float32 or float64, the input gets; by default it is that of the weights.
+            The values do not matter.
+
+        Returns
+        -------
+        model : onnx.ModelProto
+            Its input "X" has the shape (n_samples, n_features), its outputs "label" and "scores", what
+            :meth:`predict` and :meth:`decision_function` give to rounding, (n_samples,).
+
+        Raises
+        ------
+        ImportError
+            Without the package onnx.
+
+        Examples
+        --------
+        >>> import pytest
+        >>> _ = pytest.importorskip("onnx")
+        >>> from skgd import GDOneClassSVM
+        >>> model = GDOneClassSVM(random_state=0).fit([[1.0, 1.0], [1.1, 0.9], [0.9, 1.0]]).to_onnx()
+        >>> [output.name for output in model.graph.output]
+        ['label', 'scores']
+        """
+        from ._onnx import converted_outliers  # late: few need it
+
+        check_is_fitted(self)
+        dtype = self.coef_.dtype if X is None else getattr(X, "dtype", np.dtype(float))
+        given = np.float32 if dtype == np.float32 else np.float64
+        return converted_outliers(type(self).__name__, self.coef_, np.reshape(self.offset_, (1,)), given)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

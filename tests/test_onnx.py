@@ -14,6 +14,7 @@ from skgd import (
     GDClassifierCV,
     GDMLPClassifier,
     GDMLPRegressor,
+    GDOneClassSVM,
     GDRegressor,
     GDRegressorCV,
     losses,
@@ -423,3 +424,17 @@ def test_before_a_fit():
 
     with pytest.raises(NotFittedError):
         GDRegressor().to_onnx()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("given", [np.float32, np.float64])
+def test_outliers(dtype, given):
+    X = StandardScaler().fit_transform(load_breast_cancer().data) + 1
+    model = GDOneClassSVM(nu=0.1, **QUICK).fit(X.astype(dtype))
+    X = X.astype(given)
+    found, scores = run(model.to_onnx(X), X), model.decision_function(X)
+    assert found["scores"].dtype == scores.dtype
+    np.testing.assert_allclose(found["scores"], scores, rtol=1e-5, atol=1e-5)
+    clear = np.abs(scores) > 1e-4
+    np.testing.assert_array_equal(found["label"][clear], model.predict(X)[clear])
+    assert set(found["label"]) == {-1, 1}
