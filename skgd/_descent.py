@@ -290,7 +290,8 @@ class Descent:
 
     def forget_units(self) -> None:
         """Forget what a stream has told of rates in coordinates that are left, and the optimizer's state."""
-        self.stream, self.rate = {}, 0.0
+        kept = {"units": self.stream["units"]} if "units" in self.stream else {}  # of y
+        self.stream, self.rate = kept, 0.0
         self.start_mean_anew()
         for slot in self.slots:
             slot[:] = 0

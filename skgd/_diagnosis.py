@@ -107,7 +107,8 @@ def _far_from_optimum(fit: Fit, loss: float) -> list[str]:
     rounding = (8 * np.finfo(problem.dtype).eps) ** (2 if problem.loss._quadratic else 1)
     if 0 <= constant < rounding * problem.value(problem.zeros()):
         return []  # y is constant
-    least = _least_gain(problem.loss, constant, loss, stopping.tol or 0.0)
+    of_units = fit.constant_of_units
+    least = _least_gain(problem.loss, constant - of_units, loss - of_units, stopping.tol or 0.0)
     gain = remaining_gain(problem, fit.descent.parameters, least, fit.options.threads)
     if not gain > least:
         return []
@@ -139,7 +140,7 @@ def _nothing_learnt(fit: Fit, record: Record, loss: float) -> list[str]:
     penalty outweighs a loss in small units."""
     problem = fit.problem
     constant = problem.value(problem.constant, fit.options.threads)
-    size, unit = abs(constant), _outweighed_unit(problem)
+    size, unit = abs(constant - fit.constant_of_units), _outweighed_unit(problem)
     if loss > 0.9 * constant and unit is not None:
         return [
             f"The network predicts about a constant: y has a standard deviation of {unit:.3g}, so small that "

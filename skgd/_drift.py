@@ -1,4 +1,5 @@
-"""Streams that drift: whether the mean of the iterates lags behind, and how large residuals have been."""
+"""Streams that drift or rest: whether the mean of the iterates lags behind or the iterates are but noise, and
+how large residuals have been."""
 
 from __future__ import annotations
 
@@ -10,12 +11,14 @@ from ._core import core
 from ._descent import Descent
 from ._options import Options
 from ._problem import Problem
+from ._step_size import curvature_of_stream
 
 __all__ = ["follow"]
 
 _ROWS = 256  # of a call that are looked at
 _SIGNIFICANT = 2.5  # standard deviations that the mean must have lost by
 _SHARE, _FEWEST = 0.5, 8  # the recent rows: this share of those that the mean has counted, and some more
+_SHARE_OF_FULL_RATE = 0.5  # of the updates until then: the horizon of the rate of a stream that rests
 _MEMORY = 32  # rows whose residuals count
 _MANY, _VISITS_OF_MANY = 1 << 14, 16  # features that leave the cache; visits of each between two looks
 
@@ -24,7 +27,8 @@ def follow(problem: Problem, descent: Descent, options: Options) -> None:
     """Look at the next rows of a stream before they are learnt.
 
     An automatic mean of the iterates starts anew where, over recent rows, the iterate predicted better than
-    the mean; for the rates of adaptive rules the size of the residuals is kept.
+    the mean, and a stream is known to rest where the mean predicted better; for the rates of adaptive rules
+    the size of the residuals is kept.
     """
     automatic_mean = descent.average is not None and descent.average_power > 0 and descent.averages
     adaptive = options.optimizer.adaptive and options.learning_rate is None
@@ -38,9 +42,9 @@ def follow(problem: Problem, descent: Descent, options: Options) -> None:
     if not core.all_finite(np.ascontiguousarray(raw)):
         return
     if adaptive:
-        _measure_residuals(rows, raw, problem.curvature(), descent.stream)
-    if automatic_mean and _lags(rows, raw, settled, options, descent.stream):
-        descent.start_mean_anew()
+        _measure_residuals(rows, raw, curvature_of_stream(problem, descent.stream), descent.stream)
+    if automatic_mean:
+        _compare(rows, raw, settled, options, descent)
 
 
 def _is_due(rows: Problem, stream: dict) -> bool:
@@ -70,12 +74,14 @@ def _measure_residuals(rows: Problem, raw: np.ndarray, curvature: float, stream:
     stream["largest_square"] = float(stream["squares"].max())
 
 
-def _lags(rows: Problem, raw: np.ndarray, settled: Descent, options: Options, stream: dict) -> bool:
-    """Whether the mean has lost to the iterate over recent rows, by more than chance would have it.
+def _compare(rows: Problem, raw: np.ndarray, settled: Descent, options: Options, descent: Descent) -> None:
+    """Start the mean anew where it has lost to the iterate over recent rows, by more than chance would have
+    it; where it has won by as much, the stream rests.
 
     With d the loss of a row at the mean less that at the iterate, both before its update, and weights k that
-    fall by age: sum k d > 2.5 (sum k^2 d^2)^(1/2).
+    fall by age: sum k d > 2.5 (sum k^2 d^2)^(1/2), or < -2.5 (...)^(1/2).
     """
+    stream = descent.stream
     raws = np.concatenate((rows.scores(settled.parameters), raw))
     at_mean, at_iterate = _losses(rows, raws).reshape(2, -1)
     lost = at_mean - at_iterate
@@ -88,11 +94,21 @@ def _lags(rows: Problem, raw: np.ndarray, settled: Descent, options: Options, st
     kept = math.exp(-rows.n / memory)
     lag = kept * stream.get("lag", 0.0) + float(lost.sum())
     if not math.isfinite(lag):
-        return False
+        return
     squares = kept**2 * stream.get("lag_squares", 0.0) + float(lost @ lost)
-    lags = bool(lag > _SIGNIFICANT * squares**0.5)
-    stream["lag"], stream["lag_squares"] = (0.0, 0.0) if lags else (lag, squares)
-    return lags
+    chance = _SIGNIFICANT * squares**0.5
+    if lag > chance:
+        for name in ("rests_from", "rests_after", "looked_at"):
+            stream.pop(name, None)
+        lag = squares = 0.0
+        descent.start_mean_anew()
+    elif lag < -chance and "rests_from" not in stream:
+        # it may have begun to rest right after the look before
+        before = _SHARE_OF_FULL_RATE * (stream.get("looked_at", 0) - settled.average_start)
+        stream["rests_from"], stream["rests_after"] = settled.t, float(max(before, rows.d + 1))
+    else:
+        stream["looked_at"] = settled.t
+    stream["lag"], stream["lag_squares"] = lag, squares
 
 
 def _losses(rows: Problem, raws: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -50,6 +51,15 @@ class Fit:
         """One to end here, while this one goes on."""
         return replace(self, descent=self.descent.copy(), rates=copy(self.rates))
 
+    @cached_property
+    def constant_of_units(self) -> float:
+        """What automatic rates take off objectives, so that the unit of y does not matter to them; of a
+        stream, whose calls have rows of their own, nothing."""
+        problem = self.problem
+        if self.stream or self.rates.given:
+            return 0.0
+        return problem.loss._constant_of_units(problem.targets.y, problem.targets.weight)
+
     def value(self) -> float:
         """F at what the descent has to offer."""
         return self.problem.value(self.descent.parameters, self.options.threads)
@@ -80,9 +90,11 @@ class Fit:
         start, if it is larger."""
         problem, descent, threads = self.problem, self.descent, self.options.threads
         at_start = problem.value(descent.theta, threads)
-        from_zero = self.rates.given or self.stream or problem.network is not None
+        network_or_stream = self.stream or problem.network is not None
+        from_zero = self.rates.given or (network_or_stream and not problem.loss.log_link)
         zero = problem.zeros() if from_zero else problem.constant
-        at_zero = 0.0 if np.array_equal(descent.theta, zero) else problem.value(zero, threads)
+        at_zero = at_start if np.array_equal(descent.theta, zero) else problem.value(zero, threads)
         # the perceptron loss is 0 at 0; its unit is a margin of 1
-        descent.reference = max(abs(at_start), abs(at_zero)) or 1.0
+        constant = self.constant_of_units
+        descent.reference = max(abs(at_start - constant), abs(at_zero - constant)) or 1.0
         return at_start

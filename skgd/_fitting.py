@@ -14,6 +14,7 @@ from ._design import Design
 from ._drift import follow
 from ._epochs import MOST_UPDATES
 from ._fit import Fit
+from ._log_link import LogLink, column_means
 from ._options import CoreRule, Options
 from ._problem import Problem
 from ._rate_choice import choose_rates
@@ -108,9 +109,24 @@ def _settled_descent_of(options, problem, rule, previous, stream) -> Descent:
     if previous is not None:
         settled = previous if previous.lazy is None else previous.copy()
         return to_standardized(settled.continued_as(Descent.begin(options, problem, rule)), problem)
-    # so that an offset of y changes nothing; the first rows of a stream tell little of the others
-    at_constant = options.learning_rate is None and not stream
-    return initial_descent(options, problem, rule, at_constant)
+    # so that an offset of y changes nothing; the first rows of a stream tell little of the others, but for
+    # the unit of y under a log link
+    units = _units_of_stream(problem) if stream and options.learning_rate is None else None
+    at_constant = options.learning_rate is None and (not stream or units is not None)
+    descent = initial_descent(options, problem, rule, at_constant)
+    if units is not None:
+        descent.stream["units"] = units
+    return descent
+
+
+def _units_of_stream(problem: Problem) -> tuple | None:
+    """The mean of each column of y in the first rows of a stream, under a log link; None where it is zero."""
+    if not (isinstance(problem.loss, LogLink) and problem.fit_intercept and problem.network is None):
+        return None
+    if problem.targets.offset is not None or not problem.total_weight > 0:
+        return None
+    means = column_means(problem.targets.y, problem.targets.weight)
+    return tuple(map(float, means)) if np.all(means > 2 * np.finfo(np.float32).tiny) else None
 
 
 def initial_descent(
@@ -147,6 +163,16 @@ def end_fit(fit: Fit, record: Record) -> float:
     return problem.value(inside, fit.options.threads)
 
 
+class _Above:
+    """Values of the objective less a constant."""
+
+    def __init__(self, problem: Problem, constant: float):
+        self.problem, self.constant = problem, constant
+
+    def value(self, theta, threads: int = 1) -> float:
+        return self.problem.value(theta, threads) - self.constant
+
+
 def _end(fit: Fit, record: Record) -> float:
     if record.best_parameters is not None:
         fit.descent.settle_at(record.best_parameters)
@@ -154,7 +180,9 @@ def _end(fit: Fit, record: Record) -> float:
         return record.history["loss"][-1]  # another pass over the rows could take long
     if record.stop_reason == "interrupted" or record.best_parameters is not None:
         return fit.value()
-    loss = fit.rates.finish(fit.descent, fit.problem, fit.options.threads, record.stop_reason)
+    constant = fit.constant_of_units
+    above = _Above(fit.problem, constant) if constant else fit.problem
+    loss = fit.rates.finish(fit.descent, above, fit.options.threads, record.stop_reason) + constant
     if record.start_parameters is None or not loss > record.start_loss:
         return loss
     fit.descent.settle_at(record.start_parameters)  # with an automatic rate no fit ends above its start

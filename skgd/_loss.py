@@ -185,6 +185,14 @@ class Loss(BaseEstimator):
         """Typical size of d slope / d raw for the automatic rate; an upper bound if there is one."""
         return 1.0
 
+    def _curvature_in_units(self, y: np.ndarray, weight: np.ndarray | None, units=None) -> float:
+        """The same on the way from the best constant, or from that of other `units` of y."""
+        return self._curvature(y, weight)
+
+    def _constant_of_units(self, y: np.ndarray, weight: np.ndarray | None) -> float:
+        """What the unit of y adds to the objective, whatever the raw scores."""
+        return 0.0
+
     def _constant(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray | float:
         """The (approximately) best constant raw scores, at which perceptrons start."""
         if self.task == "classification":

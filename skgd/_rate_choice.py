@@ -13,7 +13,7 @@ from ._network_rates import PerceptronRates
 from ._options import Options
 from ._problem import Problem
 from ._rates import AutoRates, GuardedRates, Rates, RestartRates
-from ._step_size import scale_of, scale_of_stream, sharpness
+from ._step_size import curvature_in_units, scale_of, scale_of_stream, sharpness
 from .exceptions import DivergenceError
 from .schedules import Constant, Schedule, ScheduleContext
 
@@ -39,7 +39,9 @@ def base_rate(problem: Problem, descent: Descent, options: Options, stream: bool
         return options.learning_rate, np.inf
     if problem.network is not None:
         return _network_rate(problem, descent, options), np.inf
-    scale = scale_of_stream(problem, descent.stream) if stream else scale_of(problem, batch_size)
+    scale = (
+        scale_of_stream(problem, descent.stream) if stream else scale_of(problem, batch_size, at_best=True)
+    )
     step = scale.automatic_rate(batch_size)
     if not optimizer.adaptive:
         restarts = optimizer.restarts and options.batch_size is None and problem.loss.smooth
@@ -79,7 +81,7 @@ def _parameter_scale(problem: Problem, descent: Descent) -> float:
     """How far a parameter will have to go: the largest step of a coordinate at a scale of its own."""
     (gradient,) = problem.blocks(problem.loss_gradient(descent.theta))
     gradient = np.abs(gradient).max(axis=1)
-    scale = problem.curvature() * np.append(problem.design.mean_squares(problem.targets.weight), 1.0)
+    scale = curvature_in_units(problem) * np.append(problem.design.mean_squares(problem.targets.weight), 1.0)
     return float(np.max(gradient / np.maximum(scale, 1e-300), initial=0.0, where=scale > 0)) or 1.0
 
 
@@ -140,7 +142,13 @@ def choose_rates(
         return PerceptronRates(*shared, updates=None if stops else updates, **guard)
     if optimizer.adaptive:
         horizon = max(100.0, options.updates_per_epoch(problem.n))
-    elif not (stream or options.open_ended):  # at most a quarter of all updates at about the full rate
+    elif stream:
+        if (
+            problem.loss.smooth and not problem.loss._quadratic
+        ):  # the mean under a constant rate is biased where curvature varies
+            guard["falls_from"] = descent.stream.get("rests_from", 0)
+            horizon = descent.stream.get("rests_after", np.inf)
+    elif not options.open_ended:  # at most a quarter of all updates at about the full rate
         horizon = min(horizon, updates / 4)
     if batch_size < problem.n:
         guard["growth_limit"] = min(16.0, 2 * batch_size**0.5)  # single rows are too noisy for higher rates

@@ -361,6 +361,8 @@ class AutoRates(GuardedRates):
         As in GuardedRates.
     horizon : float or None, default=None
         Updates over which the rate stays near its base, before it falls as their root; None: it does not.
+    falls_from : int, default=0
+        The update from which they are counted.
     growth_limit : float, default=1.0
         The largest factor of the base rate.
     noise_floor : float, default=0.0
@@ -379,12 +381,14 @@ class AutoRates(GuardedRates):
         exploded=None,
         *,
         horizon: float | None = None,
+        falls_from: int = 0,
         growth_limit: float = 1.0,
         noise_floor: float = 0.0,
         **options,
     ):
         super().__init__(base, schedule, exploded, **options)
-        self.horizon, self.growth_limit, self.noise_floor = horizon, growth_limit, noise_floor
+        self.horizon, self.falls_from = horizon, falls_from
+        self.growth_limit, self.noise_floor = growth_limit, noise_floor
 
     def begin(self, descent):
         super().begin(descent)
@@ -394,7 +398,7 @@ class AutoRates(GuardedRates):
     def __call__(self, t, count):
         rates = super().__call__(t, count)
         if self.horizon is not None and np.isfinite(self.horizon):
-            decay = np.arange(t, t + count, dtype=float)
+            decay = np.arange(t - self.falls_from, t - self.falls_from + count, dtype=float)
             decay /= self.horizon
             decay += 1.0
             rates = rates / np.sqrt(decay, out=decay)

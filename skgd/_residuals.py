@@ -11,6 +11,8 @@ __all__ = [
     "margins_of",
     "median",
     "of_location",
+    "one_column",
+    "quantiles_of",
     "residual",
     "spread",
     "weighted_quantile",
@@ -32,7 +34,7 @@ def margins_of(y, raw) -> np.ndarray:
 
 def spread(y, weight):
     """Mean absolute deviation of y from its median (1 if that is 0): the typical size of residuals."""
-    y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+    y = one_column(np.asarray(y, dtype=np.float64))
     deviation = np.abs(y - median(y, weight)).mean(axis=1)
     return float(np.average(deviation, weights=weight)) or 1.0
 
@@ -46,6 +48,24 @@ def weighted_quantile(y, weight, share=0.5):
     places = [np.minimum((below <= bound).sum(axis=0), len(y) - 1) for bound in bounds]
     low, high = (np.take_along_axis(y, order[place, range(y.shape[1])][None], axis=0)[0] for place in places)
     return (low + high) / 2
+
+
+def one_column(y) -> np.ndarray:
+    """y as (n, K), or as (n, 1) where all columns are the same, as several quantiles have it."""
+    y = np.reshape(y, (len(y), -1))
+    return y[:, :1] if y.shape[1] > 1 and np.array_equal(y[:, 1:], y[:, :-1]) else y
+
+
+def quantiles_of(y, weight, shares) -> np.ndarray:
+    """The quantile of each column of y (n, K), of shares (K,)."""
+    only = one_column(y)
+    if only.shape[1] == 1 and weight is None:  # sorted once for all
+        n, ranks = len(only), np.asarray(shares) * len(only)
+        low = np.minimum(np.floor(ranks * (1 - 1e-9)).astype(int), n - 1)
+        high = np.minimum(np.floor(ranks * (1 + 1e-9)).astype(int), n - 1)
+        rising = np.sort(only[:, 0])
+        return (rising[low] + rising[high]) / 2
+    return np.concatenate([weighted_quantile(y[:, k : k + 1], weight, q) for k, q in enumerate(shares)])
 
 
 def median(y, weight):

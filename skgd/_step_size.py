@@ -177,8 +177,11 @@ def _times_second_moments(problem: Problem, V: np.ndarray) -> np.ndarray:
     return np.vstack([total, ones[None]][: 1 + problem.fit_intercept]) / problem.total_weight
 
 
-def scale_of(problem: Problem, batch_size: int, threads: int = 1, few_passes: bool = False) -> Scale:
-    """The Scale of a problem for updates of `batch_size` rows; `few_passes`: in three passes over X."""
+def scale_of(
+    problem: Problem, batch_size: int, threads: int = 1, few_passes: bool = False, at_best: bool = False
+) -> Scale:
+    """The Scale of a problem for updates of `batch_size` rows; `few_passes`: in three passes over X;
+    `at_best`: with the curvature near the best constant."""
     first, second, longest = problem.row_moments()
     if not np.isfinite(first):
         check_largest(problem.design.X)
@@ -189,7 +192,7 @@ def scale_of(problem: Problem, batch_size: int, threads: int = 1, few_passes: bo
         unit = problem.total_weight / problem.n  # updates divide by rows, not by weights
         values = _eigenvalues_for(problem, batch_size, row / batch_size / unit, threads, few_passes)
         largest, smallest = (unit * value for value in values)
-    curvature = problem.curvature()
+    curvature = curvature_in_units(problem) if at_best else problem.curvature()
     mean, penalty = first / problem.n, _penalty(problem)
     noisy = batch_size < problem.n and not few_passes
     inverse = _mean_inverse_curvature(problem, curvature, penalty) if noisy else np.inf
@@ -223,7 +226,7 @@ def scale_of_stream(problem: Problem, stream: dict) -> Scale:
     The largest eigenvalue is bounded by the mean of |x|^2; rows larger than those before count at once.
     """
     first, second, longest = problem.row_moments()
-    curvature = problem.curvature()
+    curvature = curvature_of_stream(problem, stream)
     for name, value in (
         ("rows", problem.n),
         ("weight", problem.total_weight),
@@ -243,6 +246,21 @@ def scale_of_stream(problem: Problem, stream: dict) -> Scale:
         stream["curvature"] / weight,
         _penalty(problem),
     )
+
+
+def curvature_in_units(problem: Problem) -> float:
+    """Scale of the second derivative of the loss, where a descent starts at the best constant if it can."""
+    targets = problem.targets
+    if not problem.fit_intercept or targets.offset is not None:
+        return problem.curvature()
+    return problem.loss._curvature_in_units(targets.y, targets.weight)
+
+
+def curvature_of_stream(problem: Problem, stream: dict) -> float:
+    """The same on rows of a stream, which began at the units of y that its first rows told of."""
+    if "units" not in stream:
+        return problem.curvature()
+    return problem.loss._curvature_in_units(problem.targets.y, problem.targets.weight, stream["units"])
 
 
 def _penalty(problem: Problem) -> float:

@@ -231,7 +231,7 @@ class _Pass:
         descent.epochs += stretch.ends_epoch
         self.window.add(loss, weight, stretch.count)
         self.objective = self.window.mean() + penalty
-        if self.fit.rates.accept(descent, self.objective):
+        if self.fit.rates.accept(descent, self.objective - self.fit.constant_of_units):
             return True
         self.window.clear()
         return False
@@ -327,7 +327,7 @@ class _Training(_Pass):
         if any(stops):
             return "callback"
         self.plateau_rule.update(cost)
-        rates.observe(descent, self.plateau_rule.waits, self.objective)
+        rates.observe(descent, self.plateau_rule.waits, self.objective - self.fit.constant_of_units)
         if not self.plateau_rule.plateau:
             return None
         if rates.on_plateau(descent, self.plateau_rule):

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import expit, log_expit, log_softmax
 
 from ._core import core
+from ._log_link import LogLink, column_means
 from ._loss import Loss, targets_and_scores
 from ._residuals import (
     centre,
@@ -20,9 +21,9 @@ from ._residuals import (
     margins_of,
     median,
     of_location,
+    quantiles_of,
     residual,
     spread,
-    weighted_quantile,
     with_variance,
 )
 
@@ -213,8 +214,7 @@ class Quantile(_PinballLoss):
 
     def _constant(self, y, weight):
         y = y.reshape(len(y), -1)
-        each = np.broadcast_to(self._quantiles, y.shape[1])
-        return np.concatenate([weighted_quantile(y[:, k : k + 1], weight, q) for k, q in enumerate(each)])
+        return quantiles_of(y, weight, np.broadcast_to(self._quantiles, y.shape[1]))
 
 
 class LogCosh(_LocationLoss):
@@ -279,26 +279,7 @@ class SquaredEpsilonInsensitive(_LocationLoss):
         return 2.0
 
 
-class _LogLinkLoss(_Compiled):
-    log_link = True
-    _lowest = 0.0  # y must be greater, or equal if _lowest_allowed
-    _lowest_allowed = True
-
-    def _curvature(self, y, weight):
-        mean = np.average(np.asarray(y, dtype=np.float64), axis=0, weights=weight)
-        return float(np.max(self._curvature_at_mean(np.maximum(mean, 1.0))))
-
-    def _check_targets(self, y):
-        low = y < self._lowest if self._lowest_allowed else y <= self._lowest
-        if np.any(low):
-            allowed = "non-negative" if self._lowest_allowed else "positive"
-            raise ValueError(
-                f"Some value(s) of y are out of the valid range of the loss {self.name!r}: "
-                f"y must be {allowed}; its smallest value is {y.min():g}."
-            )
-
-
-class Poisson(_LogLinkLoss):
+class Poisson(LogLink, _Compiled):
     r"""Half the Poisson deviance with log link, :math:`e^z - y z`; y must be non-negative."""
 
     name = "poisson"
@@ -309,11 +290,17 @@ class Poisson(_LogLinkLoss):
     def _model_based(self, y, raw, weight, df):
         return np.exp(raw), 1.0
 
-    def _curvature_at_mean(self, mean):
+    _power = 1.0
+
+    def _curvature_from_zero(self, mean):
         return mean
 
+    def _constant_of_units(self, y, weight):
+        means = column_means(y, weight)
+        return float(-(means * np.log(means)).sum())
 
-class Gamma(_LogLinkLoss):
+
+class Gamma(LogLink, _Compiled):
     r"""Half the gamma deviance with log link, :math:`z + y e^{-z}`; y must be positive."""
 
     name = "gamma"
@@ -325,11 +312,16 @@ class Gamma(_LogLinkLoss):
     def _model_based(self, y, raw, weight, df):
         return with_variance(2.0, y, raw, weight, df)
 
-    def _curvature_at_mean(self, mean):
-        return mean  # y exp(-z) at the start, z = 0
+    _power = 2.0
+
+    def _curvature_from_zero(self, mean):
+        return mean  # y exp(-z) at z = 0
+
+    def _constant_of_units(self, y, weight):
+        return float(np.log(column_means(y, weight)).sum())
 
 
-class Tweedie(_LogLinkLoss):
+class Tweedie(LogLink, _Compiled):
     r"""Half the Tweedie deviance with log link, for a power p strictly between 1 and 2.
 
     :math:`\frac{e^{(2-p)z}}{2-p} - y\,\frac{e^{(1-p)z}}{1-p}`; y must be non-negative.
@@ -355,7 +347,11 @@ class Tweedie(_LogLinkLoss):
             (1 - p) * raw
         )
 
-    def _curvature_at_mean(self, mean):
+    @property
+    def _power(self):
+        return self.power
+
+    def _curvature_from_zero(self, mean):
         p = self.power
         return np.maximum((2 - p) + (p - 1) * mean, mean ** (2 - p))  # at z = 0 and at the mean
 

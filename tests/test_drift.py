@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.linear_model import LogisticRegression
 
 from skgd import GDClassifier, GDRegressor
 
@@ -63,6 +64,52 @@ def test_a_stream_that_rests_keeps_its_mean(seed):
     assert model._descent["average_start"] < 1000
     weights = np.eye(5)[0]
     assert np.linalg.norm(model.coef_ - weights) < 0.6 * np.linalg.norm(iterates.coef_ - weights)
+
+
+def logistic_rows(n, d=10, seed=0):
+    """Rows of a logistic model whose weights have length two, and the weights of greatest likelihood."""
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(size=d)
+    weights *= 2 / np.linalg.norm(weights)
+    X = rng.normal(size=(n, d))
+    y = (rng.random(n) < 1 / (1 + np.exp(-X @ weights))).astype(int)
+    return X, y, LogisticRegression(C=1e6, tol=1e-8).fit(X, y).coef_[0]
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize(("chunk", "n"), [(1, 5000), (64, 50_000), (500, 50_000)])
+def test_the_mean_of_a_logistic_stream_is_the_maximum_of_the_likelihood(chunk, n, storage):
+    """At a constant rate the mean of the iterates lies half as far again from zero."""
+    if storage is not np.asarray and chunk == 1:
+        n = 2000
+    X, y, best = logistic_rows(n)
+    X, model = storage(X), GDClassifier(solver="sgd", random_state=0)
+    for start in range(0, n, chunk):
+        model.partial_fit(X[start : start + chunk], y[start : start + chunk], classes=[0, 1])
+    found = model.coef_[0]
+    assert found @ best / (best @ best) == pytest.approx(1, abs=0.12)
+    assert np.linalg.norm(found - best) < 0.15 * np.linalg.norm(best)
+
+
+def test_the_rate_of_a_stream_that_rests_falls_until_it_drifts():
+    """base / sqrt(1 + (t - rests_from) / rests_after), and the base again once the mean lags behind."""
+    X, y, _ = logistic_rows(3000)
+    model = GDClassifier(solver="sgd", random_state=0)
+    for start in range(0, 2000, 20):
+        model.partial_fit(X[start : start + 20], y[start : start + 20], classes=[0, 1])
+    stream = model._descent["stream"]
+    assert stream["rests_after"] >= X.shape[1] + 1
+    assert stream["rests_from"] < 1000
+    for start in range(2000, 3000, 20):
+        model.partial_fit(X[start : start + 20], 1 - y[start : start + 20])
+        if "rests_from" not in model._descent["stream"]:
+            break
+    assert start < 2500
+    # squared error is curved alike everywhere, so its mean is right at any rate
+    squared = GDRegressor(solver="sgd", random_state=0)
+    for start in range(0, 2000, 20):
+        squared.partial_fit(X[start : start + 20], y[start : start + 20].astype(float))
+    assert squared.learning_rate_ == pytest.approx(squared._descent["rate"])
 
 
 def test_a_mean_that_was_asked_for_is_kept():

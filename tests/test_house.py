@@ -19,6 +19,7 @@ STOREYS = (  # from the ground up
         "_dask_collections",
         "_docs_perceptrons",
         "_drawing",
+        "_log_link",
         "_loss",
         "_parameters",
         "_reading",

@@ -13,6 +13,7 @@ from sklearn.metrics import d2_pinball_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skgd import GDMLPRegressor, GDRegressor, GDRegressorCV
+from skgd._residuals import quantiles_of, spread, weighted_quantile
 from skgd.inference import summarize
 from skgd.losses import Quantile
 
@@ -44,6 +45,32 @@ def test_each_column_is_a_fit_of_its_own(solver, storage, weighted, dtype):
     np.testing.assert_allclose(joint.intercept_, [each.intercept_[0] for each in alone], atol=tolerance)
     np.testing.assert_allclose(joint.loss_, sum(each.loss_ for each in alone), rtol=10 * tolerance)
     assert joint.coef_.dtype == dtype
+
+
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 7, 16, 17])
+@pytest.mark.parametrize("d", [4, 9, 21, 130])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_any_number_of_columns_on_rows_of_any_length(solver, d, count, average):
+    """Columns are taken by threes, and single rows by fours: 61 rows leave one."""
+    X, y = uneven(61, d)
+    levels = list(np.arange(1, count + 1) / (count + 1))
+    options = {"solver": solver, **FIXED, "average": average, "standardize": False, "alpha": 0.01}
+    joint = GDRegressor(Quantile(levels), **options).fit(X, y)
+    for k in range(0, count, 3):
+        alone = GDRegressor(Quantile(levels[k]), **options).fit(X, y)
+        np.testing.assert_allclose(joint.coef_[k], alone.coef_, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(joint.intercept_[k], alone.intercept_[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("levels", [LEVELS, [0.5]])
+def test_constants_of_the_same_column_are_found_once(levels):
+    rng = np.random.default_rng(0)
+    for y in (rng.normal(size=57), rng.integers(0, 3, 40).astype(float), np.ones(1)):
+        columns = np.repeat(y[:, None], len(levels), axis=1)
+        expected = [weighted_quantile(y[:, None], None, q)[0] for q in levels]
+        np.testing.assert_array_equal(quantiles_of(columns, None, levels), expected)
+        assert spread(columns, None) == pytest.approx(spread(y, None), rel=1e-15)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
