@@ -230,7 +230,8 @@ def _sampled_step(problem, sample, theta, standard, gradient, l2):
         return gradient / np.maximum(curvatures.sum(axis=0) + l2, np.finfo(float).tiny)
     # for what the sample does not see
     ridge = 1e-8 + (len(gradient) / sample.n if sample.n < problem.n else 0.0)
-    return _solved(_standardized(sample.design, standard), curvatures, l2, gradient, ridge)
+    precision = np.float32 if ridge > 1e-3 else np.float64  # a ridge that covers its rounding
+    return _solved(_standardized(sample.design, standard, precision), curvatures, l2, gradient, ridge)
 
 
 def _is_large(sample, gradient) -> bool:
@@ -241,10 +242,11 @@ def _is_large(sample, gradient) -> bool:
 def _solved(Z, curvatures, l2, gradient, ridge):
     """Newton's step for each column from rows Z (n, d + 1) and curvatures (n, K)."""
     steps: list[np.ndarray] = []
-    Z = Z.astype(np.float32) if ridge > 1e-3 else Z  # which covers its rounding
-    for curvature, column in zip(np.sqrt(curvatures).T, gradient.T, strict=True):
-        rows = Z * curvature.astype(Z.dtype)[:, None]
-        steps.append(_solution((rows.T @ rows).astype(float), l2, column, ridge))
+    for curvature, column in zip(curvatures.T, gradient.T, strict=True):
+        same = curvature[0] if np.all(curvature == curvature[0]) else None  # of squared error
+        rows = Z if same is not None else Z * np.sqrt(curvature).astype(Z.dtype)[:, None]
+        H = (rows.T @ rows).astype(float)
+        steps.append(_solution(H if same is None else same * H, l2, column, ridge))
     return np.column_stack(steps)
 
 
@@ -295,10 +297,12 @@ def _descended(problem, sample, u, standard, kinks, l2, enough: float):
     return u
 
 
-def _standardized(design: Design, standard: Standard) -> np.ndarray:
-    """Standardised rows with a column of ones, dense in float64."""
-    ((_, rows),) = design.standardized(standard).dense_blocks(design.n)
-    return np.column_stack([rows, np.ones(len(rows))])
+def _standardized(design: Design, standard: Standard, precision=np.float64) -> np.ndarray:
+    """Standardised rows with a column of ones, dense."""
+    Z = np.ones((design.n, design.d + 1), dtype=precision)
+    for part, rows in design.standardized(standard).dense_blocks(256):  # which stay in the cache
+        Z[part, :-1] = rows
+    return Z
 
 
 def _derivatives(problem, raw, distance: float = 1.0):
