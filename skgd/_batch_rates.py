@@ -143,11 +143,14 @@ class BatchRates(_Backtracking):
 class PolyakRates(_Backtracking):
     """Batch descent on losses with kinks: Polyak's rate (F - target) / |gradient|^2 (Polyak 1969).
 
-    The target lies `delta` below the best objective seen; delta grows when it is halfway met and
-    shrinks after `patience` updates that did not meet it (variable targets: Goffin & Kiwiel 1999).
+    The target lies `delta` below the best objective seen; delta grows when it is halfway met. It
+    shrinks after `patience` updates that did not meet it and a path as long as the way from the start to
+    the best parameters (Goffin & Kiwiel 1999): deltas that shrink by the number of updates alone make
+    steps whose sum is finite, and end before a minimum that is far away.
     """
 
     patience, shrink, grow, most_drops = 15, 0.5, 1.5, 8
+    near = 30  # times the margin of the stopping rule: a target this close is good enough to stop
 
     def __init__(self, base, schedule, exploded=None, *, free=lambda theta, gradient: gradient):
         super().__init__(base, schedule, exploded)
@@ -157,7 +160,8 @@ class PolyakRates(_Backtracking):
         super().begin(descent)
         descent.gradient = np.zeros_like(descent.theta)
         self.exact = not descent.l1  # the update is linear in its rate, so it can be corrected
-        self.delta, self.mark, self.waits = 0.25 * self.reference, np.inf, 0
+        self.start = descent.theta.copy()
+        self.delta, self.mark, self.waits, self.path = 0.25 * self.reference, np.inf, 0, 0.0
 
     def accept(self, descent, objective):
         if not np.isfinite(objective):
@@ -174,6 +178,7 @@ class PolyakRates(_Backtracking):
             self.rate = self._over(self.delta, squares)
             return True
         self.rate = self._over(objective - self.best + self.delta, squares)
+        self.path += self.rate * squares**0.5
         if self.exact:
             self.last = self.rate
             descent.theta[:] = self.before - self.rate * descent.gradient
@@ -188,17 +193,28 @@ class PolyakRates(_Backtracking):
         """Moves the target; True when it was given up."""
         if objective <= self.mark - 0.5 * self.delta:
             self.delta *= self.grow if np.isfinite(self.mark) else 1.0
-            self.mark, self.waits = objective, 0
+            self.mark, self.waits, self.path = objective, 0, 0.0
             return False
         self.waits += 1
-        if self.waits < self.patience:
+        if self.waits < self.patience or not self._far_enough():
             return False
-        self.delta, self.mark, self.waits = self.shrink * self.delta, self.best, 0
+        self._come_nearer()
+        self.mark = self.best
         return True
 
+    def _far_enough(self) -> bool:
+        return self.path >= float(np.linalg.norm(self.best_theta - self.start))
+
+    def _come_nearer(self) -> None:
+        self.delta, self.waits, self.path = self.shrink * self.delta, 0, 0.0
+
     def on_plateau(self, descent, plateau_rule):
+        held_out = plateau_rule.stopping.early_stopping
+        if not held_out and self.delta > self.near * plateau_rule.margin and not self._far_enough():
+            plateau_rule.waits = 0
+            return True
         if plateau_rule.plateaus >= self.most_drops:
             return False
-        self.delta *= self.shrink
+        self._come_nearer()
         plateau_rule.go_on()
         return True

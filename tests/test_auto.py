@@ -7,10 +7,10 @@ from _data import csr, pairs
 from scipy import sparse
 from scipy.special import expit
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_blobs
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, QuantileRegressor, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from skgd import GDClassifier, GDMLPClassifier, GDRegressor
 from skgd.losses import LOSSES
@@ -128,6 +128,18 @@ def test_no_slope_is_no_infinite_rate():
     y = np.linspace(-0.05, 0.05, 20)
     model = GDRegressor("epsilon_insensitive", solver="batch", alpha=0).fit(X, y)
     np.testing.assert_array_equal(model.coef_, 0)
+
+
+def test_batch_descent_comes_near_the_lowest_absolute_error():
+    """66 correlated features: the minimum is that of the linear program, and more epochs come nearer."""
+    X, y = load_diabetes(return_X_y=True)
+    X = PolynomialFeatures(2).fit_transform(StandardScaler().fit_transform(X))[:, 1:]
+    peer = QuantileRegressor(alpha=0).fit(X, y)
+    lowest, start = np.abs(y - peer.predict(X)).mean(), np.abs(y - np.median(y)).mean()
+    model = GDRegressor("absolute_error", solver="batch", penalty=None)
+    for tol, epochs, gap in ((1e-4, 1000, 0.032), (1e-9, 2000, 0.018), (1e-9, 5000, 0.014)):
+        model.set_params(tol=tol, max_iter=epochs).fit(X, y)
+        assert 0 <= model.loss_ - lowest < gap * (start - lowest)
 
 
 def test_implicit_updates_survive_a_rate_a_thousand_times_too_high():
