@@ -116,7 +116,9 @@ warm_start : bool, default=False
     Whether ``fit`` continues the last fit: parameters, optimizer state, mean of the iterates, update
     number and order of the rows. Parameters of the estimator may change in between: another optimizer
     starts with a new state, mean and update number (and with it the schedule); without averaging the mean
-    is dropped. The shape of ``coef_`` cannot change. Under ``learning_rate="auto"``, where rows and
+    is dropped. The shape of ``coef_`` cannot change. Where ``coef_`` or ``intercept_`` was assigned in
+    between, a new descent starts there, as from ``coef_init``; entries that are changed in place do not
+    count. Under ``learning_rate="auto"``, where rows and
     parameters (but for ``max_iter``) stay the same and the last call was not ended by ``tol``, the rates
     and the stopping rule go on as well: 5 and 5 epochs are 10. This holds to the last bit, but not for
     what falls over ``max_iter`` (the schedules "cosine", "polynomial" and so on; perceptrons with

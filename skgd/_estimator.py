@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import Self
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -261,6 +262,9 @@ class GradientDescent(
         design, targets = self._in_units(units, options, design, targets)
         previous = self._previous(rows.task) if self.warm_start and state is None else None
         start = self._start(options, *init)
+        if previous is not None and start is None:
+            start = self._assigned_start(options)
+            previous = previous if start is None else None
         return begin_fit(options, design, targets, previous, start, check=rows.check, form=rows.form), units
 
     def _refit(self, first: Fit, record: Record, init: tuple, rows: TrainingRows, keeping: Keeping) -> dict:
@@ -325,6 +329,27 @@ class GradientDescent(
         if coef_init is None and intercept_init is None:
             return None
         return lambda problem, theta: self._start_at(problem, theta, options.seed, coef_init, intercept_init)
+
+    def __setattr__(self, name: str, value) -> None:
+        """Weights that are assigned are where ``partial_fit`` and ``warm_start`` go on."""
+        super().__setattr__(name, value)
+        if name in (self._fitted, self._intercept) and "_descent" in vars(self):
+            self.__dict__["_assigned"] = True
+
+    @property
+    def _intercept(self) -> str:
+        """The attribute that holds the intercepts."""
+        return self._fitted.replace("coef", "intercept")
+
+    def _assigned_start(self, options: Options) -> Callable | None:
+        """What fills theta with weights that were assigned since the last fit."""
+        if "_assigned" not in vars(self):
+            return None
+        coef, intercept = (
+            getattr(self, name) for name in (self._fitted, self._fitted.replace("coef", "intercept"))
+        )
+        coef = coef.toarray() if sparse.issparse(coef) else coef
+        return self._start(options, coef, intercept)
 
     def _previous(self, task: Task) -> Descent | None:
         """The descent of the last fit, in the coordinates of X."""
@@ -422,7 +447,8 @@ class GradientDescent(
             left = ("_model", "_descent", "_units")
             kept = {name: value for name, value in kept.items() if name[-1:] != "_" and name not in left}
         kept.pop(self._fitted, None)
-        kept.pop("_kept", None)
+        for name in ("_kept", "_assigned"):
+            kept.pop(name, None)
         self.__dict__ = {**kept, **found}
 
     def __sklearn_tags__(self):

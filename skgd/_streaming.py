@@ -50,6 +50,8 @@ class Streaming:
         if offset is not None:
             targets = targets.with_offset(check_offset(offset, X, targets.columns), loss)
         previous = None if first else self._continued(task, Descent(**self._descent))
+        start = self._assigned_start(options)
+        previous = previous if start is None else None
         known = self._known_units(options)
         design = design_of(X)
         check = RowsCheck(door, X, due=False)
@@ -59,7 +61,7 @@ class Streaming:
                 previous = previous.copy()
                 previous.forget_units()
             design, targets = self._in_units(units, options, design, targets)
-            fit = begin_fit(options, design, targets, previous, stream=True, check=check)
+            fit = begin_fit(options, design, targets, previous, start, stream=True, check=check)
             copies = None if beside is None else beside(fit, lambda one: self._continued(task, one))
             fit = fit if copies is None else copies.fit
             fit.descent.open(fit.problem)

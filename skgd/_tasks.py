@@ -31,7 +31,9 @@ class Regression(Evaluation, Streaming, Blockwise, Export, RegressorMixin):
     def partial_fit(self, X, y, sample_weight=None, offset=None) -> Self:
         """Update the model by one pass over the given rows.
 
-        Optimizer state, averages, l1 penalties and schedules continue from call to call. Not
+        Optimizer state, averages, l1 penalties and schedules continue from call to call. Where
+        weights (``coef_``, ``intercept_``; of perceptrons ``coefs_``, ``intercepts_``) were assigned in
+        between, a new descent starts there; entries that are changed in place do not count. Not
         available for ``solver="batch"``.
 
         Parameters
@@ -146,7 +148,9 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
     def partial_fit(self, X, y, classes=None, sample_weight=None, offset=None) -> Self:
         """Update the model by one pass over the given rows.
 
-        Optimizer state, averages, l1 penalties and schedules continue from call to call. Not
+        Optimizer state, averages, l1 penalties and schedules continue from call to call. Where
+        weights (``coef_``, ``intercept_``; of perceptrons ``coefs_``, ``intercepts_``) were assigned in
+        between, a new descent starts there; entries that are changed in place do not count. Not
         available for ``solver="batch"``.
 
         Parameters

@@ -78,8 +78,9 @@ class LinearModel(GradientDescent):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         descent = Descent(**state).copy()
         weights = np.ascontiguousarray(descent.parameters[:-1, : descent.widths[-1]].T)
-        self.coef_ = self._attributes(weights, self.intercept_, self._fitted_task())["coef_"]
-        return self.coef_
+        coef = self._attributes(weights, self.intercept_, self._fitted_task())["coef_"]
+        self.__dict__["coef_"] = coef
+        return coef
 
     def __getstate__(self):
         """What a pickle or a copy holds: arrays and plain values, nothing compiled and nothing owed."""
@@ -114,7 +115,7 @@ class LinearModel(GradientDescent):
             The fitted estimator.
         """
         check_is_fitted(self, self._fitted)
-        self.coef_ = sparse.csr_matrix(self.coef_)
+        self.__dict__["coef_"] = sparse.csr_matrix(self.coef_)
         return self
 
     def densify(self) -> Self:
@@ -128,7 +129,7 @@ class LinearModel(GradientDescent):
         check_is_fitted(self, self._fitted)
         if not isinstance(self.coef_, np.ndarray):
             coef = self.coef_.toarray()
-            self.coef_ = coef.ravel() if self._fitted_task().coef_is_flat else coef
+            self.__dict__["coef_"] = coef.ravel() if self._fitted_task().coef_is_flat else coef
         return self
 
     def path(

@@ -220,8 +220,7 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
             before, centre, counted = known
             mean = centre + (mean - centre) * (total / (counted + total))
             total += counted
-            for name, value in _carried_over(before, centre, mean).items():
-                setattr(model, name, value)
+            model.__dict__.update(_carried_over(before, centre, mean))
         model.partial_fit(X, mean @ mean - _products(X, mean), sample_weight=weight)
         self._become(model, mean, total, streams=True)
         return self

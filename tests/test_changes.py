@@ -6,7 +6,9 @@ import sys
 import numpy as np
 import pytest
 from _data import STILL, csr, estimator, make, theta
+from sklearn.base import clone
 
+from skgd import GDMLPRegressor, GDRegressor
 from skgd.losses import Huber
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
@@ -129,3 +131,42 @@ def test_a_warm_start_with_as_many_other_classes():
     assert kind == "error"
     assert answer.startswith("ValueError")
     assert "class" in answer
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("optimizer", ["plain", "momentum", "adam", "adagrad"])
+@pytest.mark.parametrize("storage", [np.asarray, csr])
+def test_weights_that_were_assigned_are_where_it_goes_on(storage, optimizer, method):
+    """As in scikit-learn, where models of several machines are averaged that way."""
+    model, X, y = first(optimizer=optimizer, max_iter=1)
+    X = storage(X)
+    getattr(model, method)(X, y)
+    given = np.linspace(-1, 1, X.shape[1]), np.array([0.5])
+    model.coef_, model.intercept_ = given
+    getattr(model, method)(X, y)
+    fresh = estimator(**{**model.get_params(deep=False), "warm_start": False})
+    fresh.fit(X, y, coef_init=given[0], intercept_init=given[1])
+    np.testing.assert_allclose(theta(model), theta(fresh), rtol=1e-9, atol=1e-12)
+    going = model.n_updates_
+    getattr(model, method)(X, y)  # what a fit tells is not assigned
+    assert model.n_updates_ == 2 * going
+
+
+def test_layers_that_were_assigned_are_where_a_stream_goes_on():
+    X, y = make(n=40)
+    model = GDMLPRegressor(hidden_layer_sizes=(3,), learning_rate=0.01, max_iter=1, random_state=0, **STILL)
+    model.partial_fit(X, y)
+    given = [weights + 1 for weights in model.coefs_], model.intercepts_
+    model.coefs_ = given[0]
+    fresh = clone(model).fit(X, y, coef_init=given[0], intercept_init=given[1])
+    model.partial_fit(X, y)
+    for found, expected in zip(model.coefs_, fresh.coefs_, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_a_stream_goes_on_after_sparsify():
+    X, y = make(n=40)
+    model, twin = (GDRegressor(solver="sgd", random_state=0).partial_fit(X, y) for _ in range(2))
+    model.sparsify().partial_fit(X, y)
+    twin.partial_fit(X, y)
+    np.testing.assert_array_equal(model.coef_, twin.coef_)
