@@ -35,7 +35,7 @@ def convergence_warnings(fit: Fit, record: Record, loss: float) -> list[str]:
         return [f"{text} {_units(problem) or 'Increase max_iter, or raise tol.'}"]
     chosen = fit.rates.given or record.stop_reason == "early_stopping"
     if chosen and not _units(problem):  # as near as the user asked for
-        return []
+        return _too_low_a_rate(fit, record, loss)
     if problem.network is not None:
         return _nothing_learnt(fit, record, loss)
     return _far_from_optimum(fit, loss)
@@ -65,6 +65,31 @@ def _too_high_a_rate(fit: Fit, record: Record, loss: float) -> str:
             f'optimizer={options.optimizer.name!r}; lower it, or use learning_rate="auto".'
         )
     return ""
+
+
+def _too_low_a_rate(fit: Fit, record: Record, loss: float) -> list[str]:
+    """The warning of a fit under a rate of the user's that `tol` ended before it had gone half of the way.
+
+    Looked for where no check was far from the start, so that other fits cost no readings of the rows.
+    """
+    problem, stopping = fit.problem, fit.options.stopping
+    if problem.network is not None or record.stop_reason != "tol":
+        return []
+    far = stopping.n_iter_no_change * (stopping.tol or 0.0) * record.start_loss
+    if np.abs(np.asarray(record.history["loss"]) - record.start_loss).max() > far:
+        return []
+    if problem.loss.least_at_zero or problem.penalty.joint:
+        return []
+    constant = problem.value(problem.constant)
+    least = _least_gain(problem.loss, constant, loss, stopping.tol or 0.0)
+    gain = remaining_gain(problem, fit.descent.parameters, least, fit.options.threads)
+    if not gain > max(least, constant - loss):
+        return []
+    return [
+        f"The fit stopped near its start, where tol={stopping.tol:g} saw no progress: further steps lower "
+        f"the objective from {loss:.6g} to {loss - gain:.6g}. learning_rate={fit.rates.base:.6g} is too low; "
+        f'raise it, or use learning_rate="auto".'
+    ]
 
 
 def _units(problem) -> str:
@@ -355,7 +380,7 @@ def _gained_nothing(problem: Problem, record: Record, loss: float) -> bool:
     if not len(curve) or not np.max(curve) > start + 0.01 * abs(start):
         return False
     constant = problem.zeros() if problem.network is None else problem.constant
-    limit = min(start, problem.value(constant))
+    limit = problem.value(constant)  # a warm start begins far below it
     return not loss < limit - 1e-3 * abs(limit)
 
 

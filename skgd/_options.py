@@ -173,7 +173,7 @@ class Options:
     def describe_rows(self, n: int) -> str:
         """The solver and its rows per update, for messages."""
         b = n if self.batch_size is None else min(self.batch_size, n)
-        rows = {1: "one row", n: "all rows"}.get(b, f"{b} rows")
+        rows = {n: "all rows", 1: "one row"}.get(b, f"{b} rows")
         return f"solver={self.solver!r} ({rows} per update)"
 
     @property

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 import skgd
+from skgd import GDRegressor
 from skgd.learning_rate import find_learning_rate, largest_stable_learning_rate
 
 QUIET = {"penalty": None, "tol": None}
@@ -310,3 +311,38 @@ def test_ctrl_c_stops_and_keeps_the_model(loss, tmp_path):
                 assert (reason, learnt) == ("interrupted", "True")
         finally:
             child.kill()
+
+
+@pytest.mark.parametrize("solver", ["batch", "sgd", "minibatch"])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_a_rate_that_is_too_low_is_told(loss, solver):
+    """The lower objective that is named is between the minimum and half of the way there."""
+    X, y = make(loss, n=200, d=5)
+    settings = {"solver": solver, "random_state": 0}
+    best = estimator(loss, **settings).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match="learning_rate=1e-09 is too low") as caught:
+        model = estimator(loss, learning_rate=1e-9, **settings).fit(X, y)
+    lower = float(str(caught[0].message).split(" to ")[1].split(". ")[0])
+    assert 0.999 * best.loss_ < lower + 1e-3 * model.loss_ and lower < (model.loss_ + best.loss_) / 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimator(loss, learning_rate=0.1, max_iter=5000, **settings).fit(X, y)
+
+
+def test_a_warm_start_near_the_minimum_has_not_diverged():
+    X, y = make(n=200, d=5)
+    y = y + np.random.default_rng(0).normal(scale=y.std(), size=200)
+    model = GDRegressor(solver="sgd", learning_rate=0.05, average=False, warm_start=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(10):
+            model.fit(X, y)
+    assert model.score(X, y) > 0.2
+
+
+def test_a_stream_of_single_rows_names_them():
+    X, y = make(n=40)
+    model = estimator(solver="sgd", learning_rate=1e3)
+    with pytest.raises(skgd.DivergenceError, match="one row per update"):
+        for i in range(40):
+            model.partial_fit(X[i : i + 1], y[i : i + 1])
