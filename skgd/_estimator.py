@@ -8,11 +8,11 @@ from numbers import Integral, Real
 from typing import Self
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval
 
+from ._assigned import AssignedWeights
 from ._callbacks import CallbackSupportMixin, Tasks, has_callbacks
 from ._checkpoint import Keeping, Session
 from ._coordinates import Units, to_original
@@ -41,7 +41,7 @@ _SPLITTER = HasMethods(["split", "get_n_splits"])
 
 
 class GradientDescent(
-    TakesRows, HelpfulParameters, Diagram, FittedModel, CallbackSupportMixin, BaseEstimator
+    AssignedWeights, TakesRows, HelpfulParameters, Diagram, FittedModel, CallbackSupportMixin, BaseEstimator
 ):
     """What all estimators share: validation, descent, fitted attributes.
 
@@ -329,27 +329,6 @@ class GradientDescent(
         if coef_init is None and intercept_init is None:
             return None
         return lambda problem, theta: self._start_at(problem, theta, options.seed, coef_init, intercept_init)
-
-    def __setattr__(self, name: str, value) -> None:
-        """Weights that are assigned are where ``partial_fit`` and ``warm_start`` go on."""
-        super().__setattr__(name, value)
-        if name in (self._fitted, self._intercept) and "_descent" in vars(self):
-            self.__dict__["_assigned"] = True
-
-    @property
-    def _intercept(self) -> str:
-        """The attribute that holds the intercepts."""
-        return self._fitted.replace("coef", "intercept")
-
-    def _assigned_start(self, options: Options) -> Callable | None:
-        """What fills theta with weights that were assigned since the last fit."""
-        if "_assigned" not in vars(self):
-            return None
-        coef, intercept = (
-            getattr(self, name) for name in (self._fitted, self._fitted.replace("coef", "intercept"))
-        )
-        coef = coef.toarray() if sparse.issparse(coef) else coef
-        return self._start(options, coef, intercept)
 
     def _previous(self, task: Task) -> Descent | None:
         """The descent of the last fit, in the coordinates of X."""

@@ -67,7 +67,7 @@ STOREYS = (  # from the ground up
         "_options",
         "_quadratic",
     },
-    {"_dask_blocks", "_epochs", "_onnx", "_path", "_problem"},
+    {"_assigned", "_dask_blocks", "_epochs", "_onnx", "_path", "_problem"},
     {"_block_plan", "_block_problem", "_descent", "_held_out", "_step_size"},
     {
         "_coordinates",
