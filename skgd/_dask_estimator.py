@@ -6,6 +6,7 @@ import inspect
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
 from typing import Any, Self
@@ -44,6 +45,20 @@ _OBJECTIVE = (
 )
 
 
+@dataclass(frozen=True)
+class Falling:
+    """1 / sqrt(1 + t / updates).
+
+    The automatic rate of a stream stays, as the stream may go on for ever; the mean of its iterates then lies
+    beside the minimum of a loss that is no square.
+    """
+
+    updates: int
+
+    def __call__(self, t):
+        return 1 / np.sqrt(1 + np.asarray(t) / self.updates)
+
+
 class DaskDescent:
     """What estimators share; the parameters of stochastic descent are those of batch descent."""
 
@@ -59,7 +74,6 @@ class DaskDescent:
     warm_start: bool
     _local: Callable  # the estimator of rows in memory
     _weights: tuple = ("coef_", "intercept_")
-    _of_parts: dict = {"solver": "sgd"}  # parameters of the models of parts of the rows
     _task: str
     _start_at: Callable
     _fit_summary: Callable
@@ -147,10 +161,15 @@ class DaskDescent:
         self._start_at(problem, theta, options.seed, coef, intercept)
         return (coef, intercept) if problem.value(theta) < problem.value(usual) else (None, None)
 
+    @staticmethod
+    def _of_parts(d: int) -> dict:
+        """Parameters of the models of parts of the rows, of d features."""
+        return {"solver": "sgd", "schedule": Falling(10 * d)}
+
     def _mean_of_parts(self, design: BlockDesign, task) -> tuple:
         """Weights and intercepts; of a perceptron lists of those of its layers."""
         step = partial(one_more_pass, classes=getattr(task, "classes", None))
-        model = self._local(random_state=0, **self._of_parts, **_shared_with(self._local, design))
+        model = self._local(random_state=0, **self._of_parts(design.d), **_shared_with(self._local, design))
         models, rows = design.source.in_chains(step, model, self.local_epochs)
         weights, intercepts = ([getattr(model, name) for model in models] for name in self._weights)
         return _mean(weights, rows), _mean(intercepts, rows)
@@ -221,7 +240,10 @@ class DaskPerceptron(DaskDescent):
     encoding = None
     n_members = 1
     _weights = ("coefs_", "intercepts_")
-    _of_parts = {"solver": "minibatch"}
+
+    @staticmethod
+    def _of_parts(d: int) -> dict:
+        return {"solver": "minibatch"}
 
     def _door_of_blocks(self):
         door = super()._door_of_blocks()

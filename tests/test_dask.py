@@ -384,6 +384,19 @@ def test_local_epochs_begin_nearer_to_the_optimum(client):
     assert "local_epochs" not in nearer.to_local().get_params()
 
 
+def test_a_local_epoch_makes_three_digits(client):
+    """At a rate that stays, the mean of the iterates keeps a gap of a tenth, however many rows there are."""
+    rng = np.random.default_rng(0)
+    scales = np.geomspace(1, 1000**-0.5, 20)
+    X = rng.normal(size=(40_000, 20)) * scales
+    y = 2 * X @ (rng.normal(size=20) / scales) / 20**0.5 + rng.logistic(size=40_000) > 0
+    given = [da.from_array(array, chunks=(5000, *array.shape[1:])) for array in (X, y)]
+    options = {"standardize": False, "alpha": 1e-6}
+    model = DaskGDClassifier(local_epochs=1, max_iter=1, tol=None, **options).fit(*given, client=client)
+    best = skgd.GDClassifier(solver="batch", tol=1e-10, max_iter=5000, alpha=1e-6).fit(X, y).loss_
+    assert model.history_["loss"][0] - best < 5e-3 * (np.log(2) - best)
+
+
 def test_a_mean_that_is_no_better_is_no_start(client):
     X, y = rows()
     order = np.argsort(y, kind="stable")  # a label for each part, but for one
