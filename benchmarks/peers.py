@@ -214,7 +214,7 @@ def skgd_pass(X, y, rows=1000, **settings):
     return process_time() - begin, model
 
 
-def vowpal_pass(X, y, X_test):
+def vowpal_pass(X, y, X_test, bits=18):
     """Seconds of a pass from the cache, and the held-out probabilities."""
     import vowpalwabbit
 
@@ -225,7 +225,7 @@ def vowpal_pass(X, y, X_test):
     with tempfile.TemporaryDirectory() as folder:
         data, cache = Path(folder) / "train.vw", Path(folder) / "train.cache"
         data.write_text("".join(text(X[i], 2 * y[i] - 1) + "\n" for i in range(len(y))))
-        arguments = f"-d {data} --cache_file {cache} --loss_function logistic -b 18 --quiet --holdout_off"
+        arguments = f"-d {data} --cache_file {cache} --loss_function logistic -b {bits} --quiet --holdout_off"
         vowpalwabbit.Workspace(arguments).finish()  # makes the cache
         begin = process_time()
         model = vowpalwabbit.Workspace(arguments)
