@@ -317,7 +317,7 @@ template <class T, class Rule, class P> class AdaptiveWeights {
       }
       courses.size[p] = size, courses.decay[p] = decay, courses.fall[p] = fall;
       const bool slow = decay * (end - origin) < (ftrl ? 3e-3 : 1e-2), late = decay * end < 1;
-      courses.is_short[p] = slow & late & (end < zero) ? 1.0 : 0.0;
+      courses.is_short[p] = (slow & late & (end < zero)) ? 1.0 : 0.0;
     }
   }
 
