@@ -93,17 +93,13 @@ def timed(block, *arguments):
 
 def on_dask(client, n, blocks):
     """(Seconds of a map beyond the slower worker's own, whole fits on Dask by loss: seconds and maps)."""
-    import dask
-    import dask.array as da
+    from _dask_rows import partitions
     from distributed import wait
 
     from skgd._dask_blocks import DaskBlocks
     from skgd.dask import DaskGDClassifier, DaskGDRegressor
 
-    size = n // blocks
-    parts = [dask.delayed(rows, nout=2)(number, size) for number in range(blocks)]
-    X = da.concatenate([da.from_delayed(part[0], (size, D), float) for part in parts])
-    raw = da.concatenate([da.from_delayed(part[1], (size,), float) for part in parts])
+    X, raw = partitions(rows, n, blocks, float)
     X, raw, y = client.persist([X, raw, raw > 0])
     wait([X, raw, y])
     beyond, whole = [], DaskBlocks.map
@@ -143,7 +139,7 @@ def alone(n):
 
 
 def dask_table(n, counts):
-    from dask.distributed import Client, LocalCluster
+    from _dask_rows import two_workers
 
     table = _bench.Table(
         f"Dask, two workers, {n} x {D}: a map beyond its work; whole fits, over those of one process",
@@ -157,10 +153,7 @@ def dask_table(n, counts):
         maps_=5,
     )
     one = alone(n)
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
-        Client(cluster) as client,
-    ):
+    with two_workers() as client:
         for blocks in counts:
             beyond, fits = on_dask(client, n, blocks)
             columns = (

@@ -22,7 +22,7 @@ from time import perf_counter, process_time
 
 import _bench
 import numpy as np
-from _dask_rows import D, on_workers, rows
+from _dask_rows import D, on_workers, rows, two_workers
 from scipy import sparse
 
 from skgd import GDClassifier
@@ -196,13 +196,8 @@ def main():
     given = _bench.options(__doc__, dask_ml="the Python of an environment with dask-ml")
     warnings.simplefilter("ignore")
     hashed_texts(given.quick)
-    from dask.distributed import Client, LocalCluster
-
     n = 100_000 if given.quick else 1_000_000
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
-        Client(cluster) as client,
-    ):
+    with two_workers() as client:
         local_starts(client, n)
         beside_dask_ml(client, n, 8, given.dask_ml)
 

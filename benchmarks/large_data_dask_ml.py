@@ -15,8 +15,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # of the workers
 
 import numpy as np
-from _dask_rows import on_workers
-from dask.distributed import Client, LocalCluster
+from _dask_rows import on_workers, two_workers
 from dask_ml.linear_model import LogisticRegression
 
 LONGEST = 30.0  # seconds of a fit, after which its solver gets no more iterations
@@ -25,10 +24,7 @@ LONGEST = 30.0  # seconds of a fit, after which its solver gets no more iteratio
 def main():
     n, blocks, C = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     warnings.simplefilter("ignore")
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
-        Client(cluster) as client,
-    ):
+    with two_workers() as client:
         X, y = on_workers(client, n, blocks)
         for solver in ("lbfgs", "admm", "newton", "gradient_descent", "proximal_grad"):
             for iterations in (5, 20, 100):
