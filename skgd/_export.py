@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 if TYPE_CHECKING:
     from ._onnx import Model
 
-__all__ = ["Export"]
+__all__ = ["Export", "precision_of"]
 
 
 class Export:
@@ -62,7 +62,7 @@ class Export:
         from ._onnx import converted  # late: few need it
 
         check_is_fitted(self, self._fitted)
-        return converted(self._exported(), _precision(self, X))
+        return converted(self._exported(), precision_of(X, self._nets()[0][0][0][0].dtype))
 
     def _exported(self: Any) -> Model:
         from ._onnx import Model, Net
@@ -79,10 +79,7 @@ class Export:
         )
 
 
-def _precision(estimator, X) -> np.dtype:
-    """That of X, or of the weights."""
-    dtype = getattr(X, "dtype", np.dtype(float))
-    if X is None:
-        layers = estimator._nets()[0][0]
-        dtype = layers[0][0].dtype
+def precision_of(X, of_weights: np.dtype) -> np.dtype:
+    """The precision, float32 or float64, of X, or of the weights where there is no X."""
+    dtype = of_weights if X is None else getattr(X, "dtype", np.dtype(float))
     return dtype if dtype == np.float32 else np.dtype(float)

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._descent import Descent
 from ._diagram import Diagram
 from ._docs import documented
+from ._export import precision_of
 from ._hints import HelpfulParameters
 from ._streaming import partial_fit_available
 from ._validation import check_design, check_weights
@@ -327,9 +328,8 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
         from ._onnx import converted_outliers  # late: few need it
 
         check_is_fitted(self)
-        dtype = self.coef_.dtype if X is None else getattr(X, "dtype", np.dtype(float))
-        given = np.float32 if dtype == np.float32 else np.float64
-        return converted_outliers(type(self).__name__, self.coef_, np.reshape(self.offset_, (1,)), given)
+        precision = precision_of(X, self.coef_.dtype)
+        return converted_outliers(type(self).__name__, self.coef_, np.reshape(self.offset_, (1,)), precision)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
