@@ -49,8 +49,8 @@ _OBJECTIVE = (
 class Falling:
     """1 / sqrt(1 + t / updates).
 
-    The automatic rate of a stream stays, as the stream may go on for ever; the mean of its iterates then lies
-    beside the minimum of a loss that is no square.
+    The automatic rate of a stream stays until the stream is known to rest, as it may go on for ever; until
+    then the mean of its iterates lies beside the minimum of a loss that is no square.
     """
 
     updates: int

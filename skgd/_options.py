@@ -144,7 +144,7 @@ class Options:
     def updates_per_epoch(self, n: int) -> int:
         if self.batch_size is None:
             return 1
-        return sum(self.cuts) if self.blocks is not None else -(-n // self.batch_size)
+        return sum(self.cuts) if self.blocks else -(-n // self.batch_size)
 
     @property
     def cuts(self) -> tuple[int, ...]:
