@@ -17,6 +17,7 @@ from ._validation import check_largest
 __all__ = [
     "Units",
     "asks_for_units",
+    "of_present_features",
     "standard_of",
     "to_original",
     "to_standardized",
@@ -44,8 +45,9 @@ def asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
     return bool(sizes.max() > _APART or sizes.min() < 1 / _APART or far.any())
 
 
-def _stream_asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
-    """The same of a stream, whose updates cost all features once it is standardised.
+def _sparse_asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
+    """The same where updates of sparse rows cost their non-zeros, but all features once standardised:
+    of streams, and of rules that find the units of sparse features themselves.
 
     Rows that are almost empty, such as hashed words, keep their units unless a feature that most of them
     have is large.
@@ -54,6 +56,18 @@ def _stream_asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
         return asks_for_units(moments, fit_intercept)
     usual = moments.filled > moments.weight / 2
     return bool((moments.sizes()[usual] > _APART**2).any())
+
+
+def _costs_non_zeros(options: Options, design: Design) -> bool:
+    """Whether an update of a fit costs the non-zeros of its rows, though only in the units of X."""
+    size = options.batch_size
+    if (
+        not (design.is_sparse and options.optimizer.lazy)
+        or size is None
+        or options.objective.network is not None
+    ):
+        return False
+    return 2 * size * design.X.nnz < design.d * len(design)
 
 
 def standard_of(
@@ -92,8 +106,8 @@ class Units:
         objective = options.objective
         standardize = options.standardize
         if standardize is None:
-            sample = design.sampled_moments(targets.weight)
-            standardize = asks_for_units(sample, objective.fit_intercept)
+            asks = _sparse_asks_for_units if _costs_non_zeros(options, design) else asks_for_units
+            standardize = asks(design.sampled_moments(targets.weight), objective.fit_intercept)
         return cls(standardize, of_y=options.standardize_outputs).after(design, targets, objective)
 
     @np.errstate(over="ignore", invalid="ignore")  # an error tells of it
@@ -111,7 +125,7 @@ class Units:
             check_largest(design.X)
         choice: bool | None = self.standardize
         if choice is None and moments.rows >= _ENOUGH:
-            choice = _stream_asks_for_units(moments, objective.fit_intercept)
+            choice = _sparse_asks_for_units(moments, objective.fit_intercept)
         if choice is False:
             return Units(False, outputs=outputs, of_y=self.of_y)
         return Units(choice, moments, curvature, outputs, self.of_y)
@@ -144,6 +158,18 @@ class Units:
         found = standard_of(self.moments, objective.fit_intercept, softening, dtype)
         return replace(found, scale=objective.penalty.common_scale(found.scale))
 
+    def of_all_features(self, design: Design) -> Units:
+        """The same of all features of the user's X, of which a design may have some only."""
+        if design.features is None or self.moments is None:
+            return self
+        return replace(self, moments=self.moments.of_each_feature(design.of_all_features))
+
+    def applied(self, options: Options, design: Design, targets: Targets) -> tuple[Design, Targets]:
+        """Rows and targets in the coordinates of a descent."""
+        objective = options.objective
+        design = design.standardized(self.standard(objective, design.dtype)).in_precision(options.dtype)
+        return design, targets.in_units(self.output_units(objective)).in_precision(options.dtype)
+
     def state(self) -> dict:
         """All of it as arrays and numbers."""
         parts = {name: getattr(self, name) for name in ("moments", "outputs")}
@@ -159,6 +185,20 @@ class Units:
         return cls(state["standardize"], moments, state["curvature"], outputs, state["of_y"])
 
 
+def of_present_features(
+    design: Design, objective: Objective, at_zero: bool, state: dict | None = None
+) -> Design:
+    """Rows without features that none of them has, where their weights stay at zero: of a linear model that
+    starts there (`at_zero`), under a penalty that is the same for all features. A training that goes on from
+    a `state` keeps the features that it has."""
+    penalty = objective.penalty
+    differs = penalty.joint or penalty.factors is not None or penalty.bounds is not None
+    if objective.network is not None or differs or not at_zero:
+        return design
+    found = design.of_present_features()
+    return found if state is None or state["descent"].widths[0] == found.d else design
+
+
 def to_standardized(descent: Descent, problem: Problem) -> Descent:
     """The descent in the coordinates and the precision of the problem, in place (optimizer state stays as it
     is)."""
@@ -171,12 +211,12 @@ def to_standardized(descent: Descent, problem: Problem) -> Descent:
 
 
 def to_original(descent: Descent, problem: Problem) -> Descent:
-    """A copy of the descent in the coordinates and the precision of X and y; the descent itself where it has
-    no others, or is lazy."""
+    """A copy of the descent in the coordinates and the precision of X and y, of all features; the descent
+    itself where it has no others, or is lazy."""
     if descent.lazy is not None or not problem.has_coordinates:
-        return descent
+        return descent.of_all_features(problem.design)
     descent, given = descent.copy(), problem.design.given
     descent.theta = problem.unstandardize(descent.theta.astype(given, copy=False))
     if descent.average is not None:
         descent.average = problem.unstandardize(descent.average.astype(given, copy=False))
-    return descent
+    return descent.of_all_features(problem.design)

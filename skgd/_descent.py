@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from ._core import core
+from ._design import Design
 from ._fingerprint import digest
 from ._network import blocks
 from ._options import CoreRule, Options
 from ._penalty import Penalty
-from ._problem import DESCENTS, STREAMS, Problem, penalty_problem
+from ._problem import DESCENTS, STREAMS, Problem, aligned_zeros, penalty_problem
 
 __all__ = ["Descent", "Undo"]
 
@@ -84,6 +85,24 @@ class Descent:
             owed=_owed(problem, rule.name),
             blend=options.optimizer.blend,
         )
+
+    def of_all_features(self, design: Design) -> Descent:
+        """The same with all features of the user's X, of which a design may have some only: the weights of
+        the others, and their state, are zero."""
+        features = design.features
+        if features is None:
+            return self
+
+        def in_all(array):
+            out = aligned_zeros((features.total + 1, array.shape[1]), array.dtype)
+            out[features.numbers], out[-1] = array[:-1], array[-1]
+            return out
+
+        fresh, ((_, width, columns, offset),) = self._twin(), self.layers
+        fresh.layers = ((features.total, width, columns, offset),)
+        fresh.theta, fresh.slots = in_all(self.theta), tuple(map(in_all, self.slots))
+        fresh.average = None if self.average is None else in_all(self.average)
+        return fresh
 
     def state(self) -> dict:
         """All of it as arrays, numbers and plain containers, once it is settled."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ._features import Present, present_in
 from ._mapped import Mapping, mapping_of
 from ._moments import Moments, dense_moments, moments_of, sparse_moments
 
@@ -57,9 +58,11 @@ class Design:
         sampled: dict | None = None,
         kept: np.ndarray | None = None,
         given: np.dtype | None = None,
+        features: Present | None = None,
     ):
         self.X, self.standard = X, standard
         self.given = X.dtype if given is None else given  # the precision of the X of the user
+        self.features = features  # those of the user's X that are these; None: all
         self.kept = kept  # (n,) int32, rising: the rows of X that are these; None: all
         self.n: int = X.shape[0] if kept is None else len(kept)
         self.d: int = X.shape[1]
@@ -72,7 +75,7 @@ class Design:
 
     def take(self, index) -> Design:
         """Some rows, by numbers or a slice."""
-        return type(self)(self._rows(index), self.standard, given=self.given)
+        return type(self)(self._rows(index), self.standard, given=self.given, features=self.features)
 
     def in_precision(self, dtype: np.dtype | None) -> Design:
         """The same rows in another precision, to which they are rounded in the coordinates of the descent."""
@@ -82,7 +85,26 @@ class Design:
         """The same rows in other coordinates."""
         if standard is self.standard:
             return self
-        return type(self)(self.X, standard, self._sampled, self.kept)
+        return type(self)(self.X, standard, self._sampled, self.kept, features=self.features)
+
+    def of_present_features(self) -> Design:
+        """The same rows without features that none of them has, where that pays."""
+        return self
+
+    def like(self, other: Design) -> Design:
+        """The same rows in the coordinates of another design, with its features."""
+        if other.features is None:
+            return self.standardized(other.standard)
+        return type(self)(self._columns(other.features.numbers), other.standard, features=other.features)
+
+    @property
+    def all_features(self) -> int:
+        """Features of the user's X."""
+        return self.d if self.features is None else self.features.total
+
+    def of_all_features(self, values: np.ndarray) -> np.ndarray:
+        """Values (..., d) of the features as those of all features of the user's X."""
+        return values if self.features is None else self.features.in_all(values)
 
     def blocks(self, size: int) -> Iterator[tuple[slice, Any]]:
         """Slices and the rows in them as they are in X."""
@@ -163,6 +185,9 @@ class Design:
     def _rows(self, index):
         return self.X[index if self.kept is None else self.kept[index]]
 
+    def _columns(self, numbers: np.ndarray):
+        return self._rows(slice(None))[:, numbers]
+
     def _dense(self, rows) -> np.ndarray:
         return rows
 
@@ -205,6 +230,9 @@ class DenseDesign(Design):
     def _rows(self, index):
         return np.ascontiguousarray(super()._rows(index))
 
+    def _columns(self, numbers):
+        return self._rows(slice(None)).take(numbers, axis=1)
+
     def _rounded(self, dtype):
         rounded = np.empty(self.X.shape, dtype)
         for part, rows in DenseDesign(self.X, self.standard).dense_blocks(self._rows_at_a_time):
@@ -240,6 +268,15 @@ class CsrDesign(Design):
         """Rows of four million non-zeros, which moments copy."""
         return max(1, (1 << 22) * self.n // max(1, self.X.nnz))
 
+    def of_present_features(self):
+        found = present_in(self.X)
+        if found is None:
+            return self
+        features, columns = found
+        shape = (len(self), len(features.numbers))
+        narrow = type(self.X)((self.X.data, columns, self.X.indptr), shape=shape, copy=False)
+        return CsrDesign(narrow, self.standard, kept=self.kept, given=self.given, features=features)
+
     def core_rows(self):
         return self.X.data, self.X.indices, self.X.indptr, self.d
 
@@ -253,7 +290,7 @@ class CsrDesign(Design):
     def _rounded(self, dtype):
         parts = self.X.data.astype(dtype), self.X.indices, self.X.indptr
         rounded = type(self.X)(parts, shape=self.X.shape)
-        return CsrDesign(rounded, self.standard, kept=self.kept, given=self.given)
+        return CsrDesign(rounded, self.standard, kept=self.kept, given=self.given, features=self.features)
 
     def _sum_of_squares(self, weight):
         X = self._rows(slice(None))

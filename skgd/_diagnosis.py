@@ -28,13 +28,18 @@ def convergence_warnings(fit: Fit, record: Record, loss: float) -> list[str]:
     text = _too_high_a_rate(fit, record, loss) if fit.rates.given else ""
     if text:
         return [text]
+    if record.stop_reason == "max_iter" and not record.history["loss"]:
+        return [
+            f"The model is the one that the fit began with: at all rates tried in max_iter="
+            f"{stopping.max_iter} epochs the objective rose, and the updates were undone. Increase max_iter."
+        ]
     if stopping.tol is None or record.stop_reason in ("callback", "max_time"):  # stopped on purpose
         return []
     if record.stop_reason == "max_iter":
         text = f"Maximum number of epochs (max_iter={stopping.max_iter}) reached before convergence."
-        return [f"{text} {_units(problem) or 'Increase max_iter, or raise tol.'}"]
+        return [f"{text} {_units(fit) or 'Increase max_iter, or raise tol.'}"]
     chosen = fit.rates.given or record.stop_reason == "early_stopping"
-    if chosen and not _units(problem):  # as near as the user asked for
+    if chosen and not _units(fit):  # as near as the user asked for
         return _too_low_a_rate(fit, record, loss)
     if problem.network is not None:
         return _nothing_learnt(fit, record, loss)
@@ -92,11 +97,13 @@ def _too_low_a_rate(fit: Fit, record: Record, loss: float) -> list[str]:
     ]
 
 
-def _units(problem) -> str:
+def _units(fit: Fit) -> str:
     """What is to be said of the features where their units can have kept the fit from its optimum."""
-    if problem.standard is not None or not problem.d:
+    problem = fit.problem
+    if problem.standard is not None or not problem.d or fit.options.standardize is None:
         return ""
     moments = problem.design.sampled_moments(problem.targets.weight)
+    moments = moments.of_each_feature(problem.design.of_all_features)
     if not asks_for_units(moments, problem.fit_intercept):
         return ""
     return (
@@ -137,7 +144,7 @@ def _far_from_optimum(fit: Fit, loss: float) -> list[str]:
     gain = remaining_gain(problem, fit.descent.parameters, least, fit.options.threads)
     if not gain > least:
         return []
-    todo = _units(problem) or (
+    todo = _units(fit) or (
         f"Lower tol (now {stopping.tol:g}) or raise n_iter_no_change (now {stopping.n_iter_no_change}), "
         f'and max_iter with them; solver="batch" is the most exact.'
     )

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from ._assigned import AssignedWeights
 from ._callbacks import CallbackSupportMixin, Tasks, has_callbacks
 from ._checkpoint import Keeping, Session
-from ._coordinates import Units, to_original
+from ._coordinates import Units, of_present_features, to_original
 from ._descent import Descent
 from ._design import Design, design_of
 from ._diagnosis import convergence_warnings
@@ -232,7 +232,7 @@ class GradientDescent(
             record = train(fit, held_out, watchers, keeper=keeper)
             fit.check_rows(record.seen)
             found = {**self._outcome(fit, record, rows), **keeping.found(keeper, fit.rates)}
-            found["_units"] = units.state()
+            found["_units"] = units.of_all_features(fit.problem.design).state()
             loss, best = found["loss_"], record.found_best
             if held_out is not None and best is not None and options.stopping.refit and rows.is_split:
                 found["_held_out_raw_"] = held_out.raw(best)
@@ -258,13 +258,14 @@ class GradientDescent(
     def _begin(self, options, design: Design, targets: Targets, init: tuple, rows: TrainingRows, state=None):
         """A fit to these rows, and the units of its descent; one that a `state` is for begins anew."""
         options = with_noise_known(options, design, targets)
-        units = Units.of_fit(options, design, targets)
-        design, targets = self._in_units(units, options, design, targets)
         previous = self._previous(rows.task) if self.warm_start and state is None else None
         start = self._start(options, *init)
         if previous is not None and start is None:
             start = self._assigned_start(options)
             previous = previous if start is None else None
+        design = of_present_features(design, options.objective, previous is None and start is None, state)
+        units = Units.of_fit(options, design, targets)
+        design, targets = units.applied(options, design, targets)
         return begin_fit(options, design, targets, previous, start, check=rows.check, form=rows.form), units
 
     def _refit(self, first: Fit, record: Record, init: tuple, rows: TrainingRows, keeping: Keeping) -> dict:
@@ -279,7 +280,11 @@ class GradientDescent(
         fit.check_rows(again.seen)
         if again.stop_reason == "interrupted":
             return {"stop_reason_": "interrupted"}
-        ended = {"loss_": end_fit(fit, again), "n_iter_": max(1, again.epochs), "_units": units.state()}
+        ended = {
+            "loss_": end_fit(fit, again),
+            "n_iter_": max(1, again.epochs),
+            "_units": units.of_all_features(fit.problem.design).state(),
+        }
         return {**self._state_of(fit, rows.task), **ended}
 
     def _options(self, X, reset: bool = True, key: tuple | None = None) -> Options:
@@ -290,9 +295,7 @@ class GradientDescent(
     def _check_stream(self, options: Options) -> None:
         """Raise where partial_fit cannot do what was asked for."""
         if options.stopping.early_stopping:
-            raise ValueError(
-                "early_stopping=True is not supported by partial_fit, which cannot hold out rows."
-            )
+            raise ValueError("early_stopping=True is not for partial_fit, which cannot hold out rows.")
 
     def _door_of_blocks(self):
         """A stand-in for the estimator, for what validation learns of the rows in blocks."""
@@ -312,17 +315,10 @@ class GradientDescent(
         return self._problem_of(options, rows.design, rows.targets)
 
     @staticmethod
-    def _in_units(units: Units, options: Options, design: Design, targets: Targets) -> tuple[Design, Targets]:
-        """Rows and targets in the coordinates of the descent."""
-        objective = options.objective
-        design = design.standardized(units.standard(objective, design.dtype)).in_precision(options.dtype)
-        return design, targets.in_units(units.output_units(objective)).in_precision(options.dtype)
-
-    @classmethod
-    def _problem_of(cls, options: Options, design: Design, targets: Targets) -> Problem:
+    def _problem_of(options: Options, design: Design, targets: Targets) -> Problem:
         """The problem of a fit to these rows."""
         units = Units.of_fit(options, design, targets)
-        return Problem(*cls._in_units(units, options, design, targets), options.objective)
+        return Problem(*units.applied(options, design, targets), options.objective)
 
     def _start(self, options: Options, coef_init, intercept_init) -> Callable | None:
         """What fills theta with where the user wants to start."""
@@ -363,7 +359,12 @@ class GradientDescent(
         def model_at(theta):
             weights = self._unpack(theta.copy(), problem)
             model = door_of(self)
-            model._become({"n_features_in_": problem.d, **self._model_of(rows.task, problem, *weights)})
+            model._become(
+                {
+                    "n_features_in_": problem.design.all_features,
+                    **self._model_of(rows.task, problem, *weights),
+                }
+            )
             return model
 
         return Validation(problem, rows.task, rows.held_out, scorers, model_at, rows.check)

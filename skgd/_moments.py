@@ -40,6 +40,11 @@ class Moments:
         mean = self.mean + share * apart
         return Moments(mean, squares, self.filled + other.filled, total, self.rows + other.rows)
 
+    def of_each_feature(self, change: Callable[[np.ndarray], np.ndarray]) -> Moments:
+        """With changed arrays (d,) of the features."""
+        mean, squares, filled = map(change, (self.mean, self.squares, self.filled))
+        return Moments(mean, squares, filled, self.weight, self.rows)
+
     def deviations(self, center) -> np.ndarray:
         """Root mean square of x - center; 0 where that is nothing but rounding."""
         apart = self.mean - center

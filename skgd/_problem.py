@@ -295,7 +295,7 @@ class Problem:
         """The same model and loss on other rows, in the same coordinates, without the penalty."""
         objective = Objective(self.loss, NoPenalty(), self.fit_intercept, self.network)
         targets = targets.in_units(self.targets.units).in_precision(self.dtype)
-        return Problem(design.standardized(self.standard).in_precision(self.dtype), targets, objective)
+        return Problem(design.like(self.design).in_precision(self.dtype), targets, objective)
 
     @property
     def has_cheap_value(self) -> bool:

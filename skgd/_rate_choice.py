@@ -20,6 +20,7 @@ from .schedules import Constant, Schedule, ScheduleContext
 __all__ = ["base_rate", "choose_rates", "largest_stable", "schedule_for"]
 
 _FEW_UNITS = 16  # of a hidden layer, each of which is missed
+_MOST_PENALTY = 16  # times the objective at the start
 
 
 def schedule_for(options: Options, n: int, rate: float, drops: int = 0):
@@ -50,7 +51,18 @@ def base_rate(problem: Problem, descent: Descent, options: Options, stream: bool
     rate = optimizer.auto_rate_scale * far
     if optimizer.decays and scale.penalty > 0:  # by at most a tenth an update
         rate = min(rate, 0.1 / scale.penalty)
-    return rate, np.inf
+    return (rate if stream else _affordable(problem, descent, rate)), np.inf
+
+
+def _affordable(problem: Problem, descent: Descent, rate: float) -> float:
+    """The rate, lowered to where the penalty of weights that are all as large as one step does not dwarf the
+    objective at the start, which bounds that of the minimum."""
+    most = _MOST_PENALTY * problem.value(descent.theta)
+    step = problem.zeros()
+    step[:-1, : problem.targets.columns] = 1
+    while np.isfinite(most) and most > 0 and problem.core.penalty(rate * step) > most:
+        rate *= 0.5
+    return rate
 
 
 def _network_rate(problem: Problem, descent: Descent, options: Options) -> float:

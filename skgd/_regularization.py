@@ -295,7 +295,7 @@ class Descents:
         rows, estimator = self.rows, self.estimator
         design = rows.design if design is None else design
         units = Units.of_fit(options, design, rows.targets)
-        design, targets = estimator._in_units(units, options, design, rows.targets)
+        design, targets = units.applied(options, design, rows.targets)
         return begin_fit(options, design, targets, start=estimator._start(options, *end), check=rows.check)
 
 

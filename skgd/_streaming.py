@@ -60,7 +60,7 @@ class Streaming:
             if previous is not None and units.standardize and known.standardize is None:
                 previous = previous.copy()
                 previous.forget_units()
-            design, targets = self._in_units(units, options, design, targets)
+            design, targets = units.applied(options, design, targets)
             fit = begin_fit(options, design, targets, previous, start, stream=True, check=check)
             copies = None if beside is None else beside(fit, lambda one: self._continued(task, one))
             fit = fit if copies is None else copies.fit

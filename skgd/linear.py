@@ -62,7 +62,7 @@ class LinearModel(GradientDescent):
     @staticmethod
     def _unpack(theta, problem):
         (block,) = problem.blocks(problem.for_original(theta))
-        return block[:-1].T.copy(), block[-1].copy()
+        return problem.design.of_all_features(block[:-1].T.copy()), block[-1].copy()
 
     @staticmethod
     def _attributes(weights, intercepts, task):

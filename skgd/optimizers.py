@@ -45,6 +45,7 @@ class Optimizer(BaseEstimator):
     _order: tuple[str, ...] = ()  # parameters in the order of the core
     slots = 0  # number of state arrays, each the size of the parameters
     adaptive = False  # whether the step is divided by the size of past gradients
+    lazy = False  # whether an update of sparse rows costs their non-zeros, whatever weights of others do
     mlp_rate_factor = 1.0  # adaptive rules: automatic rate of a perceptron divided by Adam's
     has_velocity = False  # whether slots[0] is a mean of past gradients or steps, which zeros forget
     restarts = False  # whether batch descent restarts when it would go uphill; it is stable at 1/L then
@@ -213,6 +214,7 @@ class Adagrad(Optimizer):
     name = "adagrad"
     slots = 1
     adaptive = True
+    lazy = True
     auto_rate_scale = 1.0
     mlp_rate_factor = 10.0
     _order = ("epsilon",)
@@ -485,6 +487,7 @@ class FTRL(Optimizer):
     name = "ftrl"
     slots = 3
     adaptive = True
+    lazy = True
     keeps_bounds = False
     auto_rate_scale = 1.0
     mlp_rate_factor = 10.0

@@ -30,6 +30,7 @@ STOREYS = (  # from the ground up
     },
     {
         "_docs",
+        "_features",
         "_fingerprint",
         "_hints",
         "_labels",
