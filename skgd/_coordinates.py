@@ -8,6 +8,7 @@ import numpy as np
 
 from ._descent import Descent
 from ._design import DenseDesign, Design, Standard
+from ._features import Present
 from ._moments import Moments, on_grid
 from ._options import Objective, Options
 from ._problem import Problem
@@ -99,6 +100,7 @@ class Units:
     curvature: float = 0.0  # sum over rows of the scale of the loss's second derivative
     outputs: Moments | None = None  # of y, for perceptrons
     of_y: bool | None = None  # whether outputs get units of their own; None: where y asks for it
+    features: tuple | None = None  # (numbers in X of those with moments, features of X); None: all
 
     @classmethod
     def of_fit(cls, options: Options, design: Design, targets: Targets) -> Units:
@@ -158,11 +160,9 @@ class Units:
         found = standard_of(self.moments, objective.fit_intercept, softening, dtype)
         return replace(found, scale=objective.penalty.common_scale(found.scale))
 
-    def of_all_features(self, design: Design) -> Units:
-        """The same of all features of the user's X, of which a design may have some only."""
-        if design.features is None or self.moments is None:
-            return self
-        return replace(self, moments=self.moments.of_each_feature(design.of_all_features))
+    def among(self, features: Present | None) -> Units:
+        """The same, of which it is known that the features are these of X."""
+        return self if features is None else replace(self, features=(features.numbers, features.total))
 
     def applied(self, options: Options, design: Design, targets: Targets) -> tuple[Design, Targets]:
         """Rows and targets in the coordinates of a descent."""
@@ -174,14 +174,16 @@ class Units:
         """All of it as arrays and numbers."""
         parts = {name: getattr(self, name) for name in ("moments", "outputs")}
         plain = {name: None if part is None else dict(vars(part)) for name, part in parts.items()}
-        numbers = {"standardize": self.standardize, "curvature": self.curvature, "of_y": self.of_y}
-        return {**numbers, **plain}
+        names = ("standardize", "curvature", "of_y", "features")
+        return {**{name: getattr(self, name) for name in names}, **plain}
 
     @classmethod
     def from_state(cls, state: dict) -> Units:
         moments, outputs = (
             None if state[name] is None else Moments(**state[name]) for name in ("moments", "outputs")
         )
+        if moments is not None and state["features"] is not None:
+            moments = moments.of_each_feature(Present(*state["features"]).in_all)
         return cls(state["standardize"], moments, state["curvature"], outputs, state["of_y"])
 
 
@@ -211,12 +213,12 @@ def to_standardized(descent: Descent, problem: Problem) -> Descent:
 
 
 def to_original(descent: Descent, problem: Problem) -> Descent:
-    """A copy of the descent in the coordinates and the precision of X and y, of all features; the descent
-    itself where it has no others, or is lazy."""
+    """A copy of the descent in the coordinates and the precision of X and y; the descent itself where it has
+    no others, or is lazy."""
     if descent.lazy is not None or not problem.has_coordinates:
-        return descent.of_all_features(problem.design)
+        return descent.among(problem.design.features)
     descent, given = descent.copy(), problem.design.given
     descent.theta = problem.unstandardize(descent.theta.astype(given, copy=False))
     if descent.average is not None:
         descent.average = problem.unstandardize(descent.average.astype(given, copy=False))
-    return descent.of_all_features(problem.design)
+    return descent.among(problem.design.features)

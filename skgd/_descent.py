@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._core import core
-from ._design import Design
+from ._features import Present
 from ._fingerprint import digest
 from ._network import blocks
 from ._options import CoreRule, Options
@@ -66,6 +66,7 @@ class Descent:
     drops: int = 0  # plateaus of the adaptive schedule
     reference: float | None = None  # the objective that an exploding one is compared with
     stream: dict = field(default_factory=dict)  # running statistics of partial_fit
+    features: tuple | None = None  # (their numbers in X, features of X), the others being zero; None: all
     lazy: Lazy | None = None  # what the arrays are owed; None: they are what they say
 
     @classmethod
@@ -86,20 +87,32 @@ class Descent:
             blend=options.optimizer.blend,
         )
 
-    def of_all_features(self, design: Design) -> Descent:
-        """The same with all features of the user's X, of which a design may have some only: the weights of
-        the others, and their state, are zero."""
-        features = design.features
+    @classmethod
+    def from_state(cls, state: dict) -> Descent:
+        """The descent of a fitted estimator, with all features of X."""
+        return cls(**state)._of_all_features()
+
+    def among(self, features: Present | None) -> Descent:
+        """The same, of which it is known that its features are these of X."""
         if features is None:
             return self
+        fresh = self._twin()
+        fresh.features = (features.numbers, features.total)
+        return fresh
+
+    def _of_all_features(self) -> Descent:
+        if self.features is None:
+            return self
+        numbers, total = self.features
 
         def in_all(array):
-            out = aligned_zeros((features.total + 1, array.shape[1]), array.dtype)
-            out[features.numbers], out[-1] = array[:-1], array[-1]
+            out = aligned_zeros((total + 1, array.shape[1]), array.dtype)
+            for column, values in zip(out.T, array.T, strict=True):
+                column[numbers], column[-1] = values[:-1], values[-1]
             return out
 
         fresh, ((_, width, columns, offset),) = self._twin(), self.layers
-        fresh.layers = ((features.total, width, columns, offset),)
+        fresh.features, fresh.layers = None, ((total, width, columns, offset),)
         fresh.theta, fresh.slots = in_all(self.theta), tuple(map(in_all, self.slots))
         fresh.average = None if self.average is None else in_all(self.average)
         return fresh

@@ -232,7 +232,7 @@ class GradientDescent(
             record = train(fit, held_out, watchers, keeper=keeper)
             fit.check_rows(record.seen)
             found = {**self._outcome(fit, record, rows), **keeping.found(keeper, fit.rates)}
-            found["_units"] = units.of_all_features(fit.problem.design).state()
+            found["_units"] = units.among(fit.problem.design.features).state()
             loss, best = found["loss_"], record.found_best
             if held_out is not None and best is not None and options.stopping.refit and rows.is_split:
                 found["_held_out_raw_"] = held_out.raw(best)
@@ -283,7 +283,7 @@ class GradientDescent(
         ended = {
             "loss_": end_fit(fit, again),
             "n_iter_": max(1, again.epochs),
-            "_units": units.of_all_features(fit.problem.design).state(),
+            "_units": units.among(fit.problem.design.features).state(),
         }
         return {**self._state_of(fit, rows.task), **ended}
 
@@ -329,7 +329,7 @@ class GradientDescent(
     def _previous(self, task: Task) -> Descent | None:
         """The descent of the last fit, in the coordinates of X."""
         state = getattr(self, "_descent", None)
-        return None if state is None else Descent(**state).copy()
+        return None if state is None else Descent.from_state(state).copy()
 
     def _watchers(self, fit: Fit, rows: TrainingRows) -> list:
         """Those who asked to be told how the fit goes."""

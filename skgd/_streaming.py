@@ -49,7 +49,7 @@ class Streaming:
         targets = self._encode(task, y, weight, X.dtype, loss)
         if offset is not None:
             targets = targets.with_offset(check_offset(offset, X, targets.columns), loss)
-        previous = None if first else self._continued(task, Descent(**self._descent))
+        previous = None if first else self._continued(task, Descent.from_state(self._descent))
         start = self._assigned_start(options)
         previous = previous if start is None else None
         known = self._known_units(options)

@@ -76,7 +76,7 @@ class LinearModel(GradientDescent):
         state = vars(self).get("_descent") if name == "coef_" else None
         if state is None or state["lazy"] is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        descent = Descent(**state).copy()
+        descent = Descent.from_state(state).copy()
         weights = np.ascontiguousarray(descent.parameters[:-1, : descent.widths[-1]].T)
         coef = self._attributes(weights, self.intercept_, self._fitted_task())["coef_"]
         self.__dict__["coef_"] = coef
@@ -88,7 +88,7 @@ class LinearModel(GradientDescent):
         descent = state.get("_descent")
         if descent is None or descent["lazy"] is None:
             return state
-        settled = Descent(**descent).copy().state()
+        settled = Descent.from_state(descent).copy().state()
         return {**state, "_descent": settled, "coef_": self.coef_}
 
     def _nets(self):

@@ -348,7 +348,7 @@ def _mean_row(X, weight: np.ndarray | None) -> tuple[float, np.ndarray]:
 def _carried_over(model: GDRegressor, old: np.ndarray, new: np.ndarray) -> dict:
     """Fitted attributes of the regression about the mean row `new`, of that about `old`: v + m stays what it
     is, and so does the offset."""
-    descent = Descent(**vars(model)["_descent"]).copy()
+    descent = Descent.from_state(vars(model)["_descent"]).copy()
     moved = np.append(old - new, new @ new - old @ old)
     for array in (descent.theta, descent.average):
         if array is not None:
