@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 
 from ._callbacks import with_callbacks_of
 from ._columns import CandidateFit, Diverged, SharedProblem, can_share_pass, descend
-from ._coordinates import asks_for_units
+from ._coordinates import asks_for_units, of_present_features
 from ._design import Design, design_of
 from ._fitting import initial_descent
 from ._options import options_of, threads_of
@@ -65,7 +65,7 @@ class Candidates:
         self.task = self.template._task_of(self.y)
         self.offset = check_offset(offset, self.X, self._encoded(self.weight, None).columns)
         self.targets = self._encoded(self.weight, self.offset)
-        design = design_of(self.X)
+        design = of_present_features(design_of(self.X), self.options.objective, True)
         self._settle_units(design)
         self.design = self.template._problem_of(self.options, design, self.targets).design
         own = self.options.objective.penalty.alpha  # one, where there are factors
@@ -128,7 +128,8 @@ class Candidates:
 
     def fitted(self) -> list[list]:
         """For each candidate and fold the fitted model, or None where it diverged."""
-        if goes_by_path(self.options, self.design) and (minima := self._minima()):
+        all_there = self.design.features is None  # minima know no others
+        if all_there and goes_by_path(self.options, self.design) and (minima := self._minima()):
             return minima
         shares = not self.automatic and can_share_pass(self.options, self.design, self.targets)
         return self._fit_together() if shares else self._fit_apart()
@@ -195,7 +196,7 @@ class Candidates:
         """An estimator with given parameters of the model."""
         estimator = self._new(**params)
         model = estimator._model_of(self.task, problem, *weights)
-        estimator._become({**model, "n_features_in_": problem.d, "n_iter_": epochs})
+        estimator._become({**model, "n_features_in_": problem.design.all_features, "n_iter_": epochs})
         return estimator
 
     def _estimator_of(self, minimum: Minimum):

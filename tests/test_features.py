@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from skgd import GDClassifier, GDOneClassSVM, GDRegressor
+from skgd import GDClassifier, GDClassifierCV, GDOneClassSVM, GDRegressor, GDRegressorCV
 from skgd._design import design_of
 from skgd._features import present_in
 
@@ -195,3 +195,16 @@ def test_designs_know_all_features():
     assert design.d == len(np.unique(wide.indices)) and design.all_features == ALL
     assert design.take(slice(0, 10)).all_features == ALL
     assert design.in_precision(np.dtype(np.float32)).all_features == ALL
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("alphas", [None, [1e-3, 1e-2]])
+def test_searches(standardize, alphas):
+    wide, few, y = rows()
+    parameters = {"standardize": standardize, "alphas": alphas, "max_iter": 5, "random_state": 0, "cv": 3}
+    for kind, target in ((GDRegressorCV, y), (GDClassifierCV, np.digitize(y, [-0.1, 0.1]))):
+        found = fitted(kind(learning_rates=4, **parameters), wide, target)
+        again = fitted(kind(learning_rates=4, **parameters), few, target)
+        assert_allclose(found.learning_rate_, again.learning_rate_, rtol=1e-9)
+        assert_allclose(found.cv_results_["mean_test_score"], again.cv_results_["mean_test_score"])
+        assert_same(found, again, 1e-9)

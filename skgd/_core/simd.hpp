@@ -200,11 +200,12 @@ inline void sparse_dot_block(const T* x, const I* index, int64_t count, const T*
 template <class T, class I>
 inline void sparse_dot(const T* x, const I* index, int64_t count, const T* W, int64_t columns, T* z) {
   if (columns == 1) {
-    T even = 0, odd = 0;
+    T sums[4] = {};  // each waits for the one before
     int64_t p = 0;
-    for (; p + 2 <= count; p += 2) even += x[p] * W[index[p]], odd += x[p + 1] * W[index[p + 1]];
-    if (p < count) even += x[p] * W[index[p]];
-    z[0] = even + odd;
+    for (; p + 4 <= count; p += 4)
+      for (int64_t q = 0; q < 4; ++q) sums[q] += x[p + q] * W[index[p + q]];
+    for (int64_t q = 0; p + q < count; ++q) sums[q] += x[p + q] * W[index[p + q]];
+    z[0] = (sums[0] + sums[2]) + (sums[1] + sums[3]);
     return;
   }
   constexpr int L = lanes<T>;
@@ -218,7 +219,8 @@ inline void sparse_dot(const T* x, const I* index, int64_t count, const T* W, in
 template <class T, class I>
 inline void sparse_add(const T* x, const I* index, int64_t count, const T* c, T* W, int64_t columns) {
   if (columns == 1) {
-    for (int64_t p = 0; p < count; ++p) W[index[p]] += x[p] * c[0];
+    const T c0 = c[0];
+    for (int64_t p = 0; p < count; ++p) W[index[p]] += x[p] * c0;
     return;
   }
   using V = vec<T>;
