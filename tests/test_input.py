@@ -17,6 +17,36 @@ def data_of(kind, **params):
     return make("log_loss" if kind is GDClassifier else "squared_error", **params)
 
 
+# ---------------------------------------------------------------- arrays
+
+
+def unaligned(array):
+    """The array at an address that is no multiple of the size of its elements."""
+    memory = np.zeros(array.nbytes + 1, dtype=np.uint8)
+    copy = memory[1:].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    assert not copy.flags.aligned
+    return copy
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_that_are_not_aligned_give_the_model_of_aligned_ones(kind, dtype):
+    X, y = data_of(kind)
+    X, weight = X.astype(dtype), np.random.default_rng(0).random(len(X)).astype(dtype)
+    y = y.astype(dtype) if kind is GDRegressor else y
+    rows = csr(X)
+    parts = [unaligned(part) for part in (rows.data, rows.indices, rows.indptr)]
+    scattered = sparse.csr_matrix(rows.shape, dtype=dtype)
+    scattered.data, scattered.indices, scattered.indptr = parts
+    for plain, odd in ((X, unaligned(X)), (rows, scattered)):
+        expected = kind(random_state=0).fit(plain, y, weight)
+        model = kind(random_state=0).fit(odd, unaligned(y), unaligned(weight))
+        np.testing.assert_array_equal(theta(model), theta(expected))
+        np.testing.assert_array_equal(model.predict(odd), expected.predict(plain))
+        model.partial_fit(odd, unaligned(y), sample_weight=unaligned(weight))
+
+
 # ---------------------------------------------------------------- data frames
 
 NAMES = ["height", "width", "depth", "age", "price"]
