@@ -55,9 +55,9 @@ void run_one(const Data& data, const Setting& s) {
   std::vector<double> y = softmax ? data.classes : data.values;
   for (double& value : y) value = margin ? double(value > 0) : s.loss == "poisson" ? value * value : value;
   problem.targets = {y.data(), data.weight.data(), softmax ? 3 : 1, softmax};
-  problem.loss = make_loss(s.loss, s.parameter);
+  problem.loss = make_loss(s.loss, {s.parameter});
   problem.penalty.kind = elastic_net(s.l1, 1e-3);
-  problem.network.activation = make_activation("silu");
+  problem.network.activations.assign(s.hidden.size(), make_activation("silu"));
   problem.lay_out(s.hidden);
   const int64_t size = problem.parameters();
   std::vector<std::vector<double>> slots(3, std::vector<double>(size)), more(2, std::vector<double>(size));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -296,6 +297,8 @@ def penalty_from(name, alpha, l1_ratio, positive: bool = False, bounds=None) -> 
     within, factors = bounds_of(positive, bounds), None
     if not (name is None or isinstance(name, str)):
         return _together(name, alpha, within)
+    if isinstance(alpha, (Mapping, Set)):  # which have a length, and pass for arrays
+        raise ValueError(f"alpha must be a number, or an array with one for each feature. Got {alpha!r} instead.")
     if np.ndim(alpha):
         factors, alpha = _factors_of(alpha), 1.0
     if within is not None and within.of_outputs:

@@ -47,6 +47,12 @@ def test_arrays_that_are_not_aligned_give_the_model_of_aligned_ones(kind, dtype)
         model.partial_fit(odd, unaligned(y), sample_weight=unaligned(weight))
 
 
+@pytest.mark.parametrize("alpha", [{}, {"age": 1.0}, {1.0}])
+def test_a_collection_without_order_is_no_alpha(alpha):
+    with pytest.raises(ValueError, match="alpha must be a number, or an array"):
+        GDRegressor(alpha=alpha).fit(*make("squared_error"))
+
+
 # ---------------------------------------------------------------- data frames
 
 NAMES = ["height", "width", "depth", "age", "price"]

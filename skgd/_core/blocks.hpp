@@ -70,8 +70,8 @@ template <class T> inline void sum4(vec<T> a, vec<T> b, vec<T> c, vec<T> d, T* o
 // Products of four rows x with padded weights (scores, 4 elements) and with each other (gram, 6 elements: rows 1 and 0,
 // 2 and 0, 2 and 1, 3 and 0, 3 and 1, 3 and 2). Meanwhile the four rows `ahead` are prefetched.
 template <class T>
-inline void scores_and_gram(const T* const* x, const T* const* ahead, const T* w, const PaddedRow<T>& row, T* scores,
-                            T* gram) {
+[[gnu::noinline]] void scores_and_gram(const T* const* x, const T* const* ahead, const T* w, const PaddedRow<T>& row,
+                                       T* scores, T* gram) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
@@ -98,7 +98,7 @@ inline void scores_and_gram(const T* const* x, const T* const* ahead, const T* w
 }
 
 // w <- keep w - sum_r c_r x_r for padded weights and four rows.
-template <class T> inline void step4(T* w, T keep, const T* c, const T* const* x, const PaddedRow<T>& row) {
+template <class T> [[gnu::noinline]] void step4(T* w, T keep, const T* c, const T* const* x, const PaddedRow<T>& row) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
@@ -118,8 +118,8 @@ template <class T> inline void step4(T* w, T keep, const T* c, const T* const* x
 
 // The same, and before it mean <- keep_mean mean + of_w w - sum_r mean_c_r x_r with the w before the step.
 template <class T>
-inline void step4_with_mean(T* __restrict w, T keep, const T* c, T* __restrict mean, T keep_mean, T of_w,
-                            const T* mean_c, const T* const* x, const PaddedRow<T>& row) {
+[[gnu::noinline]] void step4_with_mean(T* __restrict w, T keep, const T* c, T* __restrict mean, T keep_mean, T of_w,
+                                       const T* mean_c, const T* const* x, const PaddedRow<T>& row) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];

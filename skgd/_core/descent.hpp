@@ -29,6 +29,7 @@ template <class T> struct Average {
     const T gamma = T(share(t));
     if (!values || gamma == 0) return;
     T* __restrict a = values;
+    SKGD_INDEPENDENT
     for (int64_t i = 0; i < size; ++i) a[i] += gamma * (theta[i] - a[i]);
   }
 };
@@ -200,7 +201,9 @@ template <class T> class Accumulator {
 // Penalty at theta and norm of the objective's gradient there, given the loss gradient.
 template <class T> void report(const Problem<T>& problem, const T* theta, const T* gradient, Outcome& outcome) {
   double squares = 0;
-  for_each_gradient(problem, theta, gradient, T(1), [&](int64_t, double g) { squares += g * g; });
+  for_each_gradient(problem, theta, gradient, T(1), [&](int64_t, const double* g, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) squares += g[i] * g[i];
+  });
   outcome.gradient_norm = std::sqrt(squares);
   outcome.penalty = problem.penalty_value(theta);
 }
@@ -238,17 +241,45 @@ template <class T> uint64_t dropout_seed(const Descent<T>& descent) {
   return next_random(state) | 1;
 }
 
+// What `dense_updates` asks of a rule: one loop serves all of them.
+template <class T> struct DenseRule {
+  virtual ~DenseRule() = default;
+  virtual bool implicit() const = 0;
+  // The update of all of theta by the gradient of a batch, which may be changed.
+  virtual void update(int64_t t, const Theta<T>& theta, const Problem<T>& problem, Rows batch, T* gradient) const = 0;
+  virtual void update_in_parts(int64_t t, const Theta<T>& theta, const std::vector<LayerPart>& parts, T* gradient,
+                               Model<T>& model, const Problem<T>& problem) const = 0;
+};
+
+template <class T, class Rule> struct DenseRuleOf final : DenseRule<T> {
+  const Rule& rule;
+
+  explicit DenseRuleOf(const Rule& rule) : rule(rule) {}
+  bool implicit() const override {
+    return requires { Rule::implicit; };
+  }
+  void update(int64_t t, const Theta<T>& theta, const Problem<T>& problem, Rows batch, T* gradient) const override {
+    make_implicit(rule, problem, batch, theta, gradient);
+    if (batch.count == problem.rows().count) restart(rule, theta, problem);
+    skgd::update(rule, t, theta, problem);
+  }
+  void update_in_parts(int64_t t, const Theta<T>& theta, const std::vector<LayerPart>& parts, T* gradient,
+                       Model<T>& model, const Problem<T>& problem) const override {
+    skgd::update_in_parts(rule, t, theta, parts, gradient, model, problem);
+  }
+};
+
 // Whether an update can use parts of its gradient as they are formed: nothing may need the whole gradient.
-template <class T, class Rule>
-bool updates_in_parts(const Rule&, const Model<T>& model, const Problem<T>& problem, const Plan& plan, int64_t u) {
-  if constexpr (requires { Rule::implicit; }) return false;
+template <class T>
+bool updates_in_parts(const DenseRule<T>& rule, const Model<T>& model, const Problem<T>& problem, const Plan& plan,
+                      int64_t u) {
   const int64_t rows = plan.batch(u).count;
-  return u + 1 < plan.updates() && plan.max_gradient_norm == 0 && rows < problem.rows().count &&
+  return !rule.implicit() && u + 1 < plan.updates() && plan.max_gradient_norm == 0 && rows < problem.rows().count &&
          model.gives_parts(rows);
 }
 
-template <class T, class Rule>
-Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Rule& rule,
+template <class T>
+Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const DenseRule<T>& rule,
                       Control& control) {
   const int64_t size = problem.parameters(), updates = plan.updates();
   Accumulator<T> accumulate(problem, plan.threads);
@@ -266,7 +297,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
     const bool condensed = !problem.moments.empty() && batch.count == problem.rows().count;
     if (updates_in_parts(rule, accumulate.model(), problem, plan, u)) {
       loss = accumulate.model().loss_and_deltas(descent.theta, batch);
-      update_in_parts(rule, descent.t, theta, parts, gradient.data(), accumulate.model(), problem);
+      rule.update_in_parts(descent.t, theta, parts, gradient.data(), accumulate.model(), problem);
     } else {
       loss = problem.given.gradient ? given_means(problem, gradient.data())
              : condensed            ? quadratic(problem, descent.theta, gradient.data())
@@ -282,11 +313,11 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
         report(problem, descent.theta, gradient.data(), outcome);
         if (descent.gradient)
           for_each_gradient(problem, descent.theta, gradient.data(), T(1),
-                            [&](int64_t i, double g) { descent.gradient[i] = T(g); });
+                            [&](int64_t first, const double* g, int64_t count) {
+                              for (int64_t i = 0; i < count; ++i) descent.gradient[first + i] = T(g[i]);
+                            });
       }
-      make_implicit(rule, problem, batch, theta, gradient.data());
-      if (batch.count == problem.rows().count) restart(rule, theta, problem);
-      update(rule, descent.t, theta, problem);
+      rule.update(descent.t, theta, problem, batch, gradient.data());
     }
     descent.average.add(descent.theta, size, descent.t);
     ++descent.t, ++outcome.updates;

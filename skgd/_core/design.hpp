@@ -101,6 +101,7 @@ template <class T> struct Dense {
     const T* __restrict x = data + i * d;
     T* __restrict out = buffer;
     const T* __restrict m = center, * __restrict s = inverse_scale;
+    SKGD_INDEPENDENT
     for (int64_t j = 0; j < d; ++j) out[j] = (x[j] - m[j]) * s[j];
     return buffer;
   }

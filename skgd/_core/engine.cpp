@@ -10,41 +10,44 @@
 namespace skgd {
 
 template <class T>
+Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
+                      Control& control) {
+  return std::visit(
+      [&]<class Rule>(const Rule& rule) {
+        using Known = std::conditional_t<std::is_same_v<Rule, PassiveAggressive>, Plain, Rule>;
+        return dense_updates(problem, descent, plan, DenseRuleOf<T, Known>(rule), control);
+      },
+      optimizer);
+}
+
+template <class T>
 Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
             Control& control) {
   if (plan.rows.count == 0) return {};
   if (problem.given.gradient || !problem.moments.empty())
-    return std::visit([&](const auto& rule) { return dense_updates(problem, descent, plan, rule, control); },
-                      optimizer);
+    return dense_updates(problem, descent, plan, optimizer, control);
   if (auto* passive = std::get_if<PassiveAggressive>(&optimizer)) {
     const PassiveUpdates<T> updates(problem, *passive, plan.rows);
     return run(problem, descent, plan, Optimizer(Plain()), control);
   }
   if (per_sample_applies(problem, plan, optimizer))
-    return std::visit(
-        [&](const auto& loss) {
-          return PerSample<T, std::decay_t<decltype(loss)>>(problem, descent, plan, loss).run(control);
-        },
-        problem.loss);
+    return PerSample<T>(problem, descent, plan, Step::plain).run(control);
   if (implicit_per_sample_applies(problem, plan, optimizer))
-    return PerSample<T, SquaredError, Step::implicit>(problem, descent, plan, std::get<SquaredError>(problem.loss))
-        .run(control);
+    return PerSample<T>(problem, descent, plan, Step::implicit).run(control);
   if (clipped_per_sample_applies(problem, descent, plan, optimizer))
-    return PerSample<T, AnyLoss<T>, Step::clipped>(problem, descent, plan, {problem.loss}).run(control);
+    return PerSample<T>(problem, descent, plan, Step::clipped).run(control);
   if (lazy_applies(problem, descent, plan, optimizer)) return lazy_updates(problem, descent, plan, optimizer, control);
   if (lazy_standardized_applies(problem, descent, plan, optimizer))
     return lazy_standardized_updates(problem, descent, plan, control);
   if (descent.stream) throw std::invalid_argument("These updates need arrays to which nothing is owed.");
-  const bool by_rows = PerSampleRule<T>::applies(problem, descent, plan);
+  if (std::holds_alternative<Implicit>(optimizer) || !PerSampleRule<T>::applies(problem, descent, plan))
+    return dense_updates(problem, descent, plan, optimizer, control);
   return std::visit(
       [&](const auto& rule) {
-        if constexpr (requires { rule.passive; }) {
-          return Outcome{};  // it was the plain rule above
-        } else {
-          if constexpr (!requires { rule.implicit; })
-            if (by_rows) return PerSampleRule<T>(problem, descent, plan).run(rule, control);
-          return dense_updates(problem, descent, plan, rule, control);
-        }
+        if constexpr (requires { rule.passive; } || requires { rule.implicit; })
+          return Outcome{};  // it was neither
+        else
+          return PerSampleRule<T>(problem, descent, plan).run(rule, control);
       },
       optimizer);
 }

@@ -99,15 +99,16 @@ template <class T> struct ScoredRows {
     z[at] = score, y[at] = target, slope[at] = slope_there, weight[at] = weight_there;
   }
   // Sum of weight * loss of the first `count` rows. Slopes replace their scores.
-  template <class L> double loss(const L& loss, int64_t count, bool weighted) {
-    if constexpr (requires { loss.total(y.data(), z.data(), slope.data(), count); })
-      if (!weighted) return loss.total(y.data(), z.data(), slope.data(), count);
+  double loss(const Loss& loss, int64_t count, bool weighted) {
+    if (auto* log_loss = std::get_if<LogLoss>(&loss); log_loss && !weighted)
+      return log_loss->total(y.data(), z.data(), slope.data(), count);
     return slopes_of(loss, Block<T>{z.data(), y.data(), weighted ? weight.data() : nullptr, count, 1, 1, false});
   }
 };
 
 // Any loss of one raw score, looked up for each row.
 template <class T> struct AnyLoss {
+  static constexpr bool has_margin = true;  // it may have one
   const Loss& loss;
 
   T operator()(T y, T z, T& slope) const {
@@ -115,9 +116,6 @@ template <class T> struct AnyLoss {
   }
   T quick_slope(T y, T z) const {
     return visit<T>([&](const auto& l) { return slope_of(l, y, z); });
-  }
-  double sum(ScoredRows<T>& rows, int64_t count, bool weighted) const {
-    return visit<double>([&](const auto& l) { return rows.loss(l, count, weighted); });
   }
 
  private:
@@ -135,17 +133,18 @@ template <class T> struct AnyLoss {
 // the gradient and then towards zero by what is owed of a cumulative l1 penalty.
 enum class Step { plain, implicit, clipped };
 
-template <class T, class L, Step kind = Step::plain> class PerSample {
-  static constexpr bool implicit = kind == Step::implicit;
-
+// Loops over the rows of one output are compiled for each loss, those of several outputs call it once a row. What is
+// called once for many rows is not inlined into each of them, nor are the loops into what chooses between them:
+// compilers stop inlining in functions that have grown large.
+template <class T> class PerSample {
  public:
-  PerSample(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const L& loss)
+  PerSample(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, Step kind)
       : problem_(problem), design_(std::get<Dense<T>>(problem.design)), targets_(problem.targets), descent_(descent),
-        plan_(plan), loss_(loss), d_(design_.d), K_(problem.columns()), size_(problem.parameters()), w_(descent.theta),
+        plan_(plan), kind_(kind), d_(design_.d), K_(problem.columns()), size_(problem.parameters()), w_(descent.theta),
         l2_(T(problem.penalty.l2())), z_(K_), rates_(K_), packed_(row_.vectors * lanes<T>), mean_(packed_.size()) {
     if (by_columns_) columns_.resize(targets_.columns * packed_.size()), means_.resize(columns_.size());
-    if constexpr (implicit) squares_ = squared_lengths(problem);
-    if constexpr (kind == Step::clipped) received_.resize(packed_.size());
+    if (kind == Step::implicit) squares_ = squared_lengths(problem);
+    if (kind == Step::clipped) received_.resize(packed_.size());
     for (auto& buffer : buffers_) buffer.resize(copied_ ? packed_.size() : 0);
     if (standardized_) {
       center_ = padded(design_.center), scale_ = padded(design_.inverse_scale);
@@ -159,6 +158,30 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
   }
 
   Outcome run(Control& control) {
+    if (!in_turn_)
+      return over_rows([this](int64_t begin, int64_t end) { return several_outputs(begin, end); }, control);
+    auto one_output = [&]<Step kind, class L>(std::integral_constant<Step, kind>, const L& loss) {
+      return over_rows([&](int64_t begin, int64_t end) { return rows_of<kind>(loss, begin, end); }, control);
+    };
+    if (kind_ == Step::clipped)
+      return one_output(std::integral_constant<Step, Step::clipped>(), AnyLoss<T>{problem_.loss});
+    if (kind_ == Step::implicit)
+      return one_output(std::integral_constant<Step, Step::implicit>(), std::get<SquaredError>(problem_.loss));
+    if constexpr (small_build)
+      return one_output(std::integral_constant<Step, Step::plain>(), AnyLoss<T>{problem_.loss});
+    return std::visit(
+        [&](const auto& loss) {
+          if constexpr (Elementwise<std::decay_t<decltype(loss)>, T> && !small_build)
+            return one_output(std::integral_constant<Step, Step::plain>(), loss);
+          else
+            return Outcome{};  // it has several outputs, or is a callback
+        },
+        problem_.loss);
+  }
+
+ private:
+  // `rows` makes the updates of a part of the rows, and gives their loss.
+  Outcome over_rows(const std::function<double(int64_t, int64_t)>& rows, Control& control) {
     Outcome outcome;
     const int64_t updates = plan_.rows.count;
     for (int64_t begin = 0; begin < updates && !control.stop; begin += rows_per_check) {
@@ -176,7 +199,6 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
     return outcome;
   }
 
- private:
   static constexpr int64_t rows_per_check = 256;  // rows between two looks at the stop flag
   static constexpr int64_t long_row = 4096;       // bytes from which three rows no longer fit the first-level cache
   const Problem<T>& problem_;
@@ -184,16 +206,16 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
   const Targets<T>& targets_;
   Descent<T>& descent_;
   const Plan& plan_;
-  const L& loss_;
+  Step kind_;
   int64_t d_, K_, size_;
   T* w_;
-  T l2_;                                         // of the penalty, where all features have the same
-  const T* squares_ = nullptr;                   // |x|^2 of the rows, for the implicit rule
-  bool in_turn_ = Elementwise<L, T> && K_ == 1;  // not any_columns
+  T l2_;                                                        // of the penalty, where all features have the same
+  const T* squares_ = nullptr;                                  // |x|^2 of the rows, for the implicit rule
+  bool in_turn_ = K_ == 1 && is_elementwise<T>(problem_.loss);  // not any_columns
   // Standardised rows are not formed where w / scale can stand for w; otherwise, and if they are short, rows are copied
   // to buffers.
   bool standardized_ =
-      design_.buffered() && in_turn_ && kind != Step::clipped && d_ >= lanes<T> && design_.is_moderate();
+      design_.buffered() && in_turn_ && kind_ != Step::clipped && d_ >= lanes<T> && design_.is_moderate();
   bool copied_ = (design_.buffered() && !standardized_) || d_ < lanes<T>;
   PaddedRow<T> row_{copied_ ? std::max<int64_t>(1, (d_ + lanes<T> - 1) / lanes<T>) * lanes<T> : d_};
   ScoredRows<T> scored_{rows_per_check};
@@ -201,37 +223,37 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
   Buffer<T> z_, rates_, l2_of_, buffers_[copies];
   // Several outputs, and padded weights and means of each, one output after the other.
   static constexpr int64_t few_outputs = 16;
-  bool by_columns_ = kind == Step::plain && K_ > 1 && targets_.columns <= few_outputs&& d_ >= lanes<T>;
+  bool by_columns_ = kind_ == Step::plain && K_ > 1 && targets_.columns <= few_outputs&& d_ >= lanes<T>;
   Buffer<T> columns_, means_;
   Buffer<T> packed_, mean_;                      // theta and the mean of the iterates, padded
   Buffer<T> received_;                           // of what is owed of a cumulative penalty, padded
   Buffer<T> center_, scale_, squares_of_scale_;  // of standardised rows (x - center) scale, padded
 
-  double rows(int64_t begin, int64_t end) {
-    if constexpr (kind == Step::clipped) {
-      return descent_.average.values ? clipped_rows<true>(begin, end) : clipped_rows<false>(begin, end);
-    } else {
-      if constexpr (Elementwise<L, T>)
-        if (in_turn_) {
-          const bool by_fours = !design_.buffered() && !copied_ && l2_of_.empty() && d_ * int64_t(sizeof(T)) > long_row;
-          const int64_t fours = by_fours ? (end - begin) / 4 * 4 : 0;
-          return (fours ? rows_by_fours(begin, begin + fours) : 0) + one_column(begin + fours, end);
-        }
-      const int64_t fours = by_columns_ && l2_of_.empty() ? (end - begin) / 4 * 4 : 0;
-      return (fours ? columns_by_fours(begin, begin + fours) : 0) + any_columns(begin + fours, end);
-    }
+  double several_outputs(int64_t begin, int64_t end) {
+    const int64_t fours = by_columns_ && l2_of_.empty() ? (end - begin) / 4 * 4 : 0;
+    return (fours ? columns_by_fours(begin, begin + fours) : 0) + any_columns(begin + fours, end);
   }
 
-  double scored_loss(int64_t count) {
-    if constexpr (requires { loss_.sum(scored_, count, true); })
-      return loss_.sum(scored_, count, targets_.weight);
-    else
-      return scored_.loss(loss_, count, targets_.weight);
+  template <Step kind, class L> double rows_of(const L& loss, int64_t begin, int64_t end) {
+    if (begin == end) return 0;
+    if constexpr (kind == Step::clipped) {
+      descent_.average.values ? clipped_rows<true>(loss, begin, end) : clipped_rows<false>(loss, begin, end);
+    } else {
+      const bool by_fours = !design_.buffered() && !copied_ && l2_of_.empty() && d_ * int64_t(sizeof(T)) > long_row;
+      const int64_t fours = by_fours ? (end - begin) / 4 * 4 : 0;
+      if (fours) rows_by_fours<kind>(loss, begin, begin + fours);
+      // values are computed now, for all rows of the call
+      const double of_fours = fours ? scored_.loss(problem_.loss, fours, targets_.weight) : 0;
+      if (begin + fours == end) return of_fours;
+      one_column<kind>(loss, begin + fours, end);
+      return of_fours + scored_.loss(problem_.loss, end - begin - fours, targets_.weight);
+    }
+    return scored_.loss(problem_.loss, end - begin, targets_.weight);
   }
 
   void prefetch_target(int64_t i) const {
     prefetch(targets_.y + i * (targets_.codes ? 1 : targets_.columns), 1);
-    if constexpr (implicit) prefetch(squares_ + i, 1);
+    if (squares_) prefetch(squares_ + i, 1);
   }
 
   // The row to prefetch from memory while row u is at work, or `none`; its target is prefetched here.
@@ -257,26 +279,28 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
   }
 
   // Row u as whole vectors: where it lies or, if it is standardised or short, in one of the buffers in turn.
-  const T* padded_row(int64_t u) {
-    if (!copied_) return design_.data + plan_.rows[u] * d_;
+  const T* padded_row(int64_t u) { return copied_ ? copied_row(u) : design_.data + plan_.rows[u] * d_; }
+  [[gnu::noinline]] const T* copied_row(int64_t u) {
     T* buffer = buffers_[u % copies].data();
     if (const T* x = design_.row(plan_.rows[u], buffer); x != buffer) std::copy_n(x, d_, buffer);
     return buffer;
   }
   // Values of features as whole vectors.
-  void pad(const T* values, T* out) const { copied_ ? (void)std::copy_n(values, d_, out) : row_.pack(values, out); }
+  [[gnu::noinline]] void pad(const T* values, T* out) const {
+    copied_ ? (void)std::copy_n(values, d_, out) : row_.pack(values, out);
+  }
   Buffer<T> padded(const T* values) const {
     Buffer<T> out(packed_.size());
     pad(values, out.data());
     return out;
   }
   // Weights as rows are multiplied by them, and back.
-  void pack(const T* w, T* packed) const {
+  [[gnu::noinline]] void pack(const T* w, T* packed) const {
     pad(w, packed);
     if (standardized_)
       for (size_t j = 0; j < scale_.size(); ++j) packed[j] *= scale_[j];
   }
-  void unpack(const T* packed, T* w) const {
+  [[gnu::noinline]] void unpack(const T* packed, T* w) const {
     copied_ ? (void)std::copy_n(packed, d_, w) : row_.unpack(packed, w);
     if (standardized_)
       for (int64_t j = 0; j < d_; ++j) w[j] /= design_.inverse_scale[j];
@@ -289,9 +313,9 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
   struct Factors {
     T decay, scale;
   };
-  Factors step(int64_t u, int64_t i) const {
+  template <Step kind> Factors step(int64_t u, int64_t i) const {
     const T rate = T(plan_.rate(u)), scale = rate * weight(i);
-    if constexpr (implicit) {
+    if constexpr (kind == Step::implicit) {
       // decay = 1 / of_penalty and scale / of_loss, by one division
       const T of_penalty = T(1) + rate * l2_, of_loss = T(1) + scale * squares_[i];
       const T inverse = T(1) / (of_penalty * of_loss);
@@ -302,11 +326,11 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
   }
 
   // Step of the intercept.
-  T step_of(T scale, T slope, T y, T z, int64_t i) const {
+  template <class L> T step_of(const L& loss, T scale, T slope, T y, T z, int64_t i) const {
     if constexpr (requires { L::has_margin; }) {
       if (problem_.passive.inverse) {
         T unused;
-        slope *= problem_.passive.factor(loss_(y, z, unused), i);
+        slope *= problem_.passive.factor(loss(y, z, unused), i);
       }
     }
     return scale * slope;
@@ -321,12 +345,13 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
   // the w after the updates of the rows before it, w <- decay w - c x, follows from these products, so no sum over
   // features has to wait for the update before, and w is read and written once for four rows. So is the mean of the
   // iterates: each of them is a combination of the first w and the four rows.
-  double rows_by_fours(int64_t begin, int64_t end) {
+  template <Step kind, class L> [[gnu::noinline]] void rows_by_fours(const L& loss, int64_t begin, int64_t end) {
+    constexpr bool implicit = kind == Step::implicit;
     const T one = T(problem_.fit_intercept);
     const bool averaging = descent_.average.values;
     T intercept = w_[d_], mean_intercept = averaging ? descent_.average.values[d_] : T(0);
-    row_.pack(w_, packed_.data());
-    if (averaging) row_.pack(descent_.average.values, mean_.data());
+    pad(w_, packed_.data());
+    if (averaging) pad(descent_.average.values, mean_.data());
     for (int64_t u = begin; u < end; u += 4) {
       const T *x[4], *ahead[4];
       T gram[6], z[4], c[4], kept = 1;  // w is now kept w - sum c x
@@ -340,10 +365,10 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
       SKGD_UNROLL
       for (int r = 0; r < 4; ++r) {
         const int64_t i = plan_.rows[u + r], at = u + r - begin;
-        const auto [decay, scale] = step(u + r, i);
+        const auto [decay, scale] = step<kind>(u + r, i);
         const T y = targets_.y[i],
-                slope = slope_of(loss_, y, z[r]);  // values are computed later, for all rows of the call
-        const T whole = step_of(scale, slope, y, z[r], i);
+                slope = slope_of(loss, y, z[r]);  // values are computed later, for all rows of the call
+        const T whole = step_of(loss, scale, slope, y, z[r], i);
         const T whole_step = implicit ? decay * whole : whole;
         c[r] = whole_step;
         scored_.set(at, z[r], y, slope, weight(i));
@@ -371,7 +396,6 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
     w_[d_] = intercept;
     if (averaging) row_.unpack(mean_.data(), descent_.average.values), descent_.average.values[d_] = mean_intercept;
     descent_.t += end - begin;
-    return scored_loss(end - begin);
   }
 
   // The same for several outputs: the rows' products with each other serve all of them. Numbers of outputs are taken
@@ -405,8 +429,9 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
       for (int r = 0; r < 4; ++r) {
         const int64_t i = plan_.rows[u + r];
         for (int64_t k = 0; k < outputs; ++k) z[k] = products[k][r];
-        total += slopes_of(loss_, Block<T>{z, targets_.y + i * width, targets_.weight ? targets_.weight + i : nullptr,
-                                           1, outputs, outputs, targets_.codes, problem_.passive.from(i)});
+        total += slopes_of(problem_.loss,
+                           Block<T>{z, targets_.y + i * width, targets_.weight ? targets_.weight + i : nullptr, 1,
+                                    outputs, outputs, targets_.codes, problem_.passive.from(i)});
         if (averaging) shares[r] = T(descent_.average.share(descent_.t + u + r - begin));
         if (plan_.rate_columns > 1) plan_.rates_of(u + r, rates_);
         const T shared_rate = T(plan_.rate(u + r));
@@ -439,24 +464,26 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
     return total;
   }
 
-  double one_column(int64_t begin, int64_t end) {
-    if (begin == end) return 0;
-    return descent_.average.values ? one_column<true>(begin, end) : one_column<false>(begin, end);
+  template <Step kind, class L> void one_column(const L& loss, int64_t begin, int64_t end) {
+    descent_.average.values ? one_column<kind, true>(loss, begin, end) : one_column<kind, false>(loss, begin, end);
   }
-  template <bool averaging> double one_column(int64_t begin, int64_t end) {
-    if (standardized_) return rows_in_turn<averaging, Features::standardized>(begin, end);
-    return l2_of_.empty() ? rows_in_turn<averaging, Features::alike>(begin, end)
-                          : rows_in_turn<averaging, Features::featured>(begin, end);
+  template <Step kind, bool averaging, class L> void one_column(const L& loss, int64_t begin, int64_t end) {
+    if (standardized_)
+      rows_in_turn<kind, averaging, Features::standardized>(loss, begin, end);
+    else if (l2_of_.empty())
+      rows_in_turn<kind, averaging, Features::alike>(loss, begin, end);
+    else
+      rows_in_turn<kind, averaging, Features::featured>(loss, begin, end);
   }
 
   // The product of w with a row, as padded_row() gives it.
-  T score(const T* x) {
+  [[gnu::noinline]] T score(const T* x) {
     if (!standardized_) return dot(x, w_, d_);
     T z = 0;
     for (int64_t j = 0; j < d_; ++j) z += (x[j] - design_.center[j]) * design_.inverse_scale[j] * w_[j];
     return z;
   }
-  void last_step(T c, const T* x) {
+  [[gnu::noinline]] void last_step(T c, const T* x) {
     if (!standardized_) return decay_and_step(w_, T(1), c, x, d_);
     for (int64_t j = 0; j < d_; ++j) w_[j] -= c * ((x[j] - design_.center[j]) * design_.inverse_scale[j]);
   }
@@ -464,7 +491,9 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
   // While the slope of row u is found, which needs its score, the update before is made and row u + 1 is multiplied by
   // the w of row u and by row u. The score of row u + 1 under the next w = decay w - c x follows from these two
   // products, so from row to row there is a slope to wait for, but not a sum over features.
-  template <bool averaging, Features features> double rows_in_turn(int64_t begin, int64_t end) {
+  template <Step kind, bool averaging, Features features, class L>
+  [[gnu::noinline]] void rows_in_turn(const L& loss, int64_t begin, int64_t end) {
+    constexpr bool implicit = kind == Step::implicit;
     const T one = T(problem_.fit_intercept);
     T intercept = w_[d_], mean_intercept = averaging ? descent_.average.values[d_] : T(0);
     T *w = packed_.data(), *mean = mean_.data();
@@ -478,10 +507,10 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
       const int64_t i = plan_.rows[u], at = u - begin;
       turn.next = u + 1 < end ? padded_row(u + 1) : turn.now;
       turn.far = row_to_prefetch(u, turn.now), turn.soon = row_soon(u, turn.now);
-      const T y = targets_.y[i], slope = slope_of(loss_, y, z);  // values are computed later, for all rows of the call
+      const T y = targets_.y[i], slope = slope_of(loss, y, z);  // values are computed later, for all rows of the call
       scored_.set(at, z, y, slope, weight(i));
-      const auto [decay, scale] = step(u, i);
-      const T whole = step_of(scale, slope, y, z, i);  // the intercept does not decay
+      const auto [decay, scale] = step<kind>(u, i);
+      const T whole = step_of(loss, scale, slope, y, z, i);  // the intercept does not decay
       const T c = implicit ? decay * whole : whole;
       pending.decay = decay;
       if constexpr (features != Features::alike) pending.rate = T(plan_.rate(u));
@@ -504,13 +533,11 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
       values[d_] = mean_intercept;
     }
     descent_.t += end - begin;
-    return scored_loss(end - begin);
   }
 
   // Every weight is clipped after its step, so the score of a row needs all steps of the row before: each pass over the
   // weights makes these and multiplies with the row.
-  template <bool averaging> double clipped_rows(int64_t begin, int64_t end) {
-    if (begin == end) return 0;
+  template <bool averaging, class L> void clipped_rows(const L& loss, int64_t begin, int64_t end) {
     const T one = T(problem_.fit_intercept), l1 = T(problem_.penalty.l1());
     T *owed = descent_.slots.first, *received = descent_.slots.second, *values = descent_.average.values;
     T intercept = w_[d_], mean_intercept = averaging ? values[d_] : T(0);
@@ -526,9 +553,9 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
       turn.far = row_to_prefetch(u, turn.now), turn.soon = row_soon(u, turn.now);
       if (u > begin)
         z = clip_and_multiply<averaging>(packed_.data(), received_.data(), mean_.data(), turn, pending, row_);
-      const T y = targets_.y[i], slope = slope_of(loss_, y, z + intercept);
+      const T y = targets_.y[i], slope = slope_of(loss, y, z + intercept);
       scored_.set(u - begin, z + intercept, y, slope, weight(i));
-      const auto [decay, scale] = step(u, i);
+      const auto [decay, scale] = step<Step::clipped>(u, i);
       pending = {scale * slope, decay, pending.total * decay + T(plan_.rate(u)) * l1, 0};
       intercept -= pending.c * one;
       if constexpr (averaging) {
@@ -543,7 +570,6 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
     w_[d_] = intercept;
     std::fill_n(owed, d_, pending.total);
     descent_.t += end - begin;
-    return scored_loss(end - begin);
   }
 
   double any_columns(int64_t begin, int64_t end) {
@@ -558,9 +584,9 @@ template <class T, class L, Step kind = Step::plain> class PerSample {
         z_[0] += dot(x, w_, d_);
       else
         dot_columns(x, w_, d_, K_, z_.data());
-      total +=
-          slopes_of(loss_, Block<T>{z_.data(), targets_.y + i * width, targets_.weight ? targets_.weight + i : nullptr,
-                                    1, targets_.columns, K_, targets_.codes, problem_.passive.from(i)});
+      total += slopes_of(problem_.loss,
+                         Block<T>{z_.data(), targets_.y + i * width, targets_.weight ? targets_.weight + i : nullptr, 1,
+                                  targets_.columns, K_, targets_.codes, problem_.passive.from(i)});
       plan_.rates_of(u, rates_);
       for (int64_t k = 0; k < K_; ++k) z_[k] *= rates_[k];
       if (K_ > 1)
@@ -600,7 +626,7 @@ template <class T> class PerSampleRule {
         if (u == updates - 1) report(problem_, descent_.theta, plan_.batch(u), outcome);
         update_by(rule, u, u - begin);
       }
-      outcome.loss += loss_.sum(scored_, end - begin, targets_.weight);
+      outcome.loss += scored_.loss(problem_.loss, end - begin, targets_.weight);
       outcome.weight += weight_of(problem_, plan_.rows.part(begin, end - begin));
       outcome.updates = end;
       control.done((end - begin) * problem_.parameters());

@@ -36,7 +36,8 @@ bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Pl
   return 2 * double(plan.largest_batch()) * row < double(problem.d());
 }
 
-// P is the penalty of a weight (penalty.hpp).
+// P is the penalty of a weight (penalty.hpp). Rules that are not adaptive know it by its l1 and l2, so one of both
+// serves them all.
 template <class T, class I, class Rule, class P> class Lazy {
   static constexpr bool adagrad = std::is_same_v<Rule, Adagrad>, ftrl = std::is_same_v<Rule, Ftrl>;
   static constexpr bool cumulative = std::is_same_v<Rule, Cumulative>, adaptive = adagrad || ftrl;
@@ -168,7 +169,7 @@ template <class T, class I, class Rule, class P> class Lazy {
       for (int64_t i = 0; i < batch.count; ++i) prefetch_ahead(plan.rows, batch.first - plan.rows.first + i);
       const int64_t touched = forward(batch, z.data());
       const Block<T> block = targets.block(problem_, batch, z.data());
-      const double loss = std::visit([&](auto& l) { return slopes_of(l, block); }, problem_.loss);
+      const double loss = slopes_of(problem_.loss, block);
       if (control.stop) break;
       plan.rates_of(u, rates);
       step(batch, z.data(), mean_step.data(), rates);
@@ -188,7 +189,7 @@ template <class T, class I, class Rule, class P> class Lazy {
       outcome.penalty = penalty_value();
       return;
     }
-    if constexpr (std::is_same_v<Rule, Plain> && P::smooth) {
+    if (std::is_same_v<Rule, Plain> && l1_ == 0) {
       const auto [low, high] = std::minmax_element(now_.scale.begin(), now_.scale.end());
       if (*low == *high && strength_.uniform()) return report_smooth(batch, outcome);
     }
@@ -203,7 +204,7 @@ template <class T, class I, class Rule, class P> class Lazy {
     TargetBuffer<T> targets;
     forward(batch, z.data());
     const Block<T> block = targets.block(problem_, batch, z.data());
-    std::visit([&](auto& l) { return slopes_of(l, block); }, problem_.loss);
+    slopes_of(problem_.loss, block);
     const double scale = now_.scale[0], mean = 1 / double(batch.count),
                  norm = l2_ > 0 ? scale * scale * norm_of_v() : 0;
     double squares = l2_ * l2_ * norm;
@@ -456,11 +457,19 @@ template <class T, class F>
 decltype(auto) with_lazy(const Problem<T>& problem, Descent<T>& descent, const Optimizer& optimizer,
                          LazyState<T>& state, F f) {
   auto of_rule = [&]<class I, class Rule>(const Csr<T, I>&, const Rule& rule) {
-    return problem.penalty.visit([&](auto p) {
-      const auto penalty = unbounded(p);
-      Lazy<T, I, Rule, std::decay_t<decltype(penalty)>> lazy(problem, descent, rule, penalty, state);
+    auto of_penalty = [&]<class P>(const P& penalty) {
+      Lazy<T, I, Rule, P> lazy(problem, descent, rule, penalty, state);
       return f(lazy);
-    });
+    };
+    if constexpr (Rule::slots == 0 || std::is_same_v<Rule, Cumulative>)
+      return of_penalty(ElasticNet<T>{T(problem.penalty.l1()), T(problem.penalty.l2())});
+    else
+      return problem.penalty.visit([&]<class P>(P p) {
+        if constexpr (small_build && !std::is_same_v<P, NoPenalty<T>>)
+          return of_penalty(ElasticNet<T>{p.l1, p.l2});
+        else
+          return of_penalty(unbounded(p));
+      });
   };
   auto of_rows = [&](const auto& csr) {
     if (auto* rule = std::get_if<Adagrad>(&optimizer)) return of_rule(csr, *rule);

@@ -110,7 +110,7 @@ template <class T, class I> class LazyStandardized {
       }
       const int64_t touched = forward(batch, plan.rows, plan.rate(u) * strongest_, z.data());
       const Block<T> block = targets.block(problem_, batch, z.data());
-      const double loss = std::visit([&](auto& l) { return slopes_of(l, block); }, problem_.loss);
+      const double loss = slopes_of(problem_.loss, block);
       if (control.stop) break;
       step(batch, z.data(), plan.rate(u));
       ++descent_.t, ++outcome.updates;

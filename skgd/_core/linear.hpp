@@ -58,7 +58,7 @@ template <class T> class Linear final : public Model<T> {
       else
         std::fill_n(z_.data(), part.count * columns_, T(0));
       const Block<T> block = targets_.block(problem_, part, z_.data());
-      total += std::visit([&](auto& loss) { return slopes_of(loss, block); }, problem_.loss);
+      total += slopes_of(problem_.loss, block);
       if (gradient) backward(part, z_.data(), gradient);
     }
     if (gradient && !sums_.empty()) {
@@ -202,7 +202,7 @@ template <class T> class Linear final : public Model<T> {
       if (t.offset)
         for (int64_t i = 0; i < rows.count; ++i) z[i] += t.offset[rows[i] * t.columns + k];
       const Block<T> block{z, y_.data(), weight, rows.count, 1, 1, false};
-      total += std::visit([&](auto& loss) { return slopes_of_column(loss, k, block); }, problem_.loss);
+      total += slopes_of_column(problem_.loss, k, block);
       if (gradient && problem_.fit_intercept) gradient[d_ * columns_ + k] += skgd::total(z, rows.count);
     }
     if (gradient) columns_backward(design, rows.count);

@@ -247,9 +247,9 @@ template <class T> inline T largest(const T* z, int64_t columns) {
 // Raw scores z (columns) of a row, of which `highest` is the largest, become `weight` times their softmax; gives the
 // sum of exp(z - highest).
 template <class T> inline T weighted_softmax(T* z, int64_t columns, T highest, T weight) {
-  for (int64_t k = 0; k < columns; ++k) z[k] = exp_(z[k] - highest);
+  for_independent<T>(columns, [=](int64_t k) __attribute__((always_inline)) { z[k] = exp_(z[k] - highest); });
   const T partition = total(z, columns), scale = weight / partition;
-  for (int64_t k = 0; k < columns; ++k) z[k] *= scale;
+  for_independent<T>(columns, [=](int64_t k) __attribute__((always_inline)) { z[k] *= scale; });
   return partition;
 }
 
@@ -257,7 +257,7 @@ template <class T> inline T weighted_softmax(T* z, int64_t columns, T highest, T
 struct Softmax {
   static constexpr std::string_view name = "softmax";
   static constexpr int parameters = 0;
-  template <class T> double operator()(Block<T> b) const {
+  template <class T> double operator()(const Block<T>& b) const {
     double total = 0;
     for (int64_t i = 0; i < b.m; ++i) {
       T* z = b.z + i * b.stride;
@@ -278,7 +278,7 @@ struct SmoothedSoftmax {
   static constexpr std::string_view name = "smoothed_softmax";
   static constexpr int parameters = 1;
   double smoothing;
-  template <class T> double operator()(Block<T> b) const {
+  template <class T> double operator()(const Block<T>& b) const {
     double above = 0;
     for (int64_t i = 0; i < b.m; ++i) {
       const T* z = b.z + i * b.stride;
@@ -300,7 +300,7 @@ struct SmoothedSoftmax {
 struct CrossEntropy {
   static constexpr std::string_view name = "cross_entropy";
   static constexpr int parameters = 0;
-  template <class T> double operator()(Block<T> b) const {
+  template <class T> double operator()(const Block<T>& b) const {
     double total = 0;
     for (int64_t i = 0; i < b.m; ++i) {
       T* z = b.z + i * b.stride;
@@ -323,7 +323,7 @@ struct Quantiles {
   static constexpr int parameters = any_number;
   std::vector<double> quantiles;
   Quantile of_column(int64_t k) const { return {quantiles[k]}; }
-  template <class T> double operator()(Block<T> b) const {
+  template <class T> double operator()(const Block<T>& b) const {
     double total = 0;
     const int64_t known = int64_t(quantiles.size()), columns = b.columns < known ? b.columns : known;
     for (int64_t i = 0; i < b.m; ++i) {
@@ -347,7 +347,7 @@ struct Quantiles {
 struct Callback {
   std::function<double(Block<float>)> on_float;
   std::function<double(Block<double>)> on_double;
-  template <class T> double operator()(Block<T> b) const {
+  template <class T> double operator()(const Block<T>& b) const {
     if constexpr (sizeof(T) == 4)
       return on_float(b);
     else
@@ -372,7 +372,7 @@ template <class T, class L> inline T slope_of(const L& loss, T y, T z) {
 }
 
 // Sum over the block of weight * value; weighted slopes replace the raw scores.
-template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
+template <class T, class L> double slopes_of(const L& loss, const Block<T>& b) {
   if constexpr (!Elementwise<L, T>) {
     return loss(b);
   } else if (b.stride == 1) {
@@ -385,12 +385,14 @@ template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
       const T* __restrict y = b.y + start;
       if constexpr (requires { loss.total(y, z, value, count); }) {
         if (!b.weight) {
+          SKGD_INDEPENDENT
           for (int64_t i = 0; i < count; ++i) loss(y[i], z[i], value[i]);
           total += loss.total(y, z, value, count);
           std::copy_n(value, count, z);
           continue;
         }
       }
+      SKGD_INDEPENDENT
       for (int64_t i = 0; i < count; ++i) {
         T slope;
         value[i] = loss(y[i], z[i], slope);
@@ -399,8 +401,10 @@ template <class T, class L> double slopes_of(const L& loss, Block<T> b) {
       if constexpr (requires { L::has_margin; })
         if (b.passive.inverse)
           for (int64_t i = 0; i < count; ++i) z[i] *= b.passive.factor(value[i], start + i);
-      if (b.weight)
-        for (int64_t i = 0; i < count; ++i) value[i] *= b.weight[start + i], z[i] *= b.weight[start + i];
+      if (const T* weight = b.weight ? b.weight + start : nullptr) {
+        SKGD_INDEPENDENT
+        for (int64_t i = 0; i < count; ++i) value[i] *= weight[i], z[i] *= weight[i];
+      }
       double part[4] = {};
       int64_t i = 0;
       for (; i + 4 <= count; i += 4)
@@ -439,20 +443,21 @@ template <class T, class L> bool has_columns(const L& loss, int64_t columns) {
     return Elementwise<L, T>;
 }
 
-// slopes_of() for a block of one output, the k-th.
-template <class T, class L> double slopes_of_column(const L& loss, int64_t k, Block<T> b) {
-  if constexpr (requires { loss.of_column(k); })
-    return slopes_of(loss.of_column(k), b);
-  else if constexpr (Elementwise<L, T>)
-    return slopes_of(loss, b);
-  else
-    return 0;
-}
-
 using Loss =
     std::variant<SquaredError, Huber, AbsoluteError, Quantile, LogCosh, EpsilonInsensitive, SquaredEpsilonInsensitive,
                  Poisson, Gamma, Tweedie, LogLoss, SmoothedLogLoss, Hinge, SquaredHinge, ModifiedHuber, Perceptron,
                  Softmax, SmoothedSoftmax, CrossEntropy, Quantiles, Callback>;
+
+// slopes_of() of the loss that it is, in one function for all loops.
+template <class T> [[gnu::noinline]] double slopes_of(const Loss& loss, const Block<T>& b) {
+  return std::visit([&](const auto& l) { return slopes_of(l, b); }, loss);
+}
+
+// The same for a block of one output, the k-th of a loss that has_columns().
+template <class T> double slopes_of_column(const Loss& loss, int64_t k, const Block<T>& b) {
+  if (auto* quantiles = std::get_if<Quantiles>(&loss)) return slopes_of(quantiles->of_column(k), b);
+  return slopes_of(loss, b);
+}
 
 // The loss of a name and its parameters.
 inline Loss make_loss(const std::string& name, const std::vector<double>& parameters) {

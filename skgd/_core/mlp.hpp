@@ -134,7 +134,7 @@ template <class T> class Mlp final : public Model<T> {
       std::fill_n(z, span.count * columns, T(0));
     to_output_units(span);
     const Block<T> block = targets_.block(problem_, rows_.part(span.at, span.count), z);
-    const double total = std::visit([&](auto& loss) { return slopes_of(loss, block); }, problem_.loss);
+    const double total = slopes_of(problem_.loss, block);
     if (const T* scale = problem_.outputs.scale)
       for (int64_t i = 0; i < span.count; ++i)
         for (int64_t k = 0; k < columns; ++k) z[i * columns + k] *= scale[k];
@@ -213,7 +213,9 @@ template <class T> class Mlp final : public Model<T> {
       pull_back(delta(l) + span.at * layer.columns, theta + layer.offset,
                 pulls_by_transposed(l) ? transposed_[l].data() : nullptr, span.count, layer.columns, layer.width,
                 layer.inputs, pulled, below.columns);
-      for (int64_t i = 0; i < span.count * below.columns; ++i) slopes[i] *= pulled[i];
+      const int64_t size = span.count * below.columns;
+      SKGD_INDEPENDENT
+      for (int64_t i = 0; i < size; ++i) slopes[i] *= pulled[i];
     }
   }
   bool pulls_by_transposed(size_t l) const {

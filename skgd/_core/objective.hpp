@@ -74,10 +74,10 @@ double sum_of_values(const L& loss, const T* y, const T* z, const T* weight, int
   double total = 0;
   for (int64_t start = 0; start < count; start += width) {
     const int64_t m = std::min(width, count - start);
-    T value[width], slope;
-    for (int64_t i = 0; i < m; ++i) value[i] = loss(y[start + i], z[start + i], slope);
-    if (weight)
-      for (int64_t i = 0; i < m; ++i) value[i] *= weight[start + i];
+    T value[width], slope[width];
+    SKGD_INDEPENDENT
+    for (int64_t i = 0; i < m; ++i) value[i] = loss(y[start + i], z[start + i], slope[i]);
+    for (int64_t i = 0; weight && i < m; ++i) value[i] *= weight[start + i];
     double part[4] = {};
     for (int64_t i = 0; i < m; ++i) part[i & 3] += double(value[i]);
     total += (part[0] + part[1]) + (part[2] + part[3]);
@@ -93,14 +93,16 @@ template <class T, class L> double sum_by_factors(const L& loss, const T* y, con
   double total = 0, product = 1;
   int64_t begin = 0, group = 0;
   for (; begin + width <= count; begin += width) {
-    T e[width], rest[parts] = {}, factor[parts], slope;
+    T e[width], rest[parts] = {}, factor[parts], slope[parts];
     std::fill_n(factor, parts, T(1));
-    for (int64_t i = 0; i < width; i += parts)
+    for (int64_t i = 0; i < width; i += parts) {
+      SKGD_INDEPENDENT
       for (int p = 0; p < parts; ++p) {
         const int64_t at = begin + i + p;
-        rest[p] += loss.without_log(y[at], z[at], slope, e[i + p]);
+        rest[p] += loss.without_log(y[at], z[at], slope[p], e[i + p]);
         factor[p] *= T(1) + e[i + p];
       }
+    }
     double of_group = 1;
     for (int p = 0; p < parts; ++p) total += double(rest[p]), of_group *= double(factor[p]);
     if (of_group < 1.01) {  // log(1 + e) of small e would lose digits

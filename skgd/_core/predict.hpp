@@ -68,6 +68,7 @@ template <class T> void softmax_rows(T* z, int64_t n, int64_t columns) {
       const T highest = *std::max_element(row, row + columns);
       for (int64_t k = 0; k < columns; ++k) row[k] -= highest;
     }
+    SKGD_INDEPENDENT
     for (int64_t i = 0; i < size; ++i) block[i] = exp_(block[i]);
     sums_of_rows(block, m, columns, sums);
     for (int64_t i = 0; i < m; ++i) {

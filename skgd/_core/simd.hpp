@@ -23,11 +23,19 @@
 #define SKGD_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #define SKGD_UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define SKGD_INDEPENDENT _Pragma("GCC ivdep")
+#define SKGD_INDEPENDENT _Pragma("omp simd")
 #define SKGD_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 namespace skgd {
+
+// A build to be small rather than fast: the one that wheels carry for processors without AVX2 (CMakeLists.txt). Fewer
+// loops are then compiled for each loss and penalty of its own.
+#ifdef SKGD_SMALL
+inline constexpr bool small_build = true;
+#else
+inline constexpr bool small_build = false;
+#endif
 
 template <class T> struct simd {
   typedef T vec __attribute__((vector_size(32)));
@@ -66,6 +74,20 @@ template <class T> struct Aligned {
   bool operator==(const Aligned&) const { return true; }
 };
 template <class T> using Buffer = std::vector<T, Aligned<T>>;
+
+// Calls f(i) for i in 0 .. count - 1, which do not depend on each other, by whole vectors, half of one, and the rest.
+template <class T, class F> [[gnu::always_inline]] inline void for_independent(int64_t count, F f) {
+  const int64_t whole = count / lanes<T> * lanes<T>;
+  SKGD_INDEPENDENT
+  for (int64_t i = 0; i < whole; ++i) f(i);
+  int64_t rest = whole;
+  if (rest + lanes<T> / 2 <= count) {
+    SKGD_INDEPENDENT
+    for (int64_t i = 0; i < lanes<T> / 2; ++i) f(rest + i);
+    rest += lanes<T> / 2;
+  }
+  for (; rest < count; ++rest) f(rest);
+}
 
 template <class T> inline T sum(half<T> h) {
   if constexpr (sizeof(T) == 8)
@@ -124,6 +146,7 @@ template <class T> inline void decay_and_step(T* __restrict w, T decay, T c, con
 // w <- w - rate * l2 * w - c * x, with its own l2 for each feature
 template <class T>
 inline void decay_and_step(T* __restrict w, const T* __restrict l2, T rate, T c, const T* __restrict x, int64_t d) {
+  SKGD_INDEPENDENT
   for (int64_t j = 0; j < d; ++j) w[j] -= rate * l2[j] * w[j] + c * x[j];
 }
 

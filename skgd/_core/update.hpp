@@ -1,6 +1,7 @@
 // An update rule applied to all of theta, layer by layer.
 #pragma once
 #include <algorithm>
+#include <functional>
 
 #include "optimizer.hpp"
 #include "problem.hpp"
@@ -25,69 +26,87 @@ template <class T> struct Theta {
 
 // The weights (inputs, K) of one layer under a penalty p, whose strength at each weight is given.
 template <class Rule, class P, class T>
-void update_weights(const Rule& rule, const Theta<T>& theta, const P& p, const Strength<T>& strength, int64_t inputs,
-                    int64_t K) {
+[[gnu::noinline]] void update_weights(const Rule& rule, const Theta<T>& theta, const P& p, const Strength<T>& strength,
+                                      int64_t inputs, int64_t K) {
   T* __restrict w = theta.values;
   const T* __restrict g = theta.gradient;
   const Slots<T> slots = theta.slots;
   const T share = theta.scale;
-  if (strength.output && !strength.feature && K == 1) {
-    update_weights(rule, theta, p.in_units(strength.output[0]), Strength<T>{}, inputs, K);
-  } else if (strength.uniform() && (K == 1 || theta.one_rate)) {
+  if (strength.uniform() && (K == 1 || theta.one_rate)) {
     const T rate = theta.rates[0];
     const int64_t size = inputs * K;
-    SKGD_INDEPENDENT
-    for (int64_t i = 0; i < size; ++i) rule.update(i, w, share * g[i], slots, rate, p);
-  } else if (strength.output) {
-    for (int64_t j = 0; j < inputs; ++j) {
-      SKGD_INDEPENDENT
-      for (int64_t k = 0; k < K; ++k)
-        rule.update(j * K + k, w, share * g[j * K + k], slots, theta.rate(k), strength.at(p, j, k));
-    }
+    for_independent<T>(
+        size, [&](int64_t i) __attribute__((always_inline)) { rule.update(i, w, share * g[i], slots, rate, p); });
+  } else if (K == 1 && !strength.feature) {
+    update_weights(rule, theta, p.in_units(strength.output[0]), Strength<T>{}, inputs, K);
   } else if (K == 1) {
-    const T rate = theta.rates[0];
+    const T rate = theta.rates[0], output = strength.output ? strength.output[0] : T(1);
     const T* __restrict factor = strength.feature, * __restrict scale = strength.scale;
-    SKGD_INDEPENDENT
-    for (int64_t i = 0; i < inputs; ++i)
-      rule.update(i, w, share * g[i], slots, rate, strength.within(p.times(factor[i]).in_units(scale[i]), i));
-  } else if (const T* __restrict column = strength.column) {
-    for (int64_t j = 0; j < inputs; ++j) {
-      const P of_feature = strength.at(p, j);
-      SKGD_INDEPENDENT
-      for (int64_t k = 0; k < K; ++k)
-        rule.update(j * K + k, w, share * g[j * K + k], slots, theta.rates[k], of_feature.times(column[k]));
-    }
-  } else {
-    for (int64_t j = 0; j < inputs; ++j) {
-      const P of_feature = strength.at(p, j);
-      SKGD_INDEPENDENT
-      for (int64_t k = 0; k < K; ++k) rule.update(j * K + k, w, share * g[j * K + k], slots, theta.rate(k), of_feature);
+    for_independent<T>(inputs, [&](int64_t i) __attribute__((always_inline)) {
+      rule.update(i, w, share * g[i], slots, rate,
+                  strength.within(p.times(factor[i]).in_units(scale[i]), i).in_units(output));
+    });
+  } else {  // columns are whole vectors
+    constexpr int64_t most = 64;
+    T rates[most], column[most], output[most];
+    for (int64_t begin = 0; begin < K; begin += most) {
+      const int64_t count = std::min(most, K - begin) / lanes<T> * lanes<T>;
+      for (int64_t k = 0; k < count; ++k) {
+        rates[k] = theta.rate(begin + k);
+        column[k] = strength.column ? strength.column[begin + k] : T(1);
+        output[k] = strength.output ? strength.output[begin + k] : T(1);
+      }
+      for (int64_t j = 0; j < inputs; ++j) {
+        const P of_feature = strength.at(p, j);
+        const int64_t first = j * K + begin;
+        SKGD_INDEPENDENT
+        for (int64_t k = 0; k < count; ++k)
+          rule.update(first + k, w, share * g[first + k], slots, rates[k],
+                      of_feature.times(column[k]).in_units(output[k]));
+      }
     }
   }
 }
 
-template <class Rule, class T>
-void update_weights(const Rule& rule, const Theta<T>& theta, const Penalty<T>& penalty, int64_t inputs, int64_t K) {
-  penalty.visit([&](auto p) { update_weights(rule, theta, p, penalty.strength, inputs, K); });
+// The penalty in the form for which a rule is compiled. But for rules under which weights flow, or that divide by
+// 1 + step l2, a strength of zero costs next to nothing.
+template <class Rule, class P> auto form_for(const P& p) {
+  using T = decltype(p.l2 + 0);
+  constexpr bool exact = std::is_same_v<Rule, Adagrad> || std::is_same_v<Rule, Ftrl>;
+  if constexpr (HasBounds<P> || (exact && !small_build))
+    return p;
+  else if constexpr (P::smooth && !small_build)
+    return L2<T>{p.l2};
+  else
+    return ElasticNet<T>{p.l1, p.l2};
 }
 
-// Calls f(i, g) for each parameter i of theta with the gradient g of the objective's smooth part there, in double, from
-// `share` times the gradient of the loss. Frozen layers are left out.
-template <class T, class F>
-void for_each_gradient(const Problem<T>& problem, const T* theta, const T* gradient, T share, F f) {
+template <class Rule, class T>
+void update_weights(const Rule& rule, const Theta<T>& theta, const Penalty<T>& penalty, int64_t inputs, int64_t K) {
+  penalty.visit([&](auto p) { update_weights(rule, theta, form_for<Rule>(p), penalty.strength, inputs, K); });
+}
+
+// Calls f(first, g, count) for the parameters of theta, many at a time, with the gradients g of the objective's smooth
+// part there, in double, from `share` times the gradient of the loss. Frozen layers are left out.
+template <class T>
+void for_each_gradient(const Problem<T>& problem, const T* theta, const T* gradient, T share,
+                       const std::function<void(int64_t, const double*, int64_t)>& f) {
+  constexpr int64_t most = 256;
+  double g[most];
   for (size_t l = 0; l < problem.layers.size(); ++l) {
     if (problem.is_frozen(l)) continue;
     const Layer& layer = problem.layers[l];
     const Penalty<T> penalty = problem.penalty_of(layer);
-    penalty.template visit<double>([&](auto p) {
-      for (int64_t j = 0; j < layer.inputs; ++j) {
-        for (int64_t k = 0; k < layer.columns; ++k) {
-          const int64_t i = layer.offset + j * layer.columns + k;
-          f(i, double(share * gradient[i]) + penalty.strength.at(p, j, k).slope(double(theta[i])));
-        }
-      }
-    });
-    for (int64_t i = layer.intercepts(); i < layer.end(); ++i) f(i, double(share * gradient[i]));
+    for (int64_t first = layer.offset; first < layer.end(); first += most) {
+      const int64_t count = std::min(most, layer.end() - first);
+      for (int64_t i = 0; i < count; ++i) g[i] = double(share * gradient[first + i]);
+      penalty.template visit<double>([&](auto p) {
+        const int64_t weights = std::min(count, layer.intercepts() - first);
+        for (int64_t i = 0, at = first - layer.offset; i < weights; ++i, ++at)
+          g[i] += penalty.strength.at(p, at / layer.columns, at % layer.columns).slope(double(theta[first + i]));
+      });
+      f(first, g, count);
+    }
   }
 }
 
@@ -97,10 +116,13 @@ template <class Rule, class T> void restart(const Rule& rule, const Theta<T>& th
   if constexpr (requires { Rule::restarts; }) {
     double inner = 0;
     const int64_t K = problem.columns();
-    for_each_gradient(problem, theta.values, theta.gradient, theta.scale, [&](int64_t i, double g) {
-      const double rate = double(theta.rate(theta.one_rate ? 0 : i % K));
-      inner += g * (rule.beta * double(theta.slots.first[i]) - rate * g);
-    });
+    auto add = [&](int64_t first, const double* g, int64_t count) {
+      for (int64_t i = 0; i < count; ++i) {
+        const double rate = double(theta.rate(theta.one_rate ? 0 : (first + i) % K));
+        inner += g[i] * (rule.beta * double(theta.slots.first[first + i]) - rate * g[i]);
+      }
+    };
+    for_each_gradient(problem, theta.values, theta.gradient, theta.scale, add);
     if (inner > 0) std::fill_n(theta.slots.first, problem.parameters(), T(0));
   }
 }
