@@ -235,7 +235,7 @@ def _is_core_array(X) -> bool:
 
 
 def _is_laid_out(array: np.ndarray) -> bool:
-    """Whether the core can read an array where it lies: C-contiguous and aligned (in np.require "CA")."""
+    """Whether the core can read an array where it lies: C-contiguous and aligned."""
     return array.flags.c_contiguous and array.flags.aligned
 
 
@@ -259,8 +259,8 @@ def _is_finite_core_csr(X) -> bool:
 def _canonical(X, given):
     """X in the layout of the core; CSR rows are checked unless they are those that were given."""
     if not sparse.issparse(X):
-        return X if _is_laid_out(X) else np.require(X, None, "CAE")
-    data, (indices, indptr) = np.require(X.data, None, "CAE"), _indices_of(X)
+        return X if _is_laid_out(X) else np.require(X, None, ["C", "A", "E"])
+    data, (indices, indptr) = np.require(X.data, None, ["C", "A", "E"]), _indices_of(X)
     if X is not given:
         core.check_csr(indices, indptr, len(X.data), X.shape[1])
     if not (data is X.data and indices is X.indices and indptr is X.indptr):
@@ -274,7 +274,7 @@ def _canonical(X, given):
 def _indices_of(X) -> tuple[np.ndarray, np.ndarray]:
     """Column indices and row pointers of CSR rows, as the core takes them."""
     wide = np.promote_types(X.indptr.dtype, X.indices.dtype)
-    return np.require(X.indices, wide, "CAE"), np.require(X.indptr, wide, "CAE")
+    return np.require(X.indices, wide, ["C", "A", "E"]), np.require(X.indptr, wide, ["C", "A", "E"])
 
 
 def _check_csr(X) -> None:
@@ -332,14 +332,14 @@ def check_offset(offset, X, columns: int, name="offset") -> np.ndarray | None:
     if array.shape not in ((n,), (n, 1), (n, columns)):
         wanted = f"({n},)" if columns == 1 else f"({n},) or ({n}, {columns})"
         raise ValueError(f"{name} has shape {array.shape}, but {wanted} is needed.")
-    return np.require(np.broadcast_to(array.reshape(n, -1), (n, columns)), None, "CAE")
+    return np.require(np.broadcast_to(array.reshape(n, -1), (n, columns)), None, ["C", "A", "E"])
 
 
 def check_weights(sample_weight, X, name="sample_weight"):
     """Sample weights of X's dtype, non-negative, or None."""
     if sample_weight is None:
         return None
-    weight = np.require(_check_sample_weight(sample_weight, X, dtype=X.dtype), None, "CAE")
+    weight = np.require(_check_sample_weight(sample_weight, X, dtype=X.dtype), None, ["C", "A", "E"])
     if np.any(weight < 0):
         raise ValueError(f"Negative values in {name}: weights must be non-negative.")
     if not np.any(weight):
