@@ -163,9 +163,12 @@ class Descent:
         lazy.stream.settled(problem.core, self.bind(), lazy.rule.core_spec)
 
     def become_lazy(self, problem: Problem, rule: CoreRule, batch_size: int) -> None:
-        """From now on owe to the arrays what rows do not touch, where that can be; the arrays are its own."""
+        """From now on owe to the arrays what rows do not touch, where that can be; the arrays are its own.
+
+        Those of perceptrons, which may have no hidden layer, are flat and owed nothing.
+        """
         dtype = problem.dtype.char
-        if len(self.layers) == 1 and STREAMS[dtype].applies(
+        if self.theta.ndim == 2 and STREAMS[dtype].applies(
             problem.core, self.bind(), rule.core_spec, batch_size
         ):
             self.lazy = Lazy(STREAMS[dtype](), rule, problem.penalty, problem.fit_intercept)

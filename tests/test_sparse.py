@@ -8,7 +8,7 @@ import pytest
 from _data import csr, estimator, make, theta, wide
 from scipy import sparse
 
-from skgd import GDClassifier, GDRegressor
+from skgd import GDClassifier, GDMLPRegressor, GDRegressor
 from skgd._core import core
 from skgd.optimizers import FTRL, Adagrad
 
@@ -321,3 +321,13 @@ def test_a_large_feature_among_them_asks_for_units():
     X = sparse.hstack([X, np.random.default_rng(0).normal(1000, 50, (200, 1))]).tocsr()
     model = feed(GDClassifier(random_state=0), X, y, rows=50, classes=[0, 1])
     assert model._units["standardize"] is True
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_perceptron_without_hidden_layers_takes_streams_of_sparse_rows(rule):
+    X, y = wide()
+    params = {"hidden_layer_sizes": (), "optimizer": RULES[rule], "learning_rate": 0.05, "batch_size": 1}
+    of_sparse, of_dense = (
+        feed(GDMLPRegressor(**params, random_state=0, standardize=False), rows, y) for rows in (csr(X), X)
+    )
+    np.testing.assert_allclose(of_sparse.coefs_[0], of_dense.coefs_[0], rtol=1e-9, atol=1e-12)
