@@ -220,7 +220,7 @@ class BlockProblem(Problem):
         first, second, longest = np.transpose(rows)
         return float(first.sum()), float(second.sum()), float(longest.max())
 
-    def scores(self, theta):
+    def scores(self, theta, threads=1):
         raise NotImplementedError("Raw scores are those of blocks.")
 
     def _all_moments(self) -> np.ndarray:

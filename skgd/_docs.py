@@ -126,8 +126,9 @@ warm_start : bool, default=False
     rounding only for batch descent that changes to second moments.
 n_jobs : int or None, default=None
     Number of threads; None means 1, -1 all processors. They share gradients over many rows
-    (``solver="batch"``, from about 1,000 rows and 250,000 values of dense X on; perceptrons and CSR from
-    65,536 rows on), objectives and predictions of dense linear models. Single rows and mini-batches,
+    (``solver="batch"``, from about 1,000 rows and 250,000 values of dense X on, of perceptrons from 8,192
+    rows; CSR from 65,536 rows on), mini-batches of perceptrons on dense X (from a million of rows times
+    parameters on), objectives and predictions on dense X. Single rows and mini-batches of linear models,
     whose updates wait for one another, use one. The result does not depend on it.
 verbose : int, default=0
     1 shows epoch, loss, validation loss and score, learning rate and the time left until ``max_iter`` on the

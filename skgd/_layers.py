@@ -72,10 +72,10 @@ class HiddenLayers:
         )
 
 
-def scores_of(X, network: Network, coefs, intercepts) -> np.ndarray:
+def scores_of(X, network: Network, coefs, intercepts, threads: int = 1) -> np.ndarray:
     """Raw scores (n, K) of rows, computed by the core."""
     problem = scoring_problem(design_of(X), len(intercepts[-1]), network)
     theta = problem.zeros()
     for block, coef, intercept in zip(problem.blocks(theta), coefs, intercepts, strict=True):
         block[:-1], block[-1] = coef, intercept
-    return problem.scores(theta)
+    return problem.scores(theta, threads)

@@ -285,10 +285,10 @@ class Problem:
             return self
         return self.part(np.linspace(0, self.n - 1, rows).astype(np.intp))
 
-    def scores(self, theta: np.ndarray) -> np.ndarray:
+    def scores(self, theta: np.ndarray, threads: int = 1) -> np.ndarray:
         """Raw scores (n, K) of all rows."""
         z = np.empty((self.n, self.columns), dtype=self.dtype)
-        self.core.scores(theta, z)
+        self.core.scores(theta, z, threads)
         return self.targets.offset_to(z[:, : self.targets.columns])
 
     def on(self, design: Design, targets: Targets) -> Problem:

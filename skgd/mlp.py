@@ -19,7 +19,7 @@ from ._intervals import Uncertainty
 from ._layers import HiddenLayers, scores_of
 from ._members import Members
 from ._network import ACTIVATIONS, INITIALISATIONS
-from ._options import loss_names, options_of
+from ._options import loss_names, options_of, threads_of
 from ._penalty import PENALTIES
 from ._recipe import BY_NOISE, TABLE_RATE, explicit, in_use, sees_table, settings_of
 from ._tasks import Classification, Regression
@@ -150,7 +150,8 @@ class PerceptronModel(HiddenLayers, Members):
     def _raw_of_one(self, X):
         """Raw scores (n, K) for validated X, computed by the core."""
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
-        return scores_of(X.astype(dtype, copy=False), self._network, self.coefs_, self.intercepts_)
+        X, threads = X.astype(dtype, copy=False), threads_of(self.n_jobs)
+        return scores_of(X, self._network, self.coefs_, self.intercepts_, threads)
 
 
 @documented

@@ -204,6 +204,23 @@ def test_a_loss_that_raises_on_several_threads(jobs, error):
             model.fit(X, y)
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_a_loss_that_raises_in_a_shared_mini_batch(error):
+    X, y = make(n=400, d=40)
+    for after in range(0, 40, 3):
+        model = skgd.GDMLPRegressor(
+            Raises(after, error),
+            hidden_layer_sizes=(150, 100),
+            batch_size=200,
+            learning_rate=1e-3,
+            max_iter=9,
+            n_jobs=4,
+            encoding=None,
+        )
+        with pytest.raises(error):
+            model.fit(X, y)
+
+
 # ---------------------------------------------------------------- losses written in Python
 
 

@@ -529,15 +529,15 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
           "loss"_a, "gradient"_a.noconvert(), "Mean loss over rows that are elsewhere, and its gradient.")
       .def(
           "scores",
-          [](P& p, Array<const T> theta, Matrix<T> z) {
+          [](P& p, Array<const T> theta, Matrix<T> z, int threads) {
             check_size("theta", int64_t(theta.size()), p.core.parameters());
             check_size("z", int64_t(z.size()), p.core.rows().count * p.core.columns());
             p.guarded([&](Control& control) {
-              scores(p.core, theta.data(), z.data(), control);
+              scores(p.core, theta.data(), z.data(), threads, control);
               return true;
             });
           },
-          "theta"_a, "z"_a, "z (n, columns) gets the raw scores of all rows.")
+          "theta"_a, "z"_a, "threads"_a = 1, "z (n, columns) gets the raw scores of all rows.")
       .def("row_moments",
            [](P& p) {
              nb::gil_scoped_release release;

@@ -181,10 +181,11 @@ template <class T> class Accumulator {
   std::vector<double> sums_, total_;
 
   // Into how many segments rows are cut: from about 100 microseconds of work on, which are worth another thread, for
-  // linear models on dense rows, and where sums over so many rows should be sums of sums.
+  // dense rows, and where sums over so many rows should be sums of sums. Products of matrices want more rows at a time.
   int64_t segments_of(int64_t rows) const {
-    constexpr int64_t pieces = 16, worth_a_thread = 1 << 18, least = 64;
-    const bool dense = problem_.layers.size() == 1 && std::holds_alternative<Dense<T>>(problem_.design);
+    constexpr int64_t pieces = 16, worth_a_thread = 1 << 18;
+    const int64_t least = problem_.layers.size() > 1 ? 512 : 64;
+    const bool dense = std::holds_alternative<Dense<T>>(problem_.design);
     const bool worth = rows >= pieces * least && rows * work_ * problem_.columns() >= worth_a_thread;
     return rows >= pieces * 4096 || (dense && worth) ? pieces : 1;
   }
@@ -247,8 +248,9 @@ template <class T> struct DenseRule {
   virtual bool implicit() const = 0;
   // The update of all of theta by the gradient of a batch, which may be changed.
   virtual void update(int64_t t, const Theta<T>& theta, const Problem<T>& problem, Rows batch, T* gradient) const = 0;
-  virtual void update_in_parts(int64_t t, const Theta<T>& theta, const std::vector<LayerPart>& parts, T* gradient,
-                               Model<T>& model, const Problem<T>& problem) const = 0;
+  virtual void update_in_parts(int64_t t, const Theta<T>& theta, const std::vector<LayerPart>& parts,
+                               std::vector<Buffer<T>>& buffers, Model<T>& model, const Problem<T>& problem,
+                               Crew& crew) const = 0;
 };
 
 template <class T, class Rule> struct DenseRuleOf final : DenseRule<T> {
@@ -263,9 +265,10 @@ template <class T, class Rule> struct DenseRuleOf final : DenseRule<T> {
     if (batch.count == problem.rows().count) restart(rule, theta, problem);
     skgd::update(rule, t, theta, problem);
   }
-  void update_in_parts(int64_t t, const Theta<T>& theta, const std::vector<LayerPart>& parts, T* gradient,
-                       Model<T>& model, const Problem<T>& problem) const override {
-    skgd::update_in_parts(rule, t, theta, parts, gradient, model, problem);
+  void update_in_parts(int64_t t, const Theta<T>& theta, const std::vector<LayerPart>& parts,
+                       std::vector<Buffer<T>>& buffers, Model<T>& model, const Problem<T>& problem,
+                       Crew& crew) const override {
+    skgd::update_in_parts(rule, t, theta, parts, buffers, model, problem, crew);
   }
 };
 
@@ -278,6 +281,12 @@ bool updates_in_parts(const DenseRule<T>& rule, const Model<T>& model, const Pro
          model.gives_parts(rows);
 }
 
+// Whether an update of a perceptron has enough to do for several threads: from about 50 microseconds on.
+template <class T> bool worth_a_crew(const Problem<T>& problem, const Plan& plan) {
+  constexpr int64_t multiplications = 1 << 20;
+  return problem.layers.size() > 1 && plan.largest_batch() * problem.parameters() >= multiplications;
+}
+
 template <class T>
 Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const DenseRule<T>& rule,
                       Control& control) {
@@ -287,6 +296,8 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
   Theta<T> theta{descent.theta, gradient.data(), descent.slots, rates.data(), rates.size() == 1};
   const int64_t work = accumulate.work();
   const std::vector<LayerPart> parts = parts_of(problem);
+  Crew crew(worth_a_crew(problem, plan) ? plan.threads : 1);
+  std::vector<Buffer<T>> part_gradients = part_buffers(problem, parts, crew.size());
   Outcome outcome;
   for (int64_t u = 0; u < updates && !control.stop; ++u) {
     const Rows batch = plan.batch(u);
@@ -296,8 +307,8 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
     double loss;
     const bool condensed = !problem.moments.empty() && batch.count == problem.rows().count;
     if (updates_in_parts(rule, accumulate.model(), problem, plan, u)) {
-      loss = accumulate.model().loss_and_deltas(descent.theta, batch);
-      rule.update_in_parts(descent.t, theta, parts, gradient.data(), accumulate.model(), problem);
+      loss = accumulate.model().loss_and_deltas(descent.theta, batch, crew);
+      rule.update_in_parts(descent.t, theta, parts, part_gradients, accumulate.model(), problem, crew);
     } else {
       loss = problem.given.gradient ? given_means(problem, gradient.data())
              : condensed            ? quadratic(problem, descent.theta, gradient.data())

@@ -73,15 +73,22 @@ double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int thre
   return Accumulator<T>(problem, threads)(zero && !gradient ? nullptr : theta, problem.rows(), gradient, control);
 }
 
-template <class T> void scores(const Problem<T>& problem, const T* theta, T* z, Control& control) {
-  const auto model = make_model(problem);
+template <class T> void scores(const Problem<T>& problem, const T* theta, T* z, int threads, Control& control) {
+  constexpr int64_t worth_a_thread = 1 << 20;
+  std::vector<std::unique_ptr<Model<T>>> models;
+  models.push_back(make_model(problem));
   const Rows all = problem.rows();
-  const int64_t block_rows = model->block_rows();
-  for (int64_t start = 0; start < all.count; start += block_rows) {
+  const int64_t block_rows = models[0]->block_rows(), blocks = (all.count + block_rows - 1) / block_rows;
+  const bool worth = all.count * problem.parameters() >= worth_a_thread;
+  const int workers = int(std::clamp<int64_t>(worth ? threads : 1, 1, std::max<int64_t>(1, blocks)));
+  while (int(models.size()) < workers) models.push_back(make_model(problem));
+  parallel_for(blocks, workers, [&](int worker, int64_t block) {
+    if (control.stop) return;
+    const int64_t start = block * block_rows;
     const Rows part = all.part(start, std::min(block_rows, all.count - start));
-    model->scores(theta, part, z + start * problem.columns());
-    if (control.done(part.count * problem.parameters())) return;
-  }
+    models[worker]->scores(theta, part, z + start * problem.columns());
+    if (worker == 0) control.done(part.count * problem.parameters());
+  });
 }
 
 template <class T> std::array<double, 3> row_moments(const Problem<T>& problem) {
@@ -142,7 +149,7 @@ template void stream_settle<T>(const Problem<T>&, Descent<T>&, const Optimizer&,
 template Outcome run<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
 template ColumnSums run_columns<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
 template double evaluate<T>(const Problem<T>&, const T*, T*, int, Control&);
-template void scores<T>(const Problem<T>&, const T*, T*, Control&);
+template void scores<T>(const Problem<T>&, const T*, T*, int, Control&);
 template std::array<double, 3> row_moments<T>(const Problem<T>&);
 
 }  // namespace skgd

@@ -37,7 +37,7 @@ template <class T>
 double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control);
 
 // z (n, columns): raw scores of all rows.
-template <class T> void scores(const Problem<T>& problem, const T* theta, T* z, Control& control);
+template <class T> void scores(const Problem<T>& problem, const T* theta, T* z, int threads, Control& control);
 
 // Sums over rows of weight * s and weight * s^2, and the largest s, s = |x|^2 (plus 1 for the intercept).
 template <class T> std::array<double, 3> row_moments(const Problem<T>& problem);

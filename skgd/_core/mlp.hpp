@@ -1,6 +1,7 @@
 // The multi-layer perceptron: blocks of rows through layers (forward) and the slopes of their losses back
 // through them (backward). theta holds, layer by layer, the weights (inputs, columns) and the intercepts.
 #pragma once
+#include <numeric>
 #include <vector>
 
 #include "activation.hpp"
@@ -31,7 +32,8 @@ template <class T> class Mlp final : public Model<T> {
       values_.emplace_back(rows * layer.columns);
       slopes_.emplace_back(&layer == &layers_.back() ? 0 : rows * layer.columns);
     }
-    pulled_.resize(std::min(rows, rows_in_cache_) * widest), transposed_.resize(layers_.size());
+    scratch_size_ = std::min(rows, rows_in_cache_) * widest, transposed_.resize(layers_.size());
+    prepare_scratch(1);
     if (dense && !skips_zeros_) gathered_.resize(rows > 1 || dense->buffered() ? rows * d_ : 0);
   }
 
@@ -55,7 +57,20 @@ template <class T> class Mlp final : public Model<T> {
   bool gives_parts(int64_t rows) const override {
     return rows <= block_rows_ && std::holds_alternative<Dense<T>>(problem_.design);
   }
-  double loss_and_deltas(const T* theta, Rows rows) override { return loss_and_deltas_of(theta, rows, true); }
+  double loss_and_deltas(const T* theta, Rows rows, Crew& crew) override {
+    begin_block(rows, true);
+    transpose_weights(theta);
+    if (skips_zeros_) return loss_and_deltas_of_spans(theta);
+    prepare_scratch(crew.size());
+    const int64_t size = shared_span(rows.count), spans = (rows.count + size - 1) / size;
+    losses_.assign(spans, 0.0);
+    crew.run(spans, [&](int worker, int64_t s) {
+      const Span span{s * size, std::min(size, rows.count - s * size)};
+      losses_[s] = loss_of(theta, span, scratch_[worker]);
+      pull_back_deltas(theta, span, scratch_[worker]);
+    });
+    return std::accumulate(losses_.begin(), losses_.end(), 0.0);
+  }
   void add_inputs(size_t l, int64_t begin, int64_t end, T* gradient) override {
     if (l == 0) return std::visit([&](auto& design) { add_inputs(design, begin, end, gradient); }, problem_.design);
     add_gradient(values_[l - 1].data() + begin, layers_[l - 1].columns, delta(l), rows_.count, end - begin,
@@ -82,7 +97,7 @@ template <class T> class Mlp final : public Model<T> {
   const std::vector<Layer>& layers_;
   int64_t d_, block_rows_, rows_in_cache_;
   std::vector<Buffer<T>> values_, slopes_;  // (rows, columns) of each layer; the slopes become deltas
-  Buffer<T> pulled_, gathered_;
+  Buffer<T> gathered_;
   Rows rows_;                 // of the block at work
   bool learning_ = false;     // whether slopes of the activations and dropout are wanted there
   const T* input_ = nullptr;  // (rows, d) of it, dense
@@ -91,13 +106,32 @@ template <class T> class Mlp final : public Model<T> {
   Buffer<T> shift_;          // (columns,) of the first layer: what all CSR rows of a block have in common
   CsrValues<T> csr_values_;  // of CSR rows
   uint64_t seed_ = 0;        // of the dropout; 0: none is dropped
-  TargetBuffer<T> targets_;
+  struct Scratch {
+    Buffer<T> pulled;
+    TargetBuffer<T> targets;
+  };
+  std::vector<Scratch> scratch_;  // of each thread that is at work on a block
+  int64_t scratch_size_;
+  std::vector<double> losses_;         // of the spans of a block
   std::vector<Buffer<T>> transposed_;  // the weights of each layer, where pull_back_deltas() takes them so
 
   // Some rows of the block at work.
   struct Span {
     int64_t at, count;
   };
+  void prepare_scratch(int workers) {
+    while (int(scratch_.size()) < workers) scratch_.push_back({Buffer<T>(scratch_size_), {}});
+  }
+
+  // Rows of a span where a block of so many is shared by threads: whole tiles of six, and so many spans that threads
+  // end at about the same time, whether or not there are any. The BLAS packs the weights for each span.
+  int64_t shared_span(int64_t rows) const {
+    const bool blas = use_blas<T>(rows, d_, layers_[0].columns);
+    const int64_t spans = blas ? std::max<int64_t>(1, rows / 192) : (rows + 35) / 36;
+    const int64_t size = (rows + spans - 1) / spans;
+    return std::min((size + 5) / 6 * 6, rows_in_cache_);
+  }
+
   template <class F> void for_spans(F f) const {
     for (int64_t at = 0; at < rows_.count; at += rows_in_cache_)
       f(Span{at, std::min(rows_in_cache_, rows_.count - at)});
@@ -115,17 +149,21 @@ template <class T> class Mlp final : public Model<T> {
   double loss_and_deltas_of(const T* theta, Rows rows, bool deltas) {
     begin_block(rows, deltas);
     if (theta && deltas) transpose_weights(theta);
+    return loss_and_deltas_of_spans(theta);
+  }
+
+  double loss_and_deltas_of_spans(const T* theta) {
     double total = 0;
     for_spans([&](Span span) {
-      total += loss_of(theta, span);
-      if (deltas) pull_back_deltas(theta, span);
+      total += loss_of(theta, span, scratch_[0]);
+      if (learning_) pull_back_deltas(theta, span, scratch_[0]);
     });
-    if (deltas && skips_zeros_) nonzeros_.sort_by_column();
+    if (learning_ && skips_zeros_) nonzeros_.sort_by_column();
     return total;
   }
 
   // The weighted losses of some rows; their slopes replace the last layer's values.
-  double loss_of(const T* theta, Span span) {
+  double loss_of(const T* theta, Span span, Scratch& scratch) {
     const int64_t columns = problem_.columns();
     T* z = values_.back().data() + span.at * columns;
     if (theta)
@@ -133,7 +171,7 @@ template <class T> class Mlp final : public Model<T> {
     else
       std::fill_n(z, span.count * columns, T(0));
     to_output_units(span);
-    const Block<T> block = targets_.block(problem_, rows_.part(span.at, span.count), z);
+    const Block<T> block = scratch.targets.block(problem_, rows_.part(span.at, span.count), z);
     const double total = slopes_of(problem_.loss, block);
     if (const T* scale = problem_.outputs.scale)
       for (int64_t i = 0; i < span.count; ++i)
@@ -205,10 +243,10 @@ template <class T> class Mlp final : public Model<T> {
   }
 
   // The slopes of the losses of some rows by the values of each layer before its activation.
-  void pull_back_deltas(const T* theta, Span span) {
+  void pull_back_deltas(const T* theta, Span span, Scratch& scratch) {
     for (size_t l = layers_.size() - 1; l > 0; --l) {
       const Layer &layer = layers_[l], &below = layers_[l - 1];
-      T* __restrict pulled = pulled_.data();
+      T* __restrict pulled = scratch.pulled.data();
       T* __restrict slopes = slopes_[l - 1].data() + span.at * below.columns;
       pull_back(delta(l) + span.at * layer.columns, theta + layer.offset,
                 pulls_by_transposed(l) ? transposed_[l].data() : nullptr, span.count, layer.columns, layer.width,

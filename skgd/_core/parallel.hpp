@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #if !defined(__wasm__) || defined(_REENTRANT)
 #include <mutex>
 #include <thread>
@@ -16,6 +17,13 @@ namespace skgd {
 template <class Work> void parallel_for(int64_t items, int, const Work& work) {
   for (int64_t item = 0; item < items; ++item) work(0, item);
 }
+
+class Crew {
+ public:
+  explicit Crew(int) {}
+  int size() const { return 1; }
+  template <class Work> void run(int64_t items, const Work& work) { parallel_for(items, 1, work); }
+};
 
 #else
 
@@ -64,6 +72,93 @@ template <class Work> void parallel_for(int64_t items, int workers, const Work& 
   }
   if (error) std::rethrow_exception(error);
 }
+
+// Threads that wait for work, for pieces of it that are shorter than a thread takes to start. A crew belongs to the
+// thread that made it, which is worker 0; it has as many others as could be started, up to workers - 1.
+class Crew {
+ public:
+  explicit Crew(int workers) {
+    if (workers < 2) return;
+    threads_ = std::make_unique<JoinedThreads>(workers - 1);
+    for (int worker = 1; worker < workers; ++worker, ++size_)
+      if (!threads_->start([this, worker] { wait_for_work(worker); })) break;
+  }
+  ~Crew() {
+    ended_ = true;
+    begin_round();
+    threads_.reset();  // joined before anything that they look at goes
+  }
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
+
+  int size() const { return size_; }
+
+  // As parallel_for. A thread that is still asleep when all items are taken is not waited for.
+  template <class Work> void run(int64_t items, const Work& work) {
+    if (size_ == 1) {
+      for (int64_t item = 0; item < items; ++item) work(0, item);
+      return;
+    }
+    call_ = [](const void* call, int worker, int64_t item) { (*static_cast<const Work*>(call))(worker, item); };
+    work_ = &work, items_ = items, next_ = 0, error_ = nullptr;
+    open_ = true;
+    begin_round();
+    take_items(0);
+    open_ = false;
+    while (inside_ > 0) pause();  // for the items that others have taken
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  static constexpr int spins = 2000;  // about 50 microseconds
+
+  std::unique_ptr<JoinedThreads> threads_;
+  int size_ = 1;
+  std::atomic<uint32_t> round_{0};
+  std::atomic<bool> open_{false}, ended_{false};
+  std::atomic<int> inside_{0};  // threads that have seen that the round is open
+  void (*call_)(const void*, int, int64_t) = nullptr;
+  const void* work_ = nullptr;
+  int64_t items_ = 0;
+  std::atomic<int64_t> next_{0};
+  std::mutex lock_;
+  std::exception_ptr error_;
+
+  static void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#else
+    std::this_thread::yield();
+#endif
+  }
+
+  void begin_round() {
+    ++round_;
+    round_.notify_all();
+  }
+
+  void wait_for_work(int worker) {
+    for (uint32_t seen = 0;;) {
+      for (int i = 0; i < spins && round_ == seen; ++i) pause();
+      round_.wait(seen);
+      seen = round_;
+      if (ended_) return;
+      ++inside_;
+      if (open_) take_items(worker);
+      --inside_;
+    }
+  }
+
+  void take_items(int worker) noexcept {
+    try {
+      for (int64_t item; (item = next_++) < items_;) call_(work_, worker, item);
+    } catch (...) {
+      const std::lock_guard<std::mutex> guard(lock_);
+      if (!error_) error_ = std::current_exception();
+      next_ = items_;
+    }
+  }
+};
 
 #endif
 

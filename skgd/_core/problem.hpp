@@ -9,6 +9,7 @@
 #include "activation.hpp"
 #include "design.hpp"
 #include "loss.hpp"
+#include "parallel.hpp"
 #include "penalty.hpp"
 
 namespace skgd {
@@ -162,7 +163,8 @@ template <class T> class TargetBuffer {
 };
 
 // Raw scores and gradients of blocks of rows; the linear model and the multi-layer perceptron are such. theta and
-// gradient are arrays of problem.parameters() elements that belong to the caller; a model belongs to one thread.
+// gradient are arrays of problem.parameters() elements that belong to the caller; a model belongs to one thread, but
+// for add_inputs() and add_intercepts(), which several may call at a time.
 template <class T> struct Model {
   virtual ~Model() = default;
   // Sum of weight * loss over the rows; adds the gradient of that sum to `gradient` unless it is null. A null
@@ -172,7 +174,7 @@ template <class T> struct Model {
   // after loss_and_deltas(), add_inputs() adds that of the weights of inputs `begin` to `end`, and add_intercepts()
   // that of the intercepts, to `gradient`, which starts with the first of these.
   virtual bool gives_parts(int64_t) const { return false; }
-  virtual double loss_and_deltas(const T*, Rows) { return 0; }
+  virtual double loss_and_deltas(const T*, Rows, Crew&) { return 0; }
   virtual void add_inputs(size_t, int64_t, int64_t, T*) {}
   virtual void add_intercepts(size_t, T*) {}
   // z (rows.count, columns): the raw scores.

@@ -164,26 +164,37 @@ template <class T> std::vector<LayerPart> parts_of(const Problem<T>& problem) {
   return parts;
 }
 
-// The same where the model gives its gradient in parts. All are written to the beginning of `gradient`.
+// A buffer for each worker, for the gradient of any part.
+template <class T>
+std::vector<Buffer<T>> part_buffers(const Problem<T>& problem, const std::vector<LayerPart>& parts, int workers) {
+  int64_t largest = 0;
+  for (const LayerPart& part : parts)
+    largest = std::max(largest, (part.end - part.begin) * problem.layers[part.layer].columns);
+  return std::vector<Buffer<T>>(workers, Buffer<T>(largest));
+}
+
+// The same where the model gives its gradient in parts, which a crew shares.
 template <class Rule, class T>
 void update_in_parts(const Rule& rule_, int64_t t, const Theta<T>& theta, const std::vector<LayerPart>& parts,
-                     T* gradient, Model<T>& model, const Problem<T>& problem) {
+                     std::vector<Buffer<T>>& buffers, Model<T>& model, const Problem<T>& problem, Crew& crew) {
   const auto rule = rule_.template at<T>(t);
-  for (const auto& [l, begin, end] : parts) {
+  crew.run(int64_t(parts.size()), [&](int worker, int64_t p) {
+    const auto [l, begin, end] = parts[p];
     const Layer& layer = problem.layers[l];
     const int64_t K = layer.columns;
+    T* gradient = buffers[worker].data();
     std::fill_n(gradient, (end - begin) * K, T(0));
     model.add_inputs(l, begin, end, gradient);
     Theta<T> part = theta.at(layer.offset + begin * K);
     part.gradient = gradient;
     update_weights(rule, part, problem.penalty_of(layer).from(begin), end - begin, K);
-    if (!problem.fit_intercept || end < layer.inputs) continue;
+    if (!problem.fit_intercept || end < layer.inputs) return;
     std::fill_n(gradient, K, T(0));
     model.add_intercepts(l, gradient);
     Theta<T> intercepts = theta.at(layer.intercepts());
     intercepts.gradient = gradient;
     update_intercepts(rule, intercepts, K);
-  }
+  });
   if (problem.penalty.joint) problem.penalty.joint->prox(theta.values, theta.rate(0));
 }
 
