@@ -108,7 +108,7 @@ def on_dask(client, n, blocks):
         if function.__name__ != "sums_of_block":
             return whole(self, function, *arguments, **options)
         begin = perf_counter()
-        found = whole(self, timed, *arguments)
+        found = whole(self, timed, *arguments, **options)
         taken = perf_counter() - begin
         works = [sum(found[i][1] for i in group.blocks) for group in self.groups]
         beyond.append(taken - max(works))

@@ -36,7 +36,7 @@ class _Backtracking(Rates):
         return rate == 0
 
     def finish(self, descent, problem, threads, stop_reason):
-        objective = problem.value(descent.theta, threads)
+        objective = problem.value(descent.theta, threads, as_updates=True)
         if not objective <= self.best:
             self.back_to_best(descent)
             objective = self.best

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate, chain
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
-from ._blocks import Block, Summary
+from ._blocks import Block, Summary, whole_groups
 from ._core import core
 from ._design import SAMPLE, Design, Standard, design_of
 from ._options import Objective
@@ -22,7 +23,7 @@ from .losses import Loss, SquaredError
 
 __all__ = ["BlockDesign", "BlockProblem", "Encoding", "ProblemOfBlock"]
 
-_REMEMBERED = 2  # problems that are kept with a block
+_REMEMBERED = 2  # problems that are kept with a block, and sums
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,28 @@ class ProblemOfBlock:
     key: str = field(default_factory=lambda: uuid4().hex)
 
     def __call__(self, block: Block) -> Problem:
-        known = block.problems.get(self.key)
+        return self._kept(block, self.key, lambda: self._made(block))
+
+    def of_groups(self, block: Block, offset: int) -> Problem | None:
+        """On its rows in whole groups of all rows, `offset` of which lie before the block; None: on none."""
+        inner = whole_groups(len(block), offset)
+        if inner == slice(0, len(block)):
+            return self(block)
+        if inner.start == inner.stop:
+            return None
+        weight = None if block.weight is None else block.weight[inner]
+        return self._kept(
+            block, self.key + " groups", lambda: self._made(Block(block.X[inner], block.y[inner], weight))
+        )
+
+    @staticmethod
+    def _kept(block: Block, key: str, make: Callable[[], Problem]) -> Problem:
+        known = block.problems.get(key)
         if known is None:
-            known = self._made(block)
-            while len(block.problems) >= _REMEMBERED:
+            known = make()
+            while len(block.problems) >= 2 * _REMEMBERED:
                 del block.problems[next(iter(block.problems))]
-            block.problems[self.key] = known
+            block.problems[key] = known
         return known
 
     def _made(self, block: Block) -> Problem:
@@ -122,11 +139,18 @@ class ProblemOfBlock:
         return problem.with_squared_loss() if self.squared else problem
 
 
-def sums_of_block(block: Block, problem_of: ProblemOfBlock, theta, wants_gradient: bool):
-    """Sum of weight * loss and, if it is wanted, the gradient of that sum."""
-    problem = problem_of(block)
-    gradient = problem.zeros() if wants_gradient else None
-    return problem.evaluate(theta, gradient), gradient
+def sums_of_block(block: Block, offset: int | None, problem_of: ProblemOfBlock, theta, wants_gradient: bool):
+    """Sum of weight * loss and, if it is wanted, the gradient of that sum, in float64.
+
+    Over the rows in whole groups of all rows, if a block is told how many rows lie before it.
+    """
+    problem = problem_of(block) if offset is None else problem_of.of_groups(block, offset)
+    if problem is None:
+        return 0.0, np.zeros(theta.shape) if wants_gradient else None
+    if not wants_gradient:
+        return problem.evaluate(theta, None), None
+    sums = np.zeros(theta.shape)
+    return problem.core.evaluate(theta, problem.zeros(), 1, sums), sums
 
 
 def products_of_block(block: Block, problem_of: ProblemOfBlock, outputs: bool) -> np.ndarray:
@@ -134,10 +158,10 @@ def products_of_block(block: Block, problem_of: ProblemOfBlock, outputs: bool) -
     return sums_of_products(problem.design, problem.targets, outputs)
 
 
-def look_at_block(block: Block, problem_of: ProblemOfBlock, theta, products: bool | None):
+def look_at_block(block: Block, offset: int | None, problem_of: ProblemOfBlock, theta, products: bool | None):
     """Row moments, sums at theta and, if they are wanted, products, with those of y or without."""
     moments = None if products is None else products_of_block(block, problem_of, products)
-    return problem_of(block).row_moments(), sums_of_block(block, problem_of, theta, True), moments
+    return problem_of(block).row_moments(), sums_of_block(block, offset, problem_of, theta, True), moments
 
 
 class BlockProblem(Problem):
@@ -178,7 +202,8 @@ class BlockProblem(Problem):
         """
         key = theta.tobytes()
         if key not in self._known:
-            found = self._summed(theta, self._map(sums_of_block, theta, wants_gradient))
+            parts = self._map(sums_of_block, theta, wants_gradient, each=self._offsets)
+            found = self._summed(theta, parts, wants_gradient)
             if not wants_gradient:
                 return found
             self._remember(key, found)
@@ -189,15 +214,30 @@ class BlockProblem(Problem):
             del self._known[next(iter(self._known))]
         self._known[key] = sums
 
-    @staticmethod
-    def _summed(theta, parts) -> tuple[float, np.ndarray]:
-        """In float64, in the order of the blocks."""
+    def _summed(self, theta, parts, wants_gradient: bool = True) -> tuple[float, np.ndarray]:
+        """In float64, in the order of the blocks, and then of the rows at their edges."""
+        edges: Any = self.design.summary.edges
+        if self._by_groups and len(edges):
+            parts = chain(parts, [sums_of_block(edges, None, self.of_block, theta, wants_gradient)])
         loss, total = 0.0, np.zeros(theta.shape)
         for of_block, gradient in parts:
             loss += of_block
             if gradient is not None:
                 total += gradient
         return loss, total
+
+    @property
+    def _by_groups(self) -> bool:
+        """Whether sums in float32 are over the same groups of rows as in memory, however blocks are cut."""
+        return self.together and self.network is None and self.design.summary.edges is not None
+
+    @cached_property
+    def _offsets(self) -> list[tuple]:
+        """Rows before each block, where sums go by groups."""
+        rows = self.design.summary.rows
+        if not self._by_groups:
+            return [(None,)] * len(rows)
+        return [(before,) for before in accumulate(rows[:-1], initial=0)]
 
     def row_moments(self) -> tuple[float, float, float]:
         """Found in the reading that gives what else an automatic rate and the start of a fit ask for."""
@@ -213,7 +253,8 @@ class BlockProblem(Problem):
             and (has_few_features(self.design) or self._may_condense())
         ):
             wanted = self.loss._quadratic
-        rows, sums, moments = zip(*self._map(look_at_block, theta, wanted), strict=True)
+        found = self._map(look_at_block, theta, wanted, each=self._offsets)
+        rows, sums, moments = zip(*found, strict=True)
         self._remember(theta.tobytes(), self._summed(theta, sums))
         if wanted is not None:
             self._moments = sum(moments[1:], moments[0])
@@ -233,13 +274,16 @@ class BlockProblem(Problem):
         """At once: forming second moments reads the blocks once, as an epoch does."""
         super().condense(self.d)
 
-    _is_worth_moments = True
+    @property
+    def _is_worth_moments(self) -> bool:
+        """As in memory: few standardised rows go by rows there, and so do they here."""
+        return self.standard is None or super()._is_worth_moments
 
     def use_moments(self, moments: np.ndarray) -> None:
         super().use_moments(moments / self.n)
 
-    def _map(self, function: Callable, *arguments) -> Iterator:
-        return self.source.map(function, self.of_block, *arguments)
+    def _map(self, function: Callable, *arguments, each: list[tuple] | None = None) -> Iterator:
+        return self.source.map(function, self.of_block, *arguments, each=each)
 
     # -- other problems ---------------------------------------------------------------------------
 
@@ -273,7 +317,7 @@ class BlockProblem(Problem):
             return problem.run(descent, bound, rule, stretch, steps)
         if not self.condensed:
             loss, gradient = self._sums(descent.theta, True)
-            self.core.give(loss / self.n, gradient / self.n)
+            self.core.give(loss / self.n, gradient * (1.0 / self.n))
         return core.run(self.core, bound, rule, None, (0, 1), ((1, 1, 0), rates, threads, longest))
 
     def _block_of(self, stretch) -> Block:

@@ -21,13 +21,16 @@ __all__ = [
     "Summary",
     "Survey",
     "Thinned",
+    "edges_of",
     "every",
     "facts_of",
     "joined",
+    "whole_groups",
 ]
 
 _MOST_BYTES = 1 << 26  # of a sample of the rows
 _LEAST_ROWS, _MOST_ROWS = 2048, 20_000  # in it
+_GROUP = 64  # rows that the core adds in float32 before it adds in float64 (Model::few_rows)
 MOST_TARGETS = 1 << 22  # y of so many rows is kept; of more rows a part of it
 
 
@@ -110,6 +113,38 @@ def every(stride: int, offset: int) -> slice:
     return slice(-offset % stride, None, stride)
 
 
+def whole_groups(rows: int, offset: int) -> slice:
+    """Rows of a block, before which there are `offset` others, that lie in whole groups of 64 of all rows."""
+    begin = min(rows, -offset % _GROUP)
+    return slice(begin, max(begin, (offset + rows) // _GROUP * _GROUP - offset))
+
+
+def edges_of(block: Block, offset: int) -> Block | None:
+    """The other rows, whose groups lie in several blocks; None where sums do not go by groups."""
+    if sparse.issparse(block.X) or block.X.dtype != np.float32:
+        return None
+    inner = whole_groups(len(block), offset)
+
+    def cut(rows):
+        return np.concatenate([rows[: inner.start], rows[inner.stop :]])
+
+    return Block(cut(block.X), cut(block.y), None if block.weight is None else cut(block.weight))
+
+
+def _joined_edges(edges: list) -> Block | None:
+    """Those of all blocks in order, which make whole groups; None where they would take much memory."""
+    if any(part is None for part in edges) or sum(part.X.nbytes for part in edges) > _MOST_BYTES:
+        return None
+    weights = [part.weight for part in edges]
+    if all(weight is None for weight in weights):
+        weight = None
+    else:
+        weight = np.concatenate(
+            [np.ones(len(part), part.X.dtype) if part.weight is None else part.weight for part in edges]
+        )
+    return Block(joined([part.X for part in edges]), joined([part.y for part in edges]), weight)
+
+
 class Thinned:
     """Every 2^k-th of all rows, with the least k for which they are `most` or fewer."""
 
@@ -149,6 +184,7 @@ class Summary:
     totals: np.ndarray | None  # weight of the rows of each of them
     total: float  # weight of all rows
     is_sparse: bool
+    edges: Block | None  # rows outside of whole groups, of all blocks; None: sums do not go by groups
 
     @property
     def n(self) -> int:
@@ -192,8 +228,10 @@ class Survey:
     labels: dict = field(default_factory=dict)  # weight of the rows of each
     total: float = 0.0
     is_sparse: bool = False
+    edges: list = field(default_factory=list)
 
     def add(self, block: Block) -> None:
+        self.edges.append(edges_of(block, sum(self.rows)))
         self.merge(facts_of(block, self.classes))
         weight = np.ones(len(block), block.X.dtype) if block.weight is None else block.weight
         for kept, part in ((self.sample, block.X), (self.y, block.y), (self.weight, weight)):
@@ -229,6 +267,7 @@ class Survey:
             None if labels is None else np.array([self.labels[label] for label in labels.tolist()]),
             self.total,
             self.is_sparse,
+            _joined_edges(self.edges),
         )
 
 
@@ -271,11 +310,12 @@ class LocalBlocks:
         if count < len(wanted):
             raise ValueError(f"There were {len(wanted)} blocks with rows at first, and {count} now.")
 
-    def map(self, function: Callable, *arguments) -> Iterator:
-        """function(block, *arguments) of all blocks, in order."""
+    def map(self, function: Callable, *arguments, each: list[tuple] | None = None) -> Iterator:
+        """function(block, *own, *arguments) of all blocks, in order; `each` has their own arguments."""
 
         def result(numbered):
-            return function(numbered[1], *arguments)
+            place, block = numbered
+            return function(block, *(each[place] if each else ()), *arguments)
 
         return map(result, self.read()) if self.threads == 1 else ahead(result, self.read(), self.threads)
 

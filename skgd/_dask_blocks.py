@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._blocks import Block, Facts, Summary, Survey, Thinned, every, facts_of
+from ._blocks import Block, Facts, Summary, Survey, Thinned, edges_of, every, facts_of
 
 __all__ = ["DaskBlocks"]
 
@@ -78,10 +78,10 @@ def facts_or_none(block: Block | None, classes: bool) -> Facts | None:
 
 
 def part_of(block: Block, offset: int, strides: tuple[int, int]) -> tuple:
-    """Every so many rows of X; y and weights of every so many."""
+    """Every so many rows of X; y and weights of every so many; and the rows at the edges."""
     sample, targets = (every(stride, offset) for stride in strides)
     weight = None if block.weight is None else block.weight[targets]
-    return block.X[sample].copy(), block.y[targets], weight
+    return block.X[sample].copy(), block.y[targets], weight, edges_of(block, offset)
 
 
 class Post:
@@ -149,11 +149,11 @@ class DaskBlocks:
         return survey.summary()
 
     def _sample(self, survey: Survey, sample: Thinned) -> None:
-        """Every so many rows of X; y and weights of as many as are kept."""
+        """Every so many rows of X; y and weights of as many as are kept; and the rows at the edges."""
         strides = tuple(_stride(sum(self.rows), kept) for kept in (sample, survey.y))
         offsets = [(offset,) for offset in accumulate(self.rows[:-1], initial=0)]
         parts = self.map(part_of, strides, each=offsets)
-        X, y, weight = (list(column) for column in zip(*parts, strict=True))
+        X, y, weight, survey.edges = (list(column) for column in zip(*parts, strict=True))
         weight = [
             np.ones(len(of_y), X[0].dtype) if w is None else w for w, of_y in zip(weight, y, strict=True)
         ]

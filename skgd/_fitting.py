@@ -169,8 +169,8 @@ class _Above:
     def __init__(self, problem: Problem, constant: float):
         self.problem, self.constant = problem, constant
 
-    def value(self, theta, threads: int = 1) -> float:
-        return self.problem.value(theta, threads) - self.constant
+    def value(self, theta, threads: int = 1, as_updates: bool = False) -> float:
+        return self.problem.value(theta, threads, as_updates) - self.constant
 
 
 def _end(fit: Fit, record: Record) -> float:

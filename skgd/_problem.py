@@ -281,9 +281,7 @@ class Problem:
 
     def sample(self, rows: int) -> Problem:
         """The problem on so many of its rows, evenly spaced; itself where it has no more."""
-        if self.n <= rows:
-            return self
-        return self.part(np.linspace(0, self.n - 1, rows).astype(np.intp))
+        return self if self.n <= rows else self.part(np.linspace(0, self.n - 1, rows).astype(np.intp))
 
     def scores(self, theta: np.ndarray, threads: int = 1) -> np.ndarray:
         """Raw scores (n, K) of all rows."""
@@ -303,14 +301,19 @@ class Problem:
         one_column = self.network is None and self.targets.columns == 1
         return one_column and not (self.loss._quadratic or self.design.is_sparse)
 
-    def value(self, theta: np.ndarray, threads: int = 1) -> float:
-        """F(theta): weighted mean loss plus penalty; of the last few parameters it is remembered."""
+    def value(self, theta: np.ndarray, threads: int = 1, as_updates: bool = False) -> float:
+        """F(theta): weighted mean loss plus penalty; of the last few parameters it is remembered.
+
+        `as_updates`: from the sums that updates over all rows make. Those of a pass for the value alone are
+        others in the last digits of the precision of X, and an objective may be compared with one of them.
+        """
         remembers = _REMEMBERED * theta.size <= self.n  # else a copy costs about what a pass over X does
         key = theta.tobytes() if remembers else b""
         if (known := self._values.get(key)) is not None:
             return known
         weight = self.total_weight or 1.0  # 0: of classes that do not count, in the rows of a stream
-        value = self.evaluate(theta, None, threads) / weight + self.core.penalty(theta)
+        wanted = self.zeros() if as_updates and self.dtype == np.float32 else None
+        value = self.evaluate(theta, wanted, threads) / weight + self.core.penalty(theta)
         if remembers:
             if len(self._values) == _REMEMBERED:
                 del self._values[next(iter(self._values))]

@@ -204,7 +204,7 @@ class GuardedRates(Rates):
     Imaging Sciences 7.
     """
 
-    given = False
+    given, as_updates = False, False  # the second: see Problem.value
 
     def __init__(
         self,
@@ -283,7 +283,7 @@ class GuardedRates(Rates):
     def finish(self, descent, problem, threads, stop_reason):
         """The better of the mean and the last iterate; parameters seen earlier if it lies above the start."""
         mean = descent.parameters
-        objective = problem.value(mean, threads)
+        objective = problem.value(mean, threads, self.as_updates)
         if mean is not descent.theta:
             objective = self._settle(descent, problem, threads, descent.theta, objective)
         for earlier in (self.good, self.origin):
@@ -291,10 +291,9 @@ class GuardedRates(Rates):
                 objective = self._settle(descent, problem, threads, earlier.parameters, objective)
         return objective
 
-    @staticmethod
-    def _settle(descent, problem, threads, theta, objective) -> float:
+    def _settle(self, descent, problem, threads, theta, objective) -> float:
         """Settle at theta where the objective is lower there; gives the lower one."""
-        there = problem.value(theta, threads)
+        there = problem.value(theta, threads, self.as_updates)
         if there >= objective or np.isnan(there):
             return objective
         descent.settle_at(theta)
@@ -317,6 +316,8 @@ class RestartRates(GuardedRates):
     grid : ndarray or None, default=None
         Powers of two that the gradients of the loss are rounded to multiples of; None: they are not.
     """
+
+    as_updates = True
 
     def __init__(self, base, schedule, exploded=None, *, plateau_factor: float = 1.0, grid=None, **options):
         super().__init__(base, schedule, exploded, **options)

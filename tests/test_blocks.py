@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import skgd
 from skgd._block_plan import BlockPlan
+from skgd._blocks import Block, edges_of, whole_groups
 from skgd._reading import ahead, source_of
 
 ENDS = (0, 400, 401, 1000, 1603)  # of unequal blocks
@@ -114,6 +115,56 @@ def test_float32_stays_and_agrees():
     )
     assert model.coef_.dtype == np.float32
     np.testing.assert_allclose(apart, together, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("cuts", [(0, 1000, 7000), (0, 1, 700, 7000)])
+@pytest.mark.parametrize("fixed", [{}, {"tol": 1e-7, "max_iter": 3000}, {"optimizer": "nesterov"}])
+@pytest.mark.parametrize("loss", ["huber", "squared_error", "log_loss", "squared_hinge"])
+@pytest.mark.parametrize("standardize", [False, True])
+def test_automatic_rates_see_the_same_gradients_in_float32(loss, fixed, cuts, standardize):
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(7000, 10)) * np.geomspace(1, 0.1, 10)).astype(np.float32)
+    raw = (X @ rng.normal(size=10) * 2 + rng.logistic(size=7000)).astype(np.float32)
+    kind = skgd.GDRegressor if loss in ("huber", "squared_error") else skgd.GDClassifier
+    y = raw if kind is skgd.GDRegressor else raw > 0
+    model = kind(loss, solver="batch", standardize=standardize, **fixed)
+    together = clone(model).fit(X, y)
+    apart = clone(model).fit_blocks([(X[a:b], y[a:b]) for a, b in pairwise(cuts)])
+    assert apart.coef_.dtype == np.float32
+    np.testing.assert_allclose(apart.coef_, together.coef_, rtol=1e-6, atol=1e-6)
+    assert apart.n_iter_ == together.n_iter_
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("loss", "d"), [("huber", 10), ("log_loss", 10), ("log_loss", 200)])
+def test_several_outputs_in_float32_see_the_same_gradients(loss, d, weighted):
+    """Rows of 200 features are taken in blocks whose size does not divide 64 unless it is made to."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(1603, d)).astype(np.float32)
+    raw = (X[:, :10] @ rng.normal(size=(10, 3)) + rng.logistic(size=(1603, 3))).astype(np.float32)
+    model, y = (skgd.GDRegressor, raw) if loss == "huber" else (skgd.GDClassifier, raw.argmax(axis=1))
+    weight = (rng.integers(0, 3, 1603).astype(np.float32),) if weighted else ()
+    model = model(loss, solver="batch", max_iter=100, tol=1e-6)
+    together, apart, _ = both(model, X, y, *weight)
+    np.testing.assert_allclose(apart, together, rtol=1e-6, atol=1e-6)
+
+
+def test_groups_and_edges_of_blocks_are_all_rows_once():
+    rng = np.random.default_rng(0)
+    for ends in ((0, 64, 192), (0, 1, 2, 63, 64, 65, 300), (0, 10, 20, 30), (0, 100, 1000)):
+        X, inner, edges = np.arange(ends[-1], dtype=np.float32)[:, None], [], []
+        for begin, end in pairwise(ends):
+            groups = whole_groups(end - begin, begin)
+            inner.append(X[begin:end][groups])
+            assert len(inner[-1]) % 64 == 0 and (not len(inner[-1]) or inner[-1][0, 0] % 64 == 0)
+            edge = edges_of(Block(X[begin:end], X[begin:end, 0], None), begin)
+            edges.append(edge.X)
+            np.testing.assert_array_equal(edge.y, edge.X[:, 0])
+        np.testing.assert_array_equal(np.sort(np.concatenate([*inner, *edges]), axis=0), X)
+        groups = np.concatenate(edges)[:, 0] // 64
+        groups = groups[: len(groups) // 64 * 64].reshape(-1, 64)
+        np.testing.assert_array_equal(groups, groups[:, :1].repeat(64, axis=1))  # they make whole groups
+    assert edges_of(Block(rng.normal(size=(5, 2)), np.zeros(5), None), 0) is None  # float64 needs no groups
 
 
 def test_sparse_blocks():

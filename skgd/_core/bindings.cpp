@@ -545,14 +545,18 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
            })
       .def(
           "evaluate",
-          [](P& p, Array<const T> theta, Optional<Array<T>> gradient, int threads) {
+          [](P& p, Array<const T> theta, Optional<Array<T>> gradient, int threads, Optional<Array<double>> sums) {
             check_size("theta", int64_t(theta.size()), p.core.parameters());
             if (gradient) check_size("gradient", int64_t(gradient->size()), p.core.parameters());
+            if (sums) check_size("sums", int64_t(sums->size()), p.core.parameters());
+            if (sums && (!gradient || p.core.n() == 0)) refuse("Sums come with a gradient of some rows.");
             return p.guarded([&](Control& control) {
-              return evaluate(p.core, theta.data(), gradient ? gradient->data() : nullptr, threads, control);
+              return evaluate(p.core, theta.data(), gradient ? gradient->data() : nullptr, threads, control,
+                              sums ? sums->data() : nullptr);
             });
           },
-          "theta"_a, "gradient"_a.none() = nb::none(), "threads"_a = 1, "Sum of weight * loss over all rows.");
+          "theta"_a, "gradient"_a.none() = nb::none(), "threads"_a = 1, "sums"_a.none() = nb::none(),
+          "Sum of weight * loss over all rows; sums gets its gradient in double.");
   nb::class_<D>(m, descent)
       .def(nb::init<nb::object, nb::tuple, nb::object, std::pair<int64_t, double>, nb::object,
                     std::pair<int64_t, uint64_t>, LazyStream<T>*, nb::object>(),
@@ -582,6 +586,18 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       },
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
       "The same for a problem with folds; gives sums for each column.");
+  m.def(
+      "evaluate_columns",
+      [](P& p, Array<const T> theta, Array<double> sums) {
+        check_size("theta", int64_t(theta.size()), p.core.parameters());
+        check_size("sums", int64_t(sums.size()), p.core.parameters());
+        if (p.core.folds.ends.empty()) refuse("The problem has no folds.");
+        const auto o =
+            p.guarded([&](Control& control) { return evaluate_columns(p.core, theta.data(), sums.data(), control); });
+        return std::pair{o.loss, o.weight};
+      },
+      "problem"_a, "theta"_a.noconvert(), "sums"_a.noconvert(),
+      "Sums over all rows for each column of a problem with folds; their gradient is added to sums.");
   m.def(
       "all_finite",
       [](Matrix<const T> x) {

@@ -491,4 +491,20 @@ inline void add_rows(PaddedColumns<T> g, const T* c, int64_t ld, const T* const*
   add_rows_block<C, 1, centered>(g, c, ld, x, center, count, row.tail_begin, full);
 }
 
+// sums <- sums + part, part <- 0, for `count` elements.
+inline void move_to_double(float* __restrict part, double* __restrict sums, int64_t count) {
+  using V = vec<float>;
+  using W = vec<double>;
+  constexpr int L = lanes<float>;
+  int64_t j = 0;
+  for (; j + L <= count; j += L) {
+    const V v = load<V>(part + j);
+    const W low = __builtin_convertvector(__builtin_shufflevector(v, v, 0, 1, 2, 3), W),
+            high = __builtin_convertvector(__builtin_shufflevector(v, v, 4, 5, 6, 7), W);
+    store(sums + j, load<W>(sums + j) + low), store(sums + j + L / 2, load<W>(sums + j + L / 2) + high);
+    store(part + j, V{});
+  }
+  for (; j < count; ++j) sums[j] += double(part[j]), part[j] = 0;
+}
+
 }  // namespace skgd

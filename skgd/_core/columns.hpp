@@ -31,7 +31,8 @@ template <class T> class ColumnDescent {
 
   template <class Rule> ColumnSums run(const Rule& rule, Control& control) {
     const int64_t updates = plan_.updates();
-    const bool steps = plan_.largest_batch() == 1 && std::is_same_v<Rule, Plain> && problem_.penalty.smooth();
+    const bool steps = plan_.largest_batch() == 1 && std::is_same_v<Rule, Plain> && problem_.penalty.smooth() &&
+                       !problem_.given.gradient;
     Theta<T> theta{descent_.theta, gradient_.data(), descent_.slots, rates_.data(), false};
     plan_.rates_of(0, rates_);
     for (int64_t u = 0; u < updates && !control.stop; ++u) {
@@ -49,14 +50,23 @@ template <class T> class ColumnDescent {
       ++descent_.t, ++sums_.updates;
       control.done(batch.count * size_);
     }
-    add_logs_of_factors();
-    int64_t k = 0;
-    for (size_t f = 0; f < folds_.ends.size(); ++f)
-      for (; k < folds_.ends[f]; ++k) sums_.weight[k] = fold_weight_[f];
-    return std::move(sums_);
+    return finished();
+  }
+
+  // Sums over the rows at the present parameters; their gradient (size) is added to `sums`, in double from chunk to
+  // chunk of the rows.
+  ColumnSums evaluate(double* sums, Control& control) {
+    for (int64_t start = 0; start < plan_.rows.count && !control.stop; start += chunk_rows) {
+      const Rows part = plan_.rows.part(start, std::min(chunk_rows, plan_.rows.count - start));
+      gradient(part);
+      for (int64_t i = 0; i < size_; ++i) sums[i] += double(gradient_[i]);
+      control.done(part.count * size_);
+    }
+    return finished();
   }
 
  private:
+  static constexpr int64_t chunk_rows = 4096;
   static constexpr int64_t block_rows = 32;                          // rows whose scores stay in the first-level cache
   static constexpr int64_t max_factors = sizeof(T) == 8 ? 960 : 96;  // each in [1, 2], so their product is finite
   const Problem<T>& problem_;
@@ -71,7 +81,19 @@ template <class T> class ColumnDescent {
   ColumnSums sums_;
   Quadratic<T> quadratic_;
 
+  ColumnSums finished() {
+    add_logs_of_factors();
+    int64_t k = 0;
+    for (size_t f = 0; f < folds_.ends.size(); ++f)
+      for (; k < folds_.ends[f]; ++k) sums_.weight[k] = fold_weight_[f];
+    return std::move(sums_);
+  }
+
   void gradient(Rows batch) {
+    if (problem_.given.gradient) {
+      given_means(problem_, gradient_.data());
+      return;
+    }
     std::fill(gradient_.begin(), gradient_.end(), T(0));
     T* intercept = gradient_.data() + d_ * K_;
     if (!problem_.moments.empty() && batch.count == design_.n) {
@@ -189,6 +211,7 @@ template <class T> class ColumnDescent {
 
   void add_logs_of_factors(int64_t next = 0) {
     const int64_t folds = int64_t(folds_.ends.size());
+    if (!folds_.equal_weights) return;  // then there are no factors
     for (int64_t f = 0, k = 0; f < folds; ++f) {
       const T* weight = folds_.weights + f;  // those that are not zero are equal
       while (*weight == 0) weight += folds;

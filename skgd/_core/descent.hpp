@@ -118,17 +118,27 @@ template <class T> class Accumulator {
   }
 
   int64_t work() const { return work_; }
+  const std::vector<double>& total() const { return total_; }
   Model<T>& model() { return *models_[0]; }
   void seed_dropout(uint64_t seed) {
     for (auto& model : models_) model->seed_dropout(seed);
     seed_ = seed;
   }
 
-  double operator()(const T* theta, Rows rows, T* gradient, Control& control) {
-    const int64_t size = problem_.parameters(), chunk = chunk_rows(), segments = segments_of(rows.count);
-    if (segments == 1 && (rows.count <= chunk || sizeof(T) == 8)) {
+  // The gradient is multiplied by `scale` before it is rounded to T. Over all rows its sums are in double as far as the
+  // model has such; `total()` then gives them as they are.
+  double operator()(const T* theta, Rows rows, T* gradient, Control& control, double scale = 1) {
+    const int64_t size = problem_.parameters(), segments = segments_of(rows.count);
+    const bool wide = gradient && rows.count == problem_.rows().count && models_[0]->sums_in_double();
+    auto whole = [&](int64_t rows) { return wide ? rows - rows % Model<T>::few_rows : rows; };
+    const int64_t chunk = whole(chunk_rows());
+    if (segments == 1 && !wide && (rows.count <= chunk || sizeof(T) == 8)) {
       if (gradient) std::fill_n(gradient, size, T(0));
-      return models_[0]->loss_and_gradient(theta, rows, gradient);
+      const double loss = models_[0]->loss_and_gradient(theta, rows, gradient);
+      if (gradient && rows.count == problem_.rows().count) total_.assign(gradient, gradient + size);
+      if (gradient && scale != 1)
+        for (int64_t i = 0; i < size; ++i) gradient[i] = T(gradient[i] * scale);
+      return loss;
     }
     const int workers = int(std::min<int64_t>(threads_, segments));
     while (int(models_.size()) < workers) {
@@ -140,12 +150,18 @@ template <class T> class Accumulator {
     std::vector<double> losses(segments);
     std::atomic<bool> stop{false};
     auto segment = [&](int worker, int64_t s) {
-      const int64_t begin = s * rows.count / segments, end = (s + 1) * rows.count / segments;
+      const int64_t begin = whole(s * rows.count / segments),
+                    end = s + 1 < segments ? whole((s + 1) * rows.count / segments) : rows.count;
       double* sum = sums_.data() + (workers > 1 ? s * size : 0);
       std::fill_n(sum, size, 0.0);
-      Buffer<T> part(sizeof(T) == 8 || !gradient ? 0 : size);
+      Buffer<T> part(sizeof(T) == 8 || wide || !gradient ? 0 : size);
       for (int64_t start = begin; start < end && !stop; start += chunk) {
         const Rows piece = rows.part(start, std::min(chunk, end - start));
+        if (wide) {
+          losses[s] += models_[worker]->loss_and_sums(theta, piece, sum);
+          if (worker == 0 && control.done(piece.count * work_)) stop = true;
+          continue;
+        }
         T* into = !gradient ? nullptr : part.empty() ? reinterpret_cast<T*>(sum) : part.data();
         std::fill(part.begin(), part.end(), T(0));
         losses[s] += models_[worker]->loss_and_gradient(theta, piece, into);
@@ -166,7 +182,7 @@ template <class T> class Accumulator {
       for (int64_t s = 0; s < segments; ++s) add(sums_.data() + s * size);
     }
     if (gradient)
-      for (int64_t i = 0; i < size; ++i) gradient[i] = T(total_[i]);
+      for (int64_t i = 0; i < size; ++i) gradient[i] = T(total_[i] * scale);
     double loss = 0;
     for (double part : losses) loss += part;
     return loss;
@@ -310,10 +326,14 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
       loss = accumulate.model().loss_and_deltas(descent.theta, batch, crew);
       rule.update_in_parts(descent.t, theta, parts, part_gradients, accumulate.model(), problem, crew);
     } else {
+      // Means over all rows are rounded once: rows in blocks, whose sums are added elsewhere, then have the same.
+      const bool all = batch.count == problem.rows().count;
+      const double scale = all ? 1.0 / double(batch.count) : 1.0;
       loss = problem.given.gradient ? given_means(problem, gradient.data())
-             : condensed            ? quadratic(problem, descent.theta, gradient.data())
-                                    : accumulate(descent.theta, batch, gradient.data(), control);
+             : condensed            ? quadratic(problem, descent.theta, gradient.data(), scale)
+                                    : accumulate(descent.theta, batch, gradient.data(), control, scale);
       if (control.stop) break;  // the gradient may be partial
+      if (all) theta.scale = 1;
       if (plan.max_gradient_norm > 0 || descent.grid || u == updates - 1) {
         for (T& g : gradient) g *= theta.scale;
         theta.scale = 1;

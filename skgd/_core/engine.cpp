@@ -67,10 +67,21 @@ ColumnSums run_columns(const Problem<T>& problem, Descent<T>& descent, const Pla
 }
 
 template <class T>
-double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control) {
+ColumnSums evaluate_columns(const Problem<T>& problem, const T* theta, double* sums, Control& control) {
+  Descent<T> descent{const_cast<T*>(theta), {}, {}};  // which makes no update
+  const Rows all = problem.rows();
+  const Plan plan{all, {all.count, 1, 0}, nullptr};
+  return ColumnDescent<T>(problem, descent, plan).evaluate(sums, control);
+}
+
+template <class T>
+double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control, double* sums) {
   if (!gradient && objective_pass_applies(problem)) return objective_pass(problem, theta, threads, control);
   const bool zero = std::all_of(theta, theta + problem.parameters(), [](T w) { return w == 0; });
-  return Accumulator<T>(problem, threads)(zero && !gradient ? nullptr : theta, problem.rows(), gradient, control);
+  Accumulator<T> accumulate(problem, threads);
+  const double loss = accumulate(zero && !gradient ? nullptr : theta, problem.rows(), gradient, control);
+  if (sums) std::copy(accumulate.total().begin(), accumulate.total().end(), sums);
+  return loss;
 }
 
 template <class T> void scores(const Problem<T>& problem, const T* theta, T* z, int threads, Control& control) {
@@ -148,7 +159,8 @@ template void stream_open<T>(const Problem<T>&, Descent<T>&, const Optimizer&, L
 template void stream_settle<T>(const Problem<T>&, Descent<T>&, const Optimizer&, LazyStream<T>&);
 template Outcome run<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
 template ColumnSums run_columns<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
-template double evaluate<T>(const Problem<T>&, const T*, T*, int, Control&);
+template ColumnSums evaluate_columns<T>(const Problem<T>&, const T*, double*, Control&);
+template double evaluate<T>(const Problem<T>&, const T*, T*, int, Control&, double*);
 template void scores<T>(const Problem<T>&, const T*, T*, int, Control&);
 template std::array<double, 3> row_moments<T>(const Problem<T>&);
 

@@ -18,6 +18,10 @@ template <class T>
 ColumnSums run_columns(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
                        Control& control);
 
+// Sums over all rows of weight * loss for each of these columns at theta; their gradient is added to `sums`.
+template <class T>
+ColumnSums evaluate_columns(const Problem<T>& problem, const T* theta, double* sums, Control& control);
+
 // A stream keeps what lazy updates owe from call to call (lazy.hpp). Whether it can, for such rows and updates of so
 // many of them:
 template <class T>
@@ -32,9 +36,11 @@ void stream_open(const Problem<T>& problem, Descent<T>& descent, const Optimizer
 template <class T>
 void stream_settle(const Problem<T>& problem, Descent<T>& descent, const Optimizer& optimizer, LazyStream<T>& stream);
 
-// Sum over all rows of weight * loss; fills `gradient` with the gradient of that sum unless it is null.
+// Sum over all rows of weight * loss; fills `gradient` with the gradient of that sum unless it is null, and with it
+// `sums`, unless that is null, with the same before it is rounded to T.
 template <class T>
-double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control);
+double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control,
+                double* sums = nullptr);
 
 // z (n, columns): raw scores of all rows.
 template <class T> void scores(const Problem<T>& problem, const T* theta, T* z, int threads, Control& control);

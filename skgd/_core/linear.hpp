@@ -10,6 +10,8 @@
 namespace skgd {
 
 template <class T> class Linear final : public Model<T> {
+  using Model<T>::few_rows;
+
  public:
   explicit Linear(const Problem<T>& problem)
       : problem_(problem), d_(problem.d()), columns_(problem.columns()), outputs_(problem.targets.columns) {
@@ -25,6 +27,8 @@ template <class T> class Linear final : public Model<T> {
     if (auto* dense = std::get_if<Dense<T>>(&problem.design)) {
       const bool moderate = !dense->buffered() || dense->is_moderate();
       one_by_one_ = outputs_ == 1 || (outputs_ <= few_outputs && d_ >= lanes<T> && moderate);
+      if (sums_in_double())
+        while (few_rows % block_rows_) block_rows_ -= 4;
       if (one_by_one_ && moderate)
         scale_ = dense->inverse_scale;
       else if (dense->buffered())
@@ -43,31 +47,32 @@ template <class T> class Linear final : public Model<T> {
   int64_t block_rows() const override { return block_rows_; }
 
   double loss_and_gradient(const T* theta, Rows rows, T* gradient) override {
-    double total = 0;
-    const bool apart = columnwise_ && !problem_.passive.inverse;
-    if (theta) theta = for_rows(theta);
-    std::fill(sums_.begin(), sums_.end(), T(0));
-    for (int64_t start = 0; start < rows.count; start += block_rows_) {
-      const Rows part = rows.part(start, std::min(block_rows_, rows.count - start));
-      if (apart) {
-        total += loss_by_columns(theta, part, gradient);
-        continue;
-      }
-      if (theta)
-        forward(theta, part, z_.data());
-      else
-        std::fill_n(z_.data(), part.count * columns_, T(0));
-      const Block<T> block = targets_.block(problem_, part, z_.data());
-      total += slopes_of(problem_.loss, block);
-      if (gradient) backward(part, z_.data(), gradient);
-    }
-    if (gradient && !sums_.empty()) {
-      if (by_columns())
-        add_packed<T>({sums_.data(), stride_, outputs_}, scale_, gradient, columns_, row_);
-      else
-        for (int64_t j = 0; j < d_; ++j) gradient[j] += scale_[j] * sums_[j];
-    }
+    const bool apart = scale_ || by_columns();
+    const double total = add_gradient_of(theta, rows, gradient, apart ? sums_.data() : gradient);
+    if (gradient && by_columns())
+      add_packed<T>({sums_.data(), stride_, outputs_}, scale_, gradient, columns_, row_);
+    else if (gradient && scale_)
+      for (int64_t j = 0; j < d_; ++j) gradient[j] += scale_[j] * sums_[j];
     return total;
+  }
+
+  // Of double the sums are in double anyway.
+  bool sums_in_double() const override { return sizeof(T) == 4 && one_by_one_; }
+
+  double loss_and_sums(const T* theta, Rows rows, double* gradient) override {
+    if constexpr (sizeof(T) == 8) {
+      return loss_and_gradient(theta, rows, gradient);
+    } else {
+      sums_.resize(by_columns() ? outputs_ * stride_ : d_);
+      wide_sums_.assign(sums_.size(), 0.0);
+      const double total = add_gradient_of(theta, rows, gradient, sums_.data());
+      move_sums();
+      for (int64_t k = 0; k < outputs_; ++k)
+        for (int64_t j = 0; j < d_; ++j)
+          gradient[j * columns_ + k] +=
+              double(scale_ ? scale_[j] : T(1)) * wide_sums_[by_columns() ? k * stride_ + row_.place(j) : j];
+      return total;
+    }
   }
 
   void scores(const T* theta, Rows rows, T* z) override {
@@ -77,6 +82,37 @@ template <class T> class Linear final : public Model<T> {
   }
 
  private:
+  // Loss of the rows. Unless `gradient` is null, that of the intercepts is added to it, in T or in double, and that of
+  // the weights to `sums`, over x - center and for each output apart where there are such; in double after few rows.
+  template <class G> double add_gradient_of(const T* theta, Rows rows, G* gradient, T* sums) {
+    double total = 0;
+    const bool apart = columnwise_ && !problem_.passive.inverse;
+    if (theta) theta = for_rows(theta);
+    std::fill(sums_.begin(), sums_.end(), T(0));
+    int64_t added = 0;  // rows
+    for (int64_t start = 0; start < rows.count; start += block_rows_) {
+      const Rows part = rows.part(start, std::min(block_rows_, rows.count - start));
+      if (apart) {
+        total += loss_by_columns(theta, part, gradient, sums);
+      } else {
+        if (theta)
+          forward(theta, part, z_.data());
+        else
+          std::fill_n(z_.data(), part.count * columns_, T(0));
+        const Block<T> block = targets_.block(problem_, part, z_.data());
+        total += slopes_of(problem_.loss, block);
+        if (gradient) backward(part, z_.data(), gradient, sums);
+      }
+      if constexpr (!std::is_same_v<G, T>)
+        if ((added += part.count) == few_rows) move_sums(), added = 0;
+    }
+    return total;
+  }
+
+  void move_sums() {
+    if constexpr (sizeof(T) == 4) move_to_double(sums_.data(), wide_sums_.data(), int64_t(sums_.size()));
+  }
+
   // z (count, columns) of at most block_rows() rows.
   void forward(const T* theta, Rows rows, T* z) {
     std::visit([&](auto& design) { forward(design, theta, rows, z); }, problem_.design);
@@ -94,6 +130,7 @@ template <class T> class Linear final : public Model<T> {
   const T* intercepts_ = nullptr;
   int64_t stride_ = 0;        // of the columns below
   Buffer<T> weights_, sums_;  // (outputs, stride) padded, those weights; sums of slope (x - center) over rows
+  Buffer<double> wide_sums_;  // the latter in double
   Buffer<T> columns_z_;       // (outputs, block_rows) scores or slopes of a block
   Buffer<T> y_, weight_;      // (block_rows,) of one output
   bool by_columns() const { return one_by_one_ && outputs_ > 1; }
@@ -172,8 +209,8 @@ template <class T> class Linear final : public Model<T> {
   }
 
   // Adds slopes (outputs, block_rows) times rows_ to the sums.
-  void columns_backward(const Dense<T>& design, int64_t count) {
-    const PaddedColumns<T> all{sums_.data(), stride_, outputs_};
+  void columns_backward(const Dense<T>& design, int64_t count, T* sums) {
+    const PaddedColumns<T> all{sums, stride_, outputs_};
     by_threes(0, outputs_, [&](int64_t k, auto C) {
       const T* slopes = columns_z_.data() + k * block_rows_;
       scale_ ? add_rows<C.value, true>(all.from(k), slopes, block_rows_, rows_.data(), design.center, count, row_)
@@ -182,7 +219,7 @@ template <class T> class Linear final : public Model<T> {
   }
 
   // Loss of a block of rows, output by output; adds its gradient.
-  double loss_by_columns(const T* theta, Rows rows, T* gradient) {
+  template <class G> double loss_by_columns(const T* theta, Rows rows, G* gradient, T* sums) {
     const Dense<T>& design = std::get<Dense<T>>(problem_.design);
     const Targets<T>& t = problem_.targets;
     if (theta || gradient) find_rows(design, rows);
@@ -205,7 +242,7 @@ template <class T> class Linear final : public Model<T> {
       total += slopes_of_column(problem_.loss, k, block);
       if (gradient && problem_.fit_intercept) gradient[d_ * columns_ + k] += skgd::total(z, rows.count);
     }
-    if (gradient) columns_backward(design, rows.count);
+    if (gradient) columns_backward(design, rows.count, sums);
     return total;
   }
 
@@ -233,10 +270,10 @@ template <class T> class Linear final : public Model<T> {
     }
   }
 
-  void backward(Rows rows, const T* slopes, T* gradient) {
-    std::visit([&](auto& design) { backward(design, rows, slopes, gradient); }, problem_.design);
+  template <class G> void backward(Rows rows, const T* slopes, G* gradient, T* sums) {
+    std::visit([&](auto& design) { backward(design, rows, slopes, sums); }, problem_.design);
     if (!problem_.fit_intercept) return;
-    T* intercept = gradient + d_ * columns_;
+    G* intercept = gradient + d_ * columns_;
     if (columns_ == 1) {
       *intercept += total(slopes, rows.count);
       return;
@@ -245,31 +282,29 @@ template <class T> class Linear final : public Model<T> {
       for (int64_t k = 0; k < columns_; ++k) intercept[k] += slopes[i * columns_ + k];
   }
 
-  void backward(const Dense<T>& design, Rows rows, const T* slopes, T* gradient) {
+  void backward(const Dense<T>& design, Rows rows, const T* slopes, T* sums) {
     const int64_t m = rows.count;
     if (by_columns()) {
       for (int64_t k = 0; k < outputs_; ++k)
         for (int64_t i = 0; i < m; ++i) columns_z_[k * block_rows_ + i] = slopes[i * columns_ + k];
-      return columns_backward(design, m);
+      return columns_backward(design, m, sums);
     }
     if (one_by_one_) {
-      T* sums = scale_ ? sums_.data() : gradient;
       scale_ ? add_rows<true>(sums, slopes, rows_.data(), design.center, m, row_)
              : add_rows<false>(sums, slopes, rows_.data(), design.center, m, row_);
       return;
     }
     for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < d_; ++j)
-        add_columns(gradient + j * columns_, rows_[i][j], slopes + i * columns_, columns_);
+      for (int64_t j = 0; j < d_; ++j) add_columns(sums + j * columns_, rows_[i][j], slopes + i * columns_, columns_);
   }
 
-  template <class I> void backward(const Csr<T, I>& design, Rows rows, const T* slopes, T* gradient) {
+  template <class I> void backward(const Csr<T, I>& design, Rows rows, const T* slopes, T* sums) {
     std::fill(shift_.begin(), shift_.end(), T(0));
     if (design.offset) add_sums(slopes, rows.count, columns_, shift_.data());
-    design.add_offset_gradient(shift_.data(), columns_, gradient);
+    design.add_offset_gradient(shift_.data(), columns_, sums);
     for (int64_t i = 0; i < rows.count; ++i) {
       const I* indices = design.indices + design.begin(rows[i]);
-      sparse_add(values_.of_row(design, rows[i]), indices, design.count(rows[i]), slopes + i * columns_, gradient,
+      sparse_add(values_.of_row(design, rows[i]), indices, design.count(rows[i]), slopes + i * columns_, sums,
                  columns_);
     }
   }

@@ -170,6 +170,11 @@ template <class T> struct Model {
   // Sum of weight * loss over the rows; adds the gradient of that sum to `gradient` unless it is null. A null
   // theta stands for zeros: the rows are then not read.
   virtual double loss_and_gradient(const T* theta, Rows rows, T* gradient) = 0;
+  // The same with a gradient in double, where the model has it: sums in T are over few_rows rows, groups that begin
+  // with the first row. Rows in blocks that begin and end where such groups do have the same sums.
+  static constexpr int64_t few_rows = 64;
+  virtual bool sums_in_double() const { return false; }
+  virtual double loss_and_sums(const T*, Rows, double*) { return 0; }
   // Whether, for this number of rows, the gradient can be computed in parts, each from a part of the inputs of a layer:
   // after loss_and_deltas(), add_inputs() adds that of the weights of inputs `begin` to `end`, and add_intercepts()
   // that of the intercepts, to `gradient`, which starts with the first of these.
