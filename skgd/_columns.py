@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,16 @@ from ._rates import Rates
 from ._targets import Targets
 from ._training import LossWindow, PlateauRule
 
-__all__ = ["CandidateFit", "Diverged", "SharedProblem", "can_share_pass", "descend", "goes_by_moments"]
+__all__ = [
+    "CandidateFit",
+    "Columns",
+    "Diverged",
+    "SharedProblem",
+    "can_share_pass",
+    "descend",
+    "goes_by_moments",
+    "lines_of",
+]
 
 _MOST_LINES = 256  # of different weights, for which those of all columns are laid out
 
@@ -97,10 +108,30 @@ class SharedProblem:
         bare = replace(self.options.objective, penalty=NoPenalty())
         for weight in np.ascontiguousarray(self.weights.T):
             self.problems.append(Problem(self.design, self.targets.with_weight(weight), bare))
-        self.lines = _lines(self.weights)
+        self.lines = lines_of(self.weights)
+
+    @property
+    def n(self) -> int:
+        return self.design.n
+
+    def at_zero(self) -> list[float]:
+        """The objective of each fold where all weights are zero."""
+        return [problem.value(problem.zeros()) for problem in self.problems]
+
+    def loss_of(self, candidate: CandidateFit) -> float:
+        """Mean loss on its fold at the parameters where a candidate has ended."""
+        problem = self.problems[candidate.fold]
+        padded = problem.zeros()
+        padded[:] = candidate.parameters
+        return problem.value(padded)
+
+    def columns(self, candidates: list[CandidateFit]) -> Columns:
+        """What carries candidates through the epochs."""
+        moments = _moments_of_folds(self) if goes_by_moments(self.options, self.design) else []
+        return Columns(self, candidates, moments)
 
 
-def _lines(weights: np.ndarray):
+def lines_of(weights: np.ndarray):
     """The weights (lines, folds) as the core takes them, the line of each row, and whether they are even.
 
     Where those of a fold are 0 or all the same, rows have few different lines.
@@ -117,14 +148,15 @@ def _lines(weights: np.ndarray):
     return weights[first], line_of.astype(np.int32), even
 
 
-def can_share_pass(options: Options, design: Design, targets: Targets) -> bool:
+def can_share_pass(options: Options, design: Design, targets: Targets, chunked: bool = False) -> bool:
     """Whether the columns of one theta can stand for fits with these options.
 
     Not for several columns a model, sparse rows, losses in Python, rules that look at all of theta, means of
-    the iterates, and what each fold would have of its own (coordinates, a validation set).
+    the iterates, and what each fold would have of its own (coordinates, a validation set). `chunked`: sums
+    over many rows are in double from chunk to chunk.
     """
     optimizer, batch_size = options.optimizer, options.rows_per_update(design.n)
-    long_float32 = batch_size > 4096 and design.dtype == np.float32
+    long_float32 = batch_size > 4096 and design.dtype == np.float32 and not chunked
     return (
         not design.is_sparse
         and targets.columns == 1
@@ -154,43 +186,38 @@ def _moments_of_folds(shared: SharedProblem) -> list[np.ndarray]:
     return [sums * (n / sums[-2, -2]) for sums in found]
 
 
-def descend(shared: SharedProblem, candidates: list[CandidateFit], random: np.ndarray) -> None:
+def descend(shared: Any, candidates: list[CandidateFit], random: np.ndarray) -> None:
     """Carry all candidates through their epochs, until each has stopped."""
-    options, design = shared.options, shared.design
-    at_zero = [abs(problem.value(problem.zeros())) or 1.0 for problem in shared.problems]
+    at_zero = [abs(value) or 1.0 for value in shared.at_zero()]
     for candidate in candidates:
-        candidate.begin(options, at_zero[candidate.fold], design.n)
+        candidate.begin(shared.options, at_zero[candidate.fold], shared.n)
     live = sorted((each for each in candidates if not each.diverged), key=lambda each: each.fold)
-    moments = _moments_of_folds(shared) if goes_by_moments(options, design) else []
     with np.errstate(over="ignore", invalid="ignore"):  # of columns that diverge
         if live:
-            columns = Columns(shared, live, moments)
+            columns = shared.columns(live)
             run_epochs(columns, columns.plan, random)
             columns.retain(np.array([], dtype=np.intp))
         for candidate in candidates:
             _finish(shared, candidate)
 
 
-def _finish(shared: SharedProblem, candidate: CandidateFit) -> None:
+def _finish(shared: Any, candidate: CandidateFit) -> None:
     """A plateau on the way up is no end."""
     candidate.diverged |= not np.isfinite(candidate.parameters).all()
     if candidate.diverged or candidate.stop_reason != "tol" or candidate.rates.bounded:
         return
-    problem = shared.problems[candidate.fold]
-    padded = problem.zeros()
-    padded[:] = candidate.parameters
     limit = 2.0 if candidate.rates.noisy else 1.0 + 1e-9
     penalty = shared.options.objective.with_alpha(candidate.alpha).penalty.value(candidate.parameters[:-1])
-    candidate.diverged = not problem.value(padded) + penalty <= limit * candidate.rates.reference
+    candidate.diverged = not shared.loss_of(candidate) + penalty <= limit * candidate.rates.reference
 
 
 class Columns:
     """The candidates that go on, as columns of theta; those of a fold side by side."""
 
-    def __init__(self, shared: SharedProblem, candidates: list[CandidateFit], moments: list[np.ndarray]):
+    def __init__(self, shared: Any, candidates: list[CandidateFit], moments: Sequence[np.ndarray] = ()):
         design = shared.design
         self.shared, self.moments, self.t = shared, moments, 0
-        self.plan = EpochPlan.of(shared.options, design.n, design.d)
+        self.plan = EpochPlan.of(shared.options, shared.n, design.d)
         shape = (design.d + 1, len(candidates))
         self.arrays = [np.zeros(shape, design.dtype) for _ in range(1 + shared.rule.slots)]
         self._lay_out(candidates)
@@ -206,6 +233,7 @@ class Columns:
         targets = Targets(shared.targets.y, None, len(columns), False)
         watched = any(candidate.watched for candidate in candidates)
         weights, line_of, even = shared.lines
+        self.layout = len(columns), ends, watched
         folds = (weights, line_of, ends, strength, even, watched)
         self.problem = Problem(shared.design, targets, shared.options.objective, folds)
         for of_fold in self.moments:
@@ -223,16 +251,19 @@ class Columns:
         rates = np.ascontiguousarray(np.column_stack(np.broadcast_arrays(*each)))
         theta, *slots = self.arrays
         bound = self.problem.bind(theta, tuple(slots), self.t)
-        plan = (stretch.cut, rates, 1, 0.0)
-        *sums, _ = core.run_columns(
-            self.problem.core, bound, self.shared.rule.core_spec, stretch.order, stretch.span, plan
-        )
+        sums = self._run(bound, stretch, rates)
         self.t = bound.t
         for candidate, *numbers in zip(self.candidates, *sums, strict=False):
             candidate.epochs = stretch.epoch + 1
             if not candidate.diverged:
                 candidate.accept(*numbers, stretch.count)
         return True
+
+    def _run(self, bound, stretch: Stretch, rates: np.ndarray) -> Sequence:
+        """Makes the updates of a stretch; gives sums of losses and weights, and penalties, of each column."""
+        plan = (stretch.cut, rates, 1, 0.0)
+        rule = self.shared.rule.core_spec
+        return core.run_columns(self.problem.core, bound, rule, stretch.order, stretch.span, plan)[:3]
 
     def check(self, stretch: Stretch) -> str | None:
         keep = [candidate.goes_on() for candidate in self.candidates]

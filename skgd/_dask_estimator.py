@@ -185,7 +185,11 @@ class DaskDescent:
         estimator: Any = self
         known = inspect.signature(self._local).parameters
         given = {**estimator.get_params(deep=False), "solver": "batch"}
-        given |= {"alpha": estimator.alpha_} if hasattr(estimator, "alpha_") else {}  # that was chosen
+        for name, chosen, searched in (
+            ("alpha", "alpha_", "alpha_"),
+            ("learning_rate", "learning_rate_", "learning_rates_"),
+        ):
+            given |= {name: getattr(estimator, chosen)} if hasattr(estimator, searched) else {}
         model = self._local(**{name: value for name, value in given.items() if name in known})
         fitted = {name: value for name, value in vars(self).items() if _is_fitted(name)}
         model._become(deepcopy(fitted))

@@ -17,7 +17,7 @@ It needs Dask with its distributed scheduler: ``pip install skgd[dask]``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from numbers import Integral
 
 import numpy as np
@@ -26,18 +26,20 @@ from sklearn.utils._param_validation import Interval
 
 from ._dask_blocks import LostBlocks
 from ._dask_collections import from_blocks
-from ._dask_estimator import LOCAL_EPOCHS, DaskDescent, DaskPerceptron, LazyClassification, LazyRegression
+from ._dask_columns import SearchesRates
+from ._dask_estimator import LOCAL_EPOCHS, DaskDescent, LazyClassification, LazyRegression
+from ._dask_mlp import DaskGDMLPClassifier, DaskGDMLPRegressor
 from ._dask_search import SearchesAlphas
 from ._docs import documented
 from ._hints import Names
 from .linear import GDClassifier, GDRegressor
 from .losses import Loss
-from .mlp import GDMLPClassifier, GDMLPRegressor
 from .optimizers import Optimizer
 from .schedules import Schedule
 
 __all__ = [
     "DaskGDClassifier",
+    "DaskGDClassifierCV",
     "DaskGDMLPClassifier",
     "DaskGDMLPRegressor",
     "DaskGDRegressor",
@@ -300,206 +302,115 @@ class DaskGDClassifier(LazyClassification, DaskDescent, GDClassifier):  # type: 
 
 
 @documented
-class DaskGDMLPRegressor(LazyRegression, DaskPerceptron, GDMLPRegressor):
-    """Multi-layer perceptron regression by batch gradient descent on a Dask cluster.
+class DaskGDClassifierCV(SearchesRates, DaskGDClassifier):  # type: ignore[misc]  # offsets are of rows in memory
+    """Classification of two classes on a Dask cluster, with cross-validation of rate and alpha.
 
-    The objective, the rates and the fitted attributes are those of :class:`~skgd.GDMLPRegressor` with
-    ``solver="batch"``; the rows, which are numbers here, stay on the workers. An update sees all rows, so it
-    is worth its pass over them, but a network needs hundreds: where a sample of the rows fits one machine,
-    ``solver="minibatch"`` there is faster.
+    All rates, alphas and folds are columns of one array of weights, and descend together: an update of all of
+    them is one map over the partitions, which reads each row once. Scores and results are those that
+    :class:`~skgd.GDClassifierCV` finds with ``solver="batch"`` and the same folds:
 
-    Parameters
-    ----------
-    loss : str or skgd.losses.Loss, default="squared_error"
-        As in :class:`~skgd.GDMLPRegressor`.
-    {network}
-    {parameters}
-    local_epochs : int, default=0
-        Epochs of descent by mini-batches to begin with: on four parts of the rows, each from partition to
-        partition where they lie, and all from the same weights. Batch descent starts at the mean of the
-        four networks if the objective is lower there.
+    .. math:: \\frac{1}{k} \\sum_{f=1}^{k} \\mathrm{accuracy}_f(w_{-f}(\\eta, \\alpha)),
 
-    Attributes
-    ----------
-    coefs_ : list of ndarrays of shape (n_inputs, n_units)
-        Weights of each layer.
-    intercepts_ : list of ndarrays of shape (n_units,)
-        Intercepts of each layer.
-    n_layers_ : int
-        Number of layers, including the input layer.
-    n_outputs_ : int
-        Number of columns of the raw scores.
-    settings_ : dict
-        Values of the parameters that are "auto".
-    {attributes}
-
-    See Also
-    --------
-    skgd.GDMLPRegressor : The same in one process, and with other solvers.
-    """
-
-    _local = GDMLPRegressor
-    _parameter_constraints = {**GDMLPRegressor._parameter_constraints, **LOCAL_EPOCHS}
-
-    def __init__(
-        self,
-        loss: str | Loss = "squared_error",
-        *,
-        hidden_layer_sizes: int | Sequence[int] | str = "auto",
-        activation: str | Sequence[str | Callable] | Callable = "auto",
-        init: str = "auto",
-        freeze: int | Sequence[int] | None = None,
-        max_grad_norm: float | None = None,
-        learning_rate: float | str = "auto",
-        schedule: str | Schedule | Callable = "constant",
-        optimizer: str | Optimizer = "auto",
-        penalty: str | None = "l2",
-        alpha: float | str = "auto",
-        l1_ratio: float = 0.15,
-        fit_intercept: bool = True,
-        standardize: bool | str = "auto",
-        max_iter: int | str = "auto",
-        max_time: float | None = None,
-        tol: float | str | None = "auto",
-        n_iter_no_change: int = 10,
-        check_every: int | str = "epoch",
-        early_stopping: bool = False,
-        scoring: str | Callable | list | tuple | dict | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        warm_start: bool = False,
-        verbose: int = 0,
-        record_path: bool = False,
-        local_epochs: int = 0,
-    ):
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.init = init
-        self.freeze = freeze
-        self.max_grad_norm = max_grad_norm
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.optimizer = optimizer
-        self.penalty = penalty
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.standardize = standardize
-        self.max_iter = max_iter
-        self.max_time = max_time
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.check_every = check_every
-        self.early_stopping = early_stopping
-        self.scoring = scoring
-        self.random_state = random_state
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.record_path = record_path
-        self.local_epochs = local_epochs
-
-
-@documented
-class DaskGDMLPClassifier(LazyClassification, DaskPerceptron, GDMLPClassifier):
-    """Multi-layer perceptron classification by batch gradient descent on a Dask cluster.
-
-    The objective, the rates and the fitted attributes are those of :class:`~skgd.GDMLPClassifier` with
-    ``solver="batch"``; the rows, which are numbers here, stay on the workers. An update sees all rows, so it
-    is worth its pass over them, but a network needs hundreds: where a sample of the rows fits one machine,
-    ``solver="minibatch"`` there is faster.
+    where :math:`w_{-f}` is the result of descent with the rate :math:`\\eta` and the penalty
+    :math:`\\alpha` on the rows outside fold f. Then a fit to all rows with the best candidate follows, that
+    of :class:`DaskGDClassifier`. Columns know no coordinates of their own: give features of about the same
+    scale.
 
     Parameters
     ----------
     loss : str or skgd.losses.Loss, default="log_loss"
-        As in :class:`~skgd.GDMLPClassifier`.
-    {network}
+        As in :class:`~skgd.GDClassifier`.
+    learning_rates : int or array-like of float, default=10
+        So many rates, each twice the one before, up to the largest stable one; or the rates themselves.
+    alphas : array-like of float, default=None
+        Strengths of the penalty to choose from; None: ``alpha`` alone.
     {parameters}
-    local_epochs : int, default=0
-        Epochs of descent by mini-batches to begin with: on four parts of the rows, each from partition to
-        partition where they lie, and all from the same weights. Batch descent starts at the mean of the
-        four networks if the objective is lower there.
+    cv : int, default=5
+        Number of folds: as many runs of consecutive rows, as ``KFold`` makes them. Where rows are sorted by
+        their class, mix them first.
+    selection : {"best", "one_standard_error"}, default="best"
+        The candidate with the best mean score, or that with the largest alpha whose mean is within one
+        standard error of it.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with the sample weights.
+        Weights of the classes, multiplied with the sample weights; "balanced" is so on the rows of each fold.
 
     Attributes
     ----------
-    coefs_ : list of ndarrays of shape (n_inputs, n_units)
-        Weights of each layer.
-    intercepts_ : list of ndarrays of shape (n_units,)
-        Intercepts of each layer.
-    classes_ : ndarray of shape (n_classes,)
+    coef_ : ndarray of shape (1, n_features)
+        Weights.
+    intercept_ : ndarray of shape (1,)
+        Intercept.
+    classes_ : ndarray of shape (2,)
         The class labels.
-    n_layers_ : int
-        Number of layers, including the input layer.
-    n_outputs_ : int
-        Number of columns of the raw scores.
-    settings_ : dict
-        Values of the parameters that are "auto".
+    learning_rate_ : float
+        The rate that was chosen.
+    learning_rates_ : ndarray of float
+        The rates that were tried.
+    alpha_ : float
+        The alpha that was chosen.
+    best_score_ : float
+        Mean accuracy over the folds of the candidate that was chosen.
+    cv_results_ : dict
+        ``"params"``, ``"param_alpha"``, ``"param_learning_rate"``, ``"split0_test_score"`` and so on,
+        ``"mean_test_score"`` and ``"std_test_score"``; scores of candidates that diverged are NaN.
     {attributes}
+
+    Raises
+    ------
+    ValueError
+        If there are more than two classes, or if rows are sparse, for which columns are not made.
 
     See Also
     --------
-    skgd.GDMLPClassifier : The same in one process, and with other solvers.
+    skgd.GDClassifierCV : The same in one process, with any number of classes and with other solvers.
     """
 
-    _local = GDMLPClassifier
-    _parameter_constraints = {**GDMLPClassifier._parameter_constraints, **LOCAL_EPOCHS}
+    _parameter_constraints = {
+        **DaskGDClassifier._parameter_constraints,
+        "learning_rates": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "alphas": ["array-like", None],
+        "cv": [Interval(Integral, 2, None, closed="left")],
+        "selection": [Names({"best", "one_standard_error"})],
+    }
+    learning_rate, standardize, max_time = "auto", False, None
+    check_every, early_stopping, scoring, random_state = "epoch", False, None, None
+    warm_start, local_epochs = False, 0
 
     def __init__(
         self,
         loss: str | Loss = "log_loss",
         *,
-        hidden_layer_sizes: int | Sequence[int] | str = "auto",
-        activation: str | Sequence[str | Callable] | Callable = "auto",
-        init: str = "auto",
-        freeze: int | Sequence[int] | None = None,
-        max_grad_norm: float | None = None,
-        learning_rate: float | str = "auto",
+        learning_rates: int | ArrayLike = 10,
+        alphas: ArrayLike | None = None,
         schedule: str | Schedule | Callable = "constant",
-        optimizer: str | Optimizer = "auto",
+        optimizer: str | Optimizer = "plain",
         penalty: str | None = "l2",
-        alpha: float | str = "auto",
+        alpha: float = 1e-4,
         l1_ratio: float = 0.15,
         fit_intercept: bool = True,
-        standardize: bool | str = "auto",
-        max_iter: int | str = "auto",
-        max_time: float | None = None,
-        tol: float | str | None = "auto",
-        n_iter_no_change: int = 10,
-        check_every: int | str = "epoch",
-        early_stopping: bool = False,
-        scoring: str | Callable | list | tuple | dict | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        warm_start: bool = False,
+        max_iter: int = 1000,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 5,
         verbose: int = 0,
         record_path: bool = False,
-        local_epochs: int = 0,
+        cv: int = 5,
+        selection: str = "best",
         class_weight: dict | str | None = None,
     ):
         self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.init = init
-        self.freeze = freeze
-        self.max_grad_norm = max_grad_norm
-        self.learning_rate = learning_rate
+        self.learning_rates = learning_rates
+        self.alphas = alphas
         self.schedule = schedule
         self.optimizer = optimizer
         self.penalty = penalty
         self.alpha = alpha
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
-        self.standardize = standardize
         self.max_iter = max_iter
-        self.max_time = max_time
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
-        self.check_every = check_every
-        self.early_stopping = early_stopping
-        self.scoring = scoring
-        self.random_state = random_state
-        self.warm_start = warm_start
         self.verbose = verbose
         self.record_path = record_path
-        self.local_epochs = local_epochs
+        self.cv = cv
+        self.selection = selection
         self.class_weight = class_weight

@@ -95,6 +95,7 @@ STOREYS = (  # from the ground up
         "_sweep",
     },
     {
+        "_dask_columns",
         "_intervals",
         "_layers",
         "_members",
@@ -105,8 +106,8 @@ STOREYS = (  # from the ground up
         "display",
     },
     {"_dask_estimator", "_dask_search", "learning_rate", "linear", "mlp"},
-    {"dask", "inference", "one_class", "search"},
-    {"onnx"},
+    {"_dask_mlp", "inference", "one_class", "search"},
+    {"dask", "onnx"},
     {"__init__"},
 )
 FLOORS = {name: floor for floor, names in enumerate(STOREYS) for name in names}
@@ -262,6 +263,7 @@ ELSEWHERE = {
     "dask.py",
     "learning_rate.py",
     "linear.py",
+    "_dask_mlp.py",
     "mlp.py",
     "one_class.py",
     "search.py",
