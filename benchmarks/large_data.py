@@ -161,7 +161,7 @@ def hashed_texts(quick):
     X, y, X_test, y_test = X[:n], y[:n], X[n:], y[n:]
     table = _bench.Table(
         f"One pass over {n:,} texts, 2^20 features",
-        pass_=34,
+        pass_=42,
         rows_a_CPU_second=17,
         over_VW=8,
         test_log_loss=13,
@@ -183,6 +183,8 @@ def hashed_texts(quick):
             "skgd": {},
             "skgd Adagrad": {"optimizer": "adagrad"},
             "skgd FTRL": {"optimizer": "ftrl"},
+            "skgd Adagrad, no mean, 1e-6": {"optimizer": "adagrad", "average": False, "alpha": 1e-6},
+            "skgd Adagrad, no mean, no l2": {"optimizer": "adagrad", "average": False, "penalty": None},
         }.items():
             seconds, model = min(
                 (one_pass(path, d, settings) for _ in range(1 if quick else 3)), key=lambda found: found[0]

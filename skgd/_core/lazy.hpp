@@ -71,7 +71,7 @@ template <class T, class I, class Rule, class P> class Lazy {
     keeps_ = true;
     const bool small = state_.active && *std::min_element(now_.scale.begin(), now_.scale.end()) < 1e-6;
     const bool long_ago = now_.touched > 4.0 * double(d_ * K_) || state_.history.size() > (1 << 16);
-    if (state_.active && (small || long_ago)) settle();
+    if (state_.active && (small || (long_ago && (owes() || averages())))) settle();
     if (!state_.active) begin();
   }
 
@@ -128,15 +128,16 @@ template <class T, class I, class Rule, class P> class Lazy {
       if (adaptive && averages()) state_.counted.assign(d_ * K_, 0);
     }
     if constexpr (adaptive) adaptive_weights_.bind();
-    if (keeps_) measure();
+    if (keeps_) measure([&](int64_t i) { return descent_.theta[i]; });
     state_.active = true;
   }
 
-  // The norms of the weights, which a stream then keeps up to date.
-  void measure() {
+  // The norms of the weights, which a stream then keeps up to date if their penalty has a value.
+  template <class Weight> void measure(Weight weight) {
     now_.l1_norms.assign(K_, 0.0), now_.squares.assign(K_, 0.0);
-    for (int64_t j = 0; j < d_; ++j)
-      for (int64_t k = 0; k < K_; ++k) now_.changed(k, 0, weight(j * K_ + k));
+    for (int64_t j = 0; penalised && j < d_; ++j)
+      for (int64_t k = 0; k < K_; ++k)
+        if (const T w = weight(j * K_ + k); w != 0) now_.changed(k, 0, w);
   }
 
   T weight(int64_t i) const {
@@ -376,7 +377,22 @@ template <class T, class I, class Rule, class P> class Lazy {
   }
 
   void scatter_and_measure(Rows batch, const T* c) {
-    for (int64_t i = 0; i < batch.count; ++i)
+    if (!penalised) return scatter(batch, c, descent_.theta);
+    for (int64_t i = 0; i < batch.count && K_ == 1; ++i) {
+      constexpr int64_t most = 64;
+      T before[most], after[most];
+      const int64_t begin = x_.begin(batch[i]), count = x_.count(batch[i]);
+      for (int64_t start = 0; start < count; start += most) {
+        const int64_t n = std::min(most, count - start);
+        for (int64_t p = 0; p < n; ++p) {
+          T* w = v(x_.indices[begin + start + p]);
+          before[p] = *w;
+          *w = after[p] = before[p] + x_.data[begin + start + p] * c[i];
+        }
+        now_.changed(before, after, n);
+      }
+    }
+    for (int64_t i = 0; i < batch.count && K_ > 1; ++i)
       for (int64_t p = x_.begin(batch[i]), end = p + x_.count(batch[i]); p < end; ++p) {
         T* w = v(x_.indices[p]);
         for (int64_t k = 0; k < K_; ++k) {
@@ -425,7 +441,7 @@ template <class T, class I, class Rule, class P> class Lazy {
   void apply_to_all() {
     if (journal_) journal_->before_all_change(descent_, state_);
     apply_all_penalties();
-    if (keeps_) measure();
+    if (keeps_) measure([&](int64_t i) { return weight(i); });
   }
 
   void add_to_average(int64_t t) {

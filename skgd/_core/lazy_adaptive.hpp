@@ -75,14 +75,12 @@ template <class T, class Rule, class P> class AdaptiveWeights {
 
   // The same for the features of a row; gives x'w of one column.
   template <class I> T scores(const T* x, const I* features, int64_t count) {
-    T even = 0, odd = 0;
+    T sum = 0;
     in_chunks(features, count, [&](Chunk& c, int64_t first) {
       bring_up_to_date(c);
-      int p = 0;
-      for (; p + 2 <= c.count; p += 2) even += x[first + p] * c.weight[p], odd += x[first + p + 1] * c.weight[p + 1];
-      if (p < c.count) even += x[first + p] * c.weight[p];
+      sum += dot(x + first, c.weight, c.count);
     });
-    return even + odd;
+    return sum;
   }
 
   // One row, whose weights are up to date; the penalties of this update are applied when they are next read.
@@ -134,11 +132,11 @@ template <class T, class Rule, class P> class AdaptiveWeights {
 
   // From the arrays of the descent to entries side by side, and back.
   void gather() {
-    state_.entries.resize(d_ * K_);
+    state_.entries.assign(d_ * K_, Entry<T>{});
     const Slots<T>& slots = descent_.slots;
     for (int64_t i = 0; i < d_ * K_; ++i) {
+      if (descent_.theta[i] == 0 && slots.first[i] == 0 && (!ftrl || slots.second[i] == 0)) continue;
       Entry<T>& entry = state_.entries[i];
-      entry = Entry<T>{};
       entry.weight = descent_.theta[i], entry.first = slots.first[i];
       if constexpr (ftrl) entry.second = slots.second[i], entry.third = slots.third[i];
     }
@@ -242,7 +240,8 @@ template <class T, class Rule, class P> class AdaptiveWeights {
 
   // Keeps the norms of the weights up to date, where that is asked for.
   void measure(const Chunk& c, const T* before) {
-    if (state_.small.squares.empty()) return;
+    if (!penalised || state_.small.squares.empty()) return;
+    if (K_ == 1) return state_.small.changed(before, c.weight, c.count);
     for (int p = 0; p < c.count; ++p) state_.small.changed(K_ == 1 ? 0 : c.at[p] % K_, before[p], c.weight[p]);
   }
 

@@ -56,6 +56,21 @@ template <class T> struct LazyState {
       l1_norms[k] += to - from;
       squares[k] += (to - from) * (to + from);
     }
+    // The same for `count` weights of one column.
+    void changed(const T* before, const T* after, int64_t count) {
+      constexpr int parts = 4;  // sums that do not wait for each other
+      double norm[parts] = {}, square[parts] = {};
+      auto add = [&](int64_t i, int p) {
+        const double from = double(magnitude(before[i])), to = double(magnitude(after[i]));
+        norm[p] += to - from, square[p] += (to - from) * (to + from);
+      };
+      int64_t i = 0;
+      for (; i + parts <= count; i += parts)
+        for (int p = 0; p < parts; ++p) add(i + p, p);
+      for (; i < count; ++i) add(i, 0);
+      l1_norms[0] += (norm[0] + norm[1]) + (norm[2] + norm[3]);
+      squares[0] += (square[0] + square[1]) + (square[2] + square[3]);
+    }
   };
   bool active = false;  // else theta, slots and mean are what they say
   Small small;
@@ -67,15 +82,15 @@ template <class T> struct LazyState {
   Buffer<Entry<T>> entries;  // (d,) in place of these and of the arrays of the descent; or none
 };
 
-// The journal of a call: what the features that its rows touch were before it. undo() brings that back, at the cost of
-// these features. What changes all features (a scale that has become small, a mean that starts) is announced to
-// before_all_change(), which copies all of them.
+// The journal of a call: what the features that its rows touch were before it, each feature once. undo() brings that
+// back, at the cost of these features. What changes all features (a scale that has become small, a mean that starts) is
+// announced to before_all_change(), which copies all of them.
 template <class T> class Journal {
  public:
   template <class I> void open(const Csr<T, I>& x, int64_t K, const Descent<T>& descent, LazyState<T>& state) {
     d_ = x.d, K_ = K, open_ = true;
     all_.reset();
-    features_.assign(x.indices, x.indices + x.indptr[x.n]);
+    find_features(x);
     small_ = state.small, updates_ = state.history.size();
     entries_.clear();
     if (const Entry<T>* entries = state.entries.data(); !state.entries.empty()) {
@@ -173,6 +188,25 @@ template <class T> class Journal {
     Buffer<Entry<T>> entries;
   };
 
+  template <class I> void find_features(const Csr<T, I>& x) {
+    const I *begin = x.indices, *end = begin + x.indptr[x.n];
+    if (x.n == 1) {  // a row has each of its features once
+      features_.assign(begin, end);
+      return;
+    }
+    constexpr int64_t bits = 64;
+    seen_.resize((d_ + bits - 1) / bits, 0);
+    features_.clear();
+    for (; begin < end; ++begin) {
+      uint64_t& word = seen_[int64_t(*begin) / bits];
+      const uint64_t bit = uint64_t(1) << (int64_t(*begin) % bits);
+      if (word & bit) continue;
+      word |= bit;
+      features_.push_back(*begin);
+    }
+    for (int64_t j : features_) seen_[j / bits] = 0;
+  }
+
   static std::vector<Array> arrays(const Descent<T>& descent, LazyState<T>& state) {
     std::vector<Array> found{{descent.theta, true}};
     for (T* slot : {descent.slots.first, descent.slots.second, descent.slots.third})
@@ -191,7 +225,8 @@ template <class T> class Journal {
 
   bool open_ = false;
   int64_t d_ = 0, K_ = 0, updates_ = 0;
-  std::vector<int64_t> features_;  // one for each non-zero of the rows
+  std::vector<int64_t> features_;  // that the rows touch
+  std::vector<uint64_t> seen_;     // a bit for each of the d, zero between calls
   Buffer<T> values_;               // their values in each array, in that order
   std::vector<double> applied_;
   std::vector<int64_t> counted_;
