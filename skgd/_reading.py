@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import repeat
+from os import PathLike
 from typing import Any
 
 __all__ = ["BlockIterator", "BlockSequence", "ahead", "source_of"]
@@ -87,6 +88,15 @@ def called(block: Any):
     return block() if callable(block) else block
 
 
+def _hint(blocks: Any) -> str:
+    """Where to go with what holds no blocks."""
+    if isinstance(blocks, (str, bytes, PathLike)):
+        return " For the blocks of files see skgd.io."
+    if type(blocks).__module__.partition(".")[0] in ("dask", "dask_expr"):
+        return " For rows on a Dask cluster see skgd.dask."
+    return ""
+
+
 def source_of(blocks: Any):
     """What reads the blocks that were given to ``fit_blocks``."""
     if callable(blocks):
@@ -94,10 +104,10 @@ def source_of(blocks: Any):
     is_sequence = all(hasattr(blocks, name) for name in ("__len__", "__getitem__")) and not hasattr(
         blocks, "keys"
     )
-    if isinstance(blocks, (str, bytes)) or not (is_sequence or hasattr(blocks, "__iter__")):
+    if _hint(blocks) or not (is_sequence or hasattr(blocks, "__iter__")):
         raise TypeError(
             f"blocks must be a sequence of (X, y) or (X, y, sample_weight), of functions that load them, or "
-            f"a function that gives an iterator of them; got {type(blocks).__name__}."
+            f"a function that gives an iterator of them; got {type(blocks).__name__}.{_hint(blocks)}"
         )
     if is_sequence:
         return BlockSequence(blocks)

@@ -43,6 +43,8 @@ __all__ = [
 ]
 
 _DTYPES = (np.float64, np.float32)
+_LINEAR = ("GDRegressor", "GDClassifier")
+_ON_DASK = {*_LINEAR, *(f"{name}CV" for name in _LINEAR), "GDMLPRegressor", "GDMLPClassifier"}
 _NATIVE = frozenset(np.dtype(dtype).str for dtype in _DTYPES)
 
 
@@ -58,7 +60,7 @@ def check_design(
     X, y = _unmapped(X), _unmapped(y)
     if _is_plain(X, y, y_numeric, finite) and _has_features_of(estimator, X, reset):
         return X if isinstance(y, str) else (X, y)
-    refuse_elsewhere(X)
+    refuse_elsewhere(estimator, X, to_fit=reset)
     given = X
     _check_csr(X)
     options = {
@@ -85,17 +87,14 @@ def check_design(
     return _canonical(X, given), y
 
 
-def refuse_elsewhere(X) -> None:
+def refuse_elsewhere(estimator, X, to_fit: bool = True) -> None:
     """Raise where X is not in memory: a collection of a cluster, files, or rows that are still to come."""
     kind = type(X)
     if kind is np.ndarray:
         return
     package, what = kind.__module__.partition(".")[0], f"{kind.__module__}.{kind.__name__}"
     if package in ("dask", "dask_expr"):
-        raise TypeError(
-            f"X is a {what}: fit skgd.dask.DaskGDRegressor or DaskGDClassifier to it, or this estimator to "
-            f"X.compute() where the rows fit into memory."
-        )
+        raise TypeError(f"X is a {what}: {_for_dask(type(estimator).__name__, to_fit)}")
     if package in ("pyspark", "ray"):
         raise TypeError(
             f"X is a {what}: write it to Parquet files and give skgd.io.parquet_blocks to fit_blocks."
@@ -109,6 +108,18 @@ def refuse_elsewhere(X) -> None:
             f"X is a {kind.__name__}: give fit_blocks a list of blocks, or the function that makes the "
             f"{kind.__name__}; or call partial_fit with each part."
         )
+
+
+def _for_dask(name: str, to_fit: bool) -> str:
+    """What to do with a collection of Dask's that an estimator of this name was given."""
+    if not to_fit:
+        return (
+            "apply the model to its parts, by X.map_blocks(model.predict, drop_axis=1, meta=np.empty(0)) of "
+            "an array or X.map_partitions(model.predict) of a data frame."
+        )
+    known = name in _ON_DASK
+    twin = f"skgd.dask.Dask{name}" if known else "an estimator of skgd.dask, such as DaskGDClassifier,"
+    return f"fit {twin} to it, or this estimator to X.compute() where the rows fit into memory."
 
 
 class RowsCheck:

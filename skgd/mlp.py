@@ -63,7 +63,7 @@ class PerceptronModel(HiddenLayers, Members):
         return super()._check_rows(BaseEstimator(), encoder.transform(X), y, reset=True)
 
     def _options(self, X, reset=True, key=None):
-        refuse_elsewhere(X)
+        refuse_elsewhere(self, X, to_fit=reset)
         fitted = not reset and "settings_" in vars(self)
         known = self.settings_ if fitted else {}
         table = sees_table(vars(self).get("encoder_") if fitted else self.encoding, X)

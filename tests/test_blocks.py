@@ -542,3 +542,14 @@ def test_collections_elsewhere_are_told_where_to_go(tmp_path):
     ):
         with pytest.raises(TypeError, match=words):
             skgd.GDRegressor().fit(type("Collection", (), {"__module__": package})(), y)
+    array = type("Array", (), {"__module__": "dask.array.core", "__len__": lambda self: 60})()
+    for name in ("GDClassifier", "GDRegressorCV", "GDMLPClassifier"):
+        with pytest.raises(TypeError, match=f"fit skgd.dask.Dask{name} to it"):
+            getattr(skgd, name)().fit(array, y)
+    with pytest.raises(TypeError, match="such as DaskGDClassifier"):
+        skgd.GDOneClassSVM().fit(array)
+    with pytest.raises(TypeError, match="map_blocks"):
+        skgd.GDRegressor().fit(X, y).predict(array)
+    for blocks, words in (("rows.parquet", "skgd.io"), (tmp_path, "skgd.io"), (array, "skgd.dask")):
+        with pytest.raises(TypeError, match=words):
+            skgd.GDRegressor().fit_blocks(blocks)
