@@ -179,8 +179,10 @@ learning_rates : int, array-like of floats or "auto", default=10
     stable rate of the data (adaptive optimizers: up to twice the rate that "auto" would choose); if all
     of these diverge, lower rates are tried. "auto": the automatic rate in every fit, so that the search
     is one over ``alphas``.
-alphas : array-like of floats, default=None
-    Strengths of the penalty to try; None means ``alpha`` only. Where ``alpha`` is an array, they multiply it.
+alphas : int, array-like of floats or None, default=None
+    Strengths of the penalty to try, or their number; None means ``alpha`` only. A number means those of
+    :meth:`GDRegressor.path` on all rows: a constant factor apart, from the smallest at which all weights are
+    zero down to a thousandth of it. Where ``alpha`` is an array, they multiply it.
 cv : int, cross-validation generator or iterable, default=None
     Folds, as in scikit-learn: None means five, stratified by class in classification.
 scoring : str, callable or None, default=None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,12 @@ from ._quadratic import CentredMoments
 from ._rows import TrainingRows
 from ._scoring import scorers_of
 from ._training import Record, train
-from ._validation import positive
+from ._validation import is_count, positive
 
-__all__ = ["RegularizationPath", "path_of"]
+__all__ = ["RegularizationPath", "alphas_of", "path_of"]
 
 _LEAST_L1_SHARE = 1e-3  # that the largest alpha is found with, as in glmnet
+_EPS = 1e-3  # ratio of the smallest and the largest alpha
 _ROUNDING = 1e-12  # by which the largest alpha is raised, so that its weights are exactly zero
 _DOUBLINGS, _HALVINGS = 60, 60  # of an interval that holds the best constant
 _Model = tuple[np.ndarray, np.ndarray, dict]  # weights (K, d), intercepts (K,), other fitted attributes
@@ -153,7 +155,9 @@ def path_of(
     """The path of an estimator of linear models, which stays as it is."""
     estimator._validate_params()
     options = estimator._options(X)
-    given = None if alphas is None else np.sort(positive(alphas, "alphas", zero=True))[::-1]
+    if is_count(alphas):
+        alphas, n_alphas = None, alphas
+    given = None if alphas is None else np.sort(positive(alphas, "alphas", zero=True, count=True))[::-1]
     _check(options.objective.penalty, n_alphas, eps)
     rows = estimator._training_rows(options, X, y, sample_weight, offsets=(offset, None))
     with rows.check:
@@ -162,13 +166,25 @@ def path_of(
         return _path(estimator, options, rows, given, find(given))
 
 
-def _check(penalty: Penalty, n_alphas: int, eps: float) -> None:
+def alphas_of(estimator, X, y, count: int, sample_weight=None, offset=None) -> np.ndarray:
+    """So many alphas as a path to these rows has."""
+    estimator._validate_params()
+    options = estimator._options(X)
+    _check(options.objective.penalty, count)
+    rows = estimator._training_rows(options, X, y, sample_weight, offsets=(offset, None))
+    with rows.check:
+        return _grid(_finder(estimator, options, rows).largest_alpha, count)
+
+
+def _check(penalty: Penalty, n_alphas: int, eps: float = _EPS) -> None:
     if penalty.factors is not None and not penalty.factors.any():
-        raise ValueError("A path needs a penalty, but all elements of alpha are zero.")
+        raise ValueError("Several alphas need a penalty, but all elements of alpha are zero.")
     if isinstance(penalty, NoPenalty):
-        raise ValueError("A path needs a penalty: with penalty=None the model is the same for every alpha.")
-    if n_alphas < 1 or not 0 < eps < 1:
-        raise ValueError(f"n_alphas={n_alphas!r} must be at least 1, and eps={eps!r} between 0 and 1.")
+        raise ValueError("Several alphas need a penalty: with penalty=None the model is the same for all.")
+    if not is_count(n_alphas) or n_alphas < 1:
+        raise ValueError(f"n_alphas={n_alphas!r} must be a whole number, at least 1.")
+    if not isinstance(eps, Real) or not 0 < eps < 1:
+        raise ValueError(f"eps={eps!r} must be a number between 0 and 1.")
 
 
 def _path(
@@ -191,7 +207,7 @@ def _path(
     return RegularizationPath(alphas, coef, intercept, objective, names, clone(estimator), fitted)
 
 
-def _grid(largest: float, n_alphas: int, eps: float) -> np.ndarray:
+def _grid(largest: float, n_alphas: int, eps: float = _EPS) -> np.ndarray:
     """Alphas a constant factor apart, from the largest down to eps times it."""
     largest = max(largest, np.finfo(float).resolution)  # of a constant y it is zero
     return np.geomspace(largest, largest * eps, n_alphas)

@@ -46,7 +46,7 @@ class Chosen:
 class Candidates:
     """Learning rates x alphas, and the folds to judge them by."""
 
-    def __init__(self, search, X, y, sample_weight, groups, offset=None):
+    def __init__(self, search, X, y, sample_weight, groups, offset=None, alphas=None):
         from sklearn.model_selection import check_cv  # late: slow to import
 
         regression, door = search._task == "regression", door_of(search)
@@ -69,7 +69,8 @@ class Candidates:
         self._settle_units(design)
         self.design = self.template._problem_of(self.options, design, self.targets).design
         own = self.options.objective.penalty.alpha  # one, where there are factors
-        alphas = [own] if search.alphas is None else positive(search.alphas, "alphas", zero=True)
+        alphas = search.alphas if alphas is None else alphas
+        alphas = [own] if alphas is None else positive(alphas, "alphas", zero=True, count=True)
         rates = self._rates(max(alphas))
         self.params = [(float(alpha), rate) for alpha in alphas for rate in rates]
         cv = check_cv(search.cv, self.y, classifier=is_classifier(search))

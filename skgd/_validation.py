@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from numbers import Integral
 from os import PathLike
 
 import numpy as np
@@ -399,8 +400,14 @@ def shaped(array, name: str, shape: tuple[int, ...]) -> np.ndarray:
     return array.reshape(shape)
 
 
-def positive(values, name: str, zero: bool = False) -> np.ndarray:
-    """The values of a parameter as an array; raises where they are no positive (or zero) numbers."""
+def is_count(value) -> bool:
+    """Whether it is a whole number."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def positive(values, name: str, zero: bool = False, count: bool = False) -> np.ndarray:
+    """The values of a parameter as an array; raises where they are no positive (or zero) numbers. `count`:
+    whether a whole number could be given instead."""
     try:
         array = np.asarray(values, dtype=float)
     except (TypeError, ValueError):  # no numbers at all
@@ -408,5 +415,6 @@ def positive(values, name: str, zero: bool = False) -> np.ndarray:
     fine = array.ndim == 1 and array.size and np.isfinite(array).all()
     if not fine or not np.all(array >= 0 if zero else array > 0):
         kind = "non-negative" if zero else "positive"
-        raise ValueError(f"{name}={values!r} must be one or more {kind} finite numbers.")
+        instead = ", or how many of them" if count else ""
+        raise ValueError(f"{name}={values!r} must be a list of {kind} finite numbers{instead}.")
     return array

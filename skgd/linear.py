@@ -137,7 +137,7 @@ class LinearModel(GradientDescent):
         X,
         y,
         *,
-        alphas: ArrayLike | None = None,
+        alphas: ArrayLike | int | None = None,
         n_alphas: int = 100,
         eps: float = 1e-3,
         sample_weight: ArrayLike | None = None,
@@ -159,8 +159,9 @@ class LinearModel(GradientDescent):
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
-        alphas : array-like of shape (n_alphas,), default=None
-            Strengths of the penalty, in any order. None: ``n_alphas`` values a constant factor apart, from
+        alphas : int or array-like of shape (n_alphas,), default=None
+            Strengths of the penalty, in any order, or how many of them (as ``n_alphas``, which it then
+            replaces). None: ``n_alphas`` values a constant factor apart, from
             the smallest (of losses with kinks, about the smallest) at which all weights are zero,
 
             .. math:: \\alpha_{\\max} = \\frac{1}{\\rho} \\max_{jk} \\left| \\frac{1}{\\sum_i s_i}

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._docs import documented
 from ._hints import Names
+from ._validation import is_count
 from .linear import GDClassifier, GDRegressor, LinearModel
 from .losses import Loss
 from .optimizers import Optimizer
@@ -30,7 +31,7 @@ def _constraints(kind):
     return {
         **kept,
         "learning_rates": [Interval(Integral, 1, None, closed="left"), "array-like", Names({"auto"})],
-        "alphas": ["array-like", None],
+        "alphas": [Interval(Integral, 1, None, closed="left"), "array-like", None],
         "cv": ["cv_object"],
         "scoring": [str, callable, None],
         "selection": [Names({"best", "one_standard_error"})],
@@ -78,9 +79,18 @@ class _CrossValidated(LinearModel):
         """
         from ._selection import Candidates  # imported here to keep `import skgd` fast
 
-        chosen = Candidates(self, X, y, sample_weight, groups, offset).choose()
+        alphas = self._alphas(X, y, sample_weight, offset)
+        chosen = Candidates(self, X, y, sample_weight, groups, offset, alphas).choose()
         self._become(chosen.attributes())
         return self
+
+    def _alphas(self, X, y, sample_weight, offset):
+        """Those of a path to all rows, where their number is given; else None."""
+        if not is_count(self.alphas):
+            return None
+        from ._regularization import alphas_of
+
+        return alphas_of(self._estimator(), X, y, self.alphas, sample_weight, offset)
 
     def __getattr__(self, name: str):
         """Fitted attributes that are not the search's own are those of its best estimator."""
@@ -217,7 +227,7 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         solver: str = "minibatch",
         batch_size: int = 32,
         learning_rates: int | ArrayLike | str = 10,
-        alphas: ArrayLike | None = None,
+        alphas: int | ArrayLike | None = None,
         cv=None,
         scoring: str | Callable | None = None,
         selection: str = "best",
@@ -349,7 +359,7 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         solver: str = "minibatch",
         batch_size: int = 32,
         learning_rates: int | ArrayLike | str = 10,
-        alphas: ArrayLike | None = None,
+        alphas: int | ArrayLike | None = None,
         cv=None,
         scoring: str | Callable | None = None,
         selection: str = "best",

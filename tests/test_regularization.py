@@ -8,7 +8,7 @@ import pytest
 from _data import csr, estimator, make
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.linear_model import LogisticRegression, Ridge, enet_path
+from sklearn.linear_model import LassoCV, LogisticRegression, Ridge, enet_path
 from sklearn.preprocessing import scale
 from sklearn.utils.validation import check_is_fitted
 
@@ -69,6 +69,26 @@ def test_the_default_alphas_are_those_of_enet_path():
         largest = np.abs(X.T @ (y - y.mean())).max() / len(y) / share
         path = GDRegressor(penalty=penalty).path(X, y, n_alphas=7, eps=1e-2)
         np.testing.assert_allclose(path.alphas, np.geomspace(largest, largest / 100, 7), rtol=1e-9)
+
+
+def test_a_number_of_alphas_stands_for_them():
+    """As in scikit-learn's LassoCV, in a path and in a search, which takes those of a path to all rows."""
+    X, y = load_diabetes(return_X_y=True)
+    estimator_ = GDRegressor(penalty="l1")
+    path = estimator_.path(X, y, alphas=7)
+    np.testing.assert_array_equal(path.alphas, estimator_.path(X, y, n_alphas=7).alphas)
+    shared = {"penalty": "l1", "learning_rates": "auto", "random_state": 0}
+    search = GDRegressorCV(alphas=7, scoring="neg_mean_squared_error", **shared).fit(X, y)
+    np.testing.assert_allclose(search.cv_results_["param_alpha"].data.astype(float), path.alphas)
+    assert search.alpha_ == pytest.approx(LassoCV(alphas=7).fit(X, y).alpha_)
+    factors = np.append(0.0, np.ones(9))  # they are multiplied by the alphas
+    search = GDRegressorCV(alphas=4, alpha=factors, **shared).fit(X, y)
+    expected = GDRegressor(penalty="l1", alpha=factors).path(X, y, n_alphas=4).alphas
+    np.testing.assert_allclose(search.cv_results_["param_alpha"].data.astype(float), expected)
+    cancer = load_breast_cancer(return_X_y=True)
+    found = GDClassifierCV(alphas=3, cv=2, **shared).fit(*cancer)
+    expected = GDClassifier(penalty="l1", random_state=0).path(*cancer, n_alphas=3).alphas
+    np.testing.assert_allclose(found.cv_results_["param_alpha"].data.astype(float), expected)
 
 
 def test_several_outputs_are_as_many_paths():
@@ -322,7 +342,10 @@ def test_the_estimator_stays_as_it_is():
     [
         ({"alphas": [-1.0]}, "alphas="),
         ({"alphas": []}, "alphas="),
+        ({"alphas": "auto"}, "alphas='auto' must be a list of .* numbers, or how many of them"),
         ({"n_alphas": 0}, "n_alphas=0"),
+        ({"n_alphas": 2.5}, "n_alphas=2.5"),
+        ({"alphas": 0}, "n_alphas=0"),
         ({"eps": 1.0}, "eps=1.0"),
         ({"eps": 0}, "eps=0"),
     ],
