@@ -56,7 +56,7 @@ class Members(GradientDescent):
             )
         from joblib import Parallel, delayed  # late: slow to import
 
-        options, door, y = self._options(X), door_of(self), dense(y)
+        options, door, labels, y = self._options(X), door_of(self), y, dense(y)
         if session is not None:  # whose file says how to seed the others
             options = session.seeded(options, self.random_state)
             session.write()
@@ -66,7 +66,7 @@ class Members(GradientDescent):
             validation = (None if X_val is None else encoder.transform(X_val), *validation[1:])
         encoding = EncodedTable() if encoder is not None and sees_table(encoder, X) else None
         folds = self._folds(options, X, y, validation, groups)
-        given = (X, y, sample_weight, None, None, *validation, None if folds else groups)
+        given = (X, labels, sample_weight, None, None, *validation, None if folds else groups)
         options, settings = self._known_of_all(options, encoding, door.settings_, (X, y, sample_weight))
         seconds = self._seconds_of_each(options)
         members = Parallel(n_jobs=self.n_jobs, prefer="threads")(

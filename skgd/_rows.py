@@ -15,7 +15,7 @@ from ._options import Options
 from ._problem import Problem
 from ._splits import split_rows
 from ._targets import Targets, Task
-from ._validation import RowsCheck, check_offset, check_rows, check_weights, door_of, schema_of
+from ._validation import RowsCheck, check_offset, check_rows, check_weights, dense, door_of, schema_of
 from .losses import Loss
 
 __all__ = ["TOGETHER", "Form", "TakesRows", "TrainingRows"]
@@ -82,7 +82,7 @@ class TakesRows:
         check = RowsCheck(door, X, late)
         options.objective.penalty.check_features(X.shape[1])
         weight = check_weights(sample_weight, X)
-        task = self._task_of(y)
+        task, y = self._task_of(y), dense(y)
         loss = options.objective.loss
         targets = self._encode(task, y, weight, X.dtype, loss)
         offset, offset_val = check_offset(offsets[0], X, targets.columns), offsets[1]

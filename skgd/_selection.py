@@ -24,7 +24,7 @@ from ._quadratic import moments_of_folds
 from ._rate_choice import base_rate, choose_rates
 from ._scoring import Scorer, with_offset
 from ._targets import of_mean_one
-from ._validation import check_design, check_offset, check_weights, door_of, positive, schema_of
+from ._validation import check_design, check_offset, check_weights, dense, door_of, positive, schema_of
 from .exceptions import DivergenceError
 
 _RATIO = 2.0  # between neighbouring learning rates
@@ -62,7 +62,7 @@ class Candidates:
         self.options = options_of(self.template)
         self.options.objective.penalty.check_features(self.X.shape[1])
         self.loss = self.options.objective.loss
-        self.task = self.template._task_of(self.y)
+        self.task, self.labels, self.y = self.template._task_of(self.y), self.y, dense(self.y)
         self.offset = check_offset(offset, self.X, self._encoded(self.weight, None).columns)
         self.targets = self._encoded(self.weight, self.offset)
         design = of_present_features(design_of(self.X), self.options.objective, True)
@@ -276,7 +276,7 @@ class Candidates:
                 alpha, rate = self.params[index]
                 estimator = with_callbacks_of(self._new(alpha=alpha, learning_rate=rate), self.search)
                 try:
-                    estimator.fit(self.X, self.y, self.weight, groups=self.groups, offset=self.offset)
+                    estimator.fit(self.X, self.labels, self.weight, groups=self.groups, offset=self.offset)
                 except DivergenceError as diverged:  # on all rows, though on no fold
                     error = diverged
                     continue

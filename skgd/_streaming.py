@@ -15,7 +15,7 @@ from ._fit import Fit
 from ._fitting import begin_fit
 from ._options import Options
 from ._training import pass_over
-from ._validation import RowsCheck, check_offset, check_weights, door_of, schema_of
+from ._validation import RowsCheck, check_offset, check_weights, dense, door_of, schema_of
 
 __all__ = ["Streaming", "has_partial_fit", "partial_fit_available"]
 
@@ -44,7 +44,7 @@ class Streaming:
         X, y = self._check_rows(door, X, y, reset=first)
         options.objective.penalty.check_features(X.shape[1])
         weight = None if sample_weight is None else check_weights(sample_weight, X)
-        task = self._task_of(y, classes)
+        task, y = self._task_of(y, classes), dense(y)
         loss = options.objective.loss
         targets = self._encode(task, y, weight, X.dtype, loss)
         if offset is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+from scipy.sparse import csr_array, csr_matrix
 from sklearn.utils.validation import column_or_1d
 
 from ._core import core
@@ -306,14 +308,21 @@ class Classes(Task):
         return y
 
 
+_SPARSE: dict[str, Callable] = {"array": csr_array, "matrix": csr_matrix}
+
+
 @dataclass(frozen=True)
 class Labels(Classes):
-    """Any number of labels a row: y is a matrix of zeros and ones, a column of raw scores for each label."""
+    """Any number of labels a row: y is a matrix of zeros and ones, a column of raw scores for each label.
 
+    ``sparse`` says whether y was a sparse "array" or "matrix", as predictions then are, in CSR.
+    """
+
+    sparse: str | None = None
     one_label = False
 
     def spec(self):
-        return {"task": "labels"}
+        return {"task": "labels", "sparse": self.sparse}
 
     def encode(self, y, weight, dtype, loss):
         if np.any((y != 0) & (y != 1)):
@@ -321,7 +330,8 @@ class Labels(Classes):
         return Targets(np.require(y, dtype, ["C", "A", "E"]), weight, y.shape[1], False)
 
     def predict(self, raw, loss):
-        return (raw > 0).astype(np.intp)
+        chosen = (raw > 0).astype(np.intp)
+        return chosen if self.sparse is None else _SPARSE[self.sparse](chosen)
 
     def mean_raw(self, raws, loss):
         if not loss.logistic:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Self
+from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -18,7 +19,13 @@ from ._labels import UnknownLabelsError, classes_of
 from ._scoring import with_offset
 from ._streaming import Streaming, partial_fit_available
 from ._targets import Classes, Labels, Numbers, Quantiles, Shares, Targets, Task
-from ._validation import class_weights, dense, refuse_sparse, times_class_weights, weights_of_classes
+from ._validation import (
+    class_weights,
+    kind_of_sparse,
+    refuse_sparse,
+    times_class_weights,
+    weights_of_classes,
+)
 from .losses import LOSSES
 
 
@@ -245,7 +252,7 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Labels; a matrix of zeros and ones after a multilabel fit.
+            Labels; after a multilabel fit a matrix of zeros and ones, in CSR where it was sparse there.
         """
         raw = self._raw_with(X, offset)
         return self._fitted_task().predict(raw, self._fitted_loss)
@@ -292,7 +299,7 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
         if getattr(self.loss, "takes_shares", False):
             return self._without_class_weight(Shares, y, "soft labels")
         if _is_matrix(y) and type_of_target(y) == "multilabel-indicator":
-            return self._without_class_weight(Labels, y, "multilabel y")
+            return replace(self._without_class_weight(Labels, y, "multilabel y"), sparse=kind_of_sparse(y))
         if _is_matrix(y):
             raise ValueError(
                 f"y has shape {y.shape}: {type(self).__name__} takes one class a row as a 1d array, several "
@@ -303,7 +310,7 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
         refuse_sparse(y)
         return Classes(classes_of(_one_label_a_row(y)) if classes is None else classes)
 
-    def _without_class_weight(self, kind, y, what: str) -> Task:
+    def _without_class_weight(self, kind, y, what: str) -> Any:
         if self.class_weight is not None:
             raise ValueError(f"class_weight is not supported for {what}: use sample_weight.")
         if not _is_matrix(y):
@@ -314,8 +321,9 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
         return kind(np.arange(y.shape[1]))
 
     def _fitted_task(self) -> Task:
-        kinds = {"classes": Classes, "labels": Labels, "shares": Shares}
-        return kinds[self._model["task"]](self.classes_)
+        if self._model["task"] == "labels":
+            return Labels(self.classes_, self._model.get("sparse"))
+        return {"classes": Classes, "shares": Shares}[self._model["task"]](self.classes_)
 
     def score(self, X, y, sample_weight=None, offset=None) -> float:
         """Accuracy: the share of the rows whose class, or all of whose labels, are predicted.
@@ -340,13 +348,6 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
         if self._fitted_loss.takes_shares and _is_matrix(y):
             y = self.classes_[np.argmax(np.asarray(y), axis=1)]
         return ClassifierMixin.score(with_offset(self, offset), X, y, sample_weight)
-
-    def _check_rows(self, door, X, y="no_validation", *, reset, finite=True):
-        found = super()._check_rows(door, X, y, reset=reset, finite=finite)
-        if isinstance(y, str):
-            return found
-        X, y = found
-        return X, dense(y) if _is_matrix(y) else y
 
     def _encode(self, task, y, weight, dtype, loss) -> Targets:
         if not task.one_label:

@@ -300,6 +300,11 @@ def refuse_sparse(y) -> None:
         raise ValueError("y is a sparse matrix: give a dense array, such as y.toarray().")
 
 
+def kind_of_sparse(y) -> str | None:
+    """Whether y is a sparse "array" or "matrix"."""
+    return ("matrix" if sparse.isspmatrix(y) else "array") if sparse.issparse(y) else None
+
+
 def dense(y) -> np.ndarray:
     """y as an array, also where it came sparse."""
     return y.toarray() if sparse.issparse(y) else y

@@ -155,14 +155,29 @@ def test_sparse_labels_are_those_of_their_array(family, storage):
     np.testing.assert_array_equal(thinned.predict_proba(X), dense.predict_proba(X))
     assert thinned.score(X, storage(Y)) == dense.score(X, Y)
     stopped = family(early_stopping=True, **options).fit(X, storage(Y))
-    np.testing.assert_array_equal(
-        stopped.predict(X), family(early_stopping=True, **options).fit(X, Y).predict(X)
-    )
+    expected = family(early_stopping=True, **options).fit(X, Y).predict(X)
+    np.testing.assert_array_equal(stopped.predict(X).toarray(), expected)
     own = family(**options).fit(X, storage(Y), X_val=X[:50], y_val=storage(Y[:50]))
     expected = family(**options).fit(X, Y, X_val=X[:50], y_val=Y[:50]).validation_scores_
     np.testing.assert_array_equal(own.validation_scores_, expected)
     stream = family(random_state=0).partial_fit(X, storage(Y))
-    np.testing.assert_array_equal(stream.predict(X), family(random_state=0).partial_fit(X, Y).predict(X))
+    expected = family(random_state=0).partial_fit(X, Y).predict(X)
+    np.testing.assert_array_equal(stream.predict(X).toarray(), expected)
+
+
+@pytest.mark.parametrize(
+    "storage", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array, sparse.coo_array]
+)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_predictions_are_sparse_where_labels_were(family, storage):
+    """As of scikit-learn's MLPClassifier; arrays after arrays, matrices after matrices."""
+    X, Y = tagged()
+    options = {"random_state": 0, "max_iter": 4, "tol": None}
+    found = family(**options).fit(X, storage(Y)).predict(X)
+    assert found.format == "csr" and sparse.isspmatrix(found) == sparse.isspmatrix(storage(Y))
+    expected = family(**options).fit(X, Y).predict(X)
+    assert isinstance(expected, np.ndarray)
+    np.testing.assert_array_equal(found.toarray(), expected)
 
 
 def test_networks_take_sparse_labels():
@@ -171,6 +186,7 @@ def test_networks_take_sparse_labels():
     one, other = (GDMLPClassifier(**options).fit(X, y) for y in (Y, sparse.csr_matrix(Y)))
     np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
     assert one.oof_score_ == other.oof_score_
+    np.testing.assert_array_equal(one.predict(X), other.predict(X).toarray())
 
 
 def test_searches_paths_and_errors_of_labels():
@@ -178,6 +194,11 @@ def test_searches_paths_and_errors_of_labels():
     search = GDClassifierCV(learning_rates="auto", alphas=[1e-4, 10.0], cv=3, random_state=0).fit(X, Y)
     assert search.alpha_ == 1e-4
     assert search.predict(X).shape == Y.shape
+    thinned = clone(search).fit(X, sparse.csr_array(Y))
+    np.testing.assert_array_equal(
+        thinned.cv_results_["mean_test_score"], search.cv_results_["mean_test_score"]
+    )
+    np.testing.assert_array_equal(thinned.predict(X).toarray(), search.predict(X))
     path = GDClassifier(solver="batch").path(X, Y, alphas=[0.1, 0.01])
     assert path.coef.shape == (2, 4, 6)
     found = summarize(GDClassifier(penalty=None, solver="batch", tol=1e-12, max_iter=5000).fit(X, Y), X, Y)
