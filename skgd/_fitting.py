@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import stdtrit
 from sklearn.base import clone
 
 from ._coordinates import to_standardized
@@ -24,6 +25,8 @@ from ._training import Record
 from ._validation import RowsCheck, check_largest
 from .optimizers import Optimizer
 from .schedules import Constant
+
+_CHANCE = 1e-3  # that a mean is as far from zero as the first rows of a stream have to be
 
 __all__ = ["begin_fit", "descent_of_stream", "end_fit", "for_all_rows", "initial_descent"]
 
@@ -109,14 +112,41 @@ def _settled_descent_of(options, problem, rule, previous, stream) -> Descent:
     if previous is not None:
         settled = previous if previous.lazy is None else previous.copy()
         return to_standardized(settled.continued_as(Descent.begin(options, problem, rule)), problem)
-    # so that an offset of y changes nothing; the first rows of a stream tell little of the others, but for
-    # the unit of y under a log link
-    units = _units_of_stream(problem) if stream and options.learning_rate is None else None
-    at_constant = options.learning_rate is None and (not stream or units is not None)
-    descent = initial_descent(options, problem, rule, at_constant)
+    if options.learning_rate is not None:
+        return initial_descent(options, problem, rule)
+    if not stream:  # at the best constant, so that an offset of y changes nothing
+        return initial_descent(options, problem, rule, at_constant=True)
+    units, sure = _units_of_stream(problem), _differs_from_zero(problem)
+    descent = initial_descent(options, problem, rule, units is not None or bool(sure.any()))
     if units is not None:
         descent.stream["units"] = units
+    elif sure.any():
+        problem.blocks(descent.theta)[-1][-1, : len(sure)][~sure] = 0
     return descent
+
+
+def _differs_from_zero(problem: Problem) -> np.ndarray:
+    """Of which outputs (K,) the first rows of a stream tell that the best constant is not zero: those whose
+    constant is as far from it as means are, by chance, once in a thousand times.
+
+    Few rows tell little: a start at their mean would be worse than one at zero where y is centred.
+    """
+    targets, weight = problem.targets, problem.targets.weight
+    loss = problem.loss
+    known = loss.task == "regression" and not loss.log_link and problem.fit_intercept
+    if not known or problem.network is not None:
+        return np.zeros(targets.columns, dtype=bool)
+    y = targets.y.reshape(len(targets.y), -1).astype(float)
+    if targets.offset is not None:
+        y = y - targets.offset
+    weight = np.ones(len(y)) if weight is None else weight.astype(float)
+    count = weight.sum() ** 2 / max(np.square(weight).sum(), np.finfo(float).tiny)  # of equal weights
+    if not count > 1 + 1e-6:
+        return np.zeros(targets.columns, dtype=bool)
+    with np.errstate(over="ignore"):
+        squares = np.square(y - np.average(y, axis=0, weights=weight))
+        error = np.sqrt(np.average(squares, axis=0, weights=weight) / (count - 1))
+    return np.abs(problem._constant) > stdtrit(count - 1, 1 - _CHANCE / 2) * error
 
 
 def _units_of_stream(problem: Problem) -> tuple | None:

@@ -107,6 +107,7 @@ class Following:
         logged: Any = _Logged(fit.rates)
         self.grown, self.log, self.fit = grown, logged.log, replace(fit, rates=logged)
         self.shuffling, self.t = fit.descent.random.copy(), fit.descent.t
+        self.start = None if self.before.each() else to_original(fit.descent.copy(), fit.problem)
         return self
 
     def follow(self) -> None:
@@ -133,7 +134,9 @@ class Following:
         return self.after
 
     def _previous(self) -> list[Descent]:
-        """The copies before the call; without those of a first call."""
+        """The copies before the call; of a first call they are where the stream starts."""
+        if self.start is not None:
+            return [self.start] * self.before.count
         found = [self._continued(self.grown(one)) for one in self.before.each()]
         if self.fit.problem.standard is not None and not self.before.standardized:
             for one in found:
@@ -142,11 +145,11 @@ class Following:
 
     def _columns(self, weight: np.ndarray) -> Descent:
         """Of all copies after the updates, as columns."""
-        fit, count = self.fit, self.before.count
+        fit = self.fit
         standard = fit.problem.standard
         stacked = self.before.columns
         if stacked is None or not self._goes_on(stacked):
-            stacked = _stack(self._previous() or [Descent.begin(fit.options, fit.problem, fit.rule)] * count)
+            stacked = _stack(self._previous())
         stacked = stacked.copy()
         stacked.t, stacked.average_start = self.t, fit.descent.average_start
         _move(stacked, None if standard is None else standard.to_standardized)
@@ -173,10 +176,9 @@ class Following:
 
     def _single(self, weight: np.ndarray) -> list[Descent]:
         """Each copy after the updates, by a training of its own."""
-        previous: list = self._previous() or [None] * self.before.count
-        return [self._trained(one, column) for one, column in zip(previous, weight.T, strict=True)]
+        return [self._trained(one, column) for one, column in zip(self._previous(), weight.T, strict=True)]
 
-    def _trained(self, previous: Descent | None, weight: np.ndarray) -> Descent:
+    def _trained(self, previous: Descent, weight: np.ndarray) -> Descent:
         fit, main = self.fit, self.fit.descent
         targets = fit.problem.targets.with_weight(np.ascontiguousarray(weight))
         problem = Problem(fit.problem.design, targets, fit.problem.objective)

@@ -5,9 +5,15 @@ import pickle
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.stats import ttest_1samp
 from sklearn.linear_model import LogisticRegression
 
 from skgd import GDClassifier, GDRegressor
+from skgd._design import design_of
+from skgd._fitting import descent_of_stream
+from skgd._options import options_of
+from skgd._problem import Problem
+from skgd._targets import Targets
 
 
 def progressive(model, X, y, chunk=1, **options):
@@ -163,6 +169,34 @@ def test_rows_of_weight_zero_do_not_count():
 
 
 # -- rates of adaptive rules ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error"])
+@pytest.mark.parametrize("chunk", [3, 10, 100])
+def test_a_stream_starts_at_the_constant_of_its_first_rows(loss, chunk):
+    """However far y lies from zero, the rows after the first call are predicted as if it did not."""
+    X, y = rows(1000, noise=0.5)
+    centred, far = (progressive(GDRegressor(loss, random_state=0), X, y + c, chunk) for c in (0, 1000))
+    error, expected = (np.abs(each[chunk:] - y[chunk:]).mean() for each in (far - 1000, centred))
+    assert error < 1.3 * expected
+
+
+def test_few_rows_do_not_move_the_start_of_a_stream():
+    """Only a mean that differs from zero by a t test, as it would by chance once in a thousand times."""
+    rng = np.random.default_rng(0)
+    weight = rng.integers(0, 2, size=12).astype(float)
+    options, starts = options_of(GDRegressor()), []
+    for shift in np.linspace(0, 4, 40):
+        Y = shift + rng.normal(size=(12, 2))
+        problem = Problem(design_of(np.zeros((12, 1))), Targets(Y, weight, 2, False), options.objective)
+        descent = descent_of_stream(options, problem, options.rule_of_stream, None)
+        for k in range(2):
+            start = descent.theta[-1, k]
+            assert (start != 0) == (ttest_1samp(Y[weight > 0, k], 0).pvalue < 1e-3)
+            starts.append(start)
+    assert 20 < np.count_nonzero(starts) < 70
+    one = GDRegressor(random_state=0).partial_fit([[0.0]], [1000.0])  # a single row tells nothing
+    assert abs(one.intercept_[0]) < 1000
 
 
 @pytest.mark.parametrize(
