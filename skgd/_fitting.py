@@ -15,6 +15,7 @@ from ._design import Design
 from ._drift import follow
 from ._epochs import MOST_UPDATES
 from ._fit import Fit
+from ._kinks import at_kinks, has_kinks
 from ._log_link import LogLink, column_means
 from ._options import CoreRule, Options
 from ._problem import Problem
@@ -183,6 +184,8 @@ def for_all_rows(fit: Fit, record: Record, n: int) -> Options:
 def end_fit(fit: Fit, record: Record) -> float:
     """Let the descent offer the best parameters it knows, within bounds; gives the objective there."""
     loss, problem = _end(fit, record), fit.problem
+    if fit.options.batch_size is not None and has_kinks(problem) and record.stop_reason != "interrupted":
+        loss = _settle_at_kinks(fit, loss)
     if problem.limits is None:
         return loss
     found = fit.descent.parameters
@@ -191,6 +194,14 @@ def end_fit(fit: Fit, record: Record) -> float:
         return loss
     fit.descent.settle_at(inside)  # a look-ahead point can lie outside
     return problem.value(inside, fit.options.threads)
+
+
+def _settle_at_kinks(fit: Fit, loss: float) -> float:
+    before = fit.descent.parameters
+    found, loss = at_kinks(fit.problem, before, loss, fit.options.threads)
+    if found is not before:
+        fit.descent.settle_at(found)
+    return loss
 
 
 class _Above:

@@ -75,6 +75,7 @@ STOREYS = (  # from the ground up
         "_drift",
         "_fit",
         "_growth",
+        "_kinks",
         "_layer_norms",
         "_packing",
         "_rate_choice",

@@ -358,3 +358,36 @@ def test_what_a_penalty_raises_comes_out_of_fit(solver):
         GDRegressor(penalty=Wrong("shape"), solver=solver).fit(X, y)
     with pytest.raises(ValueError, match=r"Wrong\.prox returned nan"):
         GDRegressor(penalty=Wrong("nan"), solver=solver).fit(X, y)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, csr])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("solver", ["minibatch", "sgd"])
+@pytest.mark.parametrize("name", ["group", "sparse group", "positive", "bounds", "positive l1"])
+def test_stochastic_fits_end_at_kinks_and_bounds(name, solver, standardize, dtype, storage):
+    """The weights that batch descent finds to be zero, or at a bound, are exactly there by every solver."""
+    groups = [[0, 1], [2, 3], [4, 5], [6, 7]]
+    options = {
+        "group": {"penalty": GroupLasso(groups), "alpha": 0.09},
+        "sparse group": {"penalty": GroupLasso(groups, l1_ratio=0.5), "alpha": 0.08},
+        "positive": {"positive": True, "alpha": 0.02},
+        "bounds": {"bounds": (-0.2, 0.3), "alpha": 0.02},
+        "positive l1": {"positive": True, "penalty": "l1", "alpha": 0.02},
+    }[name]
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 8)) * np.geomspace(1, 3, 8)
+    raw = X @ (np.array([2, -1.5, 0, 0, 1, 0, 0, -0.5]) / np.geomspace(1, 3, 8))
+    y = (raw + rng.logistic(size=400) > 0).astype(int)
+    options |= {"standardize": standardize, "random_state": 0}
+    exact = GDClassifier(solver="batch", tol=1e-10, max_iter=5000, **options).fit(X, y)
+    model = GDClassifier(solver=solver, **options).fit(storage(X.astype(dtype)), y)
+    assert model.loss_ < exact.loss_ * 1.01
+    for value in [-0.2, 0.3] if name == "bounds" else [0.0]:
+        expected = exact.coef_ == value
+        if name in ("positive", "bounds"):  # without those that hardly any slope holds
+            expected &= np.abs(exact.objective(X, y)[1][0]) > 0.01
+        assert expected.any()
+        assert (model.coef_[expected] == dtype(value)).all()
+        free = np.abs(exact.coef_ - value) > 0.02
+        assert (model.coef_[free] != dtype(value)).all()
