@@ -20,10 +20,12 @@ from ._log_link import LogLink, column_means
 from ._options import CoreRule, Options
 from ._problem import Problem
 from ._rate_choice import choose_rates
+from ._residuals import median
 from ._rows import TOGETHER, Form
 from ._targets import Targets
 from ._training import Record
 from ._validation import RowsCheck, check_largest
+from .losses import Quantile
 from .optimizers import Optimizer
 from .schedules import Constant
 
@@ -117,37 +119,37 @@ def _settled_descent_of(options, problem, rule, previous, stream) -> Descent:
         return initial_descent(options, problem, rule)
     if not stream:  # at the best constant, so that an offset of y changes nothing
         return initial_descent(options, problem, rule, at_constant=True)
-    units, sure = _units_of_stream(problem), _differs_from_zero(problem)
-    descent = initial_descent(options, problem, rule, units is not None or bool(sure.any()))
+    units = _units_of_stream(problem)
+    descent = initial_descent(options, problem, rule, at_constant=units is not None)
     if units is not None:
         descent.stream["units"] = units
-    elif sure.any():
-        problem.blocks(descent.theta)[-1][-1, : len(sure)][~sure] = 0
+    elif problem.network is None and problem.fit_intercept:
+        descent.theta[-1, : problem.targets.columns] = _start_of_stream(problem)
     return descent
 
 
-def _differs_from_zero(problem: Problem) -> np.ndarray:
-    """Of which outputs (K,) the first rows of a stream tell that the best constant is not zero: those whose
-    constant is as far from it as means are, by chance, once in a thousand times.
+def _start_of_stream(problem: Problem) -> np.ndarray:
+    """Intercepts (K,) of a regression that starts on the first rows of a stream: the best constant of each
+    output whose mean is as far from zero as means are, by chance, once in a thousand times; else zero.
 
-    Few rows tell little: a start at their mean would be worse than one at zero where y is centred.
+    Few rows tell little: a start at their mean would be worse than one at zero where y is centred. Quantiles
+    start at the median, from where the loss is steep towards them.
     """
-    targets, weight = problem.targets, problem.targets.weight
-    loss = problem.loss
-    known = loss.task == "regression" and not loss.log_link and problem.fit_intercept
-    if not known or problem.network is not None:
-        return np.zeros(targets.columns, dtype=bool)
+    targets, weight, loss = problem.targets, problem.targets.weight, problem.loss
+    if loss.task != "regression" or loss.log_link:
+        return np.zeros(targets.columns)
     y = targets.y.reshape(len(targets.y), -1).astype(float)
     if targets.offset is not None:
         y = y - targets.offset
     weight = np.ones(len(y)) if weight is None else weight.astype(float)
     count = weight.sum() ** 2 / max(np.square(weight).sum(), np.finfo(float).tiny)  # of equal weights
     if not count > 1 + 1e-6:
-        return np.zeros(targets.columns, dtype=bool)
+        return np.zeros(targets.columns)
+    mean = np.average(y, axis=0, weights=weight)
     with np.errstate(over="ignore"):
-        squares = np.square(y - np.average(y, axis=0, weights=weight))
-        error = np.sqrt(np.average(squares, axis=0, weights=weight) / (count - 1))
-    return np.abs(problem._constant) > stdtrit(count - 1, 1 - _CHANCE / 2) * error
+        error = np.sqrt(np.average(np.square(y - mean), axis=0, weights=weight) / (count - 1))
+    best = median(y, weight) if isinstance(loss, Quantile) else problem.constant[-1, : targets.columns]
+    return np.where(np.abs(mean) > stdtrit(count - 1, 1 - _CHANCE / 2) * error, best, 0.0)
 
 
 def _units_of_stream(problem: Problem) -> tuple | None:

@@ -14,6 +14,7 @@ from skgd._fitting import descent_of_stream
 from skgd._options import options_of
 from skgd._problem import Problem
 from skgd._targets import Targets
+from skgd.losses import Quantile
 
 
 def progressive(model, X, y, chunk=1, **options):
@@ -171,7 +172,7 @@ def test_rows_of_weight_zero_do_not_count():
 # -- rates of adaptive rules ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error"])
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error", Quantile(0.1), Quantile(0.9)])
 @pytest.mark.parametrize("chunk", [3, 10, 100])
 def test_a_stream_starts_at_the_constant_of_its_first_rows(loss, chunk):
     """However far y lies from zero, the rows after the first call are predicted as if it did not."""
