@@ -18,10 +18,15 @@ SOME = np.random.default_rng(0).choice(ALL, 60, replace=False)
 SOME.sort()
 
 
+def scattered(shape, density, rng, dtype=np.float64):
+    """A CSR array with so many of its entries not zero."""
+    return sparse.csr_array(sparse.random(*shape, density, "csr", dtype, random_state=rng))
+
+
 def rows(n=300, seed=0, dtype=np.float64):
     """Sparse rows with SOME of the features, the same without the others, and targets."""
     rng = np.random.default_rng(seed)
-    few = sparse.random_array((n, len(SOME)), density=0.1, rng=rng, format="csr", dtype=dtype)
+    few = scattered((n, len(SOME)), 0.1, rng, dtype)
     wide = sparse.csr_array((few.data, SOME.astype(np.int32)[few.indices], few.indptr), shape=(n, ALL))
     y = few @ rng.normal(size=len(SOME)) + 0.1 * rng.normal(size=n)
     return wide, few, y
@@ -102,7 +107,7 @@ def test_scorers_see_all_features():
 def test_training_goes_on_with_features_that_come_later(optimizer, average, monkeypatch):
     """partial_fit after fit, and a pickle between them, as after a fit that left nothing out."""
     wide, _, y = rows()
-    more = sparse.random_array((20, ALL), density=1e-3, rng=np.random.default_rng(2), format="csr")
+    more = scattered((20, ALL), 1e-3, np.random.default_rng(2))
     model = GDRegressor(optimizer=optimizer, average=average, max_iter=3, shuffle=False)
     found = pickle.loads(pickle.dumps(fitted(model, wide, y)))
     monkeypatch.setattr("skgd._design.present_in", lambda X: None)
@@ -163,7 +168,7 @@ def test_one_class():
 def test_adagrad_keeps_sparse_rows_sparse():
     """Its updates cost non-zeros in the units of X, which it finds by itself."""
     rng = np.random.default_rng(0)
-    X = sparse.random_array((400, 20_000), density=0.002, rng=rng, format="csr")
+    X = scattered((400, 20_000), 0.002, rng)
     X.data[:] = 1
     y = (X @ rng.normal(size=20_000) > 0).astype(int)
     model = fitted(GDClassifier(solver="sgd", optimizer="adagrad", max_iter=400, random_state=0), X, y)

@@ -80,7 +80,7 @@ def test_a_number_of_alphas_stands_for_them():
     shared = {"penalty": "l1", "learning_rates": "auto", "random_state": 0}
     search = GDRegressorCV(alphas=7, scoring="neg_mean_squared_error", **shared).fit(X, y)
     np.testing.assert_allclose(search.cv_results_["param_alpha"].data.astype(float), path.alphas)
-    assert search.alpha_ == pytest.approx(LassoCV(alphas=7).fit(X, y).alpha_)
+    assert search.alpha_ == pytest.approx(LassoCV(alphas=path.alphas).fit(X, y).alpha_)
     factors = np.append(0.0, np.ones(9))  # they are multiplied by the alphas
     search = GDRegressorCV(alphas=4, alpha=factors, **shared).fit(X, y)
     expected = GDRegressor(penalty="l1", alpha=factors).path(X, y, n_alphas=4).alphas
