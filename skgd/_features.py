@@ -9,9 +9,7 @@ import numpy as np
 __all__ = ["Present", "present_in"]
 
 _WIDE = 4096  # features, from which leaving some out pays
-_MOST_NON_ZEROS = (
-    16  # for each feature: the numbers of columns then take less memory than eight vectors of all
-)
+_MOST_NON_ZEROS = 16  # a feature: their column numbers then take no more memory than eight vectors of all
 _MOST_PRESENT = 0.5  # share of the features, up to which it pays
 
 

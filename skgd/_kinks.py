@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ._bounds import sides_of
@@ -57,8 +59,8 @@ def _proximal_step(problem: Problem, weights: np.ndarray, slopes: np.ndarray, st
         scale = None if standard is None else standard.scale
         penalty.core_spec(scale=scale, columns=weights.shape[1])[-1].prox(moved, step)
         return moved
-    scale = np.ones(len(weights)) if standard is None else standard.scale
-    l1, l2 = penalty.l1_of_features / scale, penalty.l2_of_features / scale**2
-    shrunk = np.sign(moved) * np.maximum(np.abs(moved) - step * l1[:, None], 0) / (1 + step * l2[:, None])
     assert problem.limits is not None
+    shrunk = replace(penalty, bounds=None).prox(
+        moved, step, 1.0 if standard is None else 1.0 / standard.scale
+    )
     return np.clip(shrunk, *sides_of(problem.limits)).astype(weights.dtype)
