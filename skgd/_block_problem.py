@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import chain
 from typing import Any
 from uuid import uuid4
 
@@ -234,10 +234,8 @@ class BlockProblem(Problem):
     @cached_property
     def _offsets(self) -> list[tuple]:
         """Rows before each block, where sums go by groups."""
-        rows = self.design.summary.rows
-        if not self._by_groups:
-            return [(None,)] * len(rows)
-        return [(before,) for before in accumulate(rows[:-1], initial=0)]
+        offsets = self.design.summary.offsets
+        return [(before if self._by_groups else None,) for before in offsets]
 
     def row_moments(self) -> tuple[float, float, float]:
         """Found in the reading that gives what else an automatic rate and the start of a fit ask for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -189,6 +190,11 @@ class Summary:
     @property
     def n(self) -> int:
         return sum(self.rows)
+
+    @property
+    def offsets(self) -> list[int]:
+        """Rows before each block."""
+        return list(accumulate(self.rows[:-1], initial=0))
 
 
 @dataclass

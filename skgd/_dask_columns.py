@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
 from numbers import Integral
 from typing import Any
 from uuid import uuid4
@@ -19,19 +18,17 @@ from ._core import core
 from ._design import Design, design_of
 from ._epochs import Stretch
 from ._fitting import initial_descent
+from ._folds import ends_of_folds, order_of_choice, parts_of_folds, results_of
 from ._options import CoreRule, Objective, Options
 from ._penalty import NoPenalty
 from ._problem import Problem
-from ._rate_choice import base_rate, choose_rates
+from ._rate_choice import RATIO, TRIES, choose_rates, rates_up_to_stable
 from ._rows import TrainingRows
 from ._targets import Targets
 from ._validation import door_of, positive, weights_of_classes
 from .exceptions import DivergenceError
 
 __all__ = ["SearchesRates"]
-
-_RATIO = 2.0  # between neighbouring learning rates
-_TRIES = 8  # of lower and lower rates where all diverge, unless they were given
 
 
 @dataclass
@@ -46,8 +43,7 @@ class FoldsOfBlock:
 
     def held_out(self, rows: int, offset: int) -> list[slice]:
         """Of each fold the rows of a block of so many, before which there are `offset` others."""
-        places = np.clip(self.ends - offset, 0, rows).tolist()
-        return [slice(*pair) for pair in pairwise(places)]
+        return parts_of_folds(self.ends, rows, offset)
 
     def targets(self, block: Block) -> Targets:
         return self.encoding(block)
@@ -211,10 +207,11 @@ class SearchesRates:
         rates = self._rates(options, rows, max(alphas))
         shared, held = self._shared(options, rows)
         error = None
-        for _ in range(_TRIES if isinstance(self.learning_rates, Integral) else 1):
+        for _ in range(TRIES if isinstance(self.learning_rates, Integral) else 1):
             params = [(alpha, rate) for alpha in alphas for rate in rates]
             scores = self._scores(shared, held, options, rows, params)
-            for best in self._order(scores, params):
+            alphas_of = [alpha for alpha, _ in params]
+            for best in order_of_choice(scores, alphas_of, self.selection):
                 alpha, rate = params[best]
                 found = {**rows.schema, **self._results(scores, params, best)}
                 try:
@@ -223,7 +220,7 @@ class SearchesRates:
                     )
                 except DivergenceError as diverged:  # on all rows, though on no fold
                     error = diverged
-            rates = [rate * _RATIO ** -len(rates) for rate in rates]
+            rates = [rate * RATIO ** -len(rates) for rate in rates]
         raise error or ValueError(f"All fits of the folds diverged: learning_rates={self.learning_rates!r}.")
 
     def _rates(self, options: Options, rows: TrainingRows, alpha: float) -> list[float]:
@@ -233,28 +230,21 @@ class SearchesRates:
             return positive(asked, "learning_rates").tolist()
         options = options.with_rate(None, alpha)
         problem = BlockProblem(rows.design, rows.targets, options.objective)  # type: ignore[arg-type]
-        half, _ = base_rate(problem, initial_descent(options, problem), options, False)
-        if asked == 1:  # not at the limit of stability
-            return [float(half)]
-        return [float(2 * half * _RATIO**-k) for k in reversed(range(int(asked)))]
+        return rates_up_to_stable(problem, initial_descent(options, problem), options, int(asked))
 
     def _shared(self, options: Options, rows: TrainingRows) -> tuple[SharedBlocks, np.ndarray]:
         """What the columns share, and the weights of the rows that each fold holds out."""
         design: Any = rows.design
-        n, k = design.n, self.cv
-        if n < 2 * k:
-            raise ValueError(f"cv={k} folds need {2 * k} rows, but there are {n}.")
-        ends = np.cumsum([0, *(n // k + (fold < n % k) for fold in range(k))])
+        n, ends = design.n, ends_of_folds(design.n, self.cv)
         door = door_of(design.encoding.door)
         door.class_weight = None
         encoding = replace(design.encoding, door=door, factor=None)
         bare = replace(options.objective, penalty=NoPenalty())
-        offsets = np.cumsum([0, *design.summary.rows[:-1]]).tolist()
         of_block = FoldsOfBlock(encoding, ends, bare)
         shared = SharedBlocks(
             design.source,
             of_block,
-            offsets,
+            design.summary.offsets,
             n,
             design.d,
             design.dtype,
@@ -267,7 +257,7 @@ class SearchesRates:
         trained = held.sum(axis=0) - held
         if not (trained.sum(axis=1) > 0).all():
             raise ValueError("The sample weights of all rows that a fold trains on are zero.")
-        factors = np.ones((k, 2))
+        factors = np.ones((self.cv, 2))
         if self.class_weight is not None:
             classes, codes = rows.task.classes, np.arange(2.0)  # type: ignore[attr-defined]
             factors = np.array(
@@ -301,24 +291,10 @@ class SearchesRates:
         scores[np.reshape([each.diverged for each in candidates], scores.shape)] = np.nan
         return scores
 
-    def _order(self, scores: np.ndarray, params: list) -> np.ndarray:
-        """Candidates with a finite mean score, the one to choose first."""
-        means = scores.mean(axis=1)
-        order = np.argsort(-means, kind="stable")[: np.isfinite(means).sum()]
-        if self.selection == "best" or not len(order):
-            return order
-        error = scores[order[0]].std(ddof=1) / np.sqrt(scores.shape[1])
-        alphas = np.array([alpha for alpha, _ in params])[order]
-        near = means[order] >= means[order[0]] - error
-        return order[np.argsort(np.where(near, -alphas, np.inf), kind="stable")]
-
     @staticmethod
     def _results(scores: np.ndarray, params: list, best: int) -> dict:
-        means = scores.mean(axis=1)
         alphas, rates = np.array(params).T
-        results = {"params": [{"alpha": alpha, "learning_rate": rate} for alpha, rate in params]}
-        results |= {"param_alpha": alphas, "param_learning_rate": rates}
-        results |= {f"split{k}_test_score": column for k, column in enumerate(scores.T)}
-        results |= {"mean_test_score": means, "std_test_score": scores.std(axis=1)}
-        found = {"alpha_": float(alphas[best]), "best_score_": float(means[best]), "cv_results_": results}
+        results = results_of({"alpha": alphas, "learning_rate": rates}, scores)
+        score = float(results["mean_test_score"][best])
+        found = {"alpha_": float(alphas[best]), "best_score_": score, "cv_results_": results}
         return {**found, "learning_rates_": np.unique(rates)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from ._block_problem import BlockDesign, Encoding
 from ._blocks import Block
 from ._design import design_of
+from ._folds import ends_of_folds, order_of_choice, parts_of_folds, results_of
 from ._options import Options
 from ._path import goes_by_path, minimisers
 from ._penalty import Penalty
@@ -23,12 +23,11 @@ __all__ = ["SearchesAlphas"]
 def sums_by_fold(block: Block, offset: int, ends: np.ndarray, encoding: Encoding, origin) -> list:
     """Sums of products of the rows of each fold, of which the block, after `offset` others, has some."""
     design, targets = design_of(block.X), encoding(block)
-    parts = [slice(a, b) for a, b in pairwise(np.clip(ends - offset, 0, len(block)).tolist())]
     return [
         sums_of_products(design.take(part), targets.rows(part), True, origin)
         if part.start < part.stop
         else None
-        for part in parts
+        for part in parts_of_folds(ends, len(block), offset)
     ]
 
 
@@ -75,24 +74,21 @@ class SearchesAlphas:
         if not goes_by_path(options, rows.design):
             raise ValueError("The search needs tol, a penalty of single weights and at most 2000 features.")
         scores = self._scores(options, rows, alphas)
-        best = self._chosen(scores, alphas)
+        best = int(order_of_choice(scores, alphas, self.selection)[0])
         found = {**rows.schema, **self._results(scores, alphas, best)}
         options = options.with_rate(None, float(alphas[best]))
         return super()._fit_rows(options, rows._replace(schema=found), init, scorers, session)  # type: ignore[misc]
 
     def _scores(self, options: Options, rows: TrainingRows, alphas: np.ndarray) -> np.ndarray:
         design: Any = rows.design
-        objective, n = options.objective, design.n
-        if n < 2 * self.cv:
-            raise ValueError(f"cv={self.cv} folds need {2 * self.cv} rows, but there are {n}.")
-        ends = np.cumsum([0, *(n // self.cv + (k < n % self.cv) for k in range(self.cv))])
+        objective, ends = options.objective, ends_of_folds(design.n, self.cv)
         origin = _about_the_means(design, rows) if objective.fit_intercept else None
         parts = design.source.map(
             sums_by_fold,
             ends,
             design.encoding,
             origin,
-            each=[(offset,) for offset in np.cumsum([0, *design.summary.rows[:-1]]).tolist()],
+            each=[(offset,) for offset in design.summary.offsets],
         )
         sums = [sum(found for found in fold if found is not None) for fold in zip(*parts, strict=True)]
         if not np.isfinite(sums).all():
@@ -101,20 +97,11 @@ class SearchesAlphas:
             raise ValueError("The sample weights of all rows that a fold is judged by are zero.")
         return scores_of_folds(sums, design.d, origin, alphas, objective.penalty)
 
-    def _chosen(self, scores: np.ndarray, alphas: np.ndarray) -> int:
-        means = scores.mean(axis=1)
-        best = int(np.argmax(means))
-        if self.selection == "best":
-            return best
-        error = scores[best].std(ddof=1) / np.sqrt(scores.shape[1])
-        return int(np.argmax(np.where(means >= means[best] - error, alphas, -np.inf)))
-
-    def _results(self, scores: np.ndarray, alphas: np.ndarray, best: int) -> dict:
-        means = scores.mean(axis=1)
-        results = {"params": [{"alpha": alpha} for alpha in alphas.tolist()], "param_alpha": alphas}
-        results |= {f"split{k}_test_score": column for k, column in enumerate(scores.T)}
-        results |= {"mean_test_score": means, "std_test_score": scores.std(axis=1)}
-        return {"alpha_": float(alphas[best]), "best_score_": float(means[best]), "cv_results_": results}
+    @staticmethod
+    def _results(scores: np.ndarray, alphas: np.ndarray, best: int) -> dict:
+        results = results_of({"alpha": alphas}, scores)
+        score = float(results["mean_test_score"][best])
+        return {"alpha_": float(alphas[best]), "best_score_": score, "cv_results_": results}
 
 
 def _about_the_means(design: BlockDesign, rows: TrainingRows) -> np.ndarray:

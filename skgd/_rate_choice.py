@@ -17,8 +17,18 @@ from ._step_size import curvature_in_units, scale_of, scale_of_stream, sharpness
 from .exceptions import DivergenceError
 from .schedules import Constant, Schedule, ScheduleContext
 
-__all__ = ["base_rate", "choose_rates", "largest_stable", "schedule_for"]
+__all__ = [
+    "RATIO",
+    "TRIES",
+    "base_rate",
+    "choose_rates",
+    "largest_stable",
+    "rates_up_to_stable",
+    "schedule_for",
+]
 
+RATIO = 2.0  # between neighbouring rates of a search
+TRIES = 8  # of lower and lower rates where all diverge, unless they were given
 _FEW_UNITS = 16  # of a hidden layer, each of which is missed
 _MOST_PENALTY = 16  # times the objective at the start
 
@@ -63,6 +73,14 @@ def _affordable(problem: Problem, descent: Descent, rate: float) -> float:
     while np.isfinite(most) and most > 0 and problem.core.penalty(rate * step) > most:
         rate *= 0.5
     return rate
+
+
+def rates_up_to_stable(problem: Problem, start: Descent, options: Options, count: int) -> list[float]:
+    """The rates that a search tries: so many, a factor of two apart, up to the largest stable one."""
+    half, _ = base_rate(problem, start, options, False)
+    if count == 1:  # not at the limit of stability
+        return [float(half)]
+    return (2 * half * RATIO ** np.arange(1.0 - count, 1.0)).tolist()
 
 
 def _network_rate(problem: Problem, descent: Descent, options: Options) -> float:

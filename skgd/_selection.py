@@ -17,18 +17,16 @@ from ._columns import CandidateFit, Diverged, SharedProblem, can_share_pass, des
 from ._coordinates import asks_for_units, of_present_features
 from ._design import Design, design_of
 from ._fitting import initial_descent
+from ._folds import order_of_choice
 from ._options import options_of, threads_of
 from ._path import Minimum, goes_by_path, minima_of
 from ._problem import Problem
 from ._quadratic import moments_of_folds
-from ._rate_choice import base_rate, choose_rates
+from ._rate_choice import RATIO, TRIES, choose_rates, rates_up_to_stable
 from ._scoring import Scorer, with_offset
 from ._targets import of_mean_one
 from ._validation import check_design, check_offset, check_weights, dense, door_of, positive, schema_of
 from .exceptions import DivergenceError
-
-_RATIO = 2.0  # between neighbouring learning rates
-_TRIES = 8  # of lower and lower rates where all diverge, unless they were given
 
 
 @dataclass
@@ -105,10 +103,7 @@ class Candidates:
             return positive(asked, "learning_rates").tolist()
         options = self.options.with_rate(None, alpha)
         problem = Problem(self.design, self.targets, options.objective)
-        half, _ = base_rate(problem, initial_descent(self.options, problem), options, False)
-        if asked == 1:  # not at the limit of stability
-            return [float(half)]
-        return (2 * half * _RATIO ** np.arange(1.0 - asked, 1.0)).tolist()
+        return rates_up_to_stable(problem, initial_descent(self.options, problem), options, asked)
 
     def _weights_of(self, train) -> np.ndarray:
         """Sample weights that are zero on the rows held out."""
@@ -262,17 +257,17 @@ class Candidates:
     def choose(self) -> Chosen:
         """The candidate with the best mean score, fitted on all rows."""
         error = None
-        for _ in range(1 if self.given or self.automatic else _TRIES):
+        for _ in range(1 if self.given or self.automatic else TRIES):
             begin = time.perf_counter()
             fitted = self.fitted()
             fit_time = time.perf_counter() - begin
             begin = time.perf_counter()
             scores = self.scores(fitted)
             results = self._results(scores, fit_time, time.perf_counter() - begin)
-            means = results["mean_test_score"]
+            alphas = [alpha for alpha, _ in self.params]
             if self.given:  # rates of our own reach for the limit on purpose
                 self._warn_of(fitted)
-            for index in self._order(scores, means):
+            for index in order_of_choice(scores, alphas, self.search.selection):
                 alpha, rate = self.params[index]
                 estimator = with_callbacks_of(self._new(alpha=alpha, learning_rate=rate), self.search)
                 try:
@@ -284,21 +279,9 @@ class Candidates:
             if error is None and any(None not in models for models in fitted):
                 raise ValueError("No candidate has a finite mean score: look at the scorer and at the folds.")
             if not self.given and not self.automatic:
-                fall = _RATIO**-self.search.learning_rates
+                fall = RATIO**-self.search.learning_rates
                 self.params = [(alpha, rate * fall) for alpha, rate in self.params]
         raise error or self._none_left()
-
-    def _order(self, scores: np.ndarray, means: np.ndarray) -> np.ndarray:
-        """Candidates with a finite mean score, the one to choose first."""
-        order = np.argsort(-means, kind="stable")[: np.isfinite(means).sum()]
-        if self.search.selection == "best" or not len(order):
-            return order
-        if scores.shape[1] < 2:
-            raise ValueError('selection="one_standard_error" needs at least two folds.')
-        error = scores[order[0]].std(ddof=1) / np.sqrt(scores.shape[1])
-        alphas = np.array([alpha for alpha, _ in self.params])[order]
-        near = means[order] >= means[order[0]] - error
-        return order[np.argsort(np.where(near, -alphas, np.inf), kind="stable")]
 
     def _warn_of(self, fitted):
         """Fits that diverged are no reason to stop, but to be told."""

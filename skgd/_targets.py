@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.utils.validation import column_or_1d
 
+from ._arrays import laid_out
 from ._core import core
 from ._labels import class_codes
 from ._scoring import accuracy, d2_pinball, r2
@@ -196,7 +197,7 @@ class Numbers(Task):
         return {"task": "numbers", "flat": self.flat}
 
     def encode(self, y, weight, dtype, loss):
-        y = np.require(y, dtype, ["C", "A", "E"])
+        y = laid_out(y, dtype)
         loss._check_targets(y)
         return Targets(y, weight, 1 if y.ndim == 1 else y.shape[1], False)
 
@@ -235,7 +236,7 @@ class Quantiles(Numbers):
     def encode(self, y, weight, dtype, loss):
         y = np.reshape(np.asarray(y, dtype=dtype), (len(y), 1))
         K = len(self.levels)
-        return Targets(np.require(np.broadcast_to(y, (len(y), K)), None, ["C", "A", "E"]), weight, K, False)
+        return Targets(laid_out(np.broadcast_to(y, (len(y), K))), weight, K, False)
 
     def predict(self, raw, loss):
         return np.sort(loss.inverse_link(raw), axis=1)
@@ -327,7 +328,7 @@ class Labels(Classes):
     def encode(self, y, weight, dtype, loss):
         if np.any((y != 0) & (y != 1)):
             raise ValueError(f"Multilabel y must be a matrix of zeros and ones, but it holds {np.unique(y)}.")
-        return Targets(np.require(y, dtype, ["C", "A", "E"]), weight, y.shape[1], False)
+        return Targets(laid_out(y, dtype), weight, y.shape[1], False)
 
     def predict(self, raw, loss):
         chosen = (raw > 0).astype(np.intp)
@@ -380,7 +381,7 @@ class Shares(Classes):
                 f"row {row} is {y[row].tolist()}."
             )
         y = y[:, 1:] if y.shape[1] == 2 else y
-        return Targets(np.require(y, dtype, ["C", "A", "E"]), weight, y.shape[1], False)
+        return Targets(laid_out(y, dtype), weight, y.shape[1], False)
 
     def score(self, y, raw, loss, weight=None):
         y = np.asarray(y)

@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.utils import _safe_indexing, compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
 
+from ._arrays import is_laid_out, laid_out
 from ._core import core
 from ._table import text_columns
 
@@ -243,16 +244,11 @@ def _unmapped(array):
 
 
 def _is_core_array(X) -> bool:
-    return type(X) is np.ndarray and X.dtype.str in _NATIVE and X.ndim == 2 and _is_laid_out(X)
-
-
-def _is_laid_out(array: np.ndarray) -> bool:
-    """Whether the core can read an array where it lies: C-contiguous and aligned."""
-    return array.flags.c_contiguous and array.flags.aligned
+    return type(X) is np.ndarray and X.dtype.str in _NATIVE and X.ndim == 2 and is_laid_out(X)
 
 
 def _is_finite_vector(y: np.ndarray) -> bool:
-    known = y.dtype.str in _NATIVE and _is_laid_out(y)
+    known = y.dtype.str in _NATIVE and is_laid_out(y)
     return core.all_finite(y.reshape(1, -1)) if known else bool(np.isfinite(y.sum()))
 
 
@@ -262,7 +258,7 @@ def _is_finite_core_csr(X) -> bool:
         return False
     parts = X.data, X.indices, X.indptr
     same = X.indices.dtype == X.indptr.dtype and X.indices.dtype in (np.int32, np.int64)
-    if not same or not all(type(part) is np.ndarray and _is_laid_out(part) for part in parts):
+    if not same or not all(type(part) is np.ndarray and is_laid_out(part) for part in parts):
         return False
     _check_csr(X)
     return X.has_canonical_format and core.all_finite(X.data[None])
@@ -271,8 +267,8 @@ def _is_finite_core_csr(X) -> bool:
 def _canonical(X, given):
     """X in the layout of the core; CSR rows are checked unless they are those that were given."""
     if not sparse.issparse(X):
-        return X if _is_laid_out(X) else np.require(X, None, ["C", "A", "E"])
-    data, (indices, indptr) = np.require(X.data, None, ["C", "A", "E"]), _indices_of(X)
+        return X if is_laid_out(X) else laid_out(X)
+    data, (indices, indptr) = laid_out(X.data), _indices_of(X)
     if X is not given:
         core.check_csr(indices, indptr, len(X.data), X.shape[1])
     if not (data is X.data and indices is X.indices and indptr is X.indptr):
@@ -286,7 +282,7 @@ def _canonical(X, given):
 def _indices_of(X) -> tuple[np.ndarray, np.ndarray]:
     """Column indices and row pointers of CSR rows, as the core takes them."""
     wide = np.promote_types(X.indptr.dtype, X.indices.dtype)
-    return np.require(X.indices, wide, ["C", "A", "E"]), np.require(X.indptr, wide, ["C", "A", "E"])
+    return laid_out(X.indices, wide), laid_out(X.indptr, wide)
 
 
 def _check_csr(X) -> None:
@@ -349,14 +345,14 @@ def check_offset(offset, X, columns: int, name="offset") -> np.ndarray | None:
     if array.shape not in ((n,), (n, 1), (n, columns)):
         wanted = f"({n},)" if columns == 1 else f"({n},) or ({n}, {columns})"
         raise ValueError(f"{name} has shape {array.shape}, but {wanted} is needed.")
-    return np.require(np.broadcast_to(array.reshape(n, -1), (n, columns)), None, ["C", "A", "E"])
+    return laid_out(np.broadcast_to(array.reshape(n, -1), (n, columns)))
 
 
 def check_weights(sample_weight, X, name="sample_weight"):
     """Sample weights of X's dtype, non-negative, or None."""
     if sample_weight is None:
         return None
-    weight = np.require(_check_sample_weight(sample_weight, X, dtype=X.dtype), None, ["C", "A", "E"])
+    weight = laid_out(_check_sample_weight(sample_weight, X, dtype=X.dtype))
     if np.any(weight < 0):
         raise ValueError(f"Negative values in {name}: weights must be non-negative.")
     if not np.any(weight):

@@ -14,11 +14,13 @@ PACKAGE = Path(skgd.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 STOREYS = (  # from the ground up
     {
+        "_arrays",
         "_bounds",
         "_core",
         "_dask_collections",
         "_docs_perceptrons",
         "_drawing",
+        "_folds",
         "_log_link",
         "_loss",
         "_parameters",
