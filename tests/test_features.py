@@ -213,3 +213,13 @@ def test_searches(standardize, alphas):
         assert_allclose(found.learning_rate_, again.learning_rate_, rtol=1e-9)
         assert_allclose(found.cv_results_["mean_test_score"], again.cv_results_["mean_test_score"])
         assert_same(found, again, 1e-9)
+
+
+@pytest.mark.parametrize("solver", ["batch", "sgd", "minibatch"])
+def test_several_outputs(solver):
+    wide, few, y = rows()
+    targets = np.column_stack([y, -2 * y, y**2])
+    model = GDRegressor(solver=solver, max_iter=5, random_state=0)
+    found, again = fitted(model, wide, targets), fitted(GDRegressor(**model.get_params()), few, targets)
+    assert_same(found, again, 1e-9)
+    assert_allclose(found.predict(wide), again.predict(few), rtol=1e-6, atol=1e-9)
