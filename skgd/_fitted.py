@@ -89,8 +89,12 @@ class FittedModel:
         model = vars(self).get("_model")
         return loss_of(self) if model is None else loss_from_spec(model["loss"])
 
+    def _check_fitted(self) -> None:
+        if self._fitted not in vars(self):  # tags take as long as a thousand scores
+            check_is_fitted(self, self._fitted)
+
     def _raw_scores(self, X):
-        check_is_fitted(self, self._fitted)
+        self._check_fitted()
         return self._raw(self._check_rows(self, X, reset=False))
 
     def _raw_with(self, X, offset) -> np.ndarray:
@@ -101,3 +105,11 @@ class FittedModel:
         if hasattr(self, "members_"):
             raise ValueError(NO_OFFSET_OF_MEMBERS)
         return raw + check_offset(offset, raw, raw.shape[1])
+
+    def _predicted(self, X, offset, from_raw: Callable, directly: Callable | None = None):
+        """What becomes of the raw scores of rows: ``from_raw(raw)``.
+
+        Linear models take dense rows to ``directly(X, theta, threads)`` where it is given: the core then
+        predicts from scores that are in the cache. It gives the same, and whether all scores are finite.
+        """
+        return from_raw(self._raw_with(X, offset))

@@ -147,6 +147,10 @@ class Task:
         """Whether coef_ of a linear model has one dimension."""
         return False
 
+    # Of dense rows under a linear model: (X, theta, threads) -> (result, whether all scores are finite).
+    labels_of_rows: ClassVar[Callable | None] = None
+    probabilities_of_rows: ClassVar[Callable | None] = None
+
     def spec(self) -> dict:
         """Plain values from which the task can be rebuilt."""
         raise NotImplementedError
@@ -284,6 +288,19 @@ class Classes(Task):
         core.largest(np.ascontiguousarray(raw), index)
         return index
 
+    def labels_of_rows(self, X, theta, threads: int) -> tuple[np.ndarray, bool]:
+        """Labels of dense rows under a linear model, and whether all scores are finite."""
+        as_integers = self.classes.dtype.itemsize == 8 and not self.classes.dtype.hasobject
+        names = self.classes.view(np.int64) if as_integers else np.arange(len(self.classes))
+        labels = np.empty(len(X), dtype=np.int64)
+        finite = core.linear_labels(X, theta, names, labels, threads)
+        return (labels.view(self.classes.dtype) if as_integers else self.classes[labels]), finite
+
+    def probabilities_of_rows(self, X, theta, threads: int) -> tuple[np.ndarray, bool]:
+        """Of the classes under a linear model with log loss, for dense rows; and as above."""
+        found = np.empty((len(X), len(self.classes)), dtype=X.dtype)
+        return found, core.linear_probabilities(X, theta, found, threads)
+
     def score(self, y, raw, loss, weight=None):
         return self.score_encoded(class_codes(y, self.classes, float), raw, loss, weight)
 
@@ -321,6 +338,7 @@ class Labels(Classes):
 
     sparse: str | None = None
     one_label = False
+    labels_of_rows = probabilities_of_rows = None  # type: ignore[assignment]  # labels are decided one by one
 
     def spec(self):
         return {"task": "labels", "sparse": self.sparse}

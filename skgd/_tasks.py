@@ -26,7 +26,7 @@ from ._validation import (
     times_class_weights,
     weights_of_classes,
 )
-from .losses import LOSSES
+from .losses import LOSSES, LogLoss
 
 
 class Regression(Evaluation, Streaming, Blockwise, Export, RegressorMixin):
@@ -254,8 +254,9 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
         y : ndarray of shape (n_samples,) or (n_samples, n_classes)
             Labels; after a multilabel fit a matrix of zeros and ones, in CSR where it was sparse there.
         """
-        raw = self._raw_with(X, offset)
-        return self._fitted_task().predict(raw, self._fitted_loss)
+        self._check_fitted()
+        task, loss = self._fitted_task(), self._fitted_loss
+        return self._predicted(X, offset, lambda raw: task.predict(raw, loss), task.labels_of_rows)
 
     @available_if(_loss_has_probabilities)
     def predict_proba(self, X, offset=None) -> np.ndarray:
@@ -273,8 +274,10 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
         probabilities : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        raw = self._raw_with(X, offset)
-        return self._fitted_task().probabilities(raw, self._fitted_loss)
+        self._check_fitted()
+        task, loss = self._fitted_task(), self._fitted_loss
+        directly = task.probabilities_of_rows if type(loss) is LogLoss else None
+        return self._predicted(X, offset, lambda raw: task.probabilities(raw, loss), directly)
 
     @available_if(_loss_has_probabilities)
     def predict_log_proba(self, X, offset=None) -> np.ndarray:

@@ -194,30 +194,54 @@ class LinearModel(GradientDescent):
         return path_of(self, X, y, alphas, n_alphas, eps, sample_weight, offset)
 
     def _raw_scores(self, X):
-        if self._fitted not in vars(self):  # tags take as long as a thousand scores
-            check_is_fitted(self, self._fitted)
+        return self._of_rows(X, self._scored)
+
+    def _predicted(self, X, offset, from_raw, directly=None):
+        if offset is not None or directly is None:
+            return super()._predicted(X, offset, from_raw)
+
+        def found(X):
+            theta = self._theta_for(X)
+            if theta is not None:
+                return directly(X, theta, threads_of(self.n_jobs))
+            raw, finite = self._scored(X)
+            return from_raw(raw), finite
+
+        return self._of_rows(X, found)
+
+    def _of_rows(self, X, found):
+        """What ``found(X)`` of validated rows gives, beside whether all scores are finite."""
+        self._check_fitted()
         checked = check_design(self, X, reset=False, finite=not isinstance(self.coef_, np.ndarray))
-        raw, finite = self._scored(checked)
+        result, finite = found(checked)
         if not finite:  # 0 * inf and 0 * nan are nan: what is not finite in X reaches the scores
             check_design(self, X, reset=False)
-        return raw
+        return result
 
     def _raw(self, X):
         """Raw scores (n, K) for validated X."""
         return self._scored(X)[0]
 
+    def _theta_for(self, X) -> np.ndarray | None:
+        """Parameters as the core takes them, if it can score these rows itself: dense ones of one dtype."""
+        coef = self.coef_
+        if not (isinstance(X, np.ndarray) and isinstance(coef, np.ndarray)):
+            return None
+        if not coef.dtype == self.intercept_.dtype == X.dtype:
+            return None
+        return padded(coef.reshape(-1, X.shape[1]), self.intercept_)
+
     def _scored(self, X):
         """Raw scores (n, K) for validated X, and whether all are finite."""
-        coef = self.coef_.reshape(-1, X.shape[1])
-        dense = isinstance(X, np.ndarray) and isinstance(coef, np.ndarray)
-        if not (dense and coef.dtype == self.intercept_.dtype == X.dtype):
+        theta = self._theta_for(X)
+        if theta is None:
+            coef = self.coef_.reshape(-1, X.shape[1])
             raw = safe_sparse_dot(X, coef.T, dense_output=True) + self.intercept_
             return raw, raw.dtype not in (np.float32, np.float64) or core.all_finite(
                 np.ascontiguousarray(raw)
             )
-        raw = np.empty((X.shape[0], len(coef)), dtype=X.dtype)
-        finite = core.linear_scores(X, padded(coef, self.intercept_), raw, threads_of(self.n_jobs))
-        return raw, finite
+        raw = np.empty((X.shape[0], np.size(self.intercept_)), dtype=X.dtype)
+        return raw, core.linear_scores(X, theta, raw, threads_of(self.n_jobs))
 
 
 @documented

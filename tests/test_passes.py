@@ -270,6 +270,30 @@ def test_scores_and_probabilities_are_those_of_numpy(dtype, K):
         np.testing.assert_array_equal(index, z.argmax(axis=1))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "names", [[0, 1], ["no", "yes"], [2.0, -1.0], [True, False], [3, 1, 2], list("xyzuvwst")]
+)
+def test_predictions_in_the_cache_are_those_from_raw_scores(dtype, names):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5000, 7)).astype(dtype)
+    model = GDClassifier(max_iter=1, tol=None, solver="minibatch").fit(X, np.resize(np.array(names), 5000))
+    zeros = np.zeros((5000, np.size(model.intercept_)), dtype)  # an offset goes by the raw scores
+    for rows in (slice(1), slice(49), slice(None)):
+        found, expected = model.predict(X[rows]), model.predict(X[rows], offset=zeros[rows])
+        assert found.dtype == expected.dtype == model.classes_.dtype
+        np.testing.assert_array_equal(found, expected)
+        p, expected = model.predict_proba(X[rows]), model.predict_proba(X[rows], offset=zeros[rows])
+        assert p.dtype == dtype
+        np.testing.assert_array_equal(p, expected)
+    sorted_codes = np.searchsorted(model.classes_, found)
+    np.testing.assert_array_equal(sorted_codes, model.predict_proba(X).argmax(axis=1))
+    with pytest.raises(ValueError, match="contains NaN"):
+        model.predict(np.where(X > 3, np.nan, X))
+    with pytest.raises(ValueError, match="contains infinity"):
+        model.predict_proba(np.where(X > 3, np.inf, X))
+
+
 NUMBERS = [
     np.array([3, 5, 9]),
     np.array([-128, 0, 127], np.int8),

@@ -101,6 +101,24 @@ template <class I> void check_csr(const I* indices, const I* indptr, int64_t n, 
            std::to_string(d) + " features.");
 }
 
+// predict_rows() with sizes checked and signals looked for.
+template <class T>
+bool predicted(const Matrix<const T>& X, const Matrix<const T>& theta, int64_t outputs, const Prediction<T>& prediction,
+               int threads) {
+  const Dense<T> design{X.data(), int64_t(X.shape(0)), int64_t(X.shape(1))};
+  const int64_t columns = int64_t(theta.shape(1));
+  check_size("theta", int64_t(theta.size()), (design.d + 1) * columns);
+  if (outputs > columns || (columns > 1 && columns % lanes<T>)) refuse("Columns of theta are whole vectors.");
+  Guard guard;
+  bool finite;
+  {
+    nb::gil_scoped_release release;
+    finite = predict_rows(design, theta.data(), outputs, columns, prediction, threads, guard.control);
+  }
+  guard.rethrow();
+  return finite;
+}
+
 // Class codes choose a column of the raw scores: whole numbers 0 .. classes - 1.
 template <class T> void check_codes(const T* codes, int64_t count, int64_t classes) {
   for (int64_t i = 0; i < count; ++i)
@@ -608,21 +626,32 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
   m.def(
       "linear_scores",
       [](Matrix<const T> X, Matrix<const T> theta, Matrix<T> z, int threads) {
-        const Dense<T> design{X.data(), int64_t(X.shape(0)), int64_t(X.shape(1))};
-        const int64_t outputs = int64_t(z.shape(1)), columns = int64_t(theta.shape(1));
-        check_size("theta", int64_t(theta.size()), (design.d + 1) * columns);
-        check_size("z", int64_t(z.size()), design.n * outputs);
-        if (outputs > columns || (columns > 1 && columns % lanes<T>)) refuse("Columns of theta are whole vectors.");
-        Guard guard;
-        {
-          nb::gil_scoped_release release;
-          linear_scores(design, theta.data(), outputs, columns, z.data(), threads, guard.control);
-        }
-        guard.rethrow();
-        return all_finite(z.data(), int64_t(z.size()));
+        check_size("z", int64_t(z.shape(0)), int64_t(X.shape(0)));
+        return predicted(X, theta, int64_t(z.shape(1)), Prediction<T>{Prediction<T>::scores, z.data()}, threads);
       },
       "X"_a.noconvert(), "theta"_a.noconvert(), "z"_a.noconvert(), "threads"_a,
       "z (n, K) gets the scores of the rows of X under theta (d + 1, columns); gives whether all are finite.");
+  m.def(
+      "linear_probabilities",
+      [](Matrix<const T> X, Matrix<const T> theta, Matrix<T> p, int threads) {
+        const int64_t K = int64_t(p.shape(1));
+        if (K < 2) refuse("Probabilities need two classes.");
+        check_size("p", int64_t(p.shape(0)), int64_t(X.shape(0)));
+        return predicted(X, theta, K == 2 ? 1 : K, Prediction<T>{Prediction<T>::probabilities, p.data()}, threads);
+      },
+      "X"_a.noconvert(), "theta"_a.noconvert(), "p"_a.noconvert(), "threads"_a,
+      "p (n, K) gets softmax of the scores, or of K = 2 the logistic function; gives whether all scores are finite.");
+  m.def(
+      "linear_labels",
+      [](Matrix<const T> X, Matrix<const T> theta, Vector<const int64_t> classes, Vector<int64_t> labels, int threads) {
+        const int64_t K = int64_t(classes.size());
+        if (K < 2) refuse("Labels need two classes.");
+        check_size("labels", int64_t(labels.size()), int64_t(X.shape(0)));
+        const Prediction<T> prediction{Prediction<T>::labels, nullptr, classes.data(), labels.data()};
+        return predicted(X, theta, K == 2 ? 1 : K, prediction, threads);
+      },
+      "X"_a.noconvert(), "theta"_a.noconvert(), "classes"_a, "labels"_a, "threads"_a,
+      "labels (n) get those of the classes with the largest scores; gives whether all scores are finite.");
   m.def(
       "softmax",
       [](Matrix<T> z) {

@@ -7,35 +7,6 @@
 
 namespace skgd {
 
-// z (n, outputs) = X W + b for W (d, columns) and b (columns), padded to whole vectors as theta is. Rows are scored one
-// by one or in tiles whose sums have the same order, so the result does not depend on the number of threads.
-template <class T>
-void linear_scores(const Dense<T>& X, const T* theta, int64_t outputs, int64_t columns, T* z, int threads,
-                   Control& control) {
-  constexpr int64_t chunk = 4080, tile_rows = 48, worth_a_thread = 1 << 17;  // rows, rows, elements
-  const int64_t n = X.n, d = X.d;
-  std::atomic<bool> stop{false};
-  auto one_column = [&](int64_t begin, int64_t end) {
-    RowScores<T>(X, theta)({nullptr, begin, end - begin}, z + begin);
-  };
-  auto many_columns = [&](int64_t begin, int64_t end) {
-    Buffer<T> block(tile_rows * columns);
-    for (int64_t i = begin; i < end; i += tile_rows) {
-      const int64_t m = std::min(tile_rows, end - i);
-      affine(X.data + i * d, d, theta, theta + d * columns, m, d, columns, block.data());
-      for (int64_t r = 0; r < m; ++r) std::copy_n(block.data() + r * columns, outputs, z + (i + r) * outputs);
-    }
-  };
-  auto score = [&](int worker, int64_t c) {
-    const int64_t begin = c * chunk, end = std::min(n, begin + chunk);
-    if (stop) return;
-    columns == 1 ? one_column(begin, end) : many_columns(begin, end);
-    if (worker == 0 && control.done((end - begin) * d * columns)) stop = true;
-  };
-  const int64_t workers = std::clamp<int64_t>(n * d * columns / worth_a_thread, 1, std::max(1, threads));
-  parallel_for((n + chunk - 1) / chunk, int(workers), score);
-}
-
 // The sums of `count` rows of a matrix, each with a chain of additions of its own so that none waits for the others.
 template <class T> void sums_of_rows(const T* z, int64_t count, int64_t columns, T* sums) {
   constexpr int together = 8;
@@ -99,6 +70,75 @@ template <class T> void largest_of_rows(const T* z, int64_t n, int64_t columns, 
     }
     found[i] = at;
   }
+}
+
+// What becomes of the scores of rows while they are in the cache.
+template <class T> struct Prediction {
+  enum Kind { scores, probabilities, labels } kind = scores;
+  T* values = nullptr;               // (n, outputs) scores; of probabilities a column for each class
+  const int64_t* classes = nullptr;  // (classes): the label of each
+  int64_t* chosen = nullptr;         // (n): the label of the class with the largest score
+
+  // Where the scores of the rows from `begin` on are to be written: in place, or to `spare`.
+  T* place(int64_t begin, int64_t outputs, T* spare) const {
+    const bool in_place = kind == scores || (kind == probabilities && outputs > 1);
+    return in_place ? values + begin * outputs : spare;
+  }
+
+  // z (count, outputs): the scores of the rows from `begin` on, which are at their place.
+  void operator()(int64_t begin, int64_t count, int64_t outputs, T* z) const {
+    if (kind == probabilities && outputs > 1) softmax_rows(z, count, outputs);
+    if (kind == probabilities && outputs == 1) logistic_rows(z, count, values + 2 * begin);
+    if (kind == labels && outputs > 1) {
+      largest_of_rows(z, count, outputs, chosen + begin);
+      for (int64_t i = begin; i < begin + count; ++i) chosen[i] = classes[chosen[i]];
+    }
+    if (kind == labels && outputs == 1) {
+      const int64_t other = classes[0], differ = other ^ classes[1];
+      SKGD_INDEPENDENT
+      for (int64_t i = 0; i < count; ++i) chosen[begin + i] = other ^ (differ & -int64_t(z[i] > 0));  // no branch
+    }
+  }
+};
+
+// Predictions from the scores X W + b for W (d, columns) and b (columns), padded to whole vectors as theta is; gives
+// whether all scores are finite. Rows are scored one by one or in tiles whose sums have the same order, so the result
+// does not depend on the number of threads.
+template <class T>
+bool predict_rows(const Dense<T>& X, const T* theta, int64_t outputs, int64_t columns, const Prediction<T>& prediction,
+                  int threads, Control& control) {
+  constexpr int64_t chunk = 4080, tile_rows = 48, worth_a_thread = 1 << 17;  // rows, rows, elements
+  const int64_t n = X.n, d = X.d;
+  std::atomic<bool> stop{false}, finite{true};
+  auto used = [&](int64_t begin, int64_t count, T* z) {
+    if (!all_finite(z, count * outputs)) finite = false;
+    prediction(begin, count, outputs, z);
+  };
+  auto one_column = [&](int64_t begin, int64_t end) {
+    T spare[chunk];
+    T* z = prediction.place(begin, 1, spare);
+    RowScores<T>(X, theta)({nullptr, begin, end - begin}, z);
+    used(begin, end - begin, z);
+  };
+  auto many_columns = [&](int64_t begin, int64_t end) {
+    Buffer<T> block(tile_rows * columns), spare(tile_rows * outputs);
+    for (int64_t i = begin; i < end; i += tile_rows) {
+      const int64_t m = std::min(tile_rows, end - i);
+      T* z = prediction.place(i, outputs, spare.data());
+      affine(X.data + i * d, d, theta, theta + d * columns, m, d, columns, block.data());
+      for (int64_t r = 0; r < m; ++r) std::copy_n(block.data() + r * columns, outputs, z + r * outputs);
+      used(i, m, z);
+    }
+  };
+  auto score = [&](int worker, int64_t c) {
+    const int64_t begin = c * chunk, end = std::min(n, begin + chunk);
+    if (stop) return;
+    columns == 1 ? one_column(begin, end) : many_columns(begin, end);
+    if (worker == 0 && control.done((end - begin) * d * columns)) stop = true;
+  };
+  const int64_t workers = std::clamp<int64_t>(n * d * columns / worth_a_thread, 1, std::max(1, threads));
+  parallel_for((n + chunk - 1) / chunk, int(workers), score);
+  return finite;
 }
 
 }  // namespace skgd
