@@ -16,6 +16,7 @@ from ._targets import OutputUnits, Targets
 from ._validation import check_largest
 
 __all__ = [
+    "ALMOST_EMPTY",
     "Units",
     "asks_for_units",
     "of_present_features",
@@ -26,7 +27,7 @@ __all__ = [
 
 _ENOUGH = 32  # rows of a stream before they do
 _APART = 3.0  # size of a feature, over or under one, from which its unit matters
-_ALMOST_EMPTY = 64  # features over the non-zeros of a row, from which a stream of such rows keeps its units
+ALMOST_EMPTY = 64  # features over the non-zeros of a row, from which a stream of such rows keeps its units
 _FAR = 1.5  # mean over standard deviation from which a feature lies far from zero
 
 
@@ -53,7 +54,7 @@ def _sparse_asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
     Rows that are almost empty, such as hashed words, keep their units unless a feature that most of them
     have is large.
     """
-    if _ALMOST_EMPTY * moments.filled.sum() > moments.weight * len(moments.filled):
+    if ALMOST_EMPTY * moments.filled.sum() > moments.weight * len(moments.filled):
         return asks_for_units(moments, fit_intercept)
     usual = moments.filled > moments.weight / 2
     return bool((moments.sizes()[usual] > _APART**2).any())

@@ -33,9 +33,8 @@ optimizer : str or skgd.optimizers.Optimizer, default="plain"
     "amsgrad", "nadam", "adamw", "ftrl", "schedule_free", "barzilai_borwein" (batch only), "implicit"
     (one row per update, squared error), "passive_aggressive" (one row per update, hinge and
     epsilon-insensitive losses), or an object from :mod:`skgd.optimizers`. On CSR rows with few
-    non-zeros, "plain" and (with ``solver="sgd"`` and ``average=False``) "adagrad" and "ftrl" cost
-    O(non-zeros) per row; the others make the exact dense update, and so does "plain" if iterates are
-    averaged with an l1 penalty.
+    non-zeros, "plain", "adagrad" and "ftrl" cost O(non-zeros) per row; the others make the exact dense
+    update, and so does "plain" if iterates are averaged with an l1 penalty.
 penalty : {"l2", "l1", "elasticnet"}, None or, of linear models, skgd.penalties.Penalty, default="l2"
     R: half the squared l2 norm, the l1 norm (exact zeros), or a mix of both. Intercepts are not
     penalised. With l1, every update ends with a proximal step; stochastic updates of "plain" use the
@@ -107,7 +106,9 @@ average : bool, int or "auto", default="auto"
     from 0). "auto": with ``learning_rate="auto"`` and a stochastic solver, a mean in which the k-th
     iterate has weight :math:`\\sqrt{k}` (as in Shamir & Zhang 2013) and which restarts at a plateau; the
     fit returns the best of the means at the checks and the last iterate. ``partial_fit`` starts this mean
-    anew where it has predicted worse than the last iterates: the stream drifts.
+    anew where it has predicted worse than the last iterates: the stream drifts; and it takes none under
+    "adagrad" and "ftrl", whose steps shrink by themselves, if the first rows have non-zeros in fewer than
+    one of 64 features, such as hashed words.
 shuffle : bool, default=True
     Whether to visit the rows in a new random order every epoch.
 random_state : int, RandomState instance or None, default=None

@@ -195,6 +195,16 @@ class Options:
         once = {"max_iter": 1, "tol": None, "check_every": None, "early_stopping": False, "max_time": None}
         return replace(self.with_stopping(**once), record_path=False)
 
+    @property
+    def mean_is_optional(self) -> bool:
+        """Whether there is a mean of the iterates that nobody asked for, under a rule whose steps shrink by
+        themselves."""
+        return self.averaging is not None and self.averaging.power > 0 and self.optimizer.lazy
+
+    @cached_property
+    def without_mean(self) -> Options:
+        return replace(self, averaging=None)
+
 
 _RESOLVED = Memo()  # options of parameters that came before
 

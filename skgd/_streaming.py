@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.metaestimators import available_if
 
-from ._coordinates import Units
+from ._coordinates import ALMOST_EMPTY, Units
 from ._descent import Descent
 from ._design import design_of
 from ._fit import Fit
@@ -52,6 +53,8 @@ class Streaming:
         previous = None if first else self._continued(task, Descent.from_state(self._descent))
         start = self._assigned_start(options)
         previous = previous if start is None else None
+        shown = _shown_by_rows(options, X, previous)
+        options = options.without_mean if shown.get("almost_empty") else options
         known = self._known_units(options)
         design = design_of(X)
         check = RowsCheck(door, X, due=False)
@@ -62,6 +65,7 @@ class Streaming:
                 previous.forget_units()
             design, targets = units.applied(options, design, targets)
             fit = begin_fit(options, design, targets, previous, start, stream=True, check=check)
+            fit.descent.stream |= shown
             copies = None if beside is None else beside(fit, lambda one: self._continued(task, one))
             fit = fit if copies is None else copies.fit
             fit.descent.open(fit.problem)
@@ -99,6 +103,17 @@ class Streaming:
         curve = np.concatenate((vars(self).get("loss_curve_", ()), losses))[-_CURVE_LENGTH:]
         loss = float(curve[-1]) if len(curve) else np.nan
         return {"n_iter_": fit.descent.epochs, "loss_curve_": curve, "loss_": loss}
+
+
+def _shown_by_rows(options: Options, X, previous: Descent | None) -> dict[str, bool]:
+    """Whether the rows of a stream, by the first of them, have hardly any non-zeros, where that matters: a
+    mean of the iterates lags behind weights that few rows move."""
+    if not options.mean_is_optional:
+        return {}
+    if previous is not None and "almost_empty" in previous.stream:
+        return {"almost_empty": previous.stream["almost_empty"]}
+    filled = X.nnz if issparse(X) else np.count_nonzero(X)
+    return {"almost_empty": bool(ALMOST_EMPTY * filled < X.shape[0] * X.shape[1])}
 
 
 partial_fit_available = available_if(has_partial_fit)

@@ -6,9 +6,9 @@ followed by the proximal step of the penalty, with the step size of the weight (
 stochastic updates, the plain rule uses the cumulative form instead (Tsuruoka et al. 2009). Rules that
 treat penalties differently say so.
 
-On CSR rows with few non-zeros, an update costs O(non-zeros) with "plain" and, for one row per update
-without averaging, with "adagrad" and "ftrl", and equals the dense update up to rounding. The state of
-the other rules changes for every feature at every update, so they make the dense update, O(features).
+On CSR rows with few non-zeros, an update costs O(non-zeros) with "plain", "adagrad" and "ftrl", and equals
+the dense update up to rounding. The state of the other rules changes for every feature at every update, so
+they make the dense update, O(features).
 """
 
 from __future__ import annotations

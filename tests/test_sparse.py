@@ -316,6 +316,25 @@ def test_streams_of_almost_empty_rows_keep_their_units(storage):
     assert model._units["standardize"] is False
 
 
+@pytest.mark.parametrize("rule", ["adagrad", "ftrl"])
+def test_streams_of_almost_empty_rows_take_no_mean_under_rules_whose_steps_shrink(rule):
+    X, y = hashed(200, 2000, 0.1)
+    params = {"optimizer": rule, "random_state": 0}
+
+    def found(rows, params, **more):
+        return feed(GDClassifier(**params, **more), rows, y, rows=50, classes=[0, 1])
+
+    default, dense = found(X, params), found(X.toarray(), params)
+    np.testing.assert_array_equal(default.coef_, found(X, params, average=False).coef_)
+    np.testing.assert_allclose(default.coef_, dense.coef_, rtol=1e-9, atol=1e-12)
+    for model in (default, dense):
+        assert model._descent["average"] is None
+        model.partial_fit(np.ones((4, 2000)), [0, 1, 0, 1])  # the first rows have decided
+        assert model._descent["average"] is None
+    for rows, more in ((np.ones((200, 3)), {}), (X, {"average": True}), (X, {"optimizer": "plain"})):
+        assert found(rows, params | more)._descent["average"] is not None
+
+
 def test_a_large_feature_among_them_asks_for_units():
     X, y = hashed(200, 2000, 0.1)
     X = sparse.hstack([X, np.random.default_rng(0).normal(1000, 50, (200, 1))]).tocsr()
