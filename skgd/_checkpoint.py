@@ -142,6 +142,10 @@ class FileKeeper(Keeper):
         self.written = time.perf_counter()
 
     @property
+    def goes_on(self):
+        return True
+
+    @property
     def is_due(self):
         return time.perf_counter() - self.written >= self.session.checkpoint.every
 

@@ -16,8 +16,8 @@ from ._penalty import NoPenalty
 from ._problem import Problem, aligned_zeros
 from ._quadratic import sums_of_folds
 from ._rates import Rates
+from ._stopping import LossWindow, PlateauRule
 from ._targets import Targets
-from ._training import LossWindow, PlateauRule
 
 __all__ = [
     "CandidateFit",

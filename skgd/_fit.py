@@ -64,11 +64,14 @@ class Fit:
         """F at what the descent has to offer."""
         return self.problem.value(self.descent.parameters, self.options.threads)
 
-    def run(self, stretch: Stretch):
-        """Make the updates of a stretch; gives sums over its rows."""
+    def run(self, stretch: Stretch, beside: np.ndarray | None = None):
+        """Make the updates of a stretch; gives sums over its rows, the last of them that of weight * loss at
+        the parameters `beside` (NaN where it cannot be found)."""
         options, descent = self.options, self.descent
         values = self.rates(descent.t, stretch.updates).reshape(-1, 1)
         bound = descent.bind()
+        if beside is not None:
+            bound.beside(beside)
         plan = (stretch.cut, values, options.threads, options.max_gradient_norm)
         try:
             return self.problem.run(descent, bound, self.rule.core_spec, stretch, plan)

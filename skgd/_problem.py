@@ -311,14 +311,18 @@ class Problem:
         key = theta.tobytes() if remembers else b""
         if (known := self._values.get(key)) is not None:
             return known
-        weight = self.total_weight or 1.0  # 0: of classes that do not count, in the rows of a stream
         wanted = self.zeros() if as_updates and self.dtype == np.float32 else None
-        value = self.evaluate(theta, wanted, threads) / weight + self.core.penalty(theta)
+        value = self.value_of(self.evaluate(theta, wanted, threads), theta)
         if remembers:
             if len(self._values) == _REMEMBERED:
                 del self._values[next(iter(self._values))]
             self._values[key] = value
         return value
+
+    def value_of(self, loss: float, theta: np.ndarray) -> float:
+        """F(theta), where the sum over all rows of weight * loss is known."""
+        # the weight is 0 where all rows of a stream are of classes that do not count
+        return loss / (self.total_weight or 1.0) + self.core.penalty(theta)
 
     def evaluate(self, theta: np.ndarray, gradient: np.ndarray | None, threads: int = 1) -> float:
         """Sum over all rows of weight * loss; `gradient`, where there is one, gets that of this sum."""

@@ -24,7 +24,7 @@ class Rates:
 
     The training loop calls, in this order::
 
-        begin -> (call -> accept -> [observe -> [on_plateau]])* -> finish
+        begin -> (call -> accept -> [look, observe -> [on_plateau]])* -> finish
 
     ``begin(descent)``
         Once, before the first update. ``descent.reference``, the size of the objective at the start, is
@@ -37,9 +37,12 @@ class Rates:
         update. May change the parameters and the state of the descent. False says that the stretch was
         undone: the loop forgets its objectives, and goes on with the next rows. Raises what ``exploded``
         gives where the descent cannot go on.
-    ``observe(descent, waits, objective)``
+    ``look(descent)``
+        At each check: what ``observe`` will want to know of it.
+    ``observe(descent, waits, objective, look)``
         After each check, with the objective there and the number of checks in a row that brought no
-        improvement. May change the rates to come and the parameters.
+        improvement; perhaps not before the updates up to the next check are made. May change the rates to
+        come and the parameters.
     ``on_plateau(descent, plateau_rule)``
         After ``observe`` where the stopping rule sees a plateau. True if training goes on, with other
         rates or from other parameters; it then has called ``plateau_rule.go_on()``, whose calls since the
@@ -150,7 +153,11 @@ class Rates:
             raise self.exploded(self.base)
         return True
 
-    def observe(self, descent, waits: int, objective: float) -> None:
+    def look(self, descent) -> tuple:
+        """What observe() will want to know of a check, as numbers and arrays."""
+        return ()
+
+    def observe(self, descent, waits: int, objective: float, look: tuple = ()) -> None:
         """After a check that gave `objective`; `waits` of them in a row have brought no improvement."""
         adaptive = getattr(self.schedule, "reacting", None)
         if adaptive is None or waits == 0 or waits % adaptive.patience:
@@ -394,6 +401,7 @@ class AutoRates(GuardedRates):
     def begin(self, descent):
         super().begin(descent)
         self.best, self.best_theta = np.inf, None  # of the means at checks
+        self.lowered = self.lowered_then = 0  # times that checks did so; before the last updates
         self.excess = np.inf  # at the last check, if it halved the rate
 
     def __call__(self, t, count):
@@ -406,19 +414,30 @@ class AutoRates(GuardedRates):
         self.last = float(rates[-1])
         return rates
 
-    def observe(self, descent, waits, objective):
+    def accept(self, descent, objective):
+        self.lowered_then = self.lowered
+        return super().accept(descent, objective)
+
+    def look(self, descent):
+        """The objective of the updates, how often the rate was lowered before them, and the mean."""
+        return self.latest, self.lowered_then, descent.parameters.copy() if descent.averages else None
+
+    def observe(self, descent, waits, objective, look=()):
         super().observe(descent, waits, objective)
         if self.stream:
             return
-        if not descent.averages:
+        latest, lowered, mean = look or self.look(descent)
+        if mean is None:
             if waits == 0:
                 self._grow(self.slow_growth)
             else:
                 self.factor *= self.decay * (self.plateau_factor if waits % self.patience == 0 else 1.0)
             return
         if objective < self.best:
-            self.best, self.best_theta = objective, descent.parameters.copy()
-        excess, negligible = self.latest - objective, self.noise_floor * self.reference
+            self.best, self.best_theta = objective, mean
+        if lowered != self.lowered:  # since those updates, which say nothing of the rate now
+            return
+        excess, negligible = latest - objective, self.noise_floor * self.reference
         if excess > self.noise_limit * max(self.reference - objective, negligible):
             self._lower(descent, excess)
             return
@@ -431,6 +450,7 @@ class AutoRates(GuardedRates):
     def _lower(self, descent, excess: float) -> None:
         """Halve the rate; where that did not help the last time, the iterates are not noisy but in a bad
         place, which lower rates would only keep them in: they go on from the best mean."""
+        self.lowered += 1
         if excess > 0.9 * self.excess:
             self._go_back(descent, self.best_theta)
             self.saved, self.excess = descent.copy(), np.inf

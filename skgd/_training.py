@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,11 +13,13 @@ from ._epochs import EpochPlan, Stretch, run_epochs
 from ._fit import Fit
 from ._held_out import Validation
 from ._layer_norms import LayerNorms
-from ._options import Stopping
+from ._look import Look
+from ._stopping import LossWindow, PlateauRule
 from ._training_state import Keeper, state_of, take_up
 
-__all__ = ["COLUMNS", "LossWindow", "PlateauRule", "Record", "Watcher", "pass_over", "train"]
+__all__ = ["COLUMNS", "Record", "Watcher", "pass_over", "train"]
 
+_MANY_NUMBERS = 1 << 18  # in X, from which on a reading of it costs more than to arrange that it is not made
 COLUMNS = (
     "epoch",
     "update",
@@ -100,73 +101,6 @@ class Record:
         del self.path[whole + 1 :]
 
 
-class LossWindow:
-    """Mean loss over the last n rows visited, each as it was just before its update."""
-
-    loss: float
-    weight: float
-    rows: int
-    dropped: int
-
-    def __init__(self, n: int):
-        self.n = n
-        self.clear()
-
-    def add(self, loss: float, weight: float, rows: int) -> None:
-        self.parts.append((loss, weight, rows))
-        self.loss, self.weight, self.rows = self.loss + loss, self.weight + weight, self.rows + rows
-        while self.rows - self.parts[0][2] >= self.n:
-            loss, weight, rows = self.parts.popleft()
-            self.loss, self.weight, self.rows = (
-                self.loss - loss,
-                self.weight - weight,
-                self.rows - rows,
-            )
-            self.dropped += 1
-        if self.dropped >= len(self.parts):  # sums afresh, before differences lose digits
-            self.loss = sum(part[0] for part in self.parts)
-            self.weight = sum(part[1] for part in self.parts)
-            self.dropped = 0
-
-    def clear(self) -> None:
-        self.parts: deque[tuple[float, float, int]] = deque()
-        self.loss, self.weight, self.rows, self.dropped = 0.0, 0.0, 0, 0
-
-    def mean(self) -> float:
-        return self.loss / self.weight if self.weight > 0 else 0.0
-
-
-class PlateauRule:
-    """The stopping rule: `n_iter_no_change` checks in a row without an improvement end training.
-
-    Objectives, validation losses and negative validation scores are costs; a check improves when it lies
-    more than `margin` below the last one that did: `tol` for scores, `tol` times the reference for others.
-    """
-
-    def __init__(self, stopping: Stopping, reference: float):
-        self.stopping = stopping
-        tol = stopping.tol or 0.0
-        self.margin = tol if stopping.by_score else tol * reference
-        self.best = np.inf
-        self.waits = 0  # checks since the last improvement
-        self.plateaus = 0  # plateaus since then after which training went on
-
-    def update(self, cost: float) -> None:
-        if cost < self.best - self.margin:
-            self.best, self.waits, self.plateaus = cost, 0, 0
-        else:
-            self.waits += 1
-
-    def go_on(self) -> None:
-        """Wait anew, with other rates."""
-        self.waits = 0
-        self.plateaus += 1
-
-    @property
-    def plateau(self) -> bool:
-        return self.stopping.waits and self.waits >= self.stopping.n_iter_no_change
-
-
 def train(
     fit: Fit,
     validation: Validation | None = None,  # what is measured on held-out rows
@@ -176,7 +110,7 @@ def train(
 ) -> Record:
     """Carry the descent through at most `max_iter` epochs, or `epochs` of them; KeyboardInterrupt leaves it
     consistent."""
-    record, keeper = Record(), keeper or Keeper()
+    record, keeper, training = Record(), keeper or Keeper(), None
     record.history |= {name: [] for name in (validation.columns if validation else ())}
     try:
         if keeper.saved is None:
@@ -188,10 +122,13 @@ def train(
             record.stop_reason = run_epochs(
                 training, training.plan(epochs), fit.descent.random, training.begins
             )
+            training.catch_up()
             keeper.close(training.state)
     except KeyboardInterrupt:
         record.stop_reason = "interrupted"
         record.drop_partial_row()
+        if training is not None:
+            training.catch_up()
     finally:
         for watcher in watchers:
             watcher.close(record)
@@ -221,20 +158,27 @@ class _Pass:
     def __init__(self, fit: Fit):
         self.fit, self.window = fit, LossWindow(fit.problem.n)
         self.losses: list[float] = []
+        self.waiting: Look | None = (
+            None  # whose objective the next updates find, or of which rates will be told
+        )
 
     def begin_epoch(self, epoch: int) -> None:
         """There is one only."""
 
     def advance(self, stretch: Stretch) -> bool:
-        descent = self.fit.descent
-        loss, weight, penalty, self.gradient_norm, _ = self.fit.run(stretch)
+        descent, look = self.fit.descent, self.waiting
+        look = None if look is None or look.objective is not None else look
+        found = self.fit.run(stretch, None if look is None else look.theta)
+        loss, weight, penalty, self.gradient_norm, beside = found
         descent.epochs += stretch.ends_epoch
         self.window.add(loss, weight, stretch.count)
         self.objective = self.window.mean() + penalty
-        if self.fit.rates.accept(descent, self.objective - self.fit.constant_of_units):
-            return True
-        self.window.clear()
-        return False
+        accepted = self.fit.rates.accept(descent, self.objective - self.fit.constant_of_units)
+        if look is not None:
+            look.add(beside, stretch.count, accepted)
+        if not accepted:
+            self.window.clear()
+        return accepted
 
     def check(self, stretch: Stretch) -> str | None:
         self.losses.append(self.objective)
@@ -313,41 +257,90 @@ class _Training(_Pass):
         return reason
 
     def judge(self, stretch: Stretch) -> str | None:
-        """Add a row to the history; the reason to stop, if there is one."""
-        record, descent, rates = self.record, self.fit.descent, self.fit.rates
+        """Add a row to the history; the reason to stop, if there is one.
+
+        At a mean of the iterates at which training cannot end, the rates are told after the next updates,
+        and the row may wait for their loss beside.
+        """
+        self.settle()
+        look, waits = self.look(stretch), self.may_wait
+        self.waiting = look if waits else None
+        if waits and self.finds_loss_beside:
+            return None
+        if self.show(look):
+            return "callback"
+        return None if waits else self.decide(look)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether nothing can end at this check, and the rates may be told of it later."""
+        known = self.fit.descent.averages and self.fit.problem.network is None
+        plain = self.validation is None and not self.fit.rates.reacts
+        return known and plain and np.isfinite(self.plateau_rule.best) and not self.plateau_rule.may_end
+
+    @property
+    def finds_loss_beside(self) -> bool:
+        """Whether the next updates find the objective of a check, and nobody wants it before."""
+        options, problem = self.fit.options, self.fit.problem
+        wanted = bool(self.watchers) or options.record_path or options.stopping.check_every is not None
+        if wanted or self.keeper.goes_on or problem.n * problem.d < _MANY_NUMBERS:
+            return False
+        return problem.core.finds_loss_beside
+
+    def settle(self) -> None:
+        """Tell the rates of the check before, if it waits for that."""
+        look, self.waiting = self.waiting, None
+        if look is not None:
+            if look.cost is None:
+                self.show(look)
+            self.decide(look)
+
+    def catch_up(self) -> None:
+        """Show the last check, if that is still to be done."""
+        if self.waiting is not None and self.waiting.cost is None:
+            self.show(self.waiting)
+
+    def look(self, stretch: Stretch) -> Look:
+        descent, rates = self.fit.descent, self.fit.rates
+        row = {
+            "epoch": stretch.ends,
+            "update": descent.t,
+            "learning_rate": rates.last,
+            "gradient_norm": self.gradient_norm,
+            **self.norms(),
+            "seconds": self.seconds,
+        }
         if descent.averages:
-            self.objective = self.fit.value()
+            return Look(row, rates.look(descent), descent.parameters.copy())
+        return Look(row, rates.look(descent), objective=self.objective)
+
+    def show(self, look: Look) -> bool:
+        """Add the row of a check to the history; whether somebody stops the training."""
+        record, descent = self.record, self.fit.descent
+        if look.objective is None:
+            look.objective = look.measure(self.fit.problem, self.fit.options.threads)
         measured = {"validation_loss": np.nan, "validation_score": np.nan}
         if self.validation is not None:
             measured |= self.validation(descent.parameters)
-        cost = self.fit.options.stopping.cost(self.objective, measured)
-        self.add_row(stretch, measured)
-        self.keep_the_best(cost, measured["validation_score"])
-        stops = [watcher.check(record, descent) for watcher in self.watchers]
-        if any(stops):
-            return "callback"
-        self.plateau_rule.update(cost)
-        rates.observe(descent, self.plateau_rule.waits, self.objective - self.fit.constant_of_units)
-        if not self.plateau_rule.plateau:
+        look.cost = self.fit.options.stopping.cost(look.objective, measured)
+        record.add(loss=look.objective, **measured, **look.row)
+        self.record_path()
+        self.keep_the_best(look.cost, measured["validation_score"])
+        stops = [watcher.check(record, descent) for watcher in self.watchers]  # all of them are told
+        return any(stops)
+
+    def decide(self, look: Look) -> str | None:
+        """Apply the stopping rule and the control of the rates to a check that was shown."""
+        descent, rates, rule = self.fit.descent, self.fit.rates, self.plateau_rule
+        assert look.objective is not None and look.cost is not None
+        rule.update(look.cost)
+        rates.observe(descent, rule.waits, look.objective - self.fit.constant_of_units, look.of_rates)
+        if not rule.plateau:
             return None
-        if rates.on_plateau(descent, self.plateau_rule):
-            record.replace_last_point(descent)
+        if rates.on_plateau(descent, rule):
+            self.record.replace_last_point(descent)
             return None
         return "early_stopping" if self.fit.options.stopping.early_stopping else "tol"
-
-    def add_row(self, stretch: Stretch, measured: dict[str, float]) -> None:
-        record, descent = self.record, self.fit.descent
-        record.add(
-            epoch=stretch.ends,
-            update=descent.t,
-            loss=self.objective,
-            **measured,
-            learning_rate=self.fit.rates.last,
-            gradient_norm=self.gradient_norm,
-            **self.norms(),
-            seconds=self.seconds,
-        )
-        self.record_path()
 
     def keep_the_best(self, cost: float, score: float) -> None:
         record = self.record

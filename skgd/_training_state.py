@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ._look import Look
+
 __all__ = ["Keeper", "onward", "state_of", "take_up"]
 
 _ENDS = ("tol", "early_stopping", "interrupted", "error")  # with nothing to go on to
@@ -18,6 +20,11 @@ class Keeper:
     def __init__(self, saved: dict | None = None, remembers: bool = False):
         self.saved, self.remembers = saved, remembers
         self.last: dict | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another training may go on from a state; it then has the same sums, to the last bit."""
+        return self.remembers or self.saved is not None
 
     @property
     def is_due(self) -> bool:
@@ -47,6 +54,7 @@ def state_of(training) -> dict:
         "window": {**vars(training.window), "parts": np.array(training.window.parts).reshape(-1, 3)},
         "rule": (rule.best, rule.waits, rule.plateaus),
         "record": {**vars(record), "history": history, "path": np.array(record.path)},
+        "waiting": None if training.waiting is None else dict(vars(training.waiting)),
         "place": training.place,
         "seconds": training.seconds,
     }
@@ -62,6 +70,7 @@ def take_up(training, state: dict) -> None:
     rule.best, rule.waits, rule.plateaus = state["rule"]
     history = {name: values.tolist() for name, values in state["record"]["history"].items()}
     vars(record).update({**state["record"], "history": history, "path": list(state["record"]["path"])})
+    training.waiting = None if state["waiting"] is None else Look(**state["waiting"])
     training.begins = training.place = state["place"]
     training.began = time.perf_counter() - state["seconds"]
 

@@ -70,8 +70,8 @@ STOREYS = (  # from the ground up
         "_options",
         "_quadratic",
     },
-    {"_assigned", "_dask_blocks", "_epochs", "_onnx", "_path", "_problem"},
-    {"_block_plan", "_block_problem", "_descent", "_held_out", "_step_size"},
+    {"_assigned", "_dask_blocks", "_epochs", "_onnx", "_path", "_problem", "_stopping"},
+    {"_block_plan", "_block_problem", "_descent", "_held_out", "_look", "_step_size"},
     {
         "_coordinates",
         "_drift",

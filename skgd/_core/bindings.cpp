@@ -405,7 +405,7 @@ template <class T> struct BoundDescent {
   }
 };
 
-using Numbers = std::tuple<double, double, double, double, int64_t>;
+using Numbers = std::tuple<double, double, double, double, double>;
 using Rule = std::pair<std::string, std::vector<double>>;
 using Span = std::pair<int64_t, int64_t>;
 using Cut = std::tuple<int64_t, int64_t, int64_t>;  // rows and batches of an epoch, the first batch of the span
@@ -505,6 +505,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
            "folds"_a.none() = nb::none(), "outputs"_a.none() = nb::none())
       .def_prop_ro("columns", [](P& p) { return p.core.columns(); })
       .def_prop_ro(
+          "finds_loss_beside", [](P& p) { return objective_pass_applies(p.core); }, "Whether runs find a loss beside.")
+      .def_prop_ro(
           "layers",
           [](P& p) {
             std::vector<std::array<int64_t, 4>> places;
@@ -580,7 +582,10 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
                     std::pair<int64_t, uint64_t>, LazyStream<T>*, nb::object>(),
            "theta"_a, "slots"_a, "average"_a.none(), "weighting"_a, "gradient"_a.none(), "counters"_a,
            "stream"_a.none() = nb::none(), "grid"_a.none() = nb::none(), nb::keep_alive<1, 8>())
-      .def_prop_ro("t", [](D& d) { return d.core.t; });
+      .def_prop_ro("t", [](D& d) { return d.core.t; })
+      .def(
+          "beside", [](D& d, nb::object theta) { d.core.beside = d.pointer(theta); }, "theta"_a,
+          "The next run sums the loss at these parameters too, over the rows that it visits.");
   m.def(
       "run",
       [](P& p, D& d, const Rule& rule, Optional<Order*> order, Span span, const Steps& steps) {
@@ -588,7 +593,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         const auto plan = plan_of(p.core.rows(), order, span, steps);
         const auto optimizer = optimizer_of(rule);
         const auto o = p.guarded([&](Control& control) { return run(p.core, d.core, plan, optimizer, control); });
-        return Numbers{o.loss, o.weight, o.penalty, o.gradient_norm, o.updates};
+        return Numbers{o.loss, o.weight, o.penalty, o.gradient_norm, o.beside};
       },
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
       "Carries the descent over rows order[start:start + count]; gives sums over those rows.");

@@ -11,6 +11,7 @@
 
 #include "implicit.hpp"
 #include "model.hpp"
+#include "objective.hpp"
 #include "parallel.hpp"
 #include "quadratic.hpp"
 #include "update.hpp"
@@ -41,11 +42,13 @@ template <class T> struct Descent {
   T* theta;
   Slots<T> slots;
   Average<T> average;
-  int64_t t = 0;                    // updates made
-  T* gradient = nullptr;            // gets the gradient (l2 included) at the last update of a run; null: not wanted
-  const T* grid = nullptr;          // powers of two that mean gradients of the loss are multiples of; null: of none
-  uint64_t dropout_seed = 0;        // together with t
-  LazyStream<T>* stream = nullptr;  // keeps from run to run what is owed to the arrays; null: nothing is owed
+  int64_t t = 0;              // updates made
+  T* gradient = nullptr;      // gets the gradient (l2 included) at the last update of a run; null: not wanted
+  const T* grid = nullptr;    // powers of two that mean gradients of the loss are multiples of; null: of none
+  uint64_t dropout_seed = 0;  // together with t
+  const T* beside = nullptr;  // other parameters whose loss is summed over the rows; null: none
+  LossBeside<T>* loss_beside = nullptr;  // that sum, while a run makes its updates
+  LazyStream<T>* stream = nullptr;       // keeps from run to run what is owed to the arrays; null: nothing is owed
 };
 
 // An epoch of n rows is cut into batches of sizes that differ by one at most: batch u of `batches` begins at row
@@ -87,6 +90,7 @@ struct Plan {
 // Sums over the rows visited; penalty and gradient norm before the last update.
 struct Outcome {
   double loss = 0, weight = 0, penalty = 0, gradient_norm = 0;
+  double beside = 0;  // the loss at the parameters beside; NaN where no loop can find it
   int64_t updates = 0;
 };
 
@@ -351,6 +355,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
       rule.update(descent.t, theta, problem, batch, gradient.data());
     }
     descent.average.add(descent.theta, size, descent.t);
+    if (descent.loss_beside) descent.loss_beside->add(batch);
     ++descent.t, ++outcome.updates;
     outcome.loss += loss, outcome.weight += weight_of(problem, batch);
     control.done((condensed ? problem.d() : batch.count) * work + size);

@@ -1,6 +1,9 @@
 // Compiled once for each element type (SKGD_ELEMENT): picks the loop for a plan.
 #include "engine.hpp"
 
+#include <limits>
+#include <utility>
+
 #include "fused.hpp"
 #include "lazy.hpp"
 #include "lazy_standardized.hpp"
@@ -24,6 +27,19 @@ template <class T>
 Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
             Control& control) {
   if (plan.rows.count == 0) return {};
+  if (const T* beside = std::exchange(descent.beside, nullptr)) {
+    if (!objective_pass_applies(problem)) {
+      Outcome outcome = run(problem, descent, plan, optimizer, control);
+      outcome.beside = std::numeric_limits<double>::quiet_NaN();
+      return outcome;
+    }
+    LossBeside<T> loss(problem, beside);
+    descent.loss_beside = &loss;
+    Outcome outcome = run(problem, descent, plan, optimizer, control);
+    descent.loss_beside = nullptr;
+    outcome.beside = loss.total();
+    return outcome;
+  }
   if (problem.given.gradient || !problem.moments.empty())
     return dense_updates(problem, descent, plan, optimizer, control);
   if (auto* passive = std::get_if<PassiveAggressive>(&optimizer)) {

@@ -184,14 +184,16 @@ template <class T> class PerSample {
   Outcome over_rows(const std::function<double(int64_t, int64_t)>& rows, Control& control) {
     Outcome outcome;
     const int64_t updates = plan_.rows.count;
-    for (int64_t begin = 0; begin < updates && !control.stop; begin += rows_per_check) {
-      const int64_t end = std::min(begin + rows_per_check, updates);
+    const int64_t rows_at_once = descent_.loss_beside ? descent_.loss_beside->rows() : rows_per_check;
+    for (int64_t begin = 0; begin < updates && !control.stop; begin += rows_at_once) {
+      const int64_t end = std::min(begin + rows_at_once, updates);
       const bool last = end == updates;  // the last update is made on its own, after the report
       outcome.loss += rows(begin, end - last);
       if (last) {
         report(problem_, w_, plan_.batch(end - 1), outcome);
         outcome.loss += rows(end - 1, end);
       }
+      if (descent_.loss_beside) descent_.loss_beside->add(plan_.rows.part(begin, end - begin));
       outcome.weight += weight_of(problem_, plan_.rows.part(begin, end - begin));
       outcome.updates = end;
       control.done((end - begin) * size_);
@@ -620,13 +622,15 @@ template <class T> class PerSampleRule {
   template <class Rule> Outcome run(const Rule& rule, Control& control) {
     Outcome outcome;
     const int64_t updates = plan_.rows.count;
-    for (int64_t begin = 0; begin < updates && !control.stop; begin += rows_per_check) {
-      const int64_t end = std::min(begin + rows_per_check, updates);
+    const int64_t rows_at_once = descent_.loss_beside ? descent_.loss_beside->rows() : rows_per_check;
+    for (int64_t begin = 0; begin < updates && !control.stop; begin += rows_at_once) {
+      const int64_t end = std::min(begin + rows_at_once, updates);
       for (int64_t u = begin; u < end; ++u) {
         if (u == updates - 1) report(problem_, descent_.theta, plan_.batch(u), outcome);
         update_by(rule, u, u - begin);
       }
       outcome.loss += scored_.loss(problem_.loss, end - begin, targets_.weight);
+      if (descent_.loss_beside) descent_.loss_beside->add(plan_.rows.part(begin, end - begin));
       outcome.weight += weight_of(problem_, plan_.rows.part(begin, end - begin));
       outcome.updates = end;
       control.done((end - begin) * problem_.parameters());

@@ -131,6 +131,46 @@ template <class T> bool objective_pass_applies(const Problem<T>& problem) {
          std::holds_alternative<Dense<T>>(problem.design);
 }
 
+// Sum of weight * loss over some rows of a problem that objective_pass_applies() to.
+template <class T> double sum_of_losses(const Problem<T>& problem, const RowScores<T>& scores, Rows rows) {
+  constexpr int64_t part = 512;  // rows
+  T z[part];
+  TargetBuffer<T> targets;
+  double total = 0;
+  for (int64_t begin = 0; begin < rows.count; begin += part) {
+    const Rows some = rows.part(begin, std::min(part, rows.count - begin));
+    scores(some, z);
+    const Block<T> block = targets.block(problem, some, z);
+    std::visit(
+        [&](auto& loss) {
+          if constexpr (Elementwise<std::decay_t<decltype(loss)>, T>)
+            total += sum_of_losses(loss, block.y, z, block.weight, some.count);
+        },
+        problem.loss);
+  }
+  return total;
+}
+
+// Sum of weight * loss at other parameters than those of a descent, over the rows that its updates have just read: they
+// are in the cache, and X is not read once more.
+template <class T> class LossBeside {
+ public:
+  LossBeside(const Problem<T>& problem, const T* theta)
+      : problem_(problem), scores_(std::get<Dense<T>>(problem.design), theta),
+        rows_(std::clamp<int64_t>(cached / std::max<int64_t>(1, problem.d() * int64_t(sizeof(T))) / 4 * 4, 16, 256)) {}
+
+  void add(Rows rows) { total_ += sum_of_losses(problem_, scores_, rows); }
+  double total() const { return total_; }
+  int64_t rows() const { return rows_; }  // that stay in the cache
+
+ private:
+  static constexpr int64_t cached = 256 << 10;  // bytes
+  const Problem<T>& problem_;
+  RowScores<T> scores_;
+  int64_t rows_;
+  double total_ = 0;
+};
+
 // Sum of weight * loss over all rows. Rows are cut into fixed chunks whose sums are added in order, so the result does
 // not depend on the number of threads.
 template <class T> double objective_pass(const Problem<T>& problem, const T* theta, int threads, Control& control) {
@@ -141,20 +181,10 @@ template <class T> double objective_pass(const Problem<T>& problem, const T* the
   std::vector<double> sums(chunks);
   std::atomic<bool> stop{false};
   auto sum = [&](int worker, int64_t c) {
-    T z[part];
-    TargetBuffer<T> targets;
     const int64_t end = std::min(n, (c + 1) * chunk);
     for (int64_t begin = c * chunk; begin < end && !stop; begin += part) {
       const int64_t count = std::min(part, end - begin);
-      const Rows rows = all.part(begin, count);
-      scores(rows, z);
-      const Block<T> block = targets.block(problem, rows, z);
-      std::visit(
-          [&](auto& loss) {
-            if constexpr (Elementwise<std::decay_t<decltype(loss)>, T>)
-              sums[c] += sum_of_losses(loss, block.y, z, block.weight, count);
-          },
-          problem.loss);
+      sums[c] += sum_of_losses(problem, scores, all.part(begin, count));
       if (worker == 0 && control.done(count * d)) stop = true;
     }
   };

@@ -1,0 +1,83 @@
+"""The stopping rule, and the objective over the last rows that it may go by."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from ._options import Stopping
+
+__all__ = ["LossWindow", "PlateauRule"]
+
+
+class LossWindow:
+    """Mean loss over the last n rows visited, each as it was just before its update."""
+
+    loss: float
+    weight: float
+    rows: int
+    dropped: int
+
+    def __init__(self, n: int):
+        self.n = n
+        self.clear()
+
+    def add(self, loss: float, weight: float, rows: int) -> None:
+        self.parts.append((loss, weight, rows))
+        self.loss, self.weight, self.rows = self.loss + loss, self.weight + weight, self.rows + rows
+        while self.rows - self.parts[0][2] >= self.n:
+            loss, weight, rows = self.parts.popleft()
+            self.loss, self.weight, self.rows = (
+                self.loss - loss,
+                self.weight - weight,
+                self.rows - rows,
+            )
+            self.dropped += 1
+        if self.dropped >= len(self.parts):  # sums afresh, before differences lose digits
+            self.loss = sum(part[0] for part in self.parts)
+            self.weight = sum(part[1] for part in self.parts)
+            self.dropped = 0
+
+    def clear(self) -> None:
+        self.parts: deque[tuple[float, float, int]] = deque()
+        self.loss, self.weight, self.rows, self.dropped = 0.0, 0.0, 0, 0
+
+    def mean(self) -> float:
+        return self.loss / self.weight if self.weight > 0 else 0.0
+
+
+class PlateauRule:
+    """The stopping rule: `n_iter_no_change` checks in a row without an improvement end training.
+
+    Objectives, validation losses and negative validation scores are costs; a check improves when it lies
+    more than `margin` below the last one that did: `tol` for scores, `tol` times the reference for others.
+    """
+
+    def __init__(self, stopping: Stopping, reference: float):
+        self.stopping = stopping
+        tol = stopping.tol or 0.0
+        self.margin = tol if stopping.by_score else tol * reference
+        self.best = np.inf
+        self.waits = 0  # checks since the last improvement
+        self.plateaus = 0  # plateaus since then after which training went on
+
+    def update(self, cost: float) -> None:
+        if cost < self.best - self.margin:
+            self.best, self.waits, self.plateaus = cost, 0, 0
+        else:
+            self.waits += 1
+
+    def go_on(self) -> None:
+        """Wait anew, with other rates."""
+        self.waits = 0
+        self.plateaus += 1
+
+    @property
+    def may_end(self) -> bool:
+        """Whether the next check can be a plateau."""
+        return self.stopping.waits and self.waits + 1 >= self.stopping.n_iter_no_change
+
+    @property
+    def plateau(self) -> bool:
+        return self.stopping.waits and self.waits >= self.stopping.n_iter_no_change
