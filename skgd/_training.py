@@ -19,7 +19,7 @@ from ._training_state import Keeper, state_of, take_up
 
 __all__ = ["COLUMNS", "Record", "Watcher", "pass_over", "train"]
 
-_MANY_NUMBERS = 1 << 18  # in X, from which on a reading of it costs more than to arrange that it is not made
+_LONG_ROW, _MANY_BYTES = 1 << 10, 1 << 20  # of a row, and of X: from which on a reading of it costs more
 COLUMNS = (
     "epoch",
     "update",
@@ -283,9 +283,11 @@ class _Training(_Pass):
         """Whether the next updates find the objective of a check, and nobody wants it before."""
         options, problem = self.fit.options, self.fit.problem
         wanted = bool(self.watchers) or options.record_path or options.stopping.check_every is not None
-        if wanted or self.keeper.goes_on or problem.n * problem.d < _MANY_NUMBERS:
+        if wanted or self.keeper.goes_on or not problem.core.finds_loss_beside:
             return False
-        return problem.core.finds_loss_beside
+        design, row = problem.design, problem.d * problem.dtype.itemsize
+        elsewhere = design.mapping is not None or bool(design.rows_of_blocks)
+        return elsewhere or (row >= _LONG_ROW and row * problem.n >= _MANY_BYTES)
 
     def settle(self) -> None:
         """Tell the rates of the check before, if it waits for that."""

@@ -13,8 +13,9 @@ namespace skgd {
 // Scores of dense rows in their natural order under one column of weights.
 template <class T> class RowScores {
  public:
-  RowScores(const Dense<T>& design, const T* theta)
-      : design_(design), d_(design.d), w_(theta, theta + design.d), intercept_(theta[design.d]),
+  // in_cache: whether the rows are there already.
+  RowScores(const Dense<T>& design, const T* theta, bool in_cache = false)
+      : design_(design), d_(design.d), w_(theta, theta + design.d), intercept_(theta[design.d]), in_cache_(in_cache),
         constant_(std::all_of(w_.begin(), w_.end(), [](T w) { return w == 0; })) {
     if (design.buffered())  // (x - center) . w with w in units of the features
       for (int64_t j = 0; j < d_; ++j) w_[j] *= design.inverse_scale[j];
@@ -27,7 +28,7 @@ template <class T> class RowScores {
       std::fill_n(z, count, T(0));
     else if (design_.buffered())
       by_rows(rows, z, [&](const T* row) { return dot_centered(row, design_.center, w_.data(), d_); });
-    else if (d_ >= lanes<T> && d_ * int64_t(sizeof(T)) <= short_row)
+    else if (d_ >= lanes<T> && (in_cache_ || d_ * int64_t(sizeof(T)) <= short_row))
       by_fours(rows, z);
     else
       by_rows(rows, z, [&](const T* row) { return dot(row, w_.data(), d_); });
@@ -42,7 +43,7 @@ template <class T> class RowScores {
   int64_t d_;
   Buffer<T> w_;
   T intercept_;
-  bool constant_;
+  bool in_cache_, constant_;
   PaddedRow<T> row_{d_};
 
   const T* row(int64_t i) const { return design_.data + i * d_; }
@@ -60,7 +61,8 @@ template <class T> class RowScores {
     int64_t i = 0;
     for (; i + 4 <= rows.count; i += 4) {
       const T *x[4], *ahead[4];
-      for (int r = 0; r < 4; ++r) x[r] = row(rows[i + r]), ahead[r] = x[r] + ahead_bytes / int64_t(sizeof(T));
+      for (int r = 0; r < 4; ++r)
+        x[r] = row(rows[i + r]), ahead[r] = x[r] + (in_cache_ ? 0 : ahead_bytes / int64_t(sizeof(T)));
       dot4<false>(x, ahead, static_cast<const T*>(nullptr), w_.data(), row_, z + i);
     }
     for (; i < rows.count; ++i) z[i] = dot(row(rows[i]), w_.data(), d_);
@@ -156,7 +158,7 @@ template <class T> double sum_of_losses(const Problem<T>& problem, const RowScor
 template <class T> class LossBeside {
  public:
   LossBeside(const Problem<T>& problem, const T* theta)
-      : problem_(problem), scores_(std::get<Dense<T>>(problem.design), theta),
+      : problem_(problem), scores_(std::get<Dense<T>>(problem.design), theta, true),
         rows_(std::clamp<int64_t>(cached / std::max<int64_t>(1, problem.d() * int64_t(sizeof(T))) / 4 * 4, 16, 256)) {}
 
   void add(Rows rows) { total_ += sum_of_losses(problem_, scores_, rows); }
