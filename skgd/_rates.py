@@ -407,10 +407,10 @@ class AutoRates(GuardedRates):
     def __call__(self, t, count):
         rates = super().__call__(t, count)
         if self.horizon is not None and np.isfinite(self.horizon):
-            decay = np.arange(t - self.falls_from, t - self.falls_from + count, dtype=float)
-            decay /= self.horizon
-            decay += 1.0
-            rates = rates / np.sqrt(decay, out=decay)
+            decay = np.arange(count, dtype=float)  # rate / sqrt(1 + t / horizon), in few passes
+            decay += t - self.falls_from + self.horizon
+            np.sqrt(decay, out=decay)
+            rates = np.divide(rates * np.sqrt(self.horizon), decay, out=decay)
         self.last = float(rates[-1])
         return rates
 
