@@ -40,7 +40,8 @@ class Checkpoint:
     delete it when the model is saved. After an end by ``max_time``, a call with more time goes on. The
     parameters ``verbose``, ``n_jobs`` and ``max_time`` may change between calls; other parameters,
     another version of skgd and rows that differ (in shape, type, or in a sample of their values) are an
-    error. Callbacks are told of the checks that are still to come.
+    error (``verbose`` and an end by ``max_time`` may change the last digits of objectives in
+    ``history_``). Callbacks are told of the checks that are still to come.
 
     A path in place of a ``Checkpoint`` stands for ``Checkpoint(path)``.
 
@@ -140,10 +141,6 @@ class FileKeeper(Keeper):
         super().__init__(saved, remembers)
         self.session, self.name, self.marks = session, name, marks
         self.written = time.perf_counter()
-
-    @property
-    def goes_on(self):
-        return True
 
     @property
     def is_due(self):

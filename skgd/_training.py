@@ -283,11 +283,15 @@ class _Training(_Pass):
         """Whether the next updates find the objective of a check, and nobody wants it before."""
         options, problem = self.fit.options, self.fit.problem
         wanted = bool(self.watchers) or options.record_path or options.stopping.check_every is not None
-        if wanted or self.keeper.goes_on or not problem.core.finds_loss_beside:
+        if (
+            wanted or self.keeper.remembers
+        ):  # another goes on from the end: with the same sums, to the last bit
             return False
-        design, row = problem.design, problem.d * problem.dtype.itemsize
-        elsewhere = design.mapping is not None or bool(design.rows_of_blocks)
-        return elsewhere or (row >= _LONG_ROW and row * problem.n >= _MANY_BYTES)
+        if problem.design.rows_of_blocks:  # whose form only they know: where no loss is found, it is NaN
+            return True
+        row, mapped = problem.d * problem.dtype.itemsize, problem.design.mapping is not None
+        worth = mapped or (row >= _LONG_ROW and row * problem.n >= _MANY_BYTES)
+        return worth and problem.core.finds_loss_beside
 
     def settle(self) -> None:
         """Tell the rates of the check before, if it waits for that."""

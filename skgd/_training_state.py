@@ -22,11 +22,6 @@ class Keeper:
         self.last: dict | None = None
 
     @property
-    def goes_on(self) -> bool:
-        """Whether another training may go on from a state; it then has the same sums, to the last bit."""
-        return self.remembers or self.saved is not None
-
-    @property
     def is_due(self) -> bool:
         """Whether the state at this check is asked for."""
         return False
