@@ -9,9 +9,12 @@
 
 using namespace skgd;
 
+extern "C" const void* engine_baseline_double();
+
 namespace {
 
 constexpr int64_t n = 240, d = 21, epochs = 100;
+const Engine<double>& engine = *static_cast<const Engine<double>*>(engine_baseline_double());
 
 struct Data {
   std::vector<double> X, values, classes, weight;
@@ -74,7 +77,7 @@ void run_one(const Data& data, const Setting& s) {
   Outcome outcome;
   const int64_t batches = (n + s.batch - 1) / s.batch;
   for (int64_t epoch = 0; epoch < epochs; ++epoch)
-    outcome = run(problem, descent, Plan{problem.rows(), {n, batches, 0}, &s.rate, 1, 0}, rule, control);
+    outcome = engine.run(problem, descent, Plan{problem.rows(), {n, batches, 0}, &s.rate, 1, 0}, rule, control);
   std::printf("%s/%s/%lld/%s%s", s.loss.c_str(), s.rule.c_str(), (long long)s.batch, s.csr ? "csr" : "dense",
               s.hidden.empty() ? "" : "/network");
   std::printf(" %.17g", outcome.loss);
