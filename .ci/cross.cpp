@@ -19,7 +19,8 @@ const Engine<double>& engine = *static_cast<const Engine<double>*>(engine_baseli
 struct Data {
   std::vector<double> X, values, classes, weight;
   std::vector<double> nonzeros;
-  std::vector<int32_t> indices, indptr{0};
+  std::vector<int32_t> indices;
+  std::vector<int64_t> indptr{0};
 
   Data() : X(n * d), values(n), classes(n), weight(n) {
     uint64_t state = 7;
@@ -31,7 +32,7 @@ struct Data {
       values[i] = z, classes[i] = double((z > -0.7) + (z > 0.7)), weight[i] = 1 + 0.5 * uniform();
       for (int64_t j = 0; j < d; ++j)
         if (X[i * d + j] > 0.6) nonzeros.push_back(X[i * d + j]), indices.push_back(int32_t(j));
-      indptr.push_back(int32_t(indices.size()));
+      indptr.push_back(int64_t(indices.size()));
     }
   }
 };
@@ -52,7 +53,7 @@ struct Setting {
 void run_one(const Data& data, const Setting& s) {
   Problem<double> problem;
   problem.design =
-      s.csr ? Design<double>(Csr<double, int32_t>{data.nonzeros.data(), data.indices.data(), data.indptr.data(), n, d})
+      s.csr ? Design<double>(Csr<double>{data.nonzeros.data(), data.indices.data(), data.indptr.data(), n, d})
             : Design<double>(Dense<double>{data.X.data(), n, d});
   const bool softmax = s.loss == "softmax", margin = s.loss == "log_loss" || s.loss == "hinge";
   std::vector<double> y = softmax ? data.classes : data.values;

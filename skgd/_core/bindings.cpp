@@ -37,9 +37,10 @@ template <class T> const Engine<T>* engine = nullptr;
 
 struct Build {
   std::string_view name;
-  const void *(*of_float)(), *(*of_double)();
+  const void* (*of_float)(), *(*of_double)();
 };
-constexpr Build builds[] = {  // those that there are, the one that runs everywhere first
+constexpr Build builds[] = {
+// those that there are, the one that runs everywhere first
 #ifdef SKGD_BASELINE
     {"baseline", engine_baseline_float, engine_baseline_double},
 #endif
@@ -165,9 +166,11 @@ template <class E> nb::object view(E* data, std::initializer_list<size_t> shape)
 
 template <class T> struct BoundProblem {
   Problem<T> core;
-  std::vector<nb::object> kept;  // the arrays the core points into
-  Buffer<T> ones, offset;        // likewise
-  std::vector<double> given;     // likewise
+  std::vector<nb::object> kept;   // the arrays the core points into
+  Buffer<T> ones, offset;         // likewise
+  std::vector<double> given;      // likewise
+  std::vector<int32_t> features;  // likewise
+  std::vector<int64_t> starts;    // likewise
   Joint<T> joint;
   Guard* guard = nullptr;  // of the run in progress
 
@@ -210,13 +213,22 @@ template <class T> struct BoundProblem {
     return array;
   }
 
-  template <class I> Csr<T, I> csr(nb::tuple parts) {
+  // Indices are read with 32 bits and pointers with 64; others are copied.
+  template <class I> Csr<T> csr(nb::tuple parts) {
     auto data = keep<Vector<const T>>(parts[0]);
     auto indices = keep<Vector<const I>>(parts[1]);
     auto indptr = keep<Vector<const I>>(parts[2]);
     const int64_t n = int64_t(indptr.shape(0)) - 1, d = nb::cast<int64_t>(parts[3]);
     check_csr(indices.data(), indptr.data(), n, int64_t(std::min(data.shape(0), indices.shape(0))), d);
-    return {data.data(), indices.data(), indptr.data(), n, d};
+    if constexpr (sizeof(I) == 8) {
+      if (d > std::numeric_limits<int32_t>::max())
+        refuse("The CSR matrix X has " + std::to_string(d) + " features; at most 2^31 - 1 = 2147483647 are possible.");
+      features.assign(indices.data(), indices.data() + indptr.data()[n]);
+      return {data.data(), features.data(), indptr.data(), n, d};
+    } else {
+      starts.assign(indptr.data(), indptr.data() + n + 1);
+      return {data.data(), indices.data(), starts.data(), n, d};
+    }
   }
 
   void set_design(nb::object rows, nb::object standard) {
@@ -250,12 +262,9 @@ template <class T> struct BoundProblem {
       offset.push_back(-center.data()[j] * inverse_scale.data()[j]);
       centered |= offset[j] != 0;
     }
-    auto set = [&](auto& csr) {
-      csr.inverse_scale = inverse_scale.data();
-      if (centered) csr.offset = offset.data();
-    };
-    if (auto* csr = std::get_if<Csr<T, int32_t>>(&core.design)) set(*csr);
-    if (auto* csr = std::get_if<Csr<T, int64_t>>(&core.design)) set(*csr);
+    auto& csr = std::get<Csr<T>>(core.design);
+    csr.inverse_scale = inverse_scale.data();
+    if (centered) csr.offset = offset.data();
   }
 
   // (l1, l2) or (name, parameters), and then, each if wanted: an array (d,) of factors of its strength for each
@@ -606,7 +615,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         check_size("theta", d.size, p.core.parameters());
         const auto plan = plan_of(p.core.rows(), order, span, steps);
         const auto optimizer = optimizer_of(rule);
-        const auto o = p.guarded([&](Control& control) { return engine<T>->run(p.core, d.core, plan, optimizer, control); });
+        const auto o =
+            p.guarded([&](Control& control) { return engine<T>->run(p.core, d.core, plan, optimizer, control); });
         return Numbers{o.loss, o.weight, o.penalty, o.gradient_norm, o.updates};
       },
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
@@ -617,8 +627,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         check_size("theta", d.size, p.core.parameters());
         const auto plan = plan_of(p.core.rows(), order, span, steps);
         const auto optimizer = optimizer_of(rule);
-        const auto o =
-            p.guarded([&](Control& control) { return engine<T>->run_columns(p.core, d.core, plan, optimizer, control); });
+        const auto o = p.guarded(
+            [&](Control& control) { return engine<T>->run_columns(p.core, d.core, plan, optimizer, control); });
         return std::tuple{o.loss, o.weight, o.penalty, o.updates};
       },
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
@@ -629,8 +639,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         check_size("theta", int64_t(theta.size()), p.core.parameters());
         check_size("sums", int64_t(sums.size()), p.core.parameters());
         if (p.core.folds.ends.empty()) refuse("The problem has no folds.");
-        const auto o =
-            p.guarded([&](Control& control) { return engine<T>->evaluate_columns(p.core, theta.data(), sums.data(), control); });
+        const auto o = p.guarded(
+            [&](Control& control) { return engine<T>->evaluate_columns(p.core, theta.data(), sums.data(), control); });
         return std::pair{o.loss, o.weight};
       },
       "problem"_a, "theta"_a.noconvert(), "sums"_a.noconvert(),

@@ -1,4 +1,7 @@
 // Compiled once for each element type (SKGD_ELEMENT) and set of instructions (SKGD_SET): picks the loop for a plan.
+#if defined(SKGD_SMALL) && defined(__clang__)
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#endif
 #include "engine.hpp"
 
 #include "fused.hpp"
@@ -173,8 +176,9 @@ void losses(const Loss& loss, const T* y, int64_t width, bool codes, T* z, int64
 
 template <class T> void use_blas(Gemm<T> gemm) { blas_gemm<T> = gemm; }
 
-[[maybe_unused]] void minima(const double* gram, const double* products, const PathFeatures& features, int64_t d, double tolerance,
-            int64_t m, const double* strengths, double* weights, int64_t* sweeps, Control& control) {
+[[maybe_unused]] void minima(const double* gram, const double* products, const PathFeatures& features, int64_t d,
+                             double tolerance, int64_t m, const double* strengths, double* weights, int64_t* sweeps,
+                             Control& control) {
   QuadraticPath path(gram, products, features, d, tolerance, control);
   for (int64_t i = 0; i < m && !control.stop; ++i)
     sweeps[i] = path.minimise(strengths[2 * i], strengths[2 * i + 1], weights + i * d);
@@ -227,3 +231,6 @@ extern "C" const void* SKGD_JOIN(engine, SKGD_SET, SKGD_ELEMENT)() {
 }
 
 }  // namespace skgd
+#if defined(SKGD_SMALL) && defined(__clang__)
+#pragma clang attribute pop
+#endif
