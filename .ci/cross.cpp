@@ -9,14 +9,18 @@
 
 using namespace skgd;
 
+extern "C" const void* engine_baseline_double();
+
 namespace {
 
 constexpr int64_t n = 240, d = 21, epochs = 100;
+const Engine<double>& engine = *static_cast<const Engine<double>*>(engine_baseline_double());
 
 struct Data {
   std::vector<double> X, values, classes, weight;
   std::vector<double> nonzeros;
-  std::vector<int32_t> indices, indptr{0};
+  std::vector<int32_t> indices;
+  std::vector<int64_t> indptr{0};
 
   Data() : X(n * d), values(n), classes(n), weight(n) {
     uint64_t state = 7;
@@ -28,7 +32,7 @@ struct Data {
       values[i] = z, classes[i] = double((z > -0.7) + (z > 0.7)), weight[i] = 1 + 0.5 * uniform();
       for (int64_t j = 0; j < d; ++j)
         if (X[i * d + j] > 0.6) nonzeros.push_back(X[i * d + j]), indices.push_back(int32_t(j));
-      indptr.push_back(int32_t(indices.size()));
+      indptr.push_back(int64_t(indices.size()));
     }
   }
 };
@@ -49,7 +53,7 @@ struct Setting {
 void run_one(const Data& data, const Setting& s) {
   Problem<double> problem;
   problem.design =
-      s.csr ? Design<double>(Csr<double, int32_t>{data.nonzeros.data(), data.indices.data(), data.indptr.data(), n, d})
+      s.csr ? Design<double>(Csr<double>{data.nonzeros.data(), data.indices.data(), data.indptr.data(), n, d})
             : Design<double>(Dense<double>{data.X.data(), n, d});
   const bool softmax = s.loss == "softmax", margin = s.loss == "log_loss" || s.loss == "hinge";
   std::vector<double> y = softmax ? data.classes : data.values;
@@ -74,7 +78,7 @@ void run_one(const Data& data, const Setting& s) {
   Outcome outcome;
   const int64_t batches = (n + s.batch - 1) / s.batch;
   for (int64_t epoch = 0; epoch < epochs; ++epoch)
-    outcome = run(problem, descent, Plan{problem.rows(), {n, batches, 0}, &s.rate, 1, 0}, rule, control);
+    outcome = engine.run(problem, descent, Plan{problem.rows(), {n, batches, 0}, &s.rate, 1, 0}, rule, control);
   std::printf("%s/%s/%lld/%s%s", s.loss.c_str(), s.rule.c_str(), (long long)s.batch, s.csr ? "csr" : "dense",
               s.hidden.empty() ? "" : "/network");
   std::printf(" %.17g", outcome.loss);

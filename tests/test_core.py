@@ -56,6 +56,11 @@ def test_csr_arrays_that_do_not_fit_together_are_an_error(index, changes, messag
         problem(broken_csr(index, **changes))
 
 
+def test_features_that_indices_of_32_bits_cannot_tell_apart_are_an_error():
+    with pytest.raises(ValueError, match=f"has {2**31} features; at most 2.31 - 1 = {2**31 - 1}"):
+        problem((*broken_csr(np.int64)[:3], 2**31))
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 def test_fit_refuses_csr_indices_out_of_range(solver, index):

@@ -12,22 +12,58 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <exception>
 #include <limits>
 #include <mutex>
-#include <numeric>
+#include <string_view>
 #include <variant>
 
 #include "engine.hpp"
-#include "path.hpp"
-#include "predict.hpp"
-#include "shuffle.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 using namespace skgd;
 
+extern "C" {
+const void *engine_baseline_float(), *engine_baseline_double();
+const void *engine_x86_64_v3_float(), *engine_x86_64_v3_double();
+}
+
 namespace {
+
+// The engine that is in use. It was compiled in another namespace, of types that are laid out as those here.
+template <class T> const Engine<T>* engine = nullptr;
+
+struct Build {
+  std::string_view name;
+  const void* (*of_float)(), *(*of_double)();
+};
+constexpr Build builds[] = {
+// those that there are, the one that runs everywhere first
+#ifdef SKGD_BASELINE
+    {"baseline", engine_baseline_float, engine_baseline_double},
+#endif
+#ifdef SKGD_X86_64_V3
+    {"x86_64_v3", engine_x86_64_v3_float, engine_x86_64_v3_double},
+#endif
+};
+
+bool runs(const Build& build) {
+#if defined(__x86_64__)
+  if (build.name == "x86_64_v3")
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+#endif
+  return build.name == "baseline";
+}
+
+const Build* used = nullptr;
+
+void use(const Build& build) {
+  engine<float> = static_cast<const Engine<float>*>(build.of_float());
+  engine<double> = static_cast<const Engine<double>*>(build.of_double());
+  used = &build;
+}
 
 template <class T> using Vector = nb::ndarray<T, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <class T> using Matrix = nb::ndarray<T, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
@@ -79,6 +115,13 @@ int64_t check_rows(int64_t n) {
   return n;
 }
 
+std::array<int64_t, 2> range_of(const int32_t* indices, int64_t count) {
+  return engine<double>->range_of_32(indices, count);
+}
+std::array<int64_t, 2> range_of(const int64_t* indices, int64_t count) {
+  return engine<double>->range_of_64(indices, count);
+}
+
 // One pass over the index arrays of a CSR matrix: what it lets through is never read or written out of bounds.
 template <class I> void check_csr(const I* indices, const I* indptr, int64_t n, int64_t stored, int64_t d) {
   if (n < 0) refuse("The index pointer (indptr) of the CSR matrix X must have one element more than X has rows.");
@@ -90,12 +133,7 @@ template <class I> void check_csr(const I* indices, const I* indptr, int64_t n, 
   if (count > stored)
     refuse("The index pointer (indptr) of the CSR matrix X ends at " + std::to_string(count) + ", but only " +
            std::to_string(stored) + " values and column indices are stored.");
-  I least = 0, greatest = 0;
-  for (int64_t p = 0; p < count; ++p) {
-    const I index = indices[p];
-    least = index < least ? index : least;
-    greatest = index > greatest ? index : greatest;
-  }
+  const auto [least, greatest] = range_of(indices, count);
   if (least < 0 || (count > 0 && greatest >= d))
     refuse("The CSR matrix X has column indices outside of 0 .. " + std::to_string(d - 1) + ", the range for its " +
            std::to_string(d) + " features.");
@@ -113,7 +151,7 @@ bool predicted(const Matrix<const T>& X, const Matrix<const T>& theta, int64_t o
   bool finite;
   {
     nb::gil_scoped_release release;
-    finite = predict_rows(design, theta.data(), outputs, columns, prediction, threads, guard.control);
+    finite = engine<T>->predict_rows(design, theta.data(), outputs, columns, prediction, threads, guard.control);
   }
   guard.rethrow();
   return finite;
@@ -146,9 +184,11 @@ template <class E> nb::object view(E* data, std::initializer_list<size_t> shape)
 
 template <class T> struct BoundProblem {
   Problem<T> core;
-  std::vector<nb::object> kept;  // the arrays the core points into
-  Buffer<T> ones, offset;        // likewise
-  std::vector<double> given;     // likewise
+  std::vector<nb::object> kept;   // the arrays the core points into
+  Buffer<T> ones, offset;         // likewise
+  std::vector<double> given;      // likewise
+  std::vector<int32_t> features;  // likewise
+  std::vector<int64_t> starts;    // likewise
   Joint<T> joint;
   Guard* guard = nullptr;  // of the run in progress
 
@@ -191,13 +231,22 @@ template <class T> struct BoundProblem {
     return array;
   }
 
-  template <class I> Csr<T, I> csr(nb::tuple parts) {
+  // Indices are read with 32 bits and pointers with 64; others are copied.
+  template <class I> Csr<T> csr(nb::tuple parts) {
     auto data = keep<Vector<const T>>(parts[0]);
     auto indices = keep<Vector<const I>>(parts[1]);
     auto indptr = keep<Vector<const I>>(parts[2]);
     const int64_t n = int64_t(indptr.shape(0)) - 1, d = nb::cast<int64_t>(parts[3]);
     check_csr(indices.data(), indptr.data(), n, int64_t(std::min(data.shape(0), indices.shape(0))), d);
-    return {data.data(), indices.data(), indptr.data(), n, d};
+    if constexpr (sizeof(I) == 8) {
+      if (d > std::numeric_limits<int32_t>::max())
+        refuse("The CSR matrix X has " + std::to_string(d) + " features; at most 2^31 - 1 = 2147483647 are possible.");
+      features.assign(indices.data(), indices.data() + indptr.data()[n]);
+      return {data.data(), features.data(), indptr.data(), n, d};
+    } else {
+      starts.assign(indptr.data(), indptr.data() + n + 1);
+      return {data.data(), indices.data(), starts.data(), n, d};
+    }
   }
 
   void set_design(nb::object rows, nb::object standard) {
@@ -231,12 +280,9 @@ template <class T> struct BoundProblem {
       offset.push_back(-center.data()[j] * inverse_scale.data()[j]);
       centered |= offset[j] != 0;
     }
-    auto set = [&](auto& csr) {
-      csr.inverse_scale = inverse_scale.data();
-      if (centered) csr.offset = offset.data();
-    };
-    if (auto* csr = std::get_if<Csr<T, int32_t>>(&core.design)) set(*csr);
-    if (auto* csr = std::get_if<Csr<T, int64_t>>(&core.design)) set(*csr);
+    auto& csr = std::get<Csr<T>>(core.design);
+    csr.inverse_scale = inverse_scale.data();
+    if (centered) csr.offset = offset.data();
   }
 
   // (l1, l2) or (name, parameters), and then, each if wanted: an array (d,) of factors of its strength for each
@@ -469,29 +515,29 @@ template <class T> void bind_stream(nb::module_& m, const char* name) {
       .def_static(
           "applies",
           [](P& p, D& d, const Rule& rule, int64_t batch_size) {
-            return stream_applies(p.core, d.core, batch_size, optimizer_of(rule));
+            return engine<T>->stream_applies(p.core, d.core, batch_size, optimizer_of(rule));
           },
           "problem"_a, "descent"_a, "rule"_a, "batch_size"_a)
       .def(
           "open",
           [](S& s, P& p, D& d, const Rule& rule) {
             check_size("theta", d.size, p.core.parameters());
-            stream_open(p.core, d.core, optimizer_of(rule), s);
+            engine<T>->stream_open(p.core, d.core, optimizer_of(rule), s);
           },
           "problem"_a, "descent"_a, "rule"_a, "Before the runs of a call.")
       .def(
-          "undo", [](S& s, D& d) { s.journal.undo(d.core, s.state); }, "descent"_a, "Takes back what they did.")
+          "undo", [](S& s, D& d) { engine<T>->stream_undo(d.core, s); }, "descent"_a, "Takes back what they did.")
       .def("close", [](S& s) { s.journal.close(); })
       .def(
           "settled",
           [](const S& s, P& p, D& d, const Rule& rule) {
             check_size("theta", d.size, p.core.parameters());
             S copy{s.state, {}};
-            stream_settle(p.core, d.core, optimizer_of(rule), copy);
+            engine<T>->stream_settle(p.core, d.core, optimizer_of(rule), copy);
           },
           "problem"_a, "descent"_a, "rule"_a, "Makes copies of the arrays what they say; the stream stays as it is.")
       .def(
-          "finite", [](const S& s, D& d) { return s.journal.finite(d.core, s.state); }, "descent"_a,
+          "finite", [](const S& s, D& d) { return engine<T>->stream_finite(d.core, s); }, "descent"_a,
           "Whether the weights are finite that the rows of the call touch.");
 }
 
@@ -505,7 +551,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
            "folds"_a.none() = nb::none(), "outputs"_a.none() = nb::none())
       .def_prop_ro("columns", [](P& p) { return p.core.columns(); })
       .def_prop_ro(
-          "finds_loss_beside", [](P& p) { return objective_pass_applies(p.core); }, "Whether runs find a loss beside.")
+          "finds_loss_beside", [](P& p) { return engine<T>->finds_loss_beside(p.core); },
+          "Whether runs find a loss beside.")
       .def_prop_ro(
           "layers",
           [](P& p) {
@@ -527,7 +574,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       .def("penalty",
            [](P& p, Array<const T> theta) {
              check_size("theta", int64_t(theta.size()), p.core.parameters());
-             return p.core.penalty_value(theta.data());
+             return engine<T>->penalty(p.core, theta.data());
            })
       .def(
           "condense",
@@ -553,7 +600,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
             check_size("theta", int64_t(theta.size()), p.core.parameters());
             check_size("z", int64_t(z.size()), p.core.rows().count * p.core.columns());
             p.guarded([&](Control& control) {
-              scores(p.core, theta.data(), z.data(), threads, control);
+              engine<T>->scores(p.core, theta.data(), z.data(), threads, control);
               return true;
             });
           },
@@ -561,7 +608,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       .def("row_moments",
            [](P& p) {
              nb::gil_scoped_release release;
-             return row_moments(p.core);
+             return engine<T>->row_moments(p.core);
            })
       .def(
           "evaluate",
@@ -571,8 +618,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
             if (sums) check_size("sums", int64_t(sums->size()), p.core.parameters());
             if (sums && (!gradient || p.core.n() == 0)) refuse("Sums come with a gradient of some rows.");
             return p.guarded([&](Control& control) {
-              return evaluate(p.core, theta.data(), gradient ? gradient->data() : nullptr, threads, control,
-                              sums ? sums->data() : nullptr);
+              return engine<T>->evaluate(p.core, theta.data(), gradient ? gradient->data() : nullptr, threads, control,
+                                         sums ? sums->data() : nullptr);
             });
           },
           "theta"_a, "gradient"_a.none() = nb::none(), "threads"_a = 1, "sums"_a.none() = nb::none(),
@@ -592,7 +639,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         check_size("theta", d.size, p.core.parameters());
         const auto plan = plan_of(p.core.rows(), order, span, steps);
         const auto optimizer = optimizer_of(rule);
-        const auto o = p.guarded([&](Control& control) { return run(p.core, d.core, plan, optimizer, control); });
+        const auto o =
+            p.guarded([&](Control& control) { return engine<T>->run(p.core, d.core, plan, optimizer, control); });
         return Numbers{o.loss, o.weight, o.penalty, o.gradient_norm, o.beside};
       },
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
@@ -603,8 +651,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         check_size("theta", d.size, p.core.parameters());
         const auto plan = plan_of(p.core.rows(), order, span, steps);
         const auto optimizer = optimizer_of(rule);
-        const auto o =
-            p.guarded([&](Control& control) { return run_columns(p.core, d.core, plan, optimizer, control); });
+        const auto o = p.guarded(
+            [&](Control& control) { return engine<T>->run_columns(p.core, d.core, plan, optimizer, control); });
         return std::tuple{o.loss, o.weight, o.penalty, o.updates};
       },
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
@@ -615,8 +663,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         check_size("theta", int64_t(theta.size()), p.core.parameters());
         check_size("sums", int64_t(sums.size()), p.core.parameters());
         if (p.core.folds.ends.empty()) refuse("The problem has no folds.");
-        const auto o =
-            p.guarded([&](Control& control) { return evaluate_columns(p.core, theta.data(), sums.data(), control); });
+        const auto o = p.guarded(
+            [&](Control& control) { return engine<T>->evaluate_columns(p.core, theta.data(), sums.data(), control); });
         return std::pair{o.loss, o.weight};
       },
       "problem"_a, "theta"_a.noconvert(), "sums"_a.noconvert(),
@@ -625,7 +673,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       "all_finite",
       [](Matrix<const T> x) {
         nb::gil_scoped_release release;
-        return all_finite(x.data(), int64_t(x.size()));
+        return engine<T>->all_finite(x.data(), int64_t(x.size()));
       },
       "x"_a.noconvert());
   m.def(
@@ -661,7 +709,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       "softmax",
       [](Matrix<T> z) {
         nb::gil_scoped_release release;
-        softmax_rows(z.data(), int64_t(z.shape(0)), int64_t(z.shape(1)));
+        engine<T>->softmax_rows(z.data(), int64_t(z.shape(0)), int64_t(z.shape(1)));
       },
       "z"_a.noconvert(), "Raw scores become the probabilities of classes, in place.");
   m.def(
@@ -669,7 +717,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
       [](Vector<const T> z, Matrix<T> probabilities) {
         check_size("probabilities", int64_t(probabilities.size()), 2 * int64_t(z.size()));
         nb::gil_scoped_release release;
-        logistic_rows(z.data(), int64_t(z.size()), probabilities.data());
+        engine<T>->logistic_rows(z.data(), int64_t(z.size()), probabilities.data());
       },
       "z"_a.noconvert(), "probabilities"_a.noconvert(), "Those of two classes, from the raw score of the second.");
   m.def(
@@ -678,7 +726,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         check_size("found", int64_t(found.size()), int64_t(z.shape(0)));
         if (z.shape(1) == 0) refuse("Rows without scores have no largest one.");
         nb::gil_scoped_release release;
-        largest_of_rows(z.data(), int64_t(z.shape(0)), int64_t(z.shape(1)), found.data());
+        engine<T>->largest_of_rows(z.data(), int64_t(z.shape(0)), int64_t(z.shape(1)), found.data());
       },
       "z"_a.noconvert(), "found"_a, "The first of the largest scores of each row.");
   m.def(
@@ -689,12 +737,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         check_size("y", int64_t(y.size()), codes ? m : m * K);
         check_size("values", int64_t(values.size()), m);
         if (codes) check_codes(y.data(), m, std::max<int64_t>(K, 2));
-        for (int64_t i = 0; i < m; ++i)
-          values.data()[i] = T(std::visit(
-              [&](auto& l) {
-                return slopes_of(l, Block<T>{z.data() + i * K, y.data() + i * width, nullptr, 1, K, K, codes});
-              },
-              core));
+        engine<T>->losses(core, y.data(), width, codes, z.data(), m, K, values.data());
       },
       "loss"_a, "y"_a, "z"_a, "values"_a, "codes"_a,
       "Raw scores in z become slopes; values gets the loss of each row.");
@@ -711,11 +754,8 @@ void path_of(Matrix<const double> gram, Vector<const double> products, double to
   {
     nb::gil_scoped_release release;
     const double* of = features.data();
-    QuadraticPath path(gram.data(), products.data(), {of, of + d, of + 2 * d}, d, tolerance, guard.control);
-    for (int64_t i = 0; i < m && !guard.control.stop; ++i) {
-      const double* strength = strengths.data() + 2 * i;
-      sweeps.data()[i] = path.minimise(strength[0], strength[1], weights.data() + i * d);
-    }
+    engine<double>->minima(gram.data(), products.data(), {of, of + d, of + 2 * d}, d, tolerance, m, strengths.data(),
+                           weights.data(), sweeps.data(), guard.control);
   }
   guard.rethrow();
 }
@@ -733,8 +773,12 @@ template <class I> void bind_check_csr(nb::module_& m) {
       "Refuse index arrays of a CSR matrix that point outside of it.");
 }
 
-NB_MODULE(SKGD_MODULE, m) {
+NB_MODULE(core, m) {
   m.doc() = "Compiled core of skgd.";
+  const char* wanted = std::getenv("SKGD_CORE");
+  use(builds[0]);
+  for (const Build& build : builds)
+    if (runs(build) && !(wanted && wanted == used->name)) use(build);
   m.attr("losses") = ByName<Loss>::names();
   m.attr("penalties") = ByName<PenaltyKind>::names();
   m.attr("optimizers") = ByName<Optimizer>::names();
@@ -759,7 +803,7 @@ NB_MODULE(SKGD_MODULE, m) {
           "shuffle",
           [](Order& order, Vector<uint64_t> state) {
             nb::gil_scoped_release release;
-            order.shuffle(state.data()[0]);
+            engine<double>->shuffle(order, state.data()[0]);
           },
           "state"_a, "A fresh permutation; the generator's state moves on.")
       .def_prop_ro("values", [](Order& o) {
@@ -777,15 +821,9 @@ NB_MODULE(SKGD_MODULE, m) {
         auto pointer = [](nb::object capsule) {
           return PyCapsule_GetPointer(capsule.ptr(), PyCapsule_GetName(capsule.ptr()));
         };
-        blas_gemm<float> = reinterpret_cast<Gemm<float>>(pointer(single));
-        blas_gemm<double> = reinterpret_cast<Gemm<double>>(pointer(wide));
+        engine<float>->use_blas(reinterpret_cast<Gemm<float>>(pointer(single)));
+        engine<double>->use_blas(reinterpret_cast<Gemm<double>>(pointer(wide)));
       },
       "sgemm"_a, "dgemm"_a, "Takes the matrix products of a BLAS (32-bit integers), as capsules.");
-  m.def("supports_x86_64_v3", [] {
-#if defined(__x86_64__)
-    return bool(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"));
-#else
-    return false;
-#endif
-  });
+  m.attr("build") = std::string(used->name);
 }

@@ -1,6 +1,6 @@
 // The rows of X: dense or CSR, as they are or standardised on the fly. Nothing here is copied or owned: the arrays
 // belong to the caller, need no alignment, and hold what the bindings have checked (indices in 0 .. d - 1, indptr that
-// starts with 0 and never falls).
+// starts with 0 and never falls). CSR rows have indices of one width, so that each loop over them is there once.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -13,10 +13,10 @@ namespace skgd {
 // CSR rows. With `inverse_scale` and `offset` they stand for the dense rows x * inverse_scale + offset, which are never
 // formed: the offset is the same for all rows, so that a block of rows costs its non-zeros and d. A null offset is
 // zero.
-template <class T, class I> struct Csr {
+template <class T, class I = int32_t> struct Csr {
   const T* data;
   const I* indices;
-  const I* indptr;
+  const int64_t* indptr;
   int64_t n, d;
   const T* inverse_scale = nullptr;  // (d,)
   const T* offset = nullptr;         // (d,)
@@ -109,7 +109,7 @@ template <class T> struct Dense {
   [[gnu::always_inline]] void prefetch_row(int64_t i) const { prefetch(data + i * d, d * int64_t(sizeof(T))); }
 };
 
-template <class T> using Design = std::variant<Dense<T>, Csr<T, int32_t>, Csr<T, int64_t>>;
+template <class T> using Design = std::variant<Dense<T>, Csr<T>>;
 
 // Which rows, in which order: order[0 .. count), or first .. first + count where order is null. `first` is
 // the position within the epoch. A shuffled order (shuffle.hpp) also tells which rows come a window later,

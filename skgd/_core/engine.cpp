@@ -1,4 +1,7 @@
-// Compiled once for each element type (SKGD_ELEMENT): picks the loop for a plan.
+// Compiled once for each element type (SKGD_ELEMENT) and set of instructions (SKGD_SET): picks the loop for a plan.
+#if defined(SKGD_SMALL) && defined(__clang__)
+#pragma clang attribute push(__attribute__((minsize)), apply_to = function)
+#endif
 #include "engine.hpp"
 
 #include <limits>
@@ -9,8 +12,10 @@
 #include "lazy_standardized.hpp"
 #include "objective.hpp"
 #include "passive.hpp"
+#include "predict.hpp"
 
 namespace skgd {
+namespace {
 
 template <class T>
 Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
@@ -169,15 +174,80 @@ void stream_settle(const Problem<T>& problem, Descent<T>& descent, const Optimiz
   with_lazy(problem, descent, optimizer, stream.state, [](auto& lazy) { lazy.settle(); });
 }
 
-using T = SKGD_ELEMENT;
-template bool stream_applies<T>(const Problem<T>&, const Descent<T>&, int64_t, const Optimizer&);
-template void stream_open<T>(const Problem<T>&, Descent<T>&, const Optimizer&, LazyStream<T>&);
-template void stream_settle<T>(const Problem<T>&, Descent<T>&, const Optimizer&, LazyStream<T>&);
-template Outcome run<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
-template ColumnSums run_columns<T>(const Problem<T>&, Descent<T>&, const Plan&, const Optimizer&, Control&);
-template ColumnSums evaluate_columns<T>(const Problem<T>&, const T*, double*, Control&);
-template double evaluate<T>(const Problem<T>&, const T*, T*, int, Control&, double*);
-template void scores<T>(const Problem<T>&, const T*, T*, int, Control&);
-template std::array<double, 3> row_moments<T>(const Problem<T>&);
+template <class T> void stream_undo(const Descent<T>& descent, LazyStream<T>& stream) {
+  stream.journal.undo(descent, stream.state);
+}
+
+template <class T> bool stream_finite(const Descent<T>& descent, const LazyStream<T>& stream) {
+  return stream.journal.finite(descent, stream.state);
+}
+
+template <class T> double penalty(const Problem<T>& problem, const T* theta) { return problem.penalty_value(theta); }
+
+template <class T>
+void losses(const Loss& loss, const T* y, int64_t width, bool codes, T* z, int64_t m, int64_t columns, T* values) {
+  for (int64_t i = 0; i < m; ++i)
+    values[i] = T(slopes_of(loss, Block<T>{z + i * columns, y + i * width, nullptr, 1, columns, columns, codes}));
+}
+
+template <class T> void use_blas(Gemm<T> gemm) { blas_gemm<T> = gemm; }
+
+[[maybe_unused]] void minima(const double* gram, const double* products, const PathFeatures& features, int64_t d,
+                             double tolerance, int64_t m, const double* strengths, double* weights, int64_t* sweeps,
+                             Control& control) {
+  QuadraticPath path(gram, products, features, d, tolerance, control);
+  for (int64_t i = 0; i < m && !control.stop; ++i)
+    sweeps[i] = path.minimise(strengths[2 * i], strengths[2 * i + 1], weights + i * d);
+}
+
+[[maybe_unused]] void shuffle(Order& order, uint64_t& state) { order.shuffle(state); }
+
+template <class I> std::array<int64_t, 2> range_of(const I* indices, int64_t count) {
+  I least = 0, greatest = 0;
+  for (int64_t p = 0; p < count; ++p) {
+    const I index = indices[p];
+    least = index < least ? index : least;
+    greatest = index > greatest ? index : greatest;
+  }
+  return {least, greatest};
+}
+
+template <class T> constexpr Engine<T> table() {
+  Engine<T> e{.run = run,
+              .run_columns = run_columns,
+              .evaluate_columns = evaluate_columns,
+              .stream_applies = stream_applies,
+              .stream_open = stream_open,
+              .stream_undo = stream_undo,
+              .stream_finite = stream_finite,
+              .stream_settle = stream_settle,
+              .evaluate = evaluate,
+              .penalty = penalty,
+              .scores = scores,
+              .row_moments = row_moments,
+              .losses = losses,
+              .all_finite = all_finite,
+              .predict_rows = predict_rows,
+              .softmax_rows = softmax_rows,
+              .logistic_rows = logistic_rows,
+              .largest_of_rows = largest_of_rows,
+              .finds_loss_beside = objective_pass_applies,
+              .use_blas = use_blas};
+  if constexpr (sizeof(T) == 8)
+    e.minima = minima, e.shuffle = shuffle, e.range_of_32 = range_of, e.range_of_64 = range_of;
+  return e;
+}
+
+}  // namespace
+
+#define SKGD_JOIN_(a, b, c) a##_##b##_##c
+#define SKGD_JOIN(a, b, c) SKGD_JOIN_(a, b, c)
+extern "C" const void* SKGD_JOIN(engine, SKGD_SET, SKGD_ELEMENT)() {
+  static constexpr Engine<SKGD_ELEMENT> all = table<SKGD_ELEMENT>();
+  return &all;
+}
 
 }  // namespace skgd
+#if defined(SKGD_SMALL) && defined(__clang__)
+#pragma clang attribute pop
+#endif

@@ -493,8 +493,7 @@ decltype(auto) with_lazy(const Problem<T>& problem, Descent<T>& descent, const O
     if (auto* rule = std::get_if<Cumulative>(&optimizer)) return of_rule(csr, *rule);
     return of_rule(csr, Plain{});
   };
-  if (auto* csr = std::get_if<Csr<T, int32_t>>(&problem.design)) return of_rows(*csr);
-  return of_rows(std::get<Csr<T, int64_t>>(problem.design));
+  return of_rows(std::get<Csr<T>>(problem.design));
 }
 
 template <class T>

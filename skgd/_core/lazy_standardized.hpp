@@ -323,9 +323,7 @@ bool lazy_standardized_applies(const Problem<T>& problem, const Descent<T>& desc
 
 template <class T>
 Outcome lazy_standardized_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, Control& control) {
-  if (std::holds_alternative<Csr<T, int32_t>>(problem.design))
-    return LazyStandardized<T, int32_t>(problem, descent).run(plan, control);
-  return LazyStandardized<T, int64_t>(problem, descent).run(plan, control);
+  return LazyStandardized<T, int32_t>(problem, descent).run(plan, control);
 }
 
 }  // namespace skgd

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 
+#include "engine.hpp"
 #include "gemm.hpp"
 #include "objective.hpp"
 
@@ -72,34 +73,31 @@ template <class T> void largest_of_rows(const T* z, int64_t n, int64_t columns, 
   }
 }
 
-// What becomes of the scores of rows while they are in the cache.
-template <class T> struct Prediction {
-  enum Kind { scores, probabilities, labels } kind = scores;
-  T* values = nullptr;               // (n, outputs) scores; of probabilities a column for each class
-  const int64_t* classes = nullptr;  // (classes): the label of each
-  int64_t* chosen = nullptr;         // (n): the label of the class with the largest score
+// Where the scores of the rows from `begin` on are to be written: in place, or to `spare`.
+template <class T> T* place_of(const Prediction<T>& prediction, int64_t begin, int64_t outputs, T* spare) {
+  using P = Prediction<T>;
+  const bool in_place = prediction.kind == P::scores || (prediction.kind == P::probabilities && outputs > 1);
+  return in_place ? prediction.values + begin * outputs : spare;
+}
 
-  // Where the scores of the rows from `begin` on are to be written: in place, or to `spare`.
-  T* place(int64_t begin, int64_t outputs, T* spare) const {
-    const bool in_place = kind == scores || (kind == probabilities && outputs > 1);
-    return in_place ? values + begin * outputs : spare;
+// z (count, outputs): the scores of the rows from `begin` on, which are at their place, and in the cache.
+template <class T>
+void use_scores(const Prediction<T>& prediction, int64_t begin, int64_t count, int64_t outputs, T* z) {
+  using P = Prediction<T>;
+  const int64_t* classes = prediction.classes;
+  int64_t* chosen = prediction.chosen + begin;
+  if (prediction.kind == P::probabilities && outputs > 1) softmax_rows(z, count, outputs);
+  if (prediction.kind == P::probabilities && outputs == 1) logistic_rows(z, count, prediction.values + 2 * begin);
+  if (prediction.kind == P::labels && outputs > 1) {
+    largest_of_rows(z, count, outputs, chosen);
+    for (int64_t i = 0; i < count; ++i) chosen[i] = classes[chosen[i]];
   }
-
-  // z (count, outputs): the scores of the rows from `begin` on, which are at their place.
-  void operator()(int64_t begin, int64_t count, int64_t outputs, T* z) const {
-    if (kind == probabilities && outputs > 1) softmax_rows(z, count, outputs);
-    if (kind == probabilities && outputs == 1) logistic_rows(z, count, values + 2 * begin);
-    if (kind == labels && outputs > 1) {
-      largest_of_rows(z, count, outputs, chosen + begin);
-      for (int64_t i = begin; i < begin + count; ++i) chosen[i] = classes[chosen[i]];
-    }
-    if (kind == labels && outputs == 1) {
-      const int64_t other = classes[0], differ = other ^ classes[1];
-      SKGD_INDEPENDENT
-      for (int64_t i = 0; i < count; ++i) chosen[begin + i] = other ^ (differ & -int64_t(z[i] > 0));  // no branch
-    }
+  if (prediction.kind == P::labels && outputs == 1) {
+    const int64_t other = classes[0], differ = other ^ classes[1];
+    SKGD_INDEPENDENT
+    for (int64_t i = 0; i < count; ++i) chosen[i] = other ^ (differ & -int64_t(z[i] > 0));  // no branch
   }
-};
+}
 
 // Predictions from the scores X W + b for W (d, columns) and b (columns), padded to whole vectors as theta is; gives
 // whether all scores are finite. Rows are scored one by one or in tiles whose sums have the same order, so the result
@@ -112,11 +110,11 @@ bool predict_rows(const Dense<T>& X, const T* theta, int64_t outputs, int64_t co
   std::atomic<bool> stop{false}, finite{true};
   auto used = [&](int64_t begin, int64_t count, T* z) {
     if (!all_finite(z, count * outputs)) finite = false;
-    prediction(begin, count, outputs, z);
+    use_scores(prediction, begin, count, outputs, z);
   };
   auto one_column = [&](int64_t begin, int64_t end) {
     T spare[chunk];
-    T* z = prediction.place(begin, 1, spare);
+    T* z = place_of(prediction, begin, 1, spare);
     RowScores<T>(X, theta)({nullptr, begin, end - begin}, z);
     used(begin, end - begin, z);
   };
@@ -124,7 +122,7 @@ bool predict_rows(const Dense<T>& X, const T* theta, int64_t outputs, int64_t co
     Buffer<T> block(tile_rows * columns), spare(tile_rows * outputs);
     for (int64_t i = begin; i < end; i += tile_rows) {
       const int64_t m = std::min(tile_rows, end - i);
-      T* z = prediction.place(i, outputs, spare.data());
+      T* z = place_of(prediction, i, outputs, spare.data());
       affine(X.data + i * d, d, theta, theta + d * columns, m, d, columns, block.data());
       for (int64_t r = 0; r < m; ++r) std::copy_n(block.data() + r * columns, outputs, z + r * outputs);
       used(i, m, z);

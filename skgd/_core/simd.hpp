@@ -19,7 +19,10 @@
 #endif
 
 // Put before a loop whose turns do not depend on each other through memory.
-#if defined(__clang__)
+#if defined(__clang__) && defined(SKGD_SMALL)
+#define SKGD_INDEPENDENT
+#define SKGD_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__clang__)
 #define SKGD_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #define SKGD_UNROLL _Pragma("clang loop unroll(full)")
 #else

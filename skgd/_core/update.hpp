@@ -68,14 +68,20 @@ template <class Rule, class P, class T>
   }
 }
 
-// The penalty in the form for which a rule is compiled. But for rules under which weights flow, or that divide by
-// 1 + step l2, a strength of zero costs next to nothing.
+// The penalty in the form for which a rule is compiled: strengths of zero give the same numbers and cost next to
+// nothing beside a division or a square root. The exponential function of Adagrad's flow costs more.
 template <class Rule, class P> auto form_for(const P& p) {
   using T = decltype(p.l2 + 0);
-  constexpr bool exact = std::is_same_v<Rule, Adagrad> || std::is_same_v<Rule, Ftrl>;
-  if constexpr (HasBounds<P> || (exact && !small_build))
+  constexpr bool flows = std::is_same_v<Rule, Adagrad>;
+  constexpr bool divides =
+      requires(Rule r) { r.epsilon; } || requires(Rule r) { r.adam; } || requires { Rule::implicit; };
+  if constexpr (HasBounds<P>)
     return p;
-  else if constexpr (P::smooth && !small_build)
+  else if constexpr (small_build)
+    return Bounded<T>{p.l1, p.l2};
+  else if constexpr (P::smooth && flows)
+    return p;
+  else if constexpr (P::smooth && !divides)
     return L2<T>{p.l2};
   else
     return ElasticNet<T>{p.l1, p.l2};
