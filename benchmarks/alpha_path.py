@@ -3,7 +3,9 @@
 The same alphas, over three decades, and the same folds; LassoCV and ElasticNetCV with tol=1e-10. Every search
 ends with a fit to all rows, ours by gradient descent with the solver named. "same" tells whether the alpha is
 theirs by the lowest mean squared error and by the highest mean R2. Target: no slower, and the same alpha by
-the mean squared error. A path alone is one set of rows without folds, minimised by what the searches use.
+the mean squared error. "factors": alpha differs between features, from a half to twice; for LassoCV these are
+divided by their factors. "positive": no negative weights. A path alone is one set of rows without folds,
+minimised by what the searches use.
 """
 
 import warnings
@@ -59,12 +61,32 @@ def peer_of(penalty, alphas, n):
     return ElasticNetCV(l1_ratio=RATIOS[penalty], **shared), 1
 
 
+def variants(penalty, d):
+    """Names, parameters of our search, what features are divided by for the peer, and its parameters."""
+    yield penalty, {}, 1.0, {}
+    if penalty == "l1":
+        factors = np.random.default_rng(1).uniform(0.5, 2, d)
+        yield "l1, factors", {"alpha": factors}, factors, {}
+    if penalty in ("l1", "elasticnet"):
+        short = "l1" if penalty == "l1" else "net"
+        yield f"{short}, positive", {"positive": True}, 1.0, {"positive": True}
+
+
+def searches():
+    for name, make in DATA.items():
+        X, y = make()
+        for penalty in RATIOS:
+            for label, own, factors, given in variants(penalty, X.shape[1]):
+                for solver in ("batch", "minibatch", "sgd") if label == "l1" else ("minibatch",):
+                    yield name, X, y, penalty, label, own, factors, given, solver
+
+
 def compare_searches(quick):
     table = _bench.Table(
         "seconds of a search",
         **{
             "data": 10,
-            "penalty": 10,
+            "penalty": 13,
             "solver": 9,
             "ours": 7,
             "peer": 7,
@@ -75,26 +97,25 @@ def compare_searches(quick):
         **{"same, mse": 9, "r2": 5},
     )
     shared = {"learning_rates": "auto", "cv": FOLDS, "random_state": 0}
-    for name, make in DATA.items():
-        X, y = make()
-        alphas = alphas_of(X, y)
-        for penalty, ratio in RATIOS.items():
-            peer, unit = peer_of(penalty, alphas, len(y))
-            for solver in ("batch", "minibatch", "sgd") if penalty == "l1" else ("minibatch",):
-                ours = GDRegressorCV(solver=solver, penalty=penalty, l1_ratio=ratio, alphas=alphas, **shared)
-                by_r2, by_error = ours, GDRegressorCV(**ours.get_params())
-                by_error.set_params(scoring="neg_mean_squared_error")
-                calls = {
-                    name: partial(each.fit, X, y)
-                    for name, each in (("ours", by_error), ("peer", peer), ("r2", by_r2))
-                }
-                seconds = _bench.medians(calls, 1 if quick else 5)
-                gain = seconds["peer"] / seconds["ours"]
-                same = [bool(np.isclose(each.alpha_ * unit, peer.alpha_)) for each in (by_error, by_r2)]
-                times = f"{seconds['ours']:.4f}", f"{seconds['peer']:.4f}", f"{gain:.1f}"
-                verdict = _bench.verdict(gain >= 1 and same[0])
-                words = ["yes" if each else "no" for each in same]
-                table.add(name, penalty, solver, *times, ">= 1", verdict, *words)
+    for name, X, y, penalty, label, own, factors, given, solver in searches():
+        alphas = alphas_of(X / factors, y)
+        peer, unit = peer_of(penalty, alphas, len(y))
+        peer.set_params(**given)
+        own = {"penalty": penalty, "l1_ratio": RATIOS[penalty], "alphas": alphas, **shared, **own}
+        by_r2 = GDRegressorCV(solver=solver, **own)
+        by_error = GDRegressorCV(solver=solver, scoring="neg_mean_squared_error", **own)
+        calls = {
+            "ours": partial(by_error.fit, X, y),
+            "peer": partial(peer.fit, X / factors, y),
+            "r2": partial(by_r2.fit, X, y),
+        }
+        seconds = _bench.medians(calls, 1 if quick else 5)
+        gain = seconds["peer"] / seconds["ours"]
+        same = [bool(np.isclose(each.alpha_ * unit, peer.alpha_)) for each in (by_error, by_r2)]
+        times = f"{seconds['ours']:.4f}", f"{seconds['peer']:.4f}", f"{gain:.1f}"
+        verdict = _bench.verdict(gain >= 1 and same[0])
+        words = ["yes" if each else "no" for each in same]
+        table.add(name, label, solver, *times, ">= 1", verdict, *words)
 
 
 def our_path(X, y, alphas, penalty):

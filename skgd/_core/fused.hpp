@@ -232,8 +232,25 @@ template <class T> class PerSample {
   Buffer<T> center_, scale_, squares_of_scale_;  // of standardised rows (x - center) scale, padded
 
   double several_outputs(int64_t begin, int64_t end) {
-    const int64_t fours = by_columns_ && l2_of_.empty() ? (end - begin) / 4 * 4 : 0;
-    return (fours ? columns_by_fours(begin, begin + fours) : 0) + any_columns(begin + fours, end);
+    double total = 0;
+    while (by_columns_ && l2_of_.empty() && end - begin >= 4) {
+      const int64_t fours = begin + (end - begin) / 4 * 4, rows = columns_by_fours(begin, fours, total);
+      if (rows == 0) total += any_columns(begin, begin + 4);
+      begin += rows ? rows : 4;
+    }
+    return total + any_columns(begin, end);
+  }
+  int64_t columns_by_fours(int64_t begin, int64_t end, double& total) {
+    const auto* quantiles = std::get_if<Quantiles>(&problem_.loss);
+    if (small_build || !quantiles || !has_columns<T>(*quantiles, targets_.columns))
+      return columns_by_fours([this](quad<T>* z, int64_t i) { return slopes_of_row(z, i); }, begin, end, total);
+    quad<T> below[few_outputs / 4] = {}, above[few_outputs / 4] = {};
+    for (int64_t k = 0; k < targets_.columns; ++k) {
+      const T q = T(quantiles->quantiles[k]);
+      below[k / 4][k % 4] = -q, above[k / 4][k % 4] = T(1) - q;
+    }
+    return columns_by_fours([&](quad<T>* z, int64_t i) { return slopes_of_quantiles(below, above, z, i); }, begin, end,
+                            total);
   }
 
   template <Step kind, class L> double rows_of(const L& loss, int64_t begin, int64_t end) {
@@ -400,70 +417,133 @@ template <class T> class PerSample {
     descent_.t += end - begin;
   }
 
-  // The same for several outputs: the rows' products with each other serve all of them. Numbers of outputs are taken
-  // one by one, as a vector of what was just stored in parts has to wait.
-  double columns_by_fours(int64_t begin, int64_t end) {
+  // The same for several outputs: the rows' products with each other serve all of them, and what is done to the scores
+  // of a row is done to four outputs at a time. The weights are scale v, which no decay changes, and the sum of the
+  // iterates that the mean counts is counted v + lag: an update then adds the row to v and to lag, and nothing else.
+  // Ends early where the scale has become small; gives the number of rows.
+  template <class Slopes> int64_t columns_by_fours(const Slopes& slopes, int64_t begin, int64_t end, double& total) {
+    using Q = quad<T>;
+    constexpr int most = few_outputs / 4;
     const T one = T(problem_.fit_intercept);
-    const bool averaging = descent_.average.values;
-    const int64_t outputs = targets_.columns, stride = packed_.size(), width = targets_.codes ? 1 : outputs;
-    T *intercept = w_ + d_ * K_, *values = descent_.average.values;
-    T* mean_intercept = averaging ? values + d_ * K_ : nullptr;
-    const PaddedColumns<T> w{columns_.data(), stride, outputs}, mean{means_.data(), stride, outputs};
-    pack_columns<T>(w_, K_, nullptr, w, row_);
-    if (averaging) pack_columns<T>(values, K_, nullptr, mean, row_);
-    double total = 0;
-    for (int64_t u = begin; u < end; u += 4) {
+    const int64_t outputs = targets_.columns, stride = packed_.size();
+    const int groups = int((outputs + 3) / 4);
+    T *values = descent_.average.values, *intercepts = w_ + d_ * K_;
+    const bool averaging = values;
+    const PaddedColumns<T> v{columns_.data(), stride, outputs}, lag{means_.data(), stride, outputs};
+    pack_columns<T>(w_, K_, nullptr, v, row_);
+    if (averaging) std::fill(means_.begin(), means_.end(), T(0));
+    // All means have a weight of one at the beginning, and that of all iterates since then in `count`.
+    T keep = 1;
+    double count = 1;
+    Q intercept[most], mean[most], scale[most], counted[most];
+    for (int g = 0; g < groups; ++g) {
+      intercept[g] = load<Q>(intercepts + 4 * g), scale[g] = Q{} + T(1), counted[g] = Q{};
+      if (averaging) mean[g] = load<Q>(values + d_ * K_ + 4 * g);
+    }
+    int64_t u = begin;
+    for (; u < end && is_large(scale) && decays_little(u); u += 4) {
       const T *x[4], *ahead[4];
-      T gram[6], products[few_outputs][4], z[few_outputs];
-      // w becomes kept w - sum c x; decays and steps of each update, which the mean needs
-      T c[few_outputs][4], kept[few_outputs], decays[few_outputs][4], steps[few_outputs][4], shares[4] = {};
+      T gram[6], products[few_outputs][4], steps[4][few_outputs], lags[4][few_outputs];
       for (int r = 0; r < 4; ++r) x[r] = padded_row(u + r), ahead[r] = row_to_prefetch(u + r, x[r]);
-      scores_and_gram(x, ahead, w.values, row_, products[0], gram);
+      scores_and_gram(x, ahead, v.values, row_, products[0], gram);
       by_threes(1, outputs, [&](int64_t k, auto C) {
-        const PaddedColumns<const T> part{w.from(k).values, stride, outputs - k};
+        const PaddedColumns<const T> part{v.from(k).values, stride, outputs - k};
         dot4_columns<C.value, false>(x, x, x[0], part, row_, products[k], 4);
       });
-      for (int64_t k = 0; k < outputs; ++k) {
-        for (int r = 0; r < 4; ++r) products[k][r] += intercept[k];
-        kept[k] = 1;
+      Q z[4][most];
+      for (int g = 0; g < groups; ++g) {
+        Q of_output[4] = {}, of_row[4];
+        for (int k = 0; k < 4 && 4 * g + k < outputs; ++k) of_output[k] = load<Q>(products[4 * g + k]);
+        transpose4(of_output, of_row);
+        for (int r = 0; r < 4; ++r) z[r][g] = scale[g] * of_row[r] + intercept[g];
       }
       SKGD_UNROLL
       for (int r = 0; r < 4; ++r) {
-        const int64_t i = plan_.rows[u + r];
-        for (int64_t k = 0; k < outputs; ++k) z[k] = products[k][r];
-        total += slopes_of(problem_.loss,
-                           Block<T>{z, targets_.y + i * width, targets_.weight ? targets_.weight + i : nullptr, 1,
-                                    outputs, outputs, targets_.codes, problem_.passive.from(i)});
-        if (averaging) shares[r] = T(descent_.average.share(descent_.t + u + r - begin));
+        total += slopes(z[r], plan_.rows[u + r]);
+        const T share = averaging ? T(descent_.average.share(descent_.t)) : T(0);
+        if (share == T(1))
+          keep = 0, count = 1;  // the first that counts: of those before it, nothing does
+        else
+          count /= 1 - double(share);
+        const T weight = share * T(count);
         if (plan_.rate_columns > 1) plan_.rates_of(u + r, rates_);
-        const T shared_rate = T(plan_.rate(u + r));
-        for (int64_t k = 0; k < outputs; ++k) {
-          const T rate = plan_.rate_columns > 1 ? rates_[k] : shared_rate;
-          const T decay = T(1) - rate * l2_, step = rate * z[k], b = intercept[k];
+        for (int g = 0; g < groups; ++g) {
+          const Q rate = plan_.rate_columns > 1 ? load<Q>(rates_.data() + 4 * g) : Q{} + T(plan_.rate(u + r));
+          const Q decay = T(1) - rate * l2_, step = rate * z[r][g], b = intercept[g];
           SKGD_UNROLL
           for (int q = r + 1; q < 4; ++q)  // the intercept does not decay
-            products[k][q] = (decay * products[k][q] + (T(1) - decay) * b) - step * (gram[q * (q - 1) / 2 + r] + one);
-          SKGD_UNROLL
-          for (int q = 0; q < r; ++q) c[k][q] *= decay;
-          c[k][r] = steps[k][r] = step, decays[k][r] = decay, kept[k] *= decay;
-          intercept[k] = b - step * one;
-          if (averaging) mean_intercept[k] += shares[r] * (intercept[k] - mean_intercept[k]);
+            z[q][g] = (decay * z[q][g] + (T(1) - decay) * b) - step * (gram[q * (q - 1) / 2 + r] + one);
+          scale[g] *= decay;
+          const Q of_row = step / scale[g];
+          store(steps[r] + 4 * g, of_row), store(lags[r] + 4 * g, of_row * counted[g]);
+          intercept[g] = b - step * one;
+          counted[g] += weight * scale[g];
+          if (averaging) mean[g] += share * (intercept[g] - mean[g]);
         }
+        ++descent_.t;
       }
       for (int64_t k = 0; k < outputs; ++k) {
-        T* column = w.from(k).values;
-        if (averaging) {
-          const MeanOfFour<T> all(decays[k], steps[k], shares);
-          step4_with_mean(column, kept[k], c[k], mean.from(k).values, all.keep, all.of_w, all.c, x, row_);
-        } else {
-          step4(column, kept[k], c[k], x, row_);
-        }
+        const T c[4] = {steps[0][k], steps[1][k], steps[2][k], steps[3][k]},
+                l[4] = {lags[0][k], lags[1][k], lags[2][k], lags[3][k]};
+        averaging ? subtract_and_add4<true>(v.from(k).values, c, lag.from(k).values, l, x, row_)
+                  : subtract_and_add4<false>(v.from(k).values, c, static_cast<T*>(nullptr), l, x, row_);
       }
     }
-    unpack_columns<T>(w, w_, K_, row_);
-    if (averaging) unpack_columns<T>(mean, values, K_, row_);
-    descent_.t += end - begin;
-    return total;
+    for (int g = 0; g < groups; ++g) {
+      store(intercepts + 4 * g, intercept[g]);
+      if (averaging) store(values + d_ * K_ + 4 * g, mean[g]);
+    }
+    const T of_mean = T(keep / count), of_lag = T(1 / count);
+    for (int64_t k = 0; k < outputs; ++k) {
+      const T *column = v.from(k).values, *late = lag.from(k).values, s = scale[k / 4][k % 4],
+              of_v = counted[k / 4][k % 4] * of_lag;
+      for (int64_t j = 0; j < d_; ++j) {
+        const int64_t at = row_.place(j);
+        w_[j * K_ + k] = s * column[at];
+        if (averaging) values[j * K_ + k] = of_mean * values[j * K_ + k] + (of_v * column[at] + of_lag * late[at]);
+      }
+    }
+    return u - begin;
+  }
+
+  bool is_large(const quad<T>* scale) const {
+    for (int64_t k = 0; k < targets_.columns; ++k)
+      if (!(scale[k / 4][k % 4] > T(1) / 16)) return false;
+    return true;
+  }
+  // Whether four updates from u on leave most of the weights.
+  bool decays_little(int64_t u) {
+    for (int r = 0; r < 4 && l2_ > 0; ++r)
+      for (int64_t k = 0; k < plan_.rate_columns; ++k)
+        if (plan_.rates[(u + r) * plan_.rate_stride + k] * double(l2_) > 0.5) return false;
+    return true;
+  }
+
+  // The loss of a row and its slopes in place of the scores, by fours.
+  double slopes_of_row(quad<T>* z, int64_t i) const {
+    const int64_t outputs = targets_.columns;
+    T row[few_outputs];
+    for (int64_t k = 0; k < outputs; k += 4) store(row + k, z[k / 4]);
+    const double loss = slopes_of(problem_.loss, Block<T>{row, targets_.y + i * (targets_.codes ? 1 : outputs),
+                                                          targets_.weight ? targets_.weight + i : nullptr, 1, outputs,
+                                                          outputs, targets_.codes, problem_.passive.from(i)});
+    for (int64_t k = outputs; k % 4; ++k) row[k] = 0;
+    for (int64_t k = 0; k < outputs; k += 4) z[k / 4] = load<quad<T>>(row + k);
+    return loss;
+  }
+  // The same for quantiles: `below` and `above` are the slopes of scores below their targets and above them.
+  double slopes_of_quantiles(const quad<T>* below, const quad<T>* above, quad<T>* z, int64_t i) const {
+    using Q = quad<T>;
+    const int64_t outputs = targets_.columns;
+    const T *y = targets_.y + i * outputs, of_row = weight(i);
+    Q loss = {};
+    for (int64_t k = 0; k < outputs; k += 4) {
+      Q target = {};
+      for (int64_t l = 0; l < 4 && k + l < outputs; ++l) target[l] = y[k + l];
+      const Q r = z[k / 4] - target, zero = {}, slope = r > zero ? above[k / 4] : (r < zero ? below[k / 4] : zero);
+      loss += slope * r, z[k / 4] = of_row * slope;
+    }
+    return double(of_row) * double(sum<T>(loss));
   }
 
   template <Step kind, class L> void one_column(const L& loss, int64_t begin, int64_t end) {

@@ -43,10 +43,12 @@ inline constexpr bool small_build = false;
 template <class T> struct simd {
   typedef T vec __attribute__((vector_size(32)));
   typedef T half __attribute__((vector_size(16)));
+  typedef T quad __attribute__((vector_size(4 * sizeof(T))));
   static constexpr int lanes = 32 / sizeof(T);
 };
 template <class T> using vec = typename simd<T>::vec;
 template <class T> using half = typename simd<T>::half;
+template <class T> using quad = typename simd<T>::quad;
 template <class T> inline constexpr int lanes = simd<T>::lanes;
 
 template <class V, class T> inline V load(const T* p) {
