@@ -10,7 +10,11 @@ from .optimizers import Adam
 __all__ = [
     "BY_NOISE",
     "PILOT",
+    "PILOT_OF_CLASSES",
+    "STRENGTHS",
+    "STRENGTH_STEP",
     "TABLE_RATE",
+    "USUAL_STRENGTH",
     "explicit",
     "in_use",
     "sees_table",
@@ -21,6 +25,10 @@ __all__ = [
 TABLE_RATE = 2.5  # factor of the automatic rate for tables
 BY_NOISE = ("alpha", "dropout")  # parameters that go by the noise of a table, where a pilot fit can tell it
 PILOT: dict[str, Any] = {"units": 64, "activation": "silu", "dropout": 0.15, "batch_size": 32, "max_iter": 6}
+PILOT_OF_CLASSES = {**PILOT, "units": 32, "batch_size": 64, "max_iter": 25}
+STRENGTH_STEP = 3.0
+STRENGTHS = tuple(10 * STRENGTH_STEP**k for k in range(-3, 4))  # penalties for classes times rows, to try
+USUAL_STRENGTH = STRENGTHS[3]
 _FEWEST_ROWS, _MOST_COLUMNS = 500, 256  # of a data frame of numbers alone that is taken for a table
 
 _ROWS = {  # one hidden layer, as in scikit-learn
