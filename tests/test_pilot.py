@@ -42,7 +42,7 @@ def test_other_losses_of_classes_have_a_penalty_by_their_number_of_rows(classes)
     y = np.digitize(X[:, 0], [0] if classes == 2 else [-1 / 3, 1 / 3])
     assert noise(X, Classes(np.arange(classes)), y, GDMLPClassifier()) is None
     model = GDMLPClassifier(loss="hinge", encoding="table", max_iter=1, random_state=0).fit(X, y)
-    assert (model.settings_["alpha"], model.settings_["dropout"]) == (3e-3, 0.15)
+    assert (model.settings_["alpha"], model.settings_["dropout"]) == (3e-3, 0.3)
 
 
 def labels(X, share, seed=1):
