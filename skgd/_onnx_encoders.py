@@ -56,9 +56,10 @@ def _table_numbers(o: Numeric, x: str, encoder) -> list[str]:
     """Clipped numbers, what is missing, and bins, in float32."""
     graph, can_miss, binned = o.graph, encoder._missing, encoder._binned_numbers
     missing, known = _known(o, x, encoder.center_)
-    parts = [_clip_scaled(o, known, encoder, _preprocessing()._LIMIT)]
+    parts = [o.Mul(_clip_scaled(o, known, encoder, _preprocessing()._LIMIT), float(encoder.scale))]
     if can_miss.any():
-        parts.append(graph.cast(graph.columns(missing, np.flatnonzero(can_miss)), o.dtype))
+        gone = graph.cast(graph.columns(missing, np.flatnonzero(can_miss)), o.dtype)
+        parts.append(o.Mul(gone, float(encoder.scale)))
     if len(binned):
         lowest = np.array([encoder.edges_[j][0] for j in binned])
         instead = np.where(can_miss[binned], lowest, encoder.center_[binned])
@@ -97,7 +98,7 @@ def _one_hot(graph: Graph, x: str, encoder, j: int) -> str:
     codes: dict = {name: list(keys), "values_int64s": list(keys.values()), "default_int64": unknown}
     numbers = graph.add("LabelEncoder", x, domain="ai.onnx.ml", **codes)
     flat = graph.add("Reshape", numbers, graph.constant(np.array([-1])))
-    off_on = graph.constant(np.array([0, 1], dtype=np.float32))
+    off_on = graph.constant(np.array([0, encoder.scale], dtype=np.float32))
     return graph.add("OneHot", flat, graph.constant(np.array([columns])), off_on, axis=-1)
 
 

@@ -10,7 +10,11 @@ from .optimizers import Adam
 __all__ = [
     "BY_NOISE",
     "PILOT",
+    "PILOT_OF_CLASSES",
+    "STRENGTHS",
+    "STRENGTH_STEP",
     "TABLE_RATE",
+    "USUAL_STRENGTH",
     "explicit",
     "in_use",
     "sees_table",
@@ -21,6 +25,10 @@ __all__ = [
 TABLE_RATE = 2.5  # factor of the automatic rate for tables
 BY_NOISE = ("alpha", "dropout")  # parameters that go by the noise of a table, where a pilot fit can tell it
 PILOT: dict[str, Any] = {"units": 64, "activation": "silu", "dropout": 0.15, "batch_size": 32, "max_iter": 6}
+PILOT_OF_CLASSES = {**PILOT, "units": 32, "batch_size": 64, "max_iter": 25}
+STRENGTH_STEP = 3.0
+STRENGTHS = tuple(10 * STRENGTH_STEP**k for k in range(-3, 4))  # penalties for classes times rows, to try
+USUAL_STRENGTH = STRENGTHS[3]
 _FEWEST_ROWS, _MOST_COLUMNS = 500, 256  # of a data frame of numbers alone that is taken for a table
 
 _ROWS = {  # one hidden layer, as in scikit-learn
@@ -47,16 +55,16 @@ def settings_by_noise(noise: float, n: int) -> dict:
 def _table_settings(solver: str, regression: bool, n: int) -> dict:
     """A layer that is held back by dropout and a penalty; the number of updates is known, so that the rate
     falls to zero over them. The more rows there are, the less has a network to be held back; classes can be
-    learnt by heart from any number of rows. What goes by the noise is for one that is not known."""
+    learnt by heart from any number of rows. What goes by pilots is for where they do not tell."""
     batch_size = 64 if n <= 16_000 else 128 if n <= 64_000 else 256
     return {
         "hidden_layer_sizes": (128,),
         "activation": "silu",
-        "dropout": 0.05 if regression and n > 8_000 else 0.15,
+        "dropout": 0.3 if not regression else 0.05 if n > 8_000 else 0.15,
         "batch_size": batch_size,
         "optimizer": Adam(beta_2=0.95),
         "alpha": min(3e-4, 0.5 / n) if regression else min(3e-3, max(1e-3, 8 / n)),
-        "max_iter": 300 if solver == "batch" else 40 if regression else 25,
+        "max_iter": 300 if solver == "batch" else 40,
         "tol": None,
     }
 

@@ -476,12 +476,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     Missing numbers become zeros, with a column that says so. Each category gets a column of zeros and
     ones: the weights of a first layer for it are an embedding that is learnt. Categories that are rare
     share a column, which unknown ones use too (without rare ones, unknown ones are all zeros); missing ones
-    are a category.
+    are a category. All columns but those of bins are multiplied by ``scale``.
 
     Parameters
     ----------
     n_bins : int, default=16
         Bins of a number at most; 0 for none.
+    scale : float, default=2.0
+        What all columns but those of bins are multiplied by. The larger it is, the more does a penalty
+        prefer smooth functions of the numbers, and of the categories, to ones that bend at the ends of bins.
     categorical_features : "from_dtype" or array-like, default="from_dtype"
         Which columns are categories: those of a data frame whose dtype is neither a number nor bool (none
         of an array), or the given names, indices or mask.
@@ -515,7 +518,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     >>> import pandas as pd
     >>> from skgd.preprocessing import TableEncoder
     >>> table = pd.DataFrame({"size": [1.0, 2.0, None, 4.0], "colour": ["red", "blue", "red", "red"]})
-    >>> encoder = TableEncoder(n_bins=2, min_frequency=1).fit(table)
+    >>> encoder = TableEncoder(n_bins=2, scale=1, min_frequency=1).fit(table)
     >>> encoder.get_feature_names_out().tolist()
     ['size', 'size_missing', 'size_bin0', 'size_bin1', 'colour_blue', 'colour_red']
     >>> encoder.transform(table).toarray().round(2)
@@ -528,12 +531,21 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     encodes_tables = True
     _parameter_constraints: dict = {
         "n_bins": [Interval(Integral, 0, None, closed="left")],
+        "scale": [Interval(Real, 0, None, closed="neither")],
         "categorical_features": ["array-like", str],
         "min_frequency": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, n_bins: int = 16, *, categorical_features="from_dtype", min_frequency: int = 10):
+    def __init__(
+        self,
+        n_bins: int = 16,
+        *,
+        scale: float = 2.0,
+        categorical_features="from_dtype",
+        min_frequency: int = 10,
+    ):
         self.n_bins = n_bins
+        self.scale = scale
         self.categorical_features = categorical_features
         self.min_frequency = min_frequency
 
@@ -595,19 +607,19 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         encoded = _csr(map(self._numbers_encoded, _pieces(table.numbers())))
         if self._one_hot is None:
             return encoded
-        return sparse.csr_array(
-            sparse.hstack([encoded, self._one_hot.transform(table.categories())], format="csr")
-        )
+        ones = self._one_hot.transform(table.categories()) * np.float32(self.scale)
+        return sparse.csr_array(sparse.hstack([encoded, ones], format="csr"))
 
     def _numbers_encoded(self, numbers: np.ndarray) -> np.ndarray:
-        """Clipped numbers, what is missing, and bins (n, columns), float32."""
+        """Scaled clipped numbers and what is missing, and bins (n, columns), float32."""
         missing = np.isnan(numbers)
         known = np.where(missing, self.center_, numbers)
         clipped = _smooth_clip(_measured(known, self.center_, self.scale_), _LIMIT)
         binned = self._binned_numbers
         seen = np.where(missing & self._missing, np.nan, known)[:, binned]  # what was never missing has bins
         bins = _binned(seen, [self.edges_[j] for j in binned])
-        return np.hstack([clipped, missing[:, self._missing], bins]).astype(np.float32)
+        plain = self.scale * np.hstack([clipped, missing[:, self._missing]])
+        return np.hstack([plain, bins]).astype(np.float32)
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of the columns.

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 
 from skgd import GDMLPClassifier, GDMLPRegressor, _estimator, _pilot
 from skgd._design import design_of
 from skgd._options import options_of
-from skgd._pilot import noise_of, with_noise_known
+from skgd._pilot import _vertex, noise_of, with_noise_known
 from skgd._recipe import settings_by_noise
 from skgd._targets import Classes, Numbers
 from skgd.losses import LogLoss, SquaredError
@@ -36,12 +37,65 @@ def test_the_noise_of_a_regression_is_its_share_of_the_variance(share, unit):
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_classes_have_a_penalty_by_their_number_of_rows(classes):
+def test_other_losses_of_classes_have_a_penalty_by_their_number_of_rows(classes):
     X = rows(400)
     y = np.digitize(X[:, 0], [0] if classes == 2 else [-1 / 3, 1 / 3])
     assert noise(X, Classes(np.arange(classes)), y, GDMLPClassifier()) is None
-    model = GDMLPClassifier(encoding="table", max_iter=1, random_state=0).fit(X, y)
-    assert (model.settings_["alpha"], model.settings_["dropout"]) == (3e-3, 0.15)
+    model = GDMLPClassifier(loss="hinge", encoding="table", max_iter=1, random_state=0).fit(X, y)
+    assert (model.settings_["alpha"], model.settings_["dropout"]) == (3e-3, 0.3)
+
+
+def labels(X, share, seed=1):
+    """Of two classes; so large a share of them is drawn at random."""
+    rng = np.random.default_rng(seed)
+    clean = np.sin(3 * X[:, 0]) + X[:, 1] > 0
+    return np.where(rng.random(len(X)) < share, rng.random(len(X)) < 0.5, clean).astype(int)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_the_penalty_of_classes_predicts_new_rows(share):
+    X, new = rows(1000, 6), rows(4000, 6, seed=2)
+    y, of_new = labels(X, share), labels(new, share, seed=3)
+
+    def loss(**given):
+        model = GDMLPClassifier(encoding="table", random_state=0, **given).fit(X, y)
+        return model, log_loss(of_new, model.predict_proba(new))
+
+    model, found = loss()
+    alpha = model.settings_["alpha"]
+    assert found < loss(alpha=alpha * 12)[1]
+    assert found < loss(alpha=alpha / 12)[1]
+
+
+def test_noisy_classes_have_a_stronger_penalty_whatever_the_seed():
+    X = rows(800, 8)
+    clean, noisy = (
+        [
+            GDMLPClassifier(encoding="table", max_iter=1, random_state=seed).fit(X, y).settings_["alpha"]
+            for seed in (0, 1)
+        ]
+        for y in (labels(X, 0.0), labels(X, 0.7))
+    )
+    assert clean[0] == clean[1]
+    assert noisy[0] == noisy[1]
+    assert noisy[0] > 5 * clean[0]
+    members = GDMLPClassifier(encoding="table", max_iter=1, n_members=2, random_state=3).fit(
+        X, labels(X, 0.0)
+    )
+    assert [each.alpha for each in members.members_] == clean
+
+
+def test_the_vertex_is_that_of_the_parabola():
+    assert _vertex([(x - 0.3) ** 2 + 7 for x in (-1, 0, 1)]) == pytest.approx(0.3)
+    assert _vertex([1.0, 0.5, None]) == 0.0
+    assert _vertex([1.0, 0.5, np.inf]) == 0.0
+    assert _vertex([1.0, 1.0, 1.0]) == 0.0
+
+
+def test_few_rows_of_classes_have_a_penalty_by_their_number():
+    X = rows(40)
+    model = GDMLPClassifier(encoding="table", max_iter=1, random_state=0).fit(X, labels(X, 0.0))
+    assert model.settings_["alpha"] == 3e-3
 
 
 def test_rows_of_weight_zero_tell_nothing():

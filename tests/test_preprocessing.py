@@ -136,7 +136,7 @@ def test_equal_quantiles_make_fewer_bins():
 
 def test_a_table_is_clipped_numbers_bins_missing_and_categories():
     table = frame()
-    encoder = TableEncoder(n_bins=4).fit(table)
+    encoder = TableEncoder(n_bins=4, scale=1).fit(table)
     Z = encoder.transform(table)
     assert sparse.issparse(Z) and Z.format == "csr" and Z.dtype == np.float32
     names = encoder.get_feature_names_out().tolist()
@@ -164,7 +164,7 @@ def test_a_table_is_clipped_numbers_bins_missing_and_categories():
 
 def test_rare_and_unknown_categories_share_a_column():
     table = pd.DataFrame({"kind": ["a"] * 20 + ["b"] * 20 + ["c", "d"], "x": np.arange(42.0)})
-    encoder = TableEncoder(n_bins=0, min_frequency=5).fit(table)
+    encoder = TableEncoder(n_bins=0, scale=1, min_frequency=5).fit(table)
     assert encoder.get_feature_names_out().tolist() == ["x", "kind_a", "kind_b", "kind_infrequent_sklearn"]
     new = pd.DataFrame({"kind": ["a", "c", "e", None], "x": [0.0, 1.0, 2.0, np.nan]})
     Z = encoder.transform(new).toarray()
@@ -201,9 +201,17 @@ def test_polars_gives_what_pandas_gives():
     np.testing.assert_allclose(*found, rtol=1e-6)
 
 
+def test_all_columns_but_bins_are_scaled():
+    table = pd.DataFrame({"x": [0.0, 1.0, 2.0, np.nan] * 10, "kind": list("abab") * 10})
+    one, three = (TableEncoder(n_bins=2, scale=scale).fit(table) for scale in (1, 3))
+    factor = np.array([1 if "_bin" in name else 3 for name in one.get_feature_names_out()])
+    assert 1 in factor
+    np.testing.assert_allclose(three.transform(table).toarray(), factor * one.transform(table).toarray())
+
+
 def test_pandas_own_missing_values_are_missing():
     numbers = pd.DataFrame({"x": pd.array([1, None, 3, 4, 5], dtype="Int64")})
-    Z = TableEncoder(n_bins=0).fit_transform(numbers).toarray()
+    Z = TableEncoder(n_bins=0, scale=1).fit_transform(numbers).toarray()
     np.testing.assert_array_equal(Z[:, 1], [0, 1, 0, 0, 0])
 
 
