@@ -206,7 +206,7 @@ class Problem:
         return np.where(span > 0, low + steps * (span / 256), best)
 
     @property
-    def starts_at_constant(self) -> bool:
+    def at_mean(self) -> bool:
         """Whether a fit starts at the best constant under any rate: a linear model with a log link, which at
         zero would predict 1, whatever the unit of y."""
         return self.loss.log_link and self.network is None
@@ -214,17 +214,14 @@ class Problem:
     def initialise(self, theta: np.ndarray, seed: int, at_constant: bool | None = None) -> None:
         """Fill theta, zeros, with where a fit starts: linear models at zero or the best constant."""
         if self.network is None:
-            at_constant = self.starts_at_constant if at_constant is None else at_constant
-            theta[:] = self.constant if at_constant else 0
-            return
-        if not self.network.hidden:
+            theta[:] = self.constant if at_constant or (at_constant is None and self.at_mean) else 0
+        if self.network is None or not self.network.hidden:
             return
         layers = self.blocks(theta)
         self.network.initialise(layers, np.random.RandomState(seed))
         if self.fit_intercept:
-            layers[-1][-1] = self._constant
-            if (units := self.targets.units) is not None:
-                layers[-1][-1] = (layers[-1][-1] - units.shift) / units.scale
+            units, constant = self.targets.units, self._constant
+            layers[-1][-1] = constant if units is None else (constant - units.shift) / units.scale
 
     def blocks(self, theta: np.ndarray) -> list[np.ndarray]:
         """Views (inputs + 1, width) of the layers in theta, intercepts last."""
