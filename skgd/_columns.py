@@ -48,7 +48,7 @@ class Start(NamedTuple):
 
 def _start_of(problem: Problem) -> Start:
     """At zero, or where a fit with these losses begins."""
-    if not problem.at_mean:
+    if not problem.starts_at_constant:
         return Start(problem.zeros()[:, :1], problem.value(problem.zeros()))
     of_units = problem.loss._constant_of_units(problem.targets.y, problem.targets.weight)
     return Start(problem.constant[:, :1], problem.value(problem.constant), of_units)

@@ -206,7 +206,7 @@ class Problem:
         return np.where(span > 0, low + steps * (span / 256), best)
 
     @property
-    def at_mean(self) -> bool:
+    def starts_at_constant(self) -> bool:
         """Whether a fit starts at the best constant under any rate: a linear model with a log link, which at
         zero would predict 1, whatever the unit of y."""
         return self.loss.log_link and self.network is None
@@ -214,7 +214,9 @@ class Problem:
     def initialise(self, theta: np.ndarray, seed: int, at_constant: bool | None = None) -> None:
         """Fill theta, zeros, with where a fit starts: linear models at zero or the best constant."""
         if self.network is None:
-            theta[:] = self.constant if at_constant or (at_constant is None and self.at_mean) else 0
+            theta[:] = (
+                self.constant if at_constant or (at_constant is None and self.starts_at_constant) else 0
+            )
         if self.network is None or not self.network.hidden:
             return
         layers = self.blocks(theta)
