@@ -215,7 +215,7 @@ class Problem:
         """Fill theta, zeros, with where a fit starts: linear models at zero or the best constant."""
         if self.network is None:
             theta[:] = (
-                self.constant if at_constant or (at_constant is None and self.starts_at_constant) else 0
+                self.constant if (self.starts_at_constant if at_constant is None else at_constant) else 0
             )
         if self.network is None or not self.network.hidden:
             return
