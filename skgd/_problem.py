@@ -214,8 +214,9 @@ class Problem:
     def initialise(self, theta: np.ndarray, seed: int, at_constant: bool | None = None) -> None:
         """Fill theta, zeros, with where a fit starts: linear models at zero or the best constant."""
         if self.network is None:
-            usual = self.starts_at_constant and at_constant is None
-            theta[:] = self.constant if at_constant or usual else 0
+            theta[:] = (
+                self.constant if (at_constant or (at_constant is None and self.starts_at_constant)) else 0
+            )
         if self.network is None or not self.network.hidden:
             return
         layers = self.blocks(theta)
