@@ -60,15 +60,6 @@ class Fit:
             return 0.0
         return problem.loss._constant_of_units(problem.targets.y, problem.targets.weight)
 
-    @property
-    def few_updates(self) -> str:
-        """What is to be said of mini-batches that hold all rows."""
-        asked, n = self.options.batch_size, self.problem.n
-        if asked is None or not asked > n > 1:
-            return ""
-        text = f"batch_size={asked} is more than the {n} rows, so an epoch has one update: lower batch_size"
-        return f'{text}, or use solver="batch".'
-
     def value(self) -> float:
         """F at what the descent has to offer."""
         return self.problem.value(self.descent.parameters, self.options.threads)

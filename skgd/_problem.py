@@ -214,16 +214,17 @@ class Problem:
     def initialise(self, theta: np.ndarray, seed: int, at_constant: bool | None = None) -> None:
         """Fill theta, zeros, with where a fit starts: linear models at zero or the best constant."""
         if self.network is None:
-            theta[:] = (
-                self.constant if (at_constant or (at_constant is None and self.starts_at_constant)) else 0
-            )
-        if self.network is None or not self.network.hidden:
+            at_constant = self.starts_at_constant if at_constant is None else at_constant
+            theta[:] = self.constant if at_constant else 0
+            return
+        if not self.network.hidden:
             return
         layers = self.blocks(theta)
         self.network.initialise(layers, np.random.RandomState(seed))
         if self.fit_intercept:
-            units, constant = self.targets.units, self._constant
-            layers[-1][-1] = constant if units is None else (constant - units.shift) / units.scale
+            layers[-1][-1] = self._constant
+            if (units := self.targets.units) is not None:
+                layers[-1][-1] = (layers[-1][-1] - units.shift) / units.scale
 
     def blocks(self, theta: np.ndarray) -> list[np.ndarray]:
         """Views (inputs + 1, width) of the layers in theta, intercepts last."""
