@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,6 @@ __all__ = [
     "Columns",
     "Diverged",
     "SharedProblem",
-    "Start",
     "can_share_pass",
     "descend",
     "goes_by_moments",
@@ -36,22 +35,6 @@ _MOST_LINES = 256  # of different weights, for which those of all columns are la
 
 class Diverged(ArithmeticError):
     """A column's objective left the finite range or exploded."""
-
-
-class Start(NamedTuple):
-    """Where candidates begin: parameters (d + 1, 1), the objective there, and what units of y add to it."""
-
-    parameters: np.ndarray
-    objective: float
-    of_units: float = 0.0
-
-
-def _start_of(problem: Problem) -> Start:
-    """At zero, or where a fit with these losses begins."""
-    if not problem.starts_at_constant:
-        return Start(problem.zeros()[:, :1], problem.value(problem.zeros()))
-    of_units = problem.loss._constant_of_units(problem.targets.y, problem.targets.weight)
-    return Start(problem.constant[:, :1], problem.value(problem.constant), of_units)
 
 
 @dataclass
@@ -68,17 +51,15 @@ class CandidateFit:
     rates: Rates = field(init=False)
     plateau_rule: PlateauRule = field(init=False)
     window: LossWindow = field(init=False)
-    of_units: float = 0.0  # taken off its objectives, so that the unit of y does not matter to them
-    parameters: np.ndarray = field(init=False)  # (d + 1, outputs): where it begins, and where it has ended
+    parameters: np.ndarray = field(init=False)  # (d + 1, outputs)
     epochs: int = 0
     watched: bool = True  # whether the sum of its losses decides anything
     diverged: bool = False
     stop_reason: str = "max_iter"
 
-    def begin(self, options: Options, start: Start, n: int) -> None:
-        self.of_units, self.parameters = start.of_units, start.parameters
-        self.reference = abs(start.objective - start.of_units) or 1.0
-        self.plateau_rule = PlateauRule(options.stopping, self.reference)
+    def begin(self, options: Options, reference: float, n: int) -> None:
+        self.reference = reference
+        self.plateau_rule = PlateauRule(options.stopping, reference)
         self.window = LossWindow(n)
         self.watched = options.stopping.waits or self.rates.reacts or not self.rates.bounded
         try:
@@ -94,7 +75,7 @@ class CandidateFit:
         self.window.add(loss, weight, rows)
         self.objective = self.window.mean() + penalty
         try:
-            self.rates.accept(self, self.objective - self.of_units)
+            self.rates.accept(self, self.objective)
         except Diverged:
             self.diverged = True
 
@@ -103,7 +84,7 @@ class CandidateFit:
         if self.diverged or not self.watched:
             return not self.diverged
         self.plateau_rule.update(self.objective)
-        self.rates.observe(self, self.plateau_rule.waits, self.objective - self.of_units)
+        self.rates.observe(self, self.plateau_rule.waits, self.objective)
         if self.plateau_rule.plateau and not self.rates.on_plateau(self, self.plateau_rule):
             self.stop_reason = "tol"
             return False
@@ -133,9 +114,9 @@ class SharedProblem:
     def n(self) -> int:
         return self.design.n
 
-    def starts(self) -> list[Start]:
-        """Where the candidates of each fold begin."""
-        return [_start_of(problem) for problem in self.problems]
+    def at_zero(self) -> list[float]:
+        """The objective of each fold where all weights are zero."""
+        return [problem.value(problem.zeros()) for problem in self.problems]
 
     def loss_of(self, candidate: CandidateFit) -> float:
         """Mean loss on its fold at the parameters where a candidate has ended."""
@@ -207,9 +188,9 @@ def _moments_of_folds(shared: SharedProblem) -> list[np.ndarray]:
 
 def descend(shared: Any, candidates: list[CandidateFit], random: np.ndarray) -> None:
     """Carry all candidates through their epochs, until each has stopped."""
-    starts = shared.starts()
+    at_zero = [abs(value) or 1.0 for value in shared.at_zero()]
     for candidate in candidates:
-        candidate.begin(shared.options, starts[candidate.fold], shared.n)
+        candidate.begin(shared.options, at_zero[candidate.fold], shared.n)
     live = sorted((each for each in candidates if not each.diverged), key=lambda each: each.fold)
     with np.errstate(over="ignore", invalid="ignore"):  # of columns that diverge
         if live:
@@ -227,8 +208,7 @@ def _finish(shared: Any, candidate: CandidateFit) -> None:
         return
     limit = 2.0 if candidate.rates.noisy else 1.0 + 1e-9
     penalty = shared.options.objective.with_alpha(candidate.alpha).penalty.value(candidate.parameters[:-1])
-    end = shared.loss_of(candidate) + penalty - candidate.of_units
-    candidate.diverged = not end <= limit * candidate.rates.reference
+    candidate.diverged = not shared.loss_of(candidate) + penalty <= limit * candidate.rates.reference
 
 
 class Columns:
@@ -240,7 +220,6 @@ class Columns:
         self.plan = EpochPlan.of(shared.options, shared.n, design.d)
         shape = (design.d + 1, len(candidates))
         self.arrays = [np.zeros(shape, design.dtype) for _ in range(1 + shared.rule.slots)]
-        self.arrays[0][:] = np.column_stack([candidate.parameters for candidate in candidates])
         self._lay_out(candidates)
 
     def _lay_out(self, candidates: list[CandidateFit]) -> None:

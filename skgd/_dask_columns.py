@@ -13,7 +13,7 @@ import numpy as np
 
 from ._block_problem import BlockProblem, Encoding
 from ._blocks import Block
-from ._columns import CandidateFit, Columns, Diverged, Start, can_share_pass, descend, lines_of
+from ._columns import CandidateFit, Columns, Diverged, can_share_pass, descend, lines_of
 from ._core import core
 from ._design import Design, design_of
 from ._epochs import Stretch
@@ -152,11 +152,11 @@ class SharedBlocks:
         losses, gradients = zip(*self.map(columns_of_block, theta, layout), strict=True)
         return np.sum(losses, axis=0), np.sum(gradients, axis=0)
 
-    def starts(self) -> list[Start]:
+    def at_zero(self) -> list[float]:
         ends = [fold + 1 for fold in self.folds]
         theta = np.zeros((self.d + 1, _width(max(len(ends), 2), self.dtype)), self.dtype)
         losses, _ = self.sums(theta, (max(len(ends), 2), ends, True))
-        return [Start(theta[:, :1], float(loss / self.n)) for loss in losses[: len(ends)]]
+        return (losses[: len(ends)] / self.n).tolist()
 
     def loss_of(self, candidate: CandidateFit) -> float:
         theta = np.zeros((self.d + 1, _width(2, self.dtype)), self.dtype)

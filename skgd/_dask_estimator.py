@@ -157,7 +157,7 @@ class DaskDescent:
         coef, intercept = self._mean_of_parts(design, rows.task)
         problem = BlockProblem(design, rows.targets, options.objective)
         usual, theta = problem.zeros(), problem.zeros()
-        problem.initialise(usual, options.seed, at_constant=True if options.learning_rate is None else None)
+        problem.initialise(usual, options.seed, at_constant=options.learning_rate is None)
         self._start_at(problem, theta, options.seed, coef, intercept)
         return (coef, intercept) if problem.value(theta) < problem.value(usual) else (None, None)
 

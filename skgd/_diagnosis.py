@@ -37,24 +37,13 @@ def convergence_warnings(fit: Fit, record: Record, loss: float) -> list[str]:
         return []
     if record.stop_reason == "max_iter":
         text = f"Maximum number of epochs (max_iter={stopping.max_iter}) reached before convergence."
-        return [f"{text} {_units(fit) or _few_updates(fit) or 'Increase max_iter, or raise tol.'}"]
+        return [f"{text} {_units(fit) or 'Increase max_iter, or raise tol.'}"]
     chosen = fit.rates.given or record.stop_reason == "early_stopping"
     if chosen and not _units(fit):  # as near as the user asked for
         return _too_low_a_rate(fit, record, loss)
     if problem.network is not None:
         return _nothing_learnt(fit, record, loss)
     return _far_from_optimum(fit, loss)
-
-
-def _few_updates(fit: Fit) -> str:
-    """What is to be said of mini-batches that hold all rows."""
-    asked, n = fit.options.batch_size, fit.problem.n
-    if asked is None or not asked > n > 1:
-        return ""
-    return (
-        f"batch_size={asked} is more than the {n} rows, so an epoch has one update: lower batch_size, or "
-        f'use solver="batch".'
-    )
 
 
 def _too_high_a_rate(fit: Fit, record: Record, loss: float) -> str:
@@ -91,14 +80,13 @@ def _too_low_a_rate(fit: Fit, record: Record, loss: float) -> list[str]:
     problem, stopping = fit.problem, fit.options.stopping
     if problem.network is not None or record.stop_reason != "tol":
         return []
-    of_units = fit.constant_of_units
-    far = stopping.n_iter_no_change * (stopping.tol or 0.0) * abs(record.start_loss - of_units)
+    far = stopping.n_iter_no_change * (stopping.tol or 0.0) * record.start_loss
     if np.abs(np.asarray(record.history["loss"]) - record.start_loss).max() > far:
         return []
     if problem.loss.least_at_zero or problem.penalty.joint:
         return []
     constant = problem.value(problem.constant)
-    least = _least_gain(problem.loss, constant - of_units, loss - of_units, stopping.tol or 0.0)
+    least = _least_gain(problem.loss, constant, loss, stopping.tol or 0.0)
     gain = remaining_gain(problem, fit.descent.parameters, least, fit.options.threads)
     if not gain > max(least, constant - loss):
         return []

@@ -22,7 +22,7 @@ learning_rate : float or "auto", default="auto"
     the "plain" rule starts with 1/L and then uses Barzilai-Borwein steps, or Polyak's step size if the
     loss has kinks.
     With a ``schedule`` other than "constant", the initial rate is multiplied by the schedule and not
-    adapted further. With a number, linear models start at zero (under a log link at the best constant).
+    adapted further.
 schedule : str, skgd.schedules.Schedule or callable, default="constant"
     Factor of ``learning_rate`` as a function of the update number: "constant", "invscaling",
     "optimal", "adaptive", "exponential", "step", "multi_step", "polynomial", "cosine", "coslog",

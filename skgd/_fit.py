@@ -53,10 +53,10 @@ class Fit:
 
     @cached_property
     def constant_of_units(self) -> float:
-        """What is taken off objectives, so that the unit of y does not matter: under automatic rates, and
-        where fits start at the best constant; of a stream, whose calls have rows of their own, nothing."""
+        """What automatic rates take off objectives, so that the unit of y does not matter to them; of a
+        stream, whose calls have rows of their own, nothing."""
         problem = self.problem
-        if self.stream or (self.rates.given and not problem.starts_at_constant):
+        if self.stream or self.rates.given:
             return 0.0
         return problem.loss._constant_of_units(problem.targets.y, problem.targets.weight)
 
@@ -94,8 +94,7 @@ class Fit:
         problem, descent, threads = self.problem, self.descent, self.options.threads
         at_start = problem.value(descent.theta, threads)
         network_or_stream = self.stream or problem.network is not None
-        given_at_zero = self.rates.given and (self.stream or not problem.starts_at_constant)
-        from_zero = given_at_zero or (network_or_stream and not problem.loss.log_link)
+        from_zero = self.rates.given or (network_or_stream and not problem.loss.log_link)
         zero = problem.zeros() if from_zero else problem.constant
         at_zero = at_start if np.array_equal(descent.theta, zero) else problem.value(zero, threads)
         # the perceptron loss is 0 at 0; its unit is a margin of 1

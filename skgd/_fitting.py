@@ -116,7 +116,7 @@ def _settled_descent_of(options, problem, rule, previous, stream) -> Descent:
         settled = previous if previous.lazy is None else previous.copy()
         return to_standardized(settled.continued_as(Descent.begin(options, problem, rule)), problem)
     if options.learning_rate is not None:
-        return initial_descent(options, problem, rule, at_constant=False if stream else None)
+        return initial_descent(options, problem, rule)
     if not stream:  # at the best constant, so that an offset of y changes nothing
         return initial_descent(options, problem, rule, at_constant=True)
     units = _units_of_stream(problem)
@@ -163,7 +163,7 @@ def _units_of_stream(problem: Problem) -> tuple | None:
 
 
 def initial_descent(
-    options: Options, problem: Problem, rule: CoreRule | None = None, at_constant: bool | None = None
+    options: Options, problem: Problem, rule: CoreRule | None = None, at_constant: bool = False
 ) -> Descent:
     """Where a fit to these rows starts."""
     descent = Descent.begin(options, problem, rule or options.rule(problem.n))

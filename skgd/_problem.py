@@ -205,16 +205,9 @@ class Problem:
         steps = np.round(256 * (best - low) / np.where(span > 0, span, 1.0))
         return np.where(span > 0, low + steps * (span / 256), best)
 
-    @property
-    def starts_at_constant(self) -> bool:
-        """Whether a fit starts at the best constant under any rate: a linear model with a log link, which at
-        zero would predict 1, whatever the unit of y."""
-        return self.loss.log_link and self.network is None
-
-    def initialise(self, theta: np.ndarray, seed: int, at_constant: bool | None = None) -> None:
+    def initialise(self, theta: np.ndarray, seed: int, at_constant: bool = False) -> None:
         """Fill theta, zeros, with where a fit starts: linear models at zero or the best constant."""
         if self.network is None:
-            at_constant = self.starts_at_constant if at_constant is None else at_constant
             theta[:] = self.constant if at_constant else 0
             return
         if not self.network.hidden:

@@ -192,7 +192,6 @@ def scale_of(
         unit = problem.total_weight / problem.n  # updates divide by rows, not by weights
         values = _eigenvalues_for(problem, batch_size, row / batch_size / unit, threads, few_passes)
         largest, smallest = (unit * value for value in values)
-    at_best |= problem.starts_at_constant
     curvature = curvature_in_units(problem) if at_best else problem.curvature()
     mean, penalty = first / problem.n, _penalty(problem)
     noisy = batch_size < problem.n and not few_passes

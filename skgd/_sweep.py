@@ -135,8 +135,6 @@ class _RateColumns:
         self.rates = [Rates(float(rate), schedule_for(options, problem.n, float(rate))) for rate in rates]
         self.rule = options.rule(problem.n)
         self.descent = Descent.begin(options, _repeated(problem, slice(0, 1), self.copies), self.rule)
-        start = initial_descent(options, problem).theta[:, : self.K]
-        self.descent.theta[:, : self.K * self.copies] = np.tile(start, self.copies)
 
     def begin_epoch(self, epoch: int) -> None:
         """Nothing changes between epochs."""

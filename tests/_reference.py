@@ -331,8 +331,6 @@ def descend(
     X, y, n = np.asarray(X.toarray() if hasattr(X, "toarray") else X), np.asarray(y), X.shape[0]
     size, omega = batch_size or n, mean_one(weights, n)
     theta = np.zeros((X.shape[1] + 1, outputs)) if start is None else np.array(start, dtype=float)
-    if start is None and intercept and loss in LOG_LINK:  # a fit begins at the best constant
-        theta[-1] = np.log(np.average(y, axis=0, weights=weights))
     state = {} if state is None else state
     prox = _penalty_step(rule, l1, l2, size == 1 or size < n)
     path = [theta]

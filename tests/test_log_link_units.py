@@ -10,12 +10,9 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import GammaRegressor, PoissonRegressor
-from sklearn.model_selection import KFold
 
-from skgd import GDMLPRegressor, GDRegressor, GDRegressorCV
+from skgd import GDMLPRegressor, GDRegressor
 from skgd.losses import Gamma, Poisson, Tweedie
 
 POWERS = {Poisson(): 1.0, Tweedie(1.5): 1.5, Gamma(): 2.0}
@@ -113,60 +110,3 @@ def test_the_objective_in_other_units(loss, p, unit):
     assert loss._curvature_in_units(unit * y, None) == pytest.approx(
         unit ** (2 - p) * loss._curvature_in_units(y, None)
     )
-
-
-@pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize("optimizer", ["plain", "momentum", "adam"])
-@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
-def test_rates_of_ones_own(solver, optimizer, unit):
-    """Gamma deviance has no unit, and neither have the rates; Poisson's rates are divided by it."""
-    for loss, p in ((Gamma(), 2), (Poisson(), 1)) if optimizer != "adam" else ((Gamma(), 2),):
-        X, y = rows(p, n=300)
-        options = {"loss": loss, "solver": solver, "optimizer": optimizer, "alpha": 0, "random_state": 0}
-        options |= {"max_iter": 20, "tol": None, "average": False}
-        one = fitted(GDRegressor(learning_rate=0.002, **options), X, y)
-        other = fitted(GDRegressor(learning_rate=0.002 * unit ** (p - 2), **options), X, unit * y)
-        np.testing.assert_allclose(other.coef_, one.coef_, atol=1e-7)
-        assert other.intercept_[0] - np.log(unit) == pytest.approx(one.intercept_[0], abs=1e-7)
-
-
-@pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize("rates", [6, [0.1, 0.03, 0.01]])
-def test_searches_over_rates(rates, unit):
-    """From zero the search ended below the best constant, and said nothing."""
-    X, y = rows(2, n=300)
-    options = {"learning_rates": rates, "alpha": 0.01, "cv": 3, "random_state": 0, "max_iter": 200}
-    one, other = (fitted(GDRegressorCV("gamma", **options), X, factor * y) for factor in (1, unit))
-    np.testing.assert_allclose(other.coef_, one.coef_, atol=1e-6)
-    np.testing.assert_allclose(
-        other.cv_results_["mean_test_score"], one.cv_results_["mean_test_score"], atol=1e-6
-    )
-    assert one.best_score_ > 0.1
-
-
-@pytest.mark.parametrize("sparse", [False, True])
-def test_a_search_is_separate_fits(sparse):
-    """Columns that start at the constant of their fold, and fits one by one."""
-    X, y = rows(2, n=200)
-    y, folds = 1e3 * y, KFold(3)
-    search = GDRegressorCV(
-        "gamma", learning_rates=[0.05, 0.01], cv=folds, random_state=0, max_iter=30, tol=None
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        search.fit(csr_array(X) if sparse else X, y)
-        for k, (train, test) in enumerate(folds.split(X)):
-            inside = np.zeros(len(y))
-            inside[train] = 1
-            for c, rate in enumerate([0.05, 0.01]):
-                alone = GDRegressor("gamma", learning_rate=rate, random_state=0, max_iter=30, tol=None)
-                alone.fit(X, y, sample_weight=inside)
-                found = search.cv_results_[f"split{k}_test_score"][c]
-                assert found == pytest.approx(alone.score(X[test], y[test]), abs=1e-9)
-
-
-def test_too_low_a_rate_says_so():
-    """Poisson losses of small numbers have slopes as small."""
-    X, y = rows(1, n=300)
-    with pytest.warns(ConvergenceWarning, match=r"learning_rate=0.1 is too low"):
-        GDRegressor("poisson", learning_rate=0.1, alpha=0, random_state=0).fit(X, 1e-6 * y)

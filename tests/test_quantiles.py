@@ -252,29 +252,3 @@ def test_what_several_quantiles_cannot_do_says_so():
         model = family(Quantile(LEVELS), max_iter=2, tol=None).fit(X, y)
         with pytest.raises(ValueError, match="several quantiles, which are sorted, has no counterpart"):
             model.to_sklearn()
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize(("average", "alpha"), [(True, 1e-4), (False, 0.0), (7, 0.3), (True, 8.0)])
-@pytest.mark.parametrize("count", [3, 6])
-def test_single_rows_by_fours_are_fits_of_their_own(count, average, alpha, dtype):
-    """Weights under a scale that decays, slowly or by half; the mean begins at once or later."""
-    X, y = uneven(301, d=11)
-    levels = list(np.arange(1, count + 1) / (count + 1))
-    options = {"solver": "sgd", "average": average, "alpha": alpha, "random_state": 0, "max_iter": 2}
-    options |= {"learning_rate": 0.1 if alpha > 1 else 0.02, "tol": None}
-    X, y, weight = X.astype(dtype), y.astype(dtype), np.random.default_rng(1).uniform(0, 2, 301)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        joint = GDRegressor(Quantile(levels), **options).fit(X, y, sample_weight=weight)
-        for k, level in enumerate(levels):
-            alone = GDRegressor(Quantile(level), **options).fit(X, y, sample_weight=weight)
-            tolerance = 1e-10 if dtype is np.float64 else 1e-4
-            np.testing.assert_allclose(joint.coef_[k], alone.coef_, rtol=0, atol=tolerance)
-            np.testing.assert_allclose(joint.intercept_[k], alone.intercept_[0], rtol=0, atol=tolerance)
-
-
-def test_one_quantile_in_a_list_is_that_quantile():
-    X, y = uneven(100)
-    listed, alone = (GDRegressor(Quantile(q), random_state=0, **FIXED).fit(X, y) for q in ([0.3], 0.3))
-    np.testing.assert_array_equal(listed.coef_.ravel(), alone.coef_)
