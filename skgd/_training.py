@@ -274,9 +274,10 @@ class _Training(_Pass):
     @property
     def may_wait(self) -> bool:
         """Whether nothing can end at this check, and the rates may be told of it later."""
-        known = self.fit.descent.averages and self.fit.problem.network is None
-        plain = self.validation is None and not self.fit.rates.reacts
-        return known and plain and np.isfinite(self.plateau_rule.best) and not self.plateau_rule.may_end
+        fit, rule = self.fit, self.plateau_rule
+        if not fit.descent.averages or fit.problem.network is not None or fit.rates.reacts:
+            return False
+        return not fit.options.stopping.early_stopping and np.isfinite(rule.best) and not rule.may_end
 
     @property
     def finds_loss_beside(self) -> bool:
