@@ -37,8 +37,8 @@ class Rates:
         update. May change the parameters and the state of the descent. False says that the stretch was
         undone: the loop forgets its objectives, and goes on with the next rows. Raises what ``exploded``
         gives where the descent cannot go on.
-    ``look(descent)``
-        At each check: what ``observe`` will want to know of it.
+    ``look(mean)``
+        At each check: what ``observe`` will want to know of it. May keep the mean of the iterates, if any.
     ``observe(descent, waits, objective, look)``
         After each check, with the objective there and the number of checks in a row that brought no
         improvement; perhaps not before the updates up to the next check are made. May change the rates to
@@ -153,7 +153,7 @@ class Rates:
             raise self.exploded(self.base)
         return True
 
-    def look(self, descent) -> tuple:
+    def look(self, mean: np.ndarray | None) -> tuple:
         """What observe() will want to know of a check, as numbers and arrays."""
         return ()
 
@@ -418,15 +418,15 @@ class AutoRates(GuardedRates):
         self.lowered_then = self.lowered
         return super().accept(descent, objective)
 
-    def look(self, descent):
+    def look(self, mean):
         """The objective of the updates, how often the rate was lowered before them, and the mean."""
-        return self.latest, self.lowered_then, descent.parameters.copy() if descent.averages else None
+        return self.latest, self.lowered_then, mean
 
     def observe(self, descent, waits, objective, look=()):
         super().observe(descent, waits, objective)
         if self.stream:
             return
-        latest, lowered, mean = look or self.look(descent)
+        latest, lowered, mean = look or self.look(None)
         if mean is None:
             if waits == 0:
                 self._grow(self.slow_growth)

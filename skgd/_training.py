@@ -283,10 +283,10 @@ class _Training(_Pass):
     def finds_loss_beside(self) -> bool:
         """Whether the next updates find the objective of a check, and nobody wants it before."""
         options, problem = self.fit.options, self.fit.problem
-        wanted = bool(self.watchers) or options.record_path or options.stopping.check_every is not None
-        if (
-            wanted or self.keeper.remembers
-        ):  # another goes on from the end: with the same sums, to the last bit
+        shown_now = bool(self.watchers) or self.validation is not None or options.record_path
+        if shown_now or options.stopping.check_every is not None:
+            return False
+        if self.keeper.remembers:  # another training goes on from the end, with the same sums to the last bit
             return False
         if problem.design.rows_of_blocks:  # whose form only they know: where no loss is found, it is NaN
             return True
@@ -318,8 +318,9 @@ class _Training(_Pass):
             "seconds": self.seconds,
         }
         if descent.averages:
-            return Look(row, rates.look(descent), descent.parameters.copy())
-        return Look(row, rates.look(descent), objective=self.objective)
+            mean = descent.parameters.copy()
+            return Look(row, rates.look(mean), mean)
+        return Look(row, rates.look(None), objective=self.objective)
 
     def show(self, look: Look) -> bool:
         """Add the row of a check to the history; whether somebody stops the training."""

@@ -11,7 +11,7 @@ from skgd._look import Look
 from skgd._problem import Problem
 from skgd._training import _Training
 
-N, D = 1100, 260  # rows and numbers enough for updates to find a loss beside
+N, D = 1400, 260  # rows and numbers enough for updates to find a loss beside
 
 
 def data(dtype=np.float64, classes=False):
@@ -119,6 +119,19 @@ def test_a_callback_or_a_clock_changes_nothing(monkeypatch):
             np.testing.assert_allclose(model.loss_curve_, plain.loss_curve_, rtol=1e-12)
     stopped = GDRegressor(**params | {"max_iter": 1000, "tol": None}, max_time=1e-9).fit(X, y)
     assert (stopped.stop_reason_, stopped.n_iter_, len(stopped.loss_curve_)) == ("max_time", 1, 1)
+
+
+def test_rows_held_out_are_measured_at_each_check():
+    X, y = data()
+    fitted, held_out = slice(0, -200), slice(-200, None)
+    params = {"solver": "minibatch", "max_iter": 10, "random_state": 0, "record_path": True}
+    model = GDRegressor(**params).fit(X[fitted], y[fitted], X_val=X[held_out], y_val=y[held_out])
+    later = GDRegressor(**params | {"record_path": False})
+    later.fit(X[fitted], y[fitted], X_val=X[held_out], y_val=y[held_out])
+    np.testing.assert_array_equal(later.history_["validation_loss"], model.history_["validation_loss"])
+    for value, point in zip(later.history_["validation_loss"], model.path_[1:], strict=True):
+        residuals = X[held_out] @ point[:-1] + point[-1] - y[held_out]
+        np.testing.assert_allclose(value, np.mean(residuals**2) / 2, rtol=1e-9)
 
 
 def test_an_interrupt_leaves_a_row_for_each_check(monkeypatch):
