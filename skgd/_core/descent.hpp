@@ -91,7 +91,6 @@ struct Plan {
 struct Outcome {
   double loss = 0, weight = 0, penalty = 0, gradient_norm = 0;
   double beside = 0;  // the loss at the parameters beside; NaN where no loop can find it
-  int64_t updates = 0;
 };
 
 template <class T> double weight_of(const Problem<T>& problem, Rows rows) {
@@ -356,7 +355,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
     }
     descent.average.add(descent.theta, size, descent.t);
     if (descent.loss_beside) descent.loss_beside->add(batch);
-    ++descent.t, ++outcome.updates;
+    ++descent.t;
     outcome.loss += loss, outcome.weight += weight_of(problem, batch);
     control.done((condensed ? problem.d() : batch.count) * work + size);
   }

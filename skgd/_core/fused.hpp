@@ -195,7 +195,6 @@ template <class T> class PerSample {
       }
       if (descent_.loss_beside) descent_.loss_beside->add(plan_.rows.part(begin, end - begin));
       outcome.weight += weight_of(problem_, plan_.rows.part(begin, end - begin));
-      outcome.updates = end;
       control.done((end - begin) * size_);
     }
     return outcome;
@@ -249,8 +248,8 @@ template <class T> class PerSample {
       const T q = T(quantiles->quantiles[k]);
       below[k / 4][k % 4] = -q, above[k / 4][k % 4] = T(1) - q;
     }
-    return columns_by_fours(
-        [&](quad<T>* z, int64_t i) { return slopes_of_quantiles(below, above, z, i); }, begin, end, total);
+    return columns_by_fours([&](quad<T>* z, int64_t i) { return slopes_of_quantiles(below, above, z, i); }, begin, end,
+                            total);
   }
 
   template <Step kind, class L> double rows_of(const L& loss, int64_t begin, int64_t end) {
@@ -419,8 +418,8 @@ template <class T> class PerSample {
 
   // The same for several outputs: the rows' products with each other serve all of them, and what is done to the scores
   // of a row is done to four outputs at a time. The weights are scale v, which no decay changes, and the sum of the
-  // iterates that the mean counts is counted v + lag: an update then adds the row to v and to lag, and nothing else. Ends
-  // early where the scale has become small; gives the number of rows.
+  // iterates that the mean counts is counted v + lag: an update then adds the row to v and to lag, and nothing else.
+  // Ends early where the scale has become small; gives the number of rows.
   template <class Slopes> int64_t columns_by_fours(const Slopes& slopes, int64_t begin, int64_t end, double& total) {
     using Q = quad<T>;
     constexpr int most = few_outputs / 4;
@@ -524,10 +523,9 @@ template <class T> class PerSample {
     const int64_t outputs = targets_.columns;
     T row[few_outputs];
     for (int64_t k = 0; k < outputs; k += 4) store(row + k, z[k / 4]);
-    const double loss = slopes_of(
-        problem_.loss,
-        Block<T>{row, targets_.y + i * (targets_.codes ? 1 : outputs), targets_.weight ? targets_.weight + i : nullptr,
-                 1, outputs, outputs, targets_.codes, problem_.passive.from(i)});
+    const double loss = slopes_of(problem_.loss, Block<T>{row, targets_.y + i * (targets_.codes ? 1 : outputs),
+                                                          targets_.weight ? targets_.weight + i : nullptr, 1, outputs,
+                                                          outputs, targets_.codes, problem_.passive.from(i)});
     for (int64_t k = outputs; k % 4; ++k) row[k] = 0;
     for (int64_t k = 0; k < outputs; k += 4) z[k / 4] = load<quad<T>>(row + k);
     return loss;
@@ -713,7 +711,6 @@ template <class T> class PerSampleRule {
       outcome.loss += scored_.loss(problem_.loss, end - begin, targets_.weight);
       if (descent_.loss_beside) descent_.loss_beside->add(plan_.rows.part(begin, end - begin));
       outcome.weight += weight_of(problem_, plan_.rows.part(begin, end - begin));
-      outcome.updates = end;
       control.done((end - begin) * problem_.parameters());
     }
     return outcome;

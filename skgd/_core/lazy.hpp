@@ -174,7 +174,7 @@ template <class T, class I, class Rule, class P> class Lazy {
       if (control.stop) break;
       plan.rates_of(u, rates);
       step(batch, z.data(), mean_step.data(), rates);
-      ++descent_.t, ++outcome.updates;
+      ++descent_.t;
       outcome.loss += loss, outcome.weight += weight_of(problem_, batch);
       now_.touched += double(touched * K_);
       control.done(touched * K_);

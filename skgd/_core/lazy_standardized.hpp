@@ -113,7 +113,7 @@ template <class T, class I> class LazyStandardized {
       const double loss = slopes_of(problem_.loss, block);
       if (control.stop) break;
       step(batch, z.data(), plan.rate(u));
-      ++descent_.t, ++outcome.updates;
+      ++descent_.t;
       outcome.loss += loss, outcome.weight += weight_of(problem_, batch);
       control.done(touched * K_);
     }

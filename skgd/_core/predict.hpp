@@ -84,15 +84,16 @@ template <class T> T* place_of(const Prediction<T>& prediction, int64_t begin, i
 template <class T>
 void use_scores(const Prediction<T>& prediction, int64_t begin, int64_t count, int64_t outputs, T* z) {
   using P = Prediction<T>;
-  const int64_t* classes = prediction.classes;
-  int64_t* chosen = prediction.chosen + begin;
   if (prediction.kind == P::probabilities && outputs > 1) softmax_rows(z, count, outputs);
   if (prediction.kind == P::probabilities && outputs == 1) logistic_rows(z, count, prediction.values + 2 * begin);
-  if (prediction.kind == P::labels && outputs > 1) {
+  if (prediction.kind != P::labels) return;
+  const int64_t* classes = prediction.classes;
+  int64_t* chosen = prediction.chosen + begin;
+  if (outputs > 1) {
     largest_of_rows(z, count, outputs, chosen);
     for (int64_t i = 0; i < count; ++i) chosen[i] = classes[chosen[i]];
   }
-  if (prediction.kind == P::labels && outputs == 1) {
+  if (outputs == 1) {
     const int64_t other = classes[0], differ = other ^ classes[1];
     SKGD_INDEPENDENT
     for (int64_t i = 0; i < count; ++i) chosen[i] = other ^ (differ & -int64_t(z[i] > 0));  // no branch
