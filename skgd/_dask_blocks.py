@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -226,12 +227,21 @@ class DaskBlocks:
     def _groups(self) -> list[Group]:
         """Blocks for each thread of the workers that hold them; looked up anew now and then."""
         if time.monotonic() - self.looked > _REFRESH:
-            workers = self.client.scheduler_info(n_workers=-1)["workers"]
-            threads = {address: max(1, worker["nthreads"]) for address, worker in workers.items()}
+            threads = {address: max(1, number) for address, number in self._threads().items()}
             if self.looked == -np.inf or threads != self.threads:
                 self._assign(threads)
             self.threads, self.looked = threads, time.monotonic()
         return self.groups
+
+    def _threads(self) -> dict[str, int]:
+        """Threads by address of each worker; waits while there is none, as Dask's own calls do."""
+        from distributed import TimeoutError as Late
+
+        while not (threads := self.client.nthreads()):
+            self._check()
+            with suppress(Late):
+                self.client.wait_for_workers(1, timeout=_LOOK)
+        return threads
 
     def _assign(self, threads: dict[str, int]) -> None:
         holders = self.client.who_has(self.futures)

@@ -3,6 +3,7 @@
 import os
 import pickle
 import signal
+import threading
 import time
 from contextlib import contextmanager
 from itertools import pairwise
@@ -191,6 +192,24 @@ def test_bits_do_not_depend_on_the_workers(client):
     np.testing.assert_array_equal(six.history_["loss"], two.history_["loss"])
     blocks = [(X[a:b], (y > 0)[a:b]) for a, b in pairwise(ENDS)]
     np.testing.assert_array_equal(local(two).fit_blocks(blocks).coef_, two.coef_)
+
+
+def test_a_fit_waits_for_the_first_worker():
+    X, y = rows()
+    model = DaskGDClassifier(max_iter=3, tol=None)
+    with (
+        distributed.LocalCluster(
+            n_workers=0, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        later = threading.Timer(1.0, cluster.scale, (1,))
+        later.start()
+        try:
+            found = clone(model).fit(made(X), made(y > 0), client=client)
+        finally:
+            later.join()
+    assert found.n_iter_ == 3
 
 
 def killing(monkeypatch, client, at, data=None):
