@@ -49,7 +49,7 @@ def asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
 
 def _sparse_asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
     """The same where updates of sparse rows cost their non-zeros, but all features once standardised:
-    of streams, and of rules that find the units of sparse features themselves.
+    of streams, of an l1 penalty, and of rules that find the units of sparse features themselves.
 
     Rows that are almost empty, such as hashed words, keep their units unless a feature that most of them
     have is large.
@@ -62,14 +62,11 @@ def _sparse_asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
 
 def _costs_non_zeros(options: Options, design: Design) -> bool:
     """Whether an update of a fit costs the non-zeros of its rows, though only in the units of X."""
-    size = options.batch_size
-    if (
-        not (design.is_sparse and options.optimizer.lazy)
-        or size is None
-        or options.objective.network is not None
-    ):
+    size, rule, penalty = options.batch_size, options.optimizer, options.objective.penalty
+    clips = rule.lazy_l1 and penalty.l1 > 0 and penalty.bounds is None and not penalty.joint
+    if not design.is_sparse or size is None or options.objective.network is not None:
         return False
-    return 2 * size * design.X.nnz < design.d * len(design)
+    return (rule.lazy or clips) and 2 * size * design.X.nnz < design.d * len(design)
 
 
 def standard_of(

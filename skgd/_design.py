@@ -294,7 +294,7 @@ class CsrDesign(Design):
 
     def _sum_of_squares(self, weight):
         X = self._rows(slice(None))
-        squares = X.multiply(X)
+        squares = type(X)((X.data * X.data, X.indices, X.indptr), shape=X.shape)
         if weight is None:
             return np.asarray(squares.sum(axis=0), dtype=float).ravel()
         return np.asarray(squares.T @ weight.astype(float), dtype=float).ravel()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._core import core
+
 __all__ = ["Present", "present_in"]
 
 _WIDE = 4096  # features, from which leaving some out pays
@@ -17,13 +19,20 @@ _MOST_PRESENT = 0.5  # share of the features, up to which it pays
 class Present:
     """Which of the features there are."""
 
-    numbers: np.ndarray  # (d,), rising: their numbers in X
+    numbers: np.ndarray  # (d,) their numbers in X, in the order in which its non-zeros have them
     total: int  # features of X
+
+    def ranks(self) -> np.ndarray:
+        """How many of the features (d,) come before each one in X."""
+        there = np.zeros(self.total, dtype=bool)
+        there[self.numbers] = True
+        return (np.cumsum(there) - 1)[self.numbers]
 
     def in_all(self, values: np.ndarray) -> np.ndarray:
         """Values (..., d) of the features as those (..., total) of all features of X, zero for the others."""
         out = np.zeros((*values.shape[:-1], self.total), dtype=values.dtype)
-        out[..., self.numbers] = values
+        for row, present in zip(np.atleast_2d(out), np.atleast_2d(values), strict=True):
+            row[self.numbers] = present
         return out
 
 
@@ -33,11 +42,6 @@ def present_in(X) -> tuple[Present, np.ndarray] | None:
     total = X.shape[1]
     if total < _WIDE or X.nnz > _MOST_NON_ZEROS * total:
         return None
-    found = np.zeros(total, dtype=bool)
-    found[X.indices] = True
-    numbers = np.flatnonzero(found)
-    if not 0 < len(numbers) <= _MOST_PRESENT * total:
-        return None
-    columns = np.empty(total, dtype=X.indices.dtype)
-    columns[numbers] = np.arange(len(numbers), dtype=columns.dtype)
-    return Present(numbers, total), columns.take(X.indices)
+    columns = np.empty_like(X.indices)
+    numbers = core.present_features(X.indices, total, int(_MOST_PRESENT * total), columns)
+    return (Present(numbers, total), columns) if len(numbers) else None

@@ -120,7 +120,7 @@ def _largest_by_lanczos(problem: Problem, threads: int, beside: float = 0.0, ite
     """
     squared = problem.with_squared_loss()
     start = squared.zeros()
-    start[:, 0] = np.random.RandomState(0).standard_normal(len(start))
+    start[:, :1] = _random_directions(problem, len(start), 1)
     if not problem.fit_intercept:
         start[-1] = 0
     basis, products, value = [start / np.linalg.norm(start)], [], 0.0
@@ -148,13 +148,21 @@ def _largest_by_blocks(problem: Problem) -> float:
     """
     size = problem.d + problem.fit_intercept
     block = min(_BLOCK, size)
-    first = np.linalg.qr(np.random.RandomState(0).standard_normal((size, block)))[0]
+    first = np.linalg.qr(_random_directions(problem, size, block))[0]
     seen = _times_second_moments(problem, first)
     basis = np.linalg.qr(np.hstack([first, seen]))[0][:, block : min(size, 2 * block)]
     seen = np.hstack([seen, _times_second_moments(problem, basis)])
     if not np.isfinite(seen).all():
         return np.inf
     return float(np.linalg.eigvalsh(seen.T @ seen)[-1] ** 0.5)
+
+
+def _random_directions(problem: Problem, size: int, count: int) -> np.ndarray:
+    """Standard normal numbers (size, count), the same for a feature in whatever order the design has them."""
+    found = np.random.RandomState(0).standard_normal((size, count))
+    if (features := problem.design.features) is not None:
+        found[: problem.d] = found[features.ranks()]
+    return found
 
 
 def _times_second_moments(problem: Problem, V: np.ndarray) -> np.ndarray:

@@ -46,6 +46,7 @@ class Optimizer(BaseEstimator):
     slots = 0  # number of state arrays, each the size of the parameters
     adaptive = False  # whether the step is divided by the size of past gradients
     lazy = False  # whether an update of sparse rows costs their non-zeros, whatever weights of others do
+    lazy_l1 = False  # whether it does so under an l1 penalty, in the units of X
     mlp_rate_factor = 1.0  # adaptive rules: automatic rate of a perceptron divided by Adam's
     has_velocity = False  # whether slots[0] is a mean of past gradients or steps, which zeros forget
     restarts = False  # whether batch descent restarts when it would go uphill; it is stable at 1/L then
@@ -106,6 +107,7 @@ class Plain(Optimizer):
     """
 
     name = "plain"
+    lazy_l1 = True
     takes_joint = True
 
     def core_rule(self, *, l1, noisy):

@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import GDClassifier, GDClassifierCV, GDOneClassSVM, GDRegressor, GDRegressorCV
+from skgd._core import core
 from skgd._design import design_of
 from skgd._features import present_in
 
@@ -52,12 +53,36 @@ def assert_same(wide, few, tolerance=1e-12):
 def test_which_features_there_are():
     wide, few, _ = rows()
     features, columns = present_in(wide)
-    assert_array_equal(features.numbers, np.unique(wide.indices))
+    assert_array_equal(features.numbers, list(dict.fromkeys(wide.indices)))  # in the order of the rows
+    assert_array_equal(features.ranks(), np.argsort(np.argsort(features.numbers)))
     assert_array_equal(features.numbers[columns], wide.indices)
     assert features.total == ALL
     assert present_in(few) is None  # there are not enough features for it to pay
     assert present_in(sparse.csr_array((5, ALL))) is None  # there would be none
     assert present_in(sparse.csr_array(np.ones((1, 5000)))) is None
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+def test_columns_of_the_core_are_checked(index):
+    columns = np.empty(3, index)
+    found = core.present_features(np.array([7, 2, 7], index), 9, 2, columns)
+    assert_array_equal(found, [7, 2])
+    assert_array_equal(columns, [0, 1, 0])
+    assert not len(core.present_features(np.array([7, 2, 0], index), 9, 2, columns))  # they are more than two
+    for outside in (-1, 9):
+        with pytest.raises(IndexError, match="out of range"):
+            core.present_features(np.array([0, 1, outside], index), 9, 3, columns)
+
+
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+@pytest.mark.parametrize("solver", ["sgd", "minibatch"])
+def test_l1_keeps_almost_empty_rows_in_their_units(penalty, solver):
+    X = scattered((400, 20_000), 2e-4, np.random.default_rng(0))
+    y = np.asarray(X @ np.random.default_rng(1).normal(size=20_000))
+    shared = {"penalty": penalty, "solver": solver, "batch_size": 4, "max_iter": 5, "random_state": 0}
+    found = fitted(GDRegressor(**shared), X, y)
+    assert_array_equal(found.coef_, fitted(GDRegressor(standardize=False, **shared), X, y).coef_)
+    assert (found.coef_ != fitted(GDRegressor(standardize=True, **shared), X, y).coef_).any()
 
 
 @pytest.mark.parametrize("solver", ["batch", "sgd", "minibatch"])

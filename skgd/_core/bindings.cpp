@@ -15,11 +15,13 @@
 #include <cstdlib>
 #include <exception>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <string_view>
 #include <variant>
 
 #include "engine.hpp"
+#include "features.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -762,7 +764,7 @@ void path_of(Matrix<const double> gram, Vector<const double> products, double to
 
 }  // namespace
 
-template <class I> void bind_check_csr(nb::module_& m) {
+template <class I> void bind_indices(nb::module_& m) {
   m.def(
       "check_csr",
       [](Vector<const I> indices, Vector<const I> indptr, int64_t stored, int64_t d) {
@@ -771,6 +773,22 @@ template <class I> void bind_check_csr(nb::module_& m) {
       },
       "indices"_a.noconvert(), "indptr"_a.noconvert(), "stored"_a, "d"_a,
       "Refuse index arrays of a CSR matrix that point outside of it.");
+  m.def(
+      "present_features",
+      [](Vector<const I> indices, int64_t d, int64_t most, Vector<I> columns) {
+        check_size("columns", int64_t(columns.size()), int64_t(indices.size()));
+        std::vector<int64_t>* found = nullptr;
+        {
+          nb::gil_scoped_release release;
+          found = new std::vector(present_features(indices.data(), int64_t(indices.size()), d, most, columns.data()));
+        }
+        const nb::capsule owner(found, [](void* p) noexcept { delete static_cast<std::vector<int64_t>*>(p); });
+        return nb::cast(nb::ndarray<nb::numpy, int64_t>(found->data(), {found->size()}, owner));
+      },
+      "indices"_a.noconvert(), "d"_a, "most"_a, "columns"_a.noconvert(),
+      "The numbers of the features that the non-zeros have, in the order in which they have them; none if they are "
+      "more "
+      "than so many. columns gets the column numbers of the non-zeros among these.");
 }
 
 NB_MODULE(core, m) {
@@ -783,8 +801,8 @@ NB_MODULE(core, m) {
   m.attr("penalties") = ByName<PenaltyKind>::names();
   m.attr("optimizers") = ByName<Optimizer>::names();
   m.attr("activations") = ByName<Activation>::names();
-  bind_check_csr<int32_t>(m);
-  bind_check_csr<int64_t>(m);
+  bind_indices<int32_t>(m);
+  bind_indices<int64_t>(m);
   bind_stream<float>(m, "Stream32");
   bind_stream<double>(m, "Stream64");
   bind<float>(m, "Problem32", "Descent32");

@@ -3,8 +3,9 @@
 // Plain rule: weights are kept as w = scale * v, so that the l2 penalty is one product for all features; the l1 penalty
 // of untouched features adds up, in units of v, and is applied when they are next read. The mean of the iterates of
 // the plain rule is kept as sum_t share_t w_t = A v + u, so a step on v costs one more step on u (Xu 2011, Towards
-// optimal one pass large scale learning with averaged stochastic gradient descent). For Adagrad and FTRL see
-// lazy_adaptive.hpp.
+// optimal one pass large scale learning with averaged stochastic gradient descent). Under an l1 penalty u alone is the
+// sum: what a weight adds to it while it is not touched follows from what the penalty had amounted to at each iterate
+// (OwedHistory). For Adagrad and FTRL see lazy_adaptive.hpp.
 //
 // What is owed is a LazyState. A fit settles it at the end of each run: theta, slots and mean are then plain arrays. A
 // stream keeps it from run to run (lazy_state.hpp), so that a call costs the non-zeros of its rows.
@@ -22,7 +23,8 @@ bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Pl
   if (problem.layers.size() > 1 || plan.max_gradient_norm > 0) return false;
   if (descent.gradient) return false;  // none is formed here
   if (problem.penalty.strength.low || problem.penalty.joint) return false;
-  if (descent.average.values && (plain ? !problem.penalty.smooth() : plan.rate_columns > 1)) return false;
+  // one history serves the means of all columns
+  if (descent.average.values && plan.rate_columns > 1 && !(plain && problem.penalty.smooth())) return false;
   // one scale serves all features
   if (plain && problem.penalty.l2() > 0 && !problem.penalty.strength.uniform()) return false;
   const double row = std::visit(
@@ -70,7 +72,8 @@ template <class T, class I, class Rule, class P> class Lazy {
   void prepare() {
     keeps_ = true;
     const bool small = state_.active && *std::min_element(now_.scale.begin(), now_.scale.end()) < 1e-6;
-    const bool long_ago = now_.touched > 4.0 * double(d_ * K_) || state_.history.size() > (1 << 16);
+    const bool long_ago =
+        now_.touched > 4.0 * double(d_ * K_) || state_.history.size() > (1 << 16) || history_is_long();
     if (state_.active && (small || (long_ago && (owes() || averages())))) settle();
     if (!state_.active) begin();
   }
@@ -108,6 +111,9 @@ template <class T, class I, class Rule, class P> class Lazy {
   T* v(int64_t j) const { return descent_.theta + j * K_; }
   T* intercept() const { return v(d_); }
   bool averages() const { return descent_.average.values != nullptr; }
+  bool averages_shrinking() const { return averages() && !adaptive && l1_ > 0; }
+  // Updates of all weights then cost no more than one of a weight each time.
+  bool history_is_long() const { return state_.owed_history.size() > std::max<int64_t>(1 << 16, d_ * K_); }
   bool owes() const { return cumulative || l1_ > 0 || (adaptive && (l2_ > 0 || averages())); }
 
   P penalty_of(int64_t j) const { return strength_.at(penalty_, j); }
@@ -125,7 +131,7 @@ template <class T, class I, class Rule, class P> class Lazy {
     } else {
       if (!cumulative && (l1_ > 0 || (adaptive && l2_ > 0))) state_.applied.assign(d_ * K_, 0.0);
       if (averages()) state_.u.assign(d_ * K_, T(0));
-      if (adaptive && averages()) state_.counted.assign(d_ * K_, 0);
+      if (averages() && (adaptive || l1_ > 0)) state_.counted.assign(d_ * K_, 0);
     }
     if constexpr (adaptive) adaptive_weights_.bind();
     if (keeps_) measure([&](int64_t i) { return descent_.theta[i]; });
@@ -166,6 +172,7 @@ template <class T, class I, class Rule, class P> class Lazy {
       if (m > 1) adaptive_weights_.expect_batches();
     for (int64_t u = 0; u < updates && !control.stop; ++u) {
       const Rows batch = plan.batch(u);
+      if (!keeps_ && history_is_long()) apply_to_all();
       if (u == updates - 1) report_before(batch, outcome);
       for (int64_t i = 0; i < batch.count; ++i) prefetch_ahead(plan.rows, batch.first - plan.rows.first + i);
       const int64_t touched = forward(batch, z.data());
@@ -263,9 +270,13 @@ template <class T, class I, class Rule, class P> class Lazy {
     } else {
       const int64_t bytes = K_ * int64_t(sizeof(T));
       const T* u = averages() ? state_.u.data() : nullptr;
+      const int64_t* counted = averages_shrinking() ? state_.counted.data() : nullptr;
+      const T* received = cumulative ? descent_.slots.second : nullptr;
       for (int64_t p = begin; p < end; ++p) {
         prefetch(v(x_.indices[p]), bytes);
         if (u) prefetch(u + x_.indices[p] * K_, bytes);
+        if (counted) prefetch(counted + x_.indices[p] * K_, K_ * int64_t(sizeof(int64_t)));
+        if (received) prefetch(received + x_.indices[p] * K_, bytes);
       }
     }
   }
@@ -277,6 +288,7 @@ template <class T, class I, class Rule, class P> class Lazy {
       T* received = descent_.slots.second + j * K_;
       for (int64_t k = 0; k < K_; ++k) {
         const T before = v(j)[k];
+        add_shrinking(j * K_ + k, factor, before < 0 ? double(received[k]) : -double(received[k]));
         v(j)[k] = clip_cumulative(before, T(factor * now_.owed[k]), received[k]);
         if (keeps_) now_.changed(k, before, v(j)[k]);
       }
@@ -285,12 +297,23 @@ template <class T, class I, class Rule, class P> class Lazy {
       for (int64_t k = 0; k < K_; ++k) {
         double& applied = state_.applied[j * K_ + k];
         const T due = T(now_.owed[k] - applied), before = v(j)[k];
+        add_shrinking(j * K_ + k, double(penalty.l1), double(penalty.l1) * applied);
         applied = now_.owed[k];
         if (due == 0) continue;
         v(j)[k] = penalty.prox(before, due);
         if (keeps_) now_.changed(k, before, v(j)[k]);
       }
     }
+  }
+
+  // Adds to the mean what weight i, of which the l1 penalty has taken `applied`, was at the iterates since it was
+  // touched.
+  void add_shrinking(int64_t i, double l1, double applied) {
+    if (!averages_shrinking()) return;
+    const double w = double(descent_.theta[i]);
+    if (w != 0)
+      state_.u[i] += T(std::copysign(state_.owed_history.sum(std::abs(w) + applied, l1, state_.counted[i]), w));
+    state_.counted[i] = state_.owed_history.size();
   }
 
   int64_t forward(Rows batch, T* z) {
@@ -349,24 +372,23 @@ template <class T, class I, class Rule, class P> class Lazy {
     }
     double smallest = 1;
     for (int64_t k = 0; k < K_; ++k) smallest = std::min(smallest, now_.scale[k] *= 1 - double(rates[k]) * l2_);
-    if (smallest < (keeps_ ? 1e-12 : 1e-6)) apply_to_all();  // before v could overflow
+    const double least = keeps_ && !averages() ? 1e-12 : 1e-6;  // a mean is a difference, in which digits get lost
+    if (smallest < least) apply_to_all();                       // before v could overflow
     for (int64_t k = 0; k < K_; ++k) step_[k] = -mean * T(double(rates[k]) / now_.scale[k]);
     for (int64_t i = 0; i < batch.count; ++i)
       for (int64_t k = 0; k < K_; ++k) {
         T& c = z[i * K_ + k];
         c *= step_[k];
-        if (averages()) mean_step[i * K_ + k] = T(-now_.sum[k]) * c;
+        if (averages() && !averages_shrinking()) mean_step[i * K_ + k] = T(-now_.sum[k]) * c;
       }
     if (keeps_)
       scatter_and_measure(batch, z);
     else
       scatter(batch, z, descent_.theta);
-    if (averages()) {
-      add_to_average(t);
-      scatter(batch, mean_step, state_.u.data());
-    }
     if (l1_ > 0)  // the penalty of a weight is multiplied by its l1 already
       for (int64_t k = 0; k < K_; ++k) now_.owed[k] += double(rates[k]) * (cumulative ? l1_ : 1.0) / now_.scale[k];
+    if (averages()) add_to_average(t);
+    if (averages() && !averages_shrinking()) scatter(batch, mean_step, state_.u.data());
   }
 
   void scatter(Rows batch, const T* c, T* into) const {
@@ -407,11 +429,14 @@ template <class T, class I, class Rule, class P> class Lazy {
   void apply_all_penalties() {
     if constexpr (adaptive) {
       if (owes()) adaptive_weights_.bring_up_to_date(AllFeatures(), d_);
-      return;
+    } else {
+      apply_owed();
     }
+  }
+  void apply_owed() {
     T* __restrict u = state_.u.data();
     T* __restrict w = descent_.theta;
-    const int64_t size = int64_t(state_.u.size());
+    const int64_t size = averages_shrinking() ? 0 : int64_t(state_.u.size());
     if (const T sum = T(now_.sum[0]); K_ == 1)
       for (int64_t i = 0; i < size; ++i) u[i] += sum * w[i];
     else
@@ -433,6 +458,8 @@ template <class T, class I, class Rule, class P> class Lazy {
       }
     }
     std::fill(state_.applied.begin(), state_.applied.end(), 0.0);
+    std::fill(state_.counted.begin(), state_.counted.end(), 0);
+    state_.owed_history.clear();
     for (int64_t k = 0; k < K_; ++k) now_.owed[k] = cumulative ? now_.owed[k] * now_.scale[k] : 0;
     std::fill(now_.scale.begin(), now_.scale.end(), 1.0);
   }
@@ -451,8 +478,9 @@ template <class T, class I, class Rule, class P> class Lazy {
     if (gamma == 1) start_average();
     const double weight = now_.mean.add(gamma);
     if constexpr (adaptive) state_.history.add(now_.owed[0], weight);
+    if (averages_shrinking()) state_.owed_history.add(now_.owed[0], weight * now_.scale[0]);
     for (int64_t k = 0; k < K_; ++k) {
-      if constexpr (!adaptive) now_.sum[k] += weight * now_.scale[k];
+      if constexpr (!adaptive) now_.sum[k] += averages_shrinking() ? 0 : weight * now_.scale[k];
       T& b = average.values[d_ * K_ + k];
       b += T(gamma) * (intercept()[k] - b);
     }
@@ -465,6 +493,7 @@ template <class T, class I, class Rule, class P> class Lazy {
     std::fill(state_.counted.begin(), state_.counted.end(), 0);
     for (Entry<T>& entry : state_.entries) entry.sum = 0, entry.counted = 0;
     state_.history = History();
+    state_.owed_history.clear();
   }
 };
 

@@ -1,6 +1,8 @@
 // What lazy.hpp owes to the arrays of a descent, and how the runs of a call are undone.
 #pragma once
+#include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "descent.hpp"
 #include "history.hpp"
@@ -26,6 +28,58 @@ struct MeanWeights {
     const T before = started ? T(0) : T(1), inverse = T(1 / total);
     for (int64_t i = 0; i < size; ++i) mean[i] = (before * mean[i] + sum[i]) * inverse;
   }
+};
+
+// The iterates in a mean, by what the l1 penalty of a weight had amounted to at each of them; a weight that nothing but
+// this penalty changes is w = max(0, |w_0| - l1 owed) there, so its share of the mean takes two differences.
+class OwedHistory {
+ public:
+  int64_t size() const { return int64_t(iterates_.size()); }
+  void add(double owed, double weight) {
+    const Iterate last = size() ? iterates_.back() : Iterate{};
+    iterates_.push_back({owed, last.total + weight, last.moment + weight * owed});
+  }
+  void truncate(int64_t count) { iterates_.resize(count); }
+  void clear() { iterates_.clear(); }
+
+  // The sum over the iterates from `first` on of weight * max(0, size - l1 * owed).
+  double sum(double size, double l1, int64_t first) const {
+    auto end = iterates_.end();
+    const auto begin = iterates_.begin() + first;
+    const double most = size / l1;
+    auto positive = [=](const Iterate& iterate) { return iterate.owed < most; };
+    if (begin == end || !positive(*begin)) return 0;
+    if (!positive(end[-1])) end = first_where_zero(begin, end - 1, most);
+    const Iterate before = first ? begin[-1] : Iterate{};
+    return size * (end[-1].total - before.total) - l1 * (end[-1].moment - before.moment);
+  }
+
+ private:
+  struct Iterate {
+    double owed = 0, total = 0, moment = 0;  // total: sum of weights so far, moment: of weight * owed
+  };
+  using Position = std::vector<Iterate>::const_iterator;
+
+  // Where `most` or more is owed, which at `low` is not yet so and at `high` is. The penalty grows about evenly under
+  // most schedules, so it is looked for in proportion.
+  static Position first_where_zero(Position low, Position high, double most) {
+    constexpr int64_t near = 16;
+    auto positive = [=](const Iterate& iterate) { return iterate.owed < most; };
+    for (int guess = 0; guess < 4 && high - low > near; ++guess) {
+      const double share = (most - low->owed) / (high->owed - low->owed);
+      const auto middle = low + std::clamp(int64_t(share * double(high - low)), int64_t(1), high - low - 1);
+      if (positive(*middle)) {
+        low = middle;
+        if (high - low > near && !positive(low[near])) high = low + near;
+      } else {
+        high = middle;
+        if (high - low > near && positive(high[-near])) low = high - near;
+      }
+    }
+    return std::partition_point(low + 1, high, positive);
+  }
+
+  std::vector<Iterate> iterates_;
 };
 
 // A weight under an adaptive rule, with all that belongs to it: in a stream, which touches few of very many weights,
@@ -77,7 +131,8 @@ template <class T> struct LazyState {
   Buffer<double> applied;    // (d, K) what each weight has got of what is owed; empty: there is nothing to get
   Buffer<T> u;               // (d, K) of the mean
   History history;           // of the mean under an adaptive rule
-  Buffer<int64_t> counted;   // (d, K) how many of its updates u holds
+  OwedHistory owed_history;  // of the mean under an l1 penalty
+  Buffer<int64_t> counted;   // (d, K) how many updates of the one or the other u holds
   Buffer<T> gradient;        // (d, K) of a batch under an adaptive rule; zero between batches
   Buffer<Entry<T>> entries;  // (d,) in place of these and of the arrays of the descent; or none
 };
@@ -91,7 +146,7 @@ template <class T> class Journal {
     d_ = x.d, K_ = K, open_ = true;
     all_.reset();
     find_features(x);
-    small_ = state.small, updates_ = state.history.size();
+    small_ = state.small, updates_ = state.history.size(), owed_updates_ = state.owed_history.size();
     entries_.clear();
     if (const Entry<T>* entries = state.entries.data(); !state.entries.empty()) {
       entries_.reserve(features_.size());
@@ -131,7 +186,7 @@ template <class T> class Journal {
     all_.emplace();
     for (const Array& array : arrays(descent, state)) all_->arrays.emplace_back(array.values, array.values + d_ * K_);
     all_->applied = state.applied, all_->counted = state.counted, all_->history = state.history;
-    all_->entries = state.entries;
+    all_->owed_history = state.owed_history, all_->entries = state.entries;
   }
 
   void undo(const Descent<T>& descent, LazyState<T>& state) const {
@@ -140,9 +195,9 @@ template <class T> class Journal {
       auto copy = all_->arrays.begin();
       for (const Array& array : arrays(descent, state)) std::copy(copy->begin(), copy->end(), array.values), ++copy;
       state.applied = all_->applied, state.counted = all_->counted, state.history = all_->history;
-      state.entries = all_->entries;
+      state.owed_history = all_->owed_history, state.entries = all_->entries;
     }
-    state.history.truncate(updates_);
+    state.history.truncate(updates_), state.owed_history.truncate(owed_updates_);
     state.small = small_;
     for (size_t p = 0; p < entries_.size(); ++p) state.entries[features_[p]] = entries_[p];
     const T* from = values_.data();
@@ -185,6 +240,7 @@ template <class T> class Journal {
     Buffer<double> applied;
     Buffer<int64_t> counted;
     History history;
+    OwedHistory owed_history;
     Buffer<Entry<T>> entries;
   };
 
@@ -224,7 +280,7 @@ template <class T> class Journal {
   }
 
   bool open_ = false;
-  int64_t d_ = 0, K_ = 0, updates_ = 0;
+  int64_t d_ = 0, K_ = 0, updates_ = 0, owed_updates_ = 0;
   std::vector<int64_t> features_;  // that the rows touch
   std::vector<uint64_t> seen_;     // a bit for each of the d, zero between calls
   Buffer<T> values_;               // their values in each array, in that order
