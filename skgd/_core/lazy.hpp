@@ -81,6 +81,8 @@ template <class T, class I, class Rule, class P> class Lazy {
   // Makes theta, slots and mean what they say.
   void settle() {
     if (!state_.active) return;
+    if constexpr (!adaptive)
+      if (K_ == 1 && averages() && !owes()) return settle_at_once();
     apply_all_penalties();
     if constexpr (adaptive) adaptive_weights_.scatter();
     if (averages()) now_.mean.finish(descent_.average.values, state_.u.data(), int64_t(state_.u.size()));
@@ -464,7 +466,22 @@ template <class T, class I, class Rule, class P> class Lazy {
     std::fill(now_.scale.begin(), now_.scale.end(), 1.0);
   }
 
-  // The same in the midst of a run.
+  // settle() in one reading of the weights, where nothing but the scale is owed.
+  void settle_at_once() {
+    const T scale = T(now_.scale[0]), sum = T(now_.sum[0]);
+    T* __restrict w = descent_.theta;
+    T* __restrict mean = descent_.average.values;
+    const T* __restrict u = state_.u.data();
+    const auto [before, inverse] = now_.mean.template factors<T>();
+    SKGD_INDEPENDENT
+    for (int64_t i = 0; i < d_; ++i) {
+      mean[i] = (before * mean[i] + (u[i] + sum * w[i])) * inverse;
+      w[i] *= scale;
+    }
+    state_ = LazyState<T>();
+  }
+
+  // apply_all_penalties() in the midst of a run.
   void apply_to_all() {
     if (journal_) journal_->before_all_change(descent_, state_);
     apply_all_penalties();

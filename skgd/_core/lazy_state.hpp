@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "descent.hpp"
@@ -22,10 +23,13 @@ struct MeanWeights {
     total += weight;
     return weight;
   }
-  // The mean, from what it was before and the sum since then.
+  // (a, b): the mean is (a mean + sum) b, from what it was before and the sum since then.
+  template <class T> std::pair<T, T> factors() const {
+    return total == 0 ? std::pair(T(1), T(1)) : std::pair(started ? T(0) : T(1), T(1 / total));
+  }
   template <class T> void finish(T* __restrict mean, const T* __restrict sum, int64_t size) const {
     if (total == 0) return;
-    const T before = started ? T(0) : T(1), inverse = T(1 / total);
+    const auto [before, inverse] = factors<T>();
     for (int64_t i = 0; i < size; ++i) mean[i] = (before * mean[i] + sum[i]) * inverse;
   }
 };
