@@ -21,7 +21,7 @@
 #include <variant>
 
 #include "engine.hpp"
-#include "features.hpp"
+#include "present.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
