@@ -16,7 +16,7 @@ from ._penalty import NoPenalty
 from ._problem import Problem, aligned_zeros
 from ._quadratic import sums_of_folds
 from ._rates import Rates
-from ._stopping import LossWindow, PlateauRule
+from ._stopping import LossWindow, PlateauRule, unit_of_tol
 from ._targets import Targets
 
 __all__ = [
@@ -57,9 +57,9 @@ class CandidateFit:
     diverged: bool = False
     stop_reason: str = "max_iter"
 
-    def begin(self, options: Options, reference: float, n: int) -> None:
+    def begin(self, options: Options, reference: float, unit: float, n: int) -> None:
         self.reference = reference
-        self.plateau_rule = PlateauRule(options.stopping, reference)
+        self.plateau_rule = PlateauRule(options.stopping, unit)
         self.window = LossWindow(n)
         self.watched = options.stopping.waits or self.rates.reacts or not self.rates.bounded
         try:
@@ -117,6 +117,10 @@ class SharedProblem:
     def at_zero(self) -> list[float]:
         """The objective of each fold where all weights are zero."""
         return [problem.value(problem.zeros()) for problem in self.problems]
+
+    def units_of_tol(self, at_zero: list[float]) -> list[float]:
+        """What `tol` is a share of in each fold."""
+        return [unit_of_tol(problem, value) for problem, value in zip(self.problems, at_zero, strict=True)]
 
     def loss_of(self, candidate: CandidateFit) -> float:
         """Mean loss on its fold at the parameters where a candidate has ended."""
@@ -189,8 +193,9 @@ def _moments_of_folds(shared: SharedProblem) -> list[np.ndarray]:
 def descend(shared: Any, candidates: list[CandidateFit], random: np.ndarray) -> None:
     """Carry all candidates through their epochs, until each has stopped."""
     at_zero = [abs(value) or 1.0 for value in shared.at_zero()]
+    units = shared.units_of_tol(at_zero)
     for candidate in candidates:
-        candidate.begin(shared.options, at_zero[candidate.fold], shared.n)
+        candidate.begin(shared.options, at_zero[candidate.fold], units[candidate.fold], shared.n)
     live = sorted((each for each in candidates if not each.diverged), key=lambda each: each.fold)
     with np.errstate(over="ignore", invalid="ignore"):  # of columns that diverge
         if live:

@@ -158,6 +158,10 @@ class SharedBlocks:
         losses, _ = self.sums(theta, (max(len(ends), 2), ends, True))
         return (losses[: len(ends)] / self.n).tolist()
 
+    def units_of_tol(self, at_zero: list[float]) -> list[float]:
+        """What `tol` is a share of in each fold."""
+        return at_zero
+
     def loss_of(self, candidate: CandidateFit) -> float:
         theta = np.zeros((self.d + 1, _width(2, self.dtype)), self.dtype)
         theta[:, :2] = candidate.parameters

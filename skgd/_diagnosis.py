@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._coordinates import asks_for_units, standard_of
-from ._design import Design, Standard
+from ._coordinates import asks_for_units
 from ._fit import Fit
-from ._penalty import Kinks
 from ._problem import Problem
+from ._remaining_gain import remaining_gain
 from ._step_size import scale_of
 from ._training import Record
 from .losses import Loss
 
-__all__ = ["convergence_warnings", "remaining_gain"]
+__all__ = ["convergence_warnings"]
 
-_ROWS = 2048  # from which second derivatives are taken
-_FLOPS = 2e8  # up to which features are taken together, not one by one
-_STEPS = (1.0, 0.5, 0.25, 0.1)  # lengths of the step that are tried
-_MORE_STEPS = 16  # of Newton's method, where one does not tell
+_COARSE = 10.0  # times the objective of the best constant: of which a share is too much of what can be gained
 
 
 @np.errstate(all="ignore")
@@ -37,10 +33,10 @@ def convergence_warnings(fit: Fit, record: Record, loss: float) -> list[str]:
         return []
     if record.stop_reason == "max_iter":
         text = f"Maximum number of epochs (max_iter={stopping.max_iter}) reached before convergence."
-        return [f"{text} {_units(fit) or 'Increase max_iter, or raise tol.'}"]
+        return [f"{text} {_units(fit) or _few_updates(fit) or _what_to_raise(fit, loss)}"]
     chosen = fit.rates.given or record.stop_reason == "early_stopping"
     if chosen and not _units(fit):  # as near as the user asked for
-        return _too_low_a_rate(fit, record, loss)
+        return _ended_early(fit, record, loss)
     if problem.network is not None:
         return _nothing_learnt(fit, record, loss)
     return _far_from_optimum(fit, loss)
@@ -72,29 +68,82 @@ def _too_high_a_rate(fit: Fit, record: Record, loss: float) -> str:
     return ""
 
 
-def _too_low_a_rate(fit: Fit, record: Record, loss: float) -> list[str]:
-    """The warning of a fit under a rate of the user's that `tol` ended before it had gone half of the way.
+def _ended_early(fit: Fit, record: Record, loss: float) -> list[str]:
+    """The warning of a fit under a rate of the user's that `tol` ended far from the optimum.
 
-    Looked for where no check was far from the start, so that other fits cost no readings of the rows.
+    Looked for where no check was far from the start, or the objective there, of which `tol` is a share, is
+    much larger than that of the best constant; so other fits cost no readings of the rows.
     """
-    problem, stopping = fit.problem, fit.options.stopping
+    problem, tol = fit.problem, fit.options.stopping.tol or 0.0
     if problem.network is not None or record.stop_reason != "tol":
-        return []
-    far = stopping.n_iter_no_change * (stopping.tol or 0.0) * record.start_loss
-    if np.abs(np.asarray(record.history["loss"]) - record.start_loss).max() > far:
         return []
     if problem.loss.least_at_zero or problem.penalty.joint:
         return []
-    constant = problem.value(problem.constant)
-    least = _least_gain(problem.loss, constant, loss, stopping.tol or 0.0)
+    far = fit.options.stopping.n_iter_no_change * tol * record.start_loss
+    near_start = np.abs(np.asarray(record.history["loss"]) - record.start_loss).max() <= far
+    constant, of_units = problem.value(problem.constant), fit.units_of_y
+    size, unit = abs(constant - of_units), fit.unit_of_tol
+    coarse = _COARSE * size < unit and not _is_constant(problem, constant)
+    if not near_start and not coarse:
+        return _worse_than_constant(fit, loss, constant, size)
+    least = _least_gain(problem.loss, constant - of_units, loss - of_units, tol)
+    # a tenth of all that can be gained and a hundredth of y's variance, or half of the way from the start
+    least = max(least, *((constant - loss) / 9, 0.01 * size) if coarse else (constant - loss,))
     gain = remaining_gain(problem, fit.descent.parameters, least, fit.options.threads)
-    if not gain > max(least, constant - loss):
+    if not gain > least:
+        return []
+    text = f"further steps lower the objective from {loss:.6g} to {loss - gain:.6g}."
+    if near_start:
+        return [
+            f"The fit stopped near its start, where tol={tol:g} saw no progress: {text} "
+            f'learning_rate={fit.rates.base:.6g} is too low; raise it, or use learning_rate="auto".'
+        ]
+    return [
+        f"The fit stopped before it reached the optimum: {text} tol={tol:g} is a share of {unit:.3g}, the "
+        f"objective where the fit started, and that of the best constant prediction is {constant:.3g}. "
+        f'Take the mean off y, lower tol, or use learning_rate="auto".'
+    ]
+
+
+def _worse_than_constant(fit: Fit, loss: float, constant: float, size: float) -> list[str]:
+    """The warning of a regression that ended above the best constant, whose objective is of that size."""
+    passive = fit.options.optimizer.own_rate is not None
+    if fit.problem.loss.task != "regression" or passive or not loss > constant + 0.01 * size:
         return []
     return [
-        f"The fit stopped near its start, where tol={stopping.tol:g} saw no progress: further steps lower "
-        f"the objective from {loss:.6g} to {loss - gain:.6g}. learning_rate={fit.rates.base:.6g} is too low; "
-        f'raise it, or use learning_rate="auto".'
+        f"The model is worse than a constant prediction: the objective ended at {loss:.6g}, and that of the "
+        f"best constant is {constant:.6g}. Change learning_rate (now {fit.rates.base:.6g}), lower tol, or "
+        f'use learning_rate="auto".'
     ]
+
+
+def _is_constant(problem: Problem, constant: float) -> bool:
+    """Whether y is, up to rounding, from the objective at the best constant."""
+    rounding = (8 * np.finfo(problem.dtype).eps) ** (2 if problem.loss._quadratic else 1)
+    return bool(0 <= constant < rounding * problem.value(problem.zeros()))
+
+
+def _few_updates(fit: Fit) -> str:
+    """What is to be said of mini-batches that could hold more than all rows."""
+    asked, n = fit.options.batch_size, fit.problem.n
+    if asked is None or not asked > n > 1:
+        return ""
+    return (
+        f"batch_size={asked} is more than the {n} rows, so an epoch has one update: lower batch_size, or "
+        f'use solver="batch".'
+    )
+
+
+def _what_to_raise(fit: Fit, loss: float) -> str:
+    """What is to be said of a fit that needs more epochs."""
+    problem = fit.problem
+    bad = problem.network is None and fit.rates.given and not problem.loss.least_at_zero
+    if not bad or not loss > problem.value(problem.constant):
+        return "Increase max_iter, or raise tol."
+    return (
+        f"The model is worse than a constant prediction: raise learning_rate (now {fit.rates.base:.6g}) or "
+        f'max_iter, or use learning_rate="auto".'
+    )
 
 
 def _units(fit: Fit) -> str:
@@ -136,9 +185,8 @@ def _far_from_optimum(fit: Fit, loss: float) -> list[str]:
     if problem.loss.least_at_zero or problem.penalty.joint:
         return []
     constant = problem.value(problem.constant)
-    rounding = (8 * np.finfo(problem.dtype).eps) ** (2 if problem.loss._quadratic else 1)
-    if 0 <= constant < rounding * problem.value(problem.zeros()):
-        return []  # y is constant
+    if _is_constant(problem, constant):
+        return []
     of_units = fit.constant_of_units
     least = _least_gain(problem.loss, constant - of_units, loss - of_units, stopping.tol or 0.0)
     gain = remaining_gain(problem, fit.descent.parameters, least, fit.options.threads)
@@ -194,191 +242,6 @@ def _outweighed_unit(problem: Problem) -> float | None:
     if units is None or problem.penalty.typical_alpha < units.scale.max() ** 2:
         return None
     return float(units.scale.max())
-
-
-def remaining_gain(problem, theta, least: float = 0.0, threads: int = 1) -> float:
-    """By how much further steps lower the objective, as far as that is known to be more than `least`.
-
-    First a step of Newton's method for all rows, its second derivatives from a sample, in standardised
-    coordinates. Where a quadratic model promises more than `least` it is tried, and the gain is a measured
-    one: the optimum lies at least as much lower. Losses that are not quadratic can promise too little:
-    there some more steps are made on the sample, and what they gain is measured on all rows.
-    """
-    standard = problem.standard
-    if standard is None and problem.knows_second_moments:
-        standard = Standard(np.zeros(problem.d), np.ones(problem.d))
-    elif standard is None:
-        moments = problem.design.sampled_moments(problem.targets.weight)
-        standard = standard_of(moments, problem.fit_intercept, dtype=problem.dtype)
-    u, gradient, kinks, l2 = _at(problem, theta, standard)
-    exact = problem.loss._quadratic and problem.knows_second_moments
-    sample = None if exact else problem.sample(_ROWS)
-    if sample is None:
-        step = _exact_step(problem, gradient, l2)
-    else:
-        step = _sampled_step(problem, sample, theta, standard, gradient, l2)
-    if problem.targets.codes and problem.targets.columns > 1:  # softmax: classes move against each other
-        step *= 2
-    promised = max(0.5 * float(np.sum(step * gradient)), 0.0)
-    if problem.loss._quadratic and not promised > least:
-        return promised
-    here = problem.value(theta, threads)
-    if promised > least:
-        for part in _STEPS:
-            gain = here - problem.value(
-                _theta(problem, kinks.after(u, part * step, gradient), standard), threads
-            )
-            if gain > least:
-                return gain
-    if problem.loss.smooth and not promised > least / 8:
-        return promised
-    lower = _descended(problem, sample or problem.sample(_ROWS), u, standard, kinks, l2, least)
-    return max(here - problem.value(_theta(problem, lower, standard), threads), 0.0)
-
-
-def _at(problem, theta, standard):
-    """Parameters and gradient of the objective in the coordinates of `standard`, (d + 1, K) in float64;
-    the kinks of the penalty there, and strengths (d + 1, 1) of its l2 part."""
-    K, penalty = problem.targets.columns, problem.penalty
-    u, gradient = (a.astype(float)[:, :K] for a in (theta, problem.loss_gradient(theta)))
-    if problem.standard is None:
-        gradient[:-1] = (gradient[:-1] - standard.center[:, None] * gradient[-1]) / standard.scale[:, None]
-        u = standard.to_standardized(u)
-    l2 = np.append(penalty.l2_of_features / standard.scale**2, 0.0)[:, None]
-    kinks = Kinks.of(penalty, standard.scale)
-    return u, kinks.held(u, gradient + l2 * u), kinks, l2
-
-
-def _exact_step(problem, gradient, l2):
-    """The Newton step (d + 1, K) of squared error from the second moments of all rows."""
-    H = problem.second_moments() / problem.total_weight
-    return np.column_stack([_solution(H, l2, column, 1e-8) for column in gradient.T])
-
-
-def _sampled_step(problem, sample, theta, standard, gradient, l2):
-    """The Newton step (d + 1, K) from second derivatives of a sample; of many features one by one."""
-    _, curvatures = _derivatives(sample, sample.scores(theta).astype(float))
-    if _is_large(sample, gradient):  # deviations are one in these coordinates
-        return gradient / np.maximum(curvatures.sum(axis=0) + l2, np.finfo(float).tiny)
-    # for what the sample does not see
-    ridge = 1e-8 + (len(gradient) / sample.n if sample.n < problem.n else 0.0)
-    precision = np.float32 if ridge > 1e-3 else np.float64  # a ridge that covers its rounding
-    return _solved(_standardized(sample.design, standard, precision), curvatures, l2, gradient, ridge)
-
-
-def _is_large(sample, gradient) -> bool:
-    size, K = gradient.shape
-    return sample.n * size**2 * K > _FLOPS
-
-
-def _solved(Z, curvatures, l2, gradient, ridge):
-    """Newton's step for each column from rows Z (n, d + 1) and curvatures (n, K)."""
-    steps: list[np.ndarray] = []
-    for curvature, column in zip(curvatures.T, gradient.T, strict=True):
-        same = curvature[0] if np.all(curvature == curvature[0]) else None  # of squared error
-        rows = Z if same is not None else Z * np.sqrt(curvature).astype(Z.dtype)[:, None]
-        H = (rows.T @ rows).astype(float)
-        steps.append(_solution(H if same is None else same * H, l2, column, ridge))
-    return np.column_stack(steps)
-
-
-def _solution(H, l2, gradient, ridge):
-    """The step for which the curvature H (d + 1, d + 1) and that of the penalty hold the gradient (d + 1,).
-
-    Weights without a gradient stay: those that l1 keeps at zero, or an absent intercept, whose row and
-    column H need not have.
-    """
-    step, free = np.zeros_like(gradient), np.flatnonzero(gradient)
-    H = H[np.ix_(free, free)]
-    H[np.diag_indices_from(H)] *= 1 + ridge
-    H[np.diag_indices_from(H)] += l2[free, 0]
-    try:
-        step[free] = np.linalg.solve(H, gradient[free])
-    except np.linalg.LinAlgError:  # the shortest one
-        step[free] = np.linalg.lstsq(H, gradient[free], rcond=1e-12)[0]
-    return step
-
-
-def _descended(problem, sample, u, standard, kinks, l2, enough: float):
-    """Parameters u (d + 1, K) after some steps of Newton's method on the sample, up to a gain of `enough`.
-
-    Derivatives are differences over a distance, which smooths a loss with kinks. Where a step does not lower
-    the objective the distance shrinks, and the damping of the curvature grows (Levenberg 1944).
-    """
-    if _is_large(sample, u):
-        return u
-    Z = _standardized(sample.design, standard)
-    value, distance, damping = sample.value(_theta(sample, u, standard)), 1.0, 1e-6
-    start = value
-    for _ in range(_MORE_STEPS):
-        if start - value > 1.1 * enough:
-            break
-        slopes, curvatures = _derivatives(sample, sample.targets.offset_to(Z @ u), distance)
-        gradient = Z.T @ slopes + l2 * u
-        gradient[-1] *= problem.fit_intercept
-        gradient = kinks.held(u, gradient)
-        step = _solved(Z, curvatures, l2 + damping, gradient, 1e-8)
-        tried = [kinks.after(u, part * step, gradient) for part in _STEPS]
-        values = [sample.value(_theta(sample, each, standard)) for each in tried]
-        best = int(np.argmin([one if np.isfinite(one) else np.inf for one in values]))
-        if values[best] < value:
-            u, value = tried[best], values[best]
-            damping /= 3
-        else:
-            distance, damping = 0.5 * distance, 10 * damping
-    return u
-
-
-def _standardized(design: Design, standard: Standard, precision=np.float64) -> np.ndarray:
-    """Standardised rows with a column of ones, dense."""
-    Z = np.ones((design.n, design.d + 1), dtype=precision)
-    for part, rows in design.standardized(standard).dense_blocks(256):  # which stay in the cache
-        Z[part, :-1] = rows
-    return Z
-
-
-def _derivatives(problem, raw, distance: float = 1.0):
-    """First and second derivatives (n, K) of the losses at raw scores, times the rows' shares of the weight.
-
-    They are means and differences of slopes at a distance.
-    """
-    targets = problem.targets
-    weight = np.ones(problem.n) if targets.weight is None else targets.weight.astype(float)
-    share = (weight / max(weight.sum(), 1e-300))[:, None]
-    if problem.loss._quadratic:
-        return share * (raw - targets.y.reshape(raw.shape)), np.broadcast_to(share, raw.shape)
-    apart = distance * _distance(problem.loss, targets.y, raw)
-    first, second = np.zeros_like(raw), np.zeros_like(raw)
-    for k in range(raw.shape[1]):
-        above, below = (_slopes_at(problem.loss, targets.y, raw, k, side * apart[k]) for side in (1, -1))
-        first[:, k], second[:, k] = (above + below) / 2, (above - below) / (2 * apart[k])
-    return share * first, share * np.maximum(second, 0.0)
-
-
-def _slopes_at(loss, y, raw, k, distance):
-    moved = raw.copy()
-    moved[:, k] += distance
-    return loss.value_and_slope(y, moved)[1].reshape(raw.shape)[:, k]
-
-
-def _distance(loss, y, raw):
-    """How far apart slopes are taken, for each column.
-
-    Where curvature sits in kinks, or near small residuals only, that is the size of residuals or half a
-    margin: the rows near a kink then tell what it adds to the curvature of all.
-    """
-    if loss.smooth and not (loss.bounded_slope and loss.task == "regression"):
-        return 1e-4 * (np.abs(raw - raw.mean(axis=0)).mean(axis=0) + 1e-3 * np.abs(raw).mean(axis=0) + 1e-12)
-    if loss.task == "classification":
-        return np.full(raw.shape[1], 0.5)
-    return np.maximum(np.abs(y.reshape(raw.shape) - raw).mean(axis=0), 1e-300)
-
-
-def _theta(problem, u, standard):
-    """Parameters of the problem from those in the coordinates of `standard`."""
-    theta = problem.zeros()
-    theta[:, : u.shape[1]] = u if problem.standard is not None else standard.to_original(u)
-    return theta
 
 
 def _gained_nothing(problem: Problem, record: Record, loss: float) -> bool:

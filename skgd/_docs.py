@@ -72,8 +72,9 @@ max_time : float or None, default=None
     updates under way end with a check, and training stops.
 tol : float or None, default=1e-4
     Stop after ``n_iter_no_change`` consecutive checks that did not improve the best objective by ``tol``
-    times the objective at the start (or at zero parameters, if that is larger). With
-    ``learning_rate="auto"`` the first such plateau changes the rates, and a later one ends the fit.
+    times the objective at the start (or at zero parameters, if that is larger; with a log link and a rate of
+    your own at most that of the best constant, in units of y). With ``learning_rate="auto"`` the first such
+    plateau changes the rates, and a later one ends the fit.
     With ``early_stopping`` it is the loss of the validation set that has to improve by as much, or, if
     ``scoring`` is given, the score by ``tol``. None runs all epochs.
 n_iter_no_change : int, default=5

@@ -9,6 +9,7 @@ import numpy as np
 
 from ._core import core
 from ._descent import Descent
+from ._log_link import column_means
 from ._options import Options
 from ._problem import Problem
 from ._step_size import curvature_of_stream
@@ -59,8 +60,12 @@ def _is_due(rows: Problem, stream: dict) -> bool:
 
 def _measure_residuals(rows: Problem, raw: np.ndarray, curvature: float, stream: dict) -> None:
     """The largest mean so far of recent residuals: slopes of the loss over its curvature, units of raw
-    scores; and mean squares of the features so far, the intercept's one."""
-    slopes = np.abs(rows.loss.value_and_slope(rows.targets.y, raw)[1]).mean(axis=1)
+    scores; and mean squares of the features so far, the intercept's one.
+
+    Residuals beyond those of the constant of the rows before are the work of too high a rate, which they
+    must not raise: they do not count.
+    """
+    slopes = np.minimum(_slopes(rows, raw), _slopes_at_constant(rows, stream))
     kept = np.exp(-rows.n / _MEMORY)
     mean = float(np.average(slopes, weights=rows.targets.weight)) if rows.total_weight > 0 else 0.0
     total = kept * stream.get("slopes", 0.0) + mean * rows.n
@@ -72,6 +77,28 @@ def _measure_residuals(rows: Problem, raw: np.ndarray, curvature: float, stream:
     before = stream.get("squares", squares)
     stream["squares"], stream["rows_measured"] = before + (squares - before) * (rows.n / seen), seen
     stream["largest_square"] = float(stream["squares"].max())
+
+
+def _slopes(rows: Problem, raw: np.ndarray) -> np.ndarray:
+    """Sizes (n,) of the slopes of rows, mean over outputs."""
+    return np.abs(rows.loss.value_and_slope(rows.targets.y, raw)[1]).mean(axis=1)
+
+
+def _slopes_at_constant(rows: Problem, stream: dict) -> np.ndarray | float:
+    """Those of regression at the constant (K,) of the rows before, a mean over calls (of their means, with a
+    log link); infinite for the first rows."""
+    targets, loss = rows.targets, rows.loss
+    if loss.task != "regression" or not rows.total_weight > 0:
+        return np.inf
+    find = column_means if loss.log_link else loss._constant
+    constant = np.broadcast_to(find(targets.y, targets.weight), targets.columns).astype(float)
+    before = stream.get("constant")
+    share = rows.n / (stream.get("rows_measured", 0) + rows.n)
+    stream["constant"] = constant if before is None else before + share * (constant - before)
+    if before is None:
+        return np.inf
+    raw = np.log(before) if loss.log_link else before
+    return _slopes(rows, np.repeat(raw[None, :], rows.n, axis=0).astype(targets.y.dtype))
 
 
 def _compare(rows: Problem, raw: np.ndarray, settled: Descent, options: Options, descent: Descent) -> None:

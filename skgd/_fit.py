@@ -14,6 +14,7 @@ from ._epochs import EpochPlan, Stretch
 from ._options import CoreRule, Options
 from ._problem import Problem
 from ._rates import Rates
+from ._stopping import unit_of_tol
 
 __all__ = ["Fit"]
 
@@ -55,10 +56,19 @@ class Fit:
     def constant_of_units(self) -> float:
         """What automatic rates take off objectives, so that the unit of y does not matter to them; of a
         stream, whose calls have rows of their own, nothing."""
-        problem = self.problem
-        if self.stream or self.rates.given:
-            return 0.0
-        return problem.loss._constant_of_units(problem.targets.y, problem.targets.weight)
+        return 0.0 if self.stream or self.rates.given else self.units_of_y
+
+    @property
+    def units_of_y(self) -> float:
+        """What the unit of y adds to objectives."""
+        targets = self.problem.targets
+        return self.problem.loss._constant_of_units(targets.y, targets.weight)
+
+    @property
+    def unit_of_tol(self) -> float:
+        """What `tol` is a share of, once there is a reference."""
+        reference = self.descent.reference or 1.0
+        return unit_of_tol(self.problem, reference) if self.rates.given else reference
 
     def value(self) -> float:
         """F at what the descent has to offer."""

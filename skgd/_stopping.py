@@ -8,7 +8,7 @@ import numpy as np
 
 from ._options import Stopping
 
-__all__ = ["LossWindow", "PlateauRule"]
+__all__ = ["LossWindow", "PlateauRule", "unit_of_tol"]
 
 
 class LossWindow:
@@ -81,3 +81,17 @@ class PlateauRule:
     @property
     def plateau(self) -> bool:
         return self.stopping.waits and self.waits >= self.stopping.n_iter_no_change
+
+
+def unit_of_tol(problem, reference: float) -> float:
+    """What improvements are held against under a rate that the user gave.
+
+    That is the objective's size `reference` where such fits start. With a log link they start at predictions
+    of one, whose objective tells about the unit of y alone: there it is the objective at the best constant,
+    less what the unit adds to it, if that is smaller.
+    """
+    loss, targets = problem.loss, problem.targets
+    if not loss.log_link:
+        return reference
+    units = loss._constant_of_units(targets.y, targets.weight)
+    return min(reference, abs(problem.value(problem.constant) - units)) or reference

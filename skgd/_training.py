@@ -195,13 +195,11 @@ class _Training(_Pass):
         self.keeper, self.began = keeper, time.perf_counter()
         self.begins = self.place = (0, 0)  # epoch and batch: of the first update, of the one to come
         self.random = fit.descent.random.copy()  # before the order of the epoch was made
-        if keeper.saved is None:
-            self.plateau_rule = PlateauRule(fit.options.stopping, fit.descent.reference or 1.0)
-            fit.rates.begin(fit.descent)
-        else:
+        if keeper.saved is not None:
             fit.descent.take_up(keeper.saved["descent"])
-            self.plateau_rule = PlateauRule(fit.options.stopping, fit.descent.reference or 1.0)
-            fit.rates.begin(fit.descent)
+        self.plateau_rule = PlateauRule(fit.options.stopping, fit.unit_of_tol)
+        fit.rates.begin(fit.descent)
+        if keeper.saved is not None:
             take_up(self, keeper.saved)
         self.norms = LayerNorms(fit.problem, fit.descent, record.history)
         if not record.path:

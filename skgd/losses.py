@@ -207,7 +207,9 @@ class Quantile(_PinballLoss):
         return self.quantile if self.levels is None else self.levels
 
     def _struct(self, n_columns, codes):
-        return super()._struct(n_columns, codes) if self.levels is None else ("quantiles", list(self.levels))
+        if self.levels is None:
+            return super()._struct(n_columns, codes)
+        return "quantiles" if len(self.levels) > 1 else "quantile", list(self.levels)
 
     def _curvature(self, y, weight):
         return float(np.max(np.maximum(self._quantiles, 1 - np.asarray(self._quantiles)))) / spread(y, weight)

@@ -14,7 +14,7 @@ from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 
 from skgd import GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV
-from skgd._diagnosis import remaining_gain
+from skgd._remaining_gain import remaining_gain
 from skgd.losses import LOSSES
 
 STORAGES = {"dense": np.asarray, "csr": csr}

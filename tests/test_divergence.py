@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 import skgd
-from skgd import GDRegressor
+from skgd import GDRegressor, GDRegressorCV
 from skgd.learning_rate import find_learning_rate, largest_stable_learning_rate
 
 QUIET = {"penalty": None, "tol": None}
@@ -327,6 +327,58 @@ def test_a_rate_that_is_too_low_is_told(loss, solver):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         estimator(loss, learning_rate=0.1, max_iter=5000, **settings).fit(X, y)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "squared_epsilon_insensitive"])
+def test_tol_as_a_share_of_an_offset_of_y_is_told(loss):
+    """A fit ended at R2 = -4900 without a word: `tol` is a share of the objective at zero."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 5))
+    y = X @ [0.5, -0.3, 0.2, 0, 0.1] + 0.3 * rng.normal(size=500)
+    rate = 10.0 if loss == "absolute_error" else 0.01
+    with pytest.warns(ConvergenceWarning, match="Take the mean off y, lower tol") as caught:
+        model = GDRegressor(loss, learning_rate=rate, random_state=0).fit(X, y + 1e4)
+    lower = float(str(caught[0].message).split(" to ")[1].split(". ")[0])
+    best = GDRegressor(loss, solver="batch", tol=1e-7).fit(X, y + 1e4)
+    constant = GDRegressor(loss, alpha=1e9, solver="batch").fit(X, y + 1e4)
+    assert best.loss_ - 1e-6 < lower < 0.9 * model.loss_ + 0.1 * constant.loss_
+    with pytest.warns(ConvergenceWarning, match="Take the mean off y"):  # of the fit to all rows
+        GDRegressorCV(loss, learning_rates=[rate, rate / 1.01], random_state=0).fit(X, y + 1e4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        GDRegressor(loss, learning_rate=0.03, random_state=0).fit(X, y)
+        GDRegressor(loss, random_state=0).fit(X, y + 1e4)
+
+
+@pytest.mark.parametrize("family", [GDRegressor, skgd.GDMLPRegressor])
+def test_batches_of_more_than_all_rows_are_named(family):
+    X, y = make(n=200, d=5)
+    settings = {"random_state": 0, "max_iter": 5, "learning_rate": 1e-3}
+    with pytest.warns(ConvergenceWarning, match="batch_size=1000 is more than the 200 rows"):
+        family(batch_size=1000, **settings).fit(X, y)
+    for options in ({"batch_size": 200}, {"solver": "batch"}, {"solver": "sgd"}):
+        with pytest.warns(ConvergenceWarning) as caught:
+            family(**options, **settings).fit(X, y)
+        assert "batch_size" not in str(caught[0].message)
+
+
+@pytest.mark.parametrize("solver", ["batch", "sgd", "minibatch"])
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error", "quantile", "poisson", "gamma"])
+def test_good_fits_at_a_given_rate_are_not_warned_about(loss, solver):
+    """Among them y far from zero, which makes fits longer, and y without a pattern."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 5))
+    for noise, offset in [(0.1, 0.0), (0.1, 3.0), (1.0, 0.0), (30.0, 0.0), (1.0, 3.0)]:
+        raw = X @ [0.5, -0.3, 0.2, 0, 0.1] + noise * rng.normal(size=400)
+        y = np.exp(raw / max(1, noise)) if loss in ("poisson", "gamma") else raw + offset
+        rate = {"batch": 0.3, "minibatch": 0.03, "sgd": 0.003}[solver]
+        unit = max(1.0, noise) if loss in ("huber", "absolute_error", "quantile") else 1.0
+        options = {"max_iter": 5000, "random_state": 0}
+        best = GDRegressor(loss, **options).fit(X, y)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model = GDRegressor(loss, solver=solver, learning_rate=rate * unit, **options).fit(X, y)
+        assert model.score(X, y) > best.score(X, y) - 0.1
 
 
 def test_a_warm_start_near_the_minimum_has_not_diverged():

@@ -212,6 +212,32 @@ def test_rates_follow_the_stream(optimizer):
     assert errors[-300:].mean() < 1.0
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("chunk", [10, 32])
+@pytest.mark.parametrize("optimizer", ["adagrad", "adam", "rmsprop"])
+def test_errors_that_a_rate_makes_do_not_raise_it(optimizer, chunk, seed):
+    """Features that move with y: the errors of Adagrad rose, and with them its rate, to 3000 times y."""
+    rng = np.random.default_rng(seed)
+    y = 44 + 0.15 * np.cumsum(rng.normal(size=1000))
+    X = np.c_[736000 + np.arange(1000), y[:, None] + 0.5 * rng.normal(size=(1000, 5)) + np.linspace(0, 4, 5)]
+    for storage in (np.asarray, sparse.csr_array):
+        errors = progressive(GDRegressor(optimizer=optimizer, random_state=0), storage(X), y, chunk) - y
+        assert np.abs(errors[chunk:]).mean() < 0.7 * y.std()
+
+
+def test_constants_of_a_stream_follow_its_rows():
+    """With a log link they are means, of which calls of zeros alone have none."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    Y = rng.poisson(3.0, size=(200, 2)).astype(float)
+    Y[:50] = 0
+    model = GDRegressor("poisson", optimizer="adam", random_state=0)
+    for start in range(0, 200, 50):
+        model.partial_fit(X[start : start + 50], Y[start : start + 50])
+    np.testing.assert_allclose(model._descent["stream"]["constant"], Y.mean(axis=0))
+    assert np.isfinite(model.coef_).all()
+
+
 @pytest.mark.parametrize("factor", [1e-4, 1e4])
 def test_units_of_y_do_not_matter(factor):
     X, y = rows(400)
@@ -234,6 +260,9 @@ def test_trump_approval():
     X, y = of_river("TrumpApproval")
     assert np.abs(progressive(GDRegressor(random_state=0), X, y) - y).mean() <= 0.5587
     assert np.abs(progressive(GDRegressor(optimizer="adam", random_state=0), X, y) - y).mean() < 2
+    for chunk in (1, 10, 50):
+        found = progressive(GDRegressor(optimizer="adagrad", random_state=0), X, y, chunk)
+        assert np.abs(found - y)[chunk:].mean() < 2
 
 
 def test_phishing():

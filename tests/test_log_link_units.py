@@ -10,9 +10,11 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import GammaRegressor, PoissonRegressor
 
-from skgd import GDMLPRegressor, GDRegressor
+from skgd import GDMLPRegressor, GDRegressor, GDRegressorCV
 from skgd.losses import Gamma, Poisson, Tweedie
 
 POWERS = {Poisson(): 1.0, Tweedie(1.5): 1.5, Gamma(): 2.0}
@@ -110,3 +112,47 @@ def test_the_objective_in_other_units(loss, p, unit):
     assert loss._curvature_in_units(unit * y, None) == pytest.approx(
         unit ** (2 - p) * loss._curvature_in_units(y, None)
     )
+
+
+def optimum(loss, unit, X, y):
+    return fitted(GDRegressor(loss, solver="batch", alpha=0, tol=1e-9), X, unit * y)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("unit", [1, *UNITS[1:3]])
+@pytest.mark.parametrize(("solver", "rate"), [("batch", 0.3), ("minibatch", 0.1), ("sgd", 0.003)])
+@pytest.mark.parametrize(("loss", "p"), CASES)
+def test_a_given_rate_ends_near_the_optimum_or_says_so(loss, p, solver, rate, unit, dtype, sparse):
+    """A fit from zero ended early, since `tol` was a share of the objective there, which is the unit's."""
+    X, y = rows(p)
+    best = optimum(loss, unit, X, y)
+    X, y = X.astype(dtype), (unit * y).astype(dtype)
+    stable = rate / max(1, unit, unit ** (2 - p))  # at the start and at the end
+    options = {"solver": solver, "alpha": 0, "average": False, "random_state": 0}
+    for rate in (stable, stable / 10, stable / 1000):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            model = GDRegressor(loss, learning_rate=rate, **options)
+            model.fit(csr_array(X) if sparse else X, y)
+        if not caught:
+            assert model.score(X, y) > best.score(X, y) - 0.06
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e3])
+@pytest.mark.parametrize(("loss", "p"), CASES)
+def test_a_search_over_rates_finds_the_model_in_any_unit(loss, p, unit):
+    X, y = rows(p, n=500)
+    best = optimum(loss, unit, X, y)
+    search = fitted(GDRegressorCV(loss, learning_rates=6, cv=3, alpha=0, random_state=0), X, unit * y)
+    assert search.score(X, unit * y) > best.score(X, unit * y) - 0.03
+    apart = GDRegressorCV(loss, learning_rates=[search.learning_rate_], cv=3, alpha=0, random_state=0)
+    apart.fit(csr_array(X), unit * y)  # fits one by one, by the same rule
+    np.testing.assert_allclose(apart.cv_results_["mean_test_score"][0], search.best_score_, atol=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma"])
+def test_a_rate_too_low_for_the_unit_is_told(loss):
+    X, y = rows(2, n=300)
+    with pytest.warns(ConvergenceWarning, match="worse than a constant prediction: raise learning_rate"):
+        GDRegressor(loss, learning_rate=1e-4, random_state=0, max_iter=50).fit(X, 1e-3 * y)

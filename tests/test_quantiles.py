@@ -252,3 +252,25 @@ def test_what_several_quantiles_cannot_do_says_so():
         model = family(Quantile(LEVELS), max_iter=2, tol=None).fit(X, y)
         with pytest.raises(ValueError, match="several quantiles, which are sorted, has no counterpart"):
             model.to_sklearn()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("storage", [np.asarray, csr])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_one_quantile_in_a_list_is_that_quantile(solver, storage, dtype):
+    """To the bit, as it takes the same loops, and so the same time."""
+    X, y = uneven(100)
+    X = storage(thin(X).astype(dtype))
+    listed, alone = (GDRegressor(Quantile(q), solver=solver, **FIXED).fit(X, y) for q in ([0.3], 0.3))
+    np.testing.assert_array_equal(listed.coef_.ravel(), alone.coef_)
+    assert listed.coef_.shape == (1, X.shape[1]) and listed.predict(X).shape == (100, 1)
+    assert listed.loss_ == alone.loss_ and listed.score(X, y) == pytest.approx(
+        d2_pinball_score(y, alone.predict(X), alpha=0.3)
+    )
+    network = GDMLPRegressor(
+        Quantile([0.3]), hidden_layer_sizes=(4,), random_state=0, max_iter=3, tol=None
+    ).fit(X, y)
+    other = GDMLPRegressor(Quantile(0.3), hidden_layer_sizes=(4,), random_state=0, max_iter=3, tol=None).fit(
+        X, y
+    )
+    np.testing.assert_array_equal(network.predict(X).ravel(), other.predict(X))

@@ -14,8 +14,8 @@ from skgd import GDClassifier, GDMLPRegressor, GDRegressor, GDRegressorCV
 from skgd._coordinates import asks_for_units, standard_of
 from skgd._descent import Descent
 from skgd._design import design_of
-from skgd._diagnosis import remaining_gain
 from skgd._moments import Moments
+from skgd._remaining_gain import remaining_gain
 from skgd.learning_rate import find_learning_rate
 
 SOLVERS = ["batch", "minibatch", "sgd"]
