@@ -37,6 +37,23 @@ average : bool, int or "auto", default="auto"
 dropout : float in [0, 1), default=0.0
     Fraction of the hidden units that are dropped during training, chosen anew for each row and update;
     the others are scaled by 1 / (1 - dropout) (Srivastava et al. 2014).
+dropout_schedule : str, Schedule or callable, default="constant"
+    Factor of ``dropout`` as a function of the update: a name or an object of :mod:`skgd.schedules`, or a
+    function of an array of update numbers that gives an array of factors. Those that fall to zero over
+    ``max_iter`` epochs ("polynomial", "cosine") let the last updates see the network that predicts;
+    "adaptive" is not possible.
+rate_factors : dict or None, default=None
+    Factors of the learning rate by part of the network: the weights of layer number i (0 is the first, -1 the
+    last) descend at ``rate_factors[i]`` times the rate, intercepts at ``rate_factors["intercepts"]`` times.
+    What is not named has the factor 1.
+parametrization : "standard" or "ntp", default="standard"
+    "ntp", the neural tangent parametrization (Jacot, Gabriel & Hongler 2018): the weights of a layer with n
+    inputs are :math:`W = V / \\sqrt{n}`, and the descent is one on V. That is a descent on W whose rate has
+    the factor 1 / n in such layers, or :math:`1 / \\sqrt{n}` with optimizers that divide by the size of past
+    gradients (adadelta, whose steps have the unit of the weight, needs none), and so it is made. Penalty,
+    start (``init="lecun_normal"`` is V from the standard normal distribution) and ``coefs_`` are those of W;
+    the decay of adamw has the factor too. "auto" rates are such that the geometric mean over layers of what
+    they become is the usual rate; intercepts have none of these factors.
 max_grad_norm : float or None, default=None
     Gradients of the loss with a larger norm are clipped to this norm (Pascanu et al. 2013).
 encoding : "auto", "table", transformer or None, default="auto"

@@ -9,6 +9,8 @@ from numbers import Integral
 
 import numpy as np
 
+from ._layer_rates import LayerRates, layer_rates_of
+
 __all__ = ["ACTIVATIONS", "INITIALISATIONS", "Network", "blocks", "network_of"]
 
 # name -> numerator of the squared bound of the initial weights, and whether the fan-out counts
@@ -50,6 +52,7 @@ class Network:
     dropout: float = 0.0
     init: str | None = None  # None: by activation
     frozen: tuple[bool, ...] = ()  # layers that stay as they are, the last one included; empty: none
+    rates: LayerRates | None = None  # factors of the learning rate by layer; None: all are one
 
     @property
     def activation(self) -> str | Callable | tuple:
@@ -58,9 +61,11 @@ class Network:
             return "identity"
         return self.activations[0] if len(set(self.activations)) == 1 else self.activations
 
-    def core_spec(self) -> tuple[list[int], list, float, list[bool]]:
+    def core_spec(self, d: int) -> tuple[list[int], list, float, list[bool], list, list, list]:
+        """What the core takes for rows of d features."""
         activations = [a if isinstance(a, str) else partial(_activate, a) for a in self.activations]
-        return list(self.hidden), activations, self.dropout, list(self.frozen)
+        rates = [] if self.rates is None else self.rates.core_spec((d, *self.hidden))
+        return list(self.hidden), activations, self.dropout, list(self.frozen), rates, [], []
 
     def initialise(self, blocks, rng) -> None:
         """Draw the weights of each layer, (inputs + 1, width) with the intercepts last, which stay zero.
@@ -100,8 +105,8 @@ def _activate(function: Callable, z: np.ndarray, slopes: np.ndarray | None, widt
             into[:, :width] = given
 
 
-def network_of(estimator) -> Network:
-    """The hidden layers that an estimator asks for."""
+def network_of(estimator, rate_unit: float) -> Network:
+    """The hidden layers that an estimator asks for, under a rule whose rates have this unit."""
     sizes = np.atleast_1d(np.asarray(estimator.hidden_layer_sizes, dtype=object)).ravel()
     if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
         raise ValueError(
@@ -111,7 +116,9 @@ def network_of(estimator) -> Network:
     activations = _activations_of(estimator.activation, len(sizes))
     init = None if estimator.init == "auto" else estimator.init
     frozen = _frozen_of(estimator.freeze, len(sizes) + 1)
-    return Network(tuple(int(size) for size in sizes), activations, float(estimator.dropout), init, frozen)
+    rates = layer_rates_of(estimator.rate_factors, estimator.parametrization, rate_unit, len(sizes) + 1)
+    hidden = tuple(int(size) for size in sizes)
+    return Network(hidden, activations, float(estimator.dropout), init, frozen, rates)
 
 
 def _activations_of(given, layers: int) -> tuple[str | Callable, ...]:

@@ -103,7 +103,7 @@ class Problem:
             objective.core_loss(targets.columns, targets.codes),
             self.penalty.core_spec(self.dtype, self.limits, scale, targets.columns),
             self.fit_intercept,
-            None if self.network is None else self.network.core_spec(),
+            None if self.network is None else self.network.core_spec(self.d),
             folds,
             None if targets.units is None else targets.units.core_arrays(self.dtype),
         )
