@@ -257,7 +257,7 @@ class GradientDescent(
 
     def _begin(self, options, design: Design, targets: Targets, init: tuple, rows: TrainingRows, state=None):
         """A fit to these rows, and the units of its descent; one that a `state` is for begins anew."""
-        options = with_noise_known(options, design, targets)
+        options = with_noise_known(options, design, targets, rows.told, rows.spent)
         previous = self._previous(rows.task) if self.warm_start and state is None else None
         start = self._start(options, *init)
         if previous is not None and start is None:

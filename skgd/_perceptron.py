@@ -18,6 +18,7 @@ from ._members import Members
 from ._network import ACTIVATIONS, INITIALISATIONS
 from ._options import options_of, threads_of
 from ._penalty import PENALTIES
+from ._pilot import without_useless_bins
 from ._recipe import BY_NOISE, TABLE_RATE, explicit, in_use, sees_table, settings_of
 from ._validation import refuse_elsewhere, schema_of, shaped
 from .optimizers import OPTIMIZERS, Optimizer
@@ -72,6 +73,15 @@ class PerceptronModel(HiddenLayers, Members):
         by_noise = tuple(name for name in BY_NOISE if name in settings)
         standardize = bool(options.standardize)
         return replace(options, standardize=standardize, rate_factor=TABLE_RATE, by_noise=by_noise)
+
+    def _training_rows(self, options, *given, **more):
+        """Of a table, with bins only where pilots do not predict better without them; what a warm start
+        encodes stays as it is."""
+        rows = super()._training_rows(options, *given, **more)
+        settled = self.warm_start and "encoder_" in vars(self)
+        if settled or not isinstance(self.encoding, str) or "encoder_" not in rows.schema:
+            return rows
+        return without_useless_bins(options, rows)
 
     def _outcome(self, fit, record, rows):
         found = super()._outcome(fit, record, rows)
