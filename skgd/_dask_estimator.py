@@ -245,7 +245,7 @@ class DaskPerceptron(DaskDescent):
     dropout_schedule: str | Schedule | Callable = "constant"
     encoding = None
     n_members = 1
-    _weights = ("coefs_", "intercepts_")
+    _weights = ("coefs_", "_vectors")
 
     @staticmethod
     def _of_parts(d: int) -> dict:

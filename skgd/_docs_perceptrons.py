@@ -7,7 +7,9 @@ activation : str, callable or sequence of them, default="relu"
     Activation of the hidden units: "identity", "logistic", "tanh", "relu", "leaky_relu" (slope 0.01
     below 0), "elu", "gelu", "silu", "selu", "mish", "softplus"; or a function of your own,
     ``activation(z) -> (values, slopes)``, of arrays (n_rows, n_units) of any size. A sequence has one for
-    each hidden layer.
+    each hidden layer. "parametric_relu", "parametric_silu" and so on are :math:`z + a_i (\\sigma(z) - z)`
+    with a share :math:`a_i` of the activation that each unit learns, from 1 on (Holzmüller, Grinsztajn &
+    Steinwart 2024); no penalty acts on it.
 init : str, default="auto"
     Distribution of the initial weights of the hidden layers: "glorot_uniform", "glorot_normal" (variance
     :math:`2 / (n_{in} + n_{out})`; Glorot & Bengio 2010), "he_uniform", "he_normal" (:math:`2 / n_{in}`; He
@@ -44,8 +46,9 @@ dropout_schedule : str, Schedule or callable, default="constant"
     "adaptive" is not possible.
 rate_factors : dict or None, default=None
     Factors of the learning rate by part of the network: the weights of layer number i (0 is the first, -1 the
-    last) descend at ``rate_factors[i]`` times the rate, intercepts at ``rate_factors["intercepts"]`` times.
-    What is not named has the factor 1.
+    last) descend at ``rate_factors[i]`` times the rate, intercepts at ``rate_factors["intercepts"]`` times,
+    the shares of parametric activations at ``rate_factors["activations"]`` times. What is not named has the
+    factor 1.
 parametrization : "standard" or "ntp", default="standard"
     "ntp", the neural tangent parametrization (Jacot, Gabriel & Hongler 2018): the weights of a layer with n
     inputs are :math:`W = V / \\sqrt{n}`, and the descent is one on V. That is a descent on W whose rate has
@@ -94,6 +97,8 @@ coefs_ : list of ndarrays of shape (n_inputs, n_units)
     Weights of each layer.
 intercepts_ : list of ndarrays of shape (n_units,)
     Intercepts of each layer.
+activation_shares_ : list of ndarrays of shape (n_units,)
+    Of the hidden layers with a parametric activation, the share that each unit takes of it.
 n_layers_ : int
     Number of layers, including the input layer.
 n_outputs_ : int

@@ -8,9 +8,9 @@ from numbers import Integral, Real
 
 import numpy as np
 
-__all__ = ["PARAMETRIZATIONS", "LayerRates", "factors_of", "layer_rates_of"]
+__all__ = ["PARAMETRIZATIONS", "LayerRates", "layer_rates_of"]
 
-INTERCEPTS = "intercepts"
+INTERCEPTS, SHARES = "intercepts", "activations"
 PARAMETRIZATIONS = ("standard", "ntp")
 
 
@@ -23,6 +23,7 @@ class LayerRates:
 
     weights: tuple[float, ...]
     intercepts: float = 1.0
+    shares: float = 1.0  # of activations that units take
     power: float = 0.0
 
     def of_weights(self, inputs: Sequence[int]) -> list[float]:
@@ -33,7 +34,7 @@ class LayerRates:
         """For each layer the factors of runs of inputs, with their ends, that of its intercepts, and that of
         shares."""
         factors = zip(inputs, self.of_weights(inputs), strict=True)
-        return [([(n, factor)] if n else [], self.intercepts, 1.0) for n, factor in factors]
+        return [([(n, factor)] if n else [], self.intercepts, self.shares) for n, factor in factors]
 
     def fill(self, blocks: list[np.ndarray]) -> None:
         """Write the factor of each parameter; layers are (inputs + 1, width), the intercepts last."""
@@ -45,34 +46,25 @@ class LayerRates:
         return float(np.exp(-self.power * np.mean(np.log(np.maximum(1, inputs)))))
 
 
-def factors_of(problem) -> np.ndarray | None:
-    """The factor of the learning rate of each parameter of a problem; None where all are one."""
-    if problem.network is None or problem.network.rates is None:
-        return None
-    factors = np.ones_like(problem.zeros())  # padding included
-    problem.network.rates.fill(problem.blocks(factors))
-    return factors
-
-
 def layer_rates_of(given, parametrization: str, rate_unit: float, layers: int) -> LayerRates | None:
     """Factors for a dict by layer and a parametrization; None where all are one.
 
     ``rate_unit``: the power of s by which the rate of a weight s v is that of v.
     """
-    weights, intercepts = [1.0] * layers, 1.0
+    weights, others = [1.0] * layers, {INTERCEPTS: 1.0, SHARES: 1.0}
     for part, factor in ({} if given is None else given).items():
-        known = part == INTERCEPTS or (isinstance(part, Integral) and -layers <= int(part) < layers)
+        known = part in others or (isinstance(part, Integral) and -layers <= int(part) < layers)
         if not known:
             raise ValueError(
                 f"rate_factors={given!r} must be a dict whose keys are numbers of layers, from 0 to "
-                f'{layers - 1} or from -{layers} to -1, and "{INTERCEPTS}"; {part!r} is none of them.'
+                f"{layers - 1} or from -{layers} to -1, and {list(others)}; {part!r} is none of them."
             )
         if not isinstance(factor, Real) or not 0 < float(factor) < np.inf:
             raise ValueError(f"rate_factors={given!r} must have positive numbers as values.")
-        if part == INTERCEPTS:
-            intercepts = float(factor)
+        if part in others:
+            others[part] = float(factor)
         else:
             weights[int(part)] *= float(factor)
     power = 0.5 * rate_unit if parametrization == "ntp" else 0.0
-    plain = not power and intercepts == 1 and set(weights) == {1.0}
-    return None if plain else LayerRates(tuple(weights), intercepts, power)
+    plain = not power and {*others.values(), *weights} == {1.0}
+    return None if plain else LayerRates(tuple(weights), others[INTERCEPTS], others[SHARES], power)

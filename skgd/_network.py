@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from numbers import Integral
 
 import numpy as np
 
 from ._layer_rates import LayerRates, layer_rates_of
 
-__all__ = ["ACTIVATIONS", "INITIALISATIONS", "Network", "blocks", "network_of"]
+__all__ = [
+    "ACTIVATIONS",
+    "INITIALISATIONS",
+    "NAMES",
+    "Network",
+    "blocks",
+    "is_parametric",
+    "network_of",
+    "shares",
+    "without_shares",
+]
 
 # name -> numerator of the squared bound of the initial weights, and whether the fan-out counts
 # (Glorot & Bengio 2010 for curves through the origin, He et al. 2015 for those that are flat on one side)
@@ -28,6 +39,8 @@ ACTIVATIONS = {
     "mish": (6.0, False),
     "softplus": (6.0, False),
 }
+_PARAMETRIC = "parametric_"  # before the name of one that units learn how much of they take
+NAMES = {*ACTIVATIONS, *(_PARAMETRIC + name for name in ACTIVATIONS)}
 _OF_ONES_OWN = (6.0, False)  # of an activation in Python
 _LAST = (0.06, True)  # of the last layer, a tenth of the bound: scores start near their constant
 
@@ -63,9 +76,12 @@ class Network:
 
     def core_spec(self, d: int) -> tuple[list[int], list, float, list[bool], list, list, list]:
         """What the core takes for rows of d features."""
-        activations = [a if isinstance(a, str) else partial(_activate, a) for a in self.activations]
+        activations = [
+            without_shares(a) if isinstance(a, str) else partial(_activate, a) for a in self.activations
+        ]
+        parametric = [is_parametric(activation) for activation in self.activations]
         rates = [] if self.rates is None else self.rates.core_spec((d, *self.hidden))
-        return list(self.hidden), activations, self.dropout, list(self.frozen), rates, [], []
+        return list(self.hidden), activations, self.dropout, list(self.frozen), rates, parametric, []
 
     def initialise(self, blocks, rng) -> None:
         """Draw the weights of each layer, (inputs + 1, width) with the intercepts last, which stay zero.
@@ -86,7 +102,17 @@ class Network:
 
     def _bound_of(self, layer: int) -> tuple[float, bool]:
         activation = self.activations[layer]
-        return ACTIVATIONS[activation] if isinstance(activation, str) else _OF_ONES_OWN
+        return ACTIVATIONS[without_shares(activation)] if isinstance(activation, str) else _OF_ONES_OWN
+
+
+def is_parametric(activation: str | Callable) -> bool:
+    """Whether each unit learns the share of the activation that it takes."""
+    return isinstance(activation, str) and activation.startswith(_PARAMETRIC)
+
+
+def without_shares(activation: str) -> str:
+    """The name of the activation that shares are taken of."""
+    return activation.removeprefix(_PARAMETRIC)
 
 
 def _activate(function: Callable, z: np.ndarray, slopes: np.ndarray | None, width: int) -> None:
@@ -124,11 +150,11 @@ def network_of(estimator, rate_unit: float) -> Network:
 def _activations_of(given, layers: int) -> tuple[str | Callable, ...]:
     if isinstance(given, str) or callable(given):
         return (given,) * layers
-    unknown = [each for each in given if not callable(each) and each not in ACTIVATIONS]
+    unknown = [each for each in given if not callable(each) and each not in NAMES]
     if unknown or len(given) != layers:
         raise ValueError(
             f"activation={given!r} must be one name or callable, or one for each of the {layers} hidden "
-            f"layers; the names are {sorted(ACTIVATIONS)}."
+            f"layers; the names are {sorted(NAMES)}."
         )
     return tuple(given)
 
@@ -155,3 +181,13 @@ def blocks(theta: np.ndarray, layers) -> list[np.ndarray]:
         flat[offset : offset + (inputs + 1) * columns].reshape(inputs + 1, columns)[:, :width]
         for inputs, width, columns, offset in layers
     ]
+
+
+def shares(theta: np.ndarray, layers) -> list[np.ndarray]:
+    """Views (width,) of the shares that units take of their activation, of the layers that learn them."""
+    flat, found = theta.reshape(-1), []
+    for (inputs, width, columns, offset), (*_, following) in pairwise(layers):
+        begin = offset + (inputs + 1) * columns
+        if following > begin:
+            found.append(flat[begin : begin + width])
+    return found

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
 from scipy.special import erfcx
 
+from ._network import is_parametric, without_shares
 from ._onnx_encoders import column_types, encoded
 from ._onnx_graph import Graph, Numeric, element, onnx
 from ._targets import Classes, Labels, Numbers, Quantiles, Task
@@ -25,12 +26,14 @@ _IR = 8
 
 
 class Net(NamedTuple):
-    """Layers (weights, intercepts), and the activation between them."""
+    """Layers (weights, intercepts), the activation between them, and shares of it that units take."""
 
     layers: list[tuple[np.ndarray, np.ndarray]]
     activation: Any = (
         "identity"  # of all hidden layers, or a tuple of those of each; of linear models none is seen
     )
+
+    shares: Sequence[np.ndarray] = ()  # of the hidden layers whose units have learnt them
 
     @property
     def activations(self) -> tuple:
@@ -60,7 +63,8 @@ class Model:
             )
         for net in self.nets:
             for activation in net.activations:
-                if not isinstance(activation, str) or activation not in _ACTIVATIONS:
+                known = isinstance(activation, str) and without_shares(activation) in _ACTIVATIONS
+                if not known:
                     raise ValueError(f"activation={activation!r} cannot be converted to ONNX.")
 
     @property
@@ -128,9 +132,13 @@ _ACTIVATIONS: dict[str, Callable[[Numeric, str], str]] = {
 
 def _raw(o: Numeric, net: Net, x: str) -> str:
     """Raw scores (n, K) of a network."""
+    of_shares = iter(net.shares)
     for i, (weights, intercepts) in enumerate(net.layers):
-        z = o.Add(o.MatMul(x, weights), intercepts)
-        x = z if i + 1 == len(net.layers) else _ACTIVATIONS[net.activations[i]](o, z)
+        x = z = o.Add(o.MatMul(x, weights), intercepts)
+        if i + 1 < len(net.layers):
+            x = _ACTIVATIONS[without_shares(net.activations[i])](o, z)
+            if is_parametric(net.activations[i]):
+                x = o.Add(z, o.Mul(o.Sub(x, z), next(of_shares)))
     return x
 
 

@@ -15,7 +15,7 @@ from ._hints import Names
 from ._layer_rates import PARAMETRIZATIONS
 from ._layers import HiddenLayers, scores_of
 from ._members import Members
-from ._network import ACTIVATIONS, INITIALISATIONS
+from ._network import INITIALISATIONS, NAMES, shares
 from ._options import options_of, threads_of
 from ._penalty import PENALTIES
 from ._pilot import without_useless_bins
@@ -36,7 +36,7 @@ class PerceptronModel(HiddenLayers, Members):
     _parameter_constraints = {
         **GradientDescent._parameter_constraints,
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"), _AUTO],
-        "activation": [Names({*ACTIVATIONS, "auto"}), list, tuple, callable],
+        "activation": [Names({*NAMES, "auto"}), list, tuple, callable],
         "init": [Names({*INITIALISATIONS, "auto"})],
         "freeze": [Integral, list, tuple, None],
         "dropout": [Interval(Real, 0, 1, closed="left"), _AUTO],
@@ -107,8 +107,12 @@ class PerceptronModel(HiddenLayers, Members):
 
     @staticmethod
     def _start_at(problem, theta, seed, coef_init, intercept_init):
-        blocks = problem.blocks(theta)
+        blocks, of_shares = problem.blocks(theta), shares(theta, problem.layers)
         problem.initialise(theta, seed)
+        if intercept_init is not None and len(intercept_init) == len(blocks) + len(of_shares):
+            intercept_init, given = intercept_init[: len(blocks)], intercept_init[len(blocks) :]
+            for into, share in zip(of_shares, given, strict=True):
+                into[:] = share
         for name, arrays in (("coef_init", coef_init), ("intercept_init", intercept_init)):
             if arrays is not None and len(arrays) != len(blocks):
                 raise ValueError(f"{name} has {len(arrays)} arrays, but there are {len(blocks)} layers.")
@@ -120,21 +124,30 @@ class PerceptronModel(HiddenLayers, Members):
 
     @staticmethod
     def _unpack(theta, problem):
-        blocks = problem.blocks(problem.for_original(theta))
-        return [block[:-1].copy() for block in blocks], [block[-1].copy() for block in blocks]
+        theta = problem.for_original(theta)
+        blocks = problem.blocks(theta)
+        intercepts = [block[-1].copy() for block in blocks]
+        of_shares = [share.copy() for share in shares(theta, problem.layers)]
+        return [block[:-1].copy() for block in blocks], [*intercepts, *of_shares]
 
     @staticmethod
     def _attributes(weights, intercepts, task):
+        intercepts, of_shares = intercepts[: len(weights)], intercepts[len(weights) :]
         return {
             "coefs_": weights,
             "intercepts_": intercepts,
             "n_layers_": len(weights) + 1,
             "n_outputs_": len(intercepts[-1]),
+            **({"activation_shares_": of_shares} if of_shares else {}),
         }
 
     def _nets(self):
         return [
-            (list(zip(one.coefs_, one.intercepts_, strict=True)), one._model["activation"])
+            (
+                list(zip(one.coefs_, one.intercepts_, strict=True)),
+                one._model["activation"],
+                vars(one).get("activation_shares_", ()),
+            )
             for one in vars(self).get("members_") or [self]
         ]
 
@@ -145,7 +158,8 @@ class PerceptronModel(HiddenLayers, Members):
     @staticmethod
     def _fill(problem, theta, flat):
         blocks, begin = problem.blocks(theta), 0
-        for part in (*(b[:-1] for b in blocks), *(b[-1] for b in blocks)):
+        of_shares = shares(theta, problem.layers)
+        for part in (*(b[:-1] for b in blocks), *(b[-1] for b in blocks), *of_shares):
             part[...] = np.reshape(flat[begin : begin + part.size], part.shape)
             begin += part.size
 
@@ -158,4 +172,4 @@ class PerceptronModel(HiddenLayers, Members):
         """Raw scores (n, K) for validated X, computed by the core."""
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         X, threads = X.astype(dtype, copy=False), threads_of(self.n_jobs)
-        return scores_of(X, self._network, self.coefs_, self.intercepts_, threads)
+        return scores_of(X, self._network, self.coefs_, self._vectors, threads)

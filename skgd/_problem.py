@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import cache, cached_property
-from math import prod
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from ._arrays import aligned_zeros
 from ._bounds import sides_of
 from ._core import core
 from ._design import Design, design_of
 from ._mapped import Segments
-from ._network import Network, blocks
+from ._network import Network, blocks, shares
 from ._options import Objective
 from ._penalty import NoPenalty, Penalty
 from ._quadratic import sums_of_products
@@ -25,7 +25,6 @@ __all__ = [
     "DESCENTS",
     "STREAMS",
     "Problem",
-    "aligned_zeros",
     "padded",
     "penalty_problem",
     "scoring_problem",
@@ -43,14 +42,6 @@ def _lend_blas() -> None:
     from scipy.linalg import cython_blas  # late: only networks need it
 
     core.use_blas(cython_blas.__pyx_capi__["sgemm"], cython_blas.__pyx_capi__["dgemm"])
-
-
-def aligned_zeros(shape, dtype) -> np.ndarray:
-    """Zeros that start a cache line: vectors of the core then never lie across two."""
-    size, line = (prod(shape) if isinstance(shape, tuple) else int(shape)) * dtype.itemsize, 64
-    memory = np.zeros(size + line, dtype=np.uint8)
-    start = -memory.__array_interface__["data"][0] % line
-    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def padded(coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
@@ -214,6 +205,8 @@ class Problem:
             return
         layers = self.blocks(theta)
         self.network.initialise(layers, np.random.RandomState(seed))
+        for share in shares(theta, self.layers):
+            share[:] = 1
         if self.fit_intercept:
             layers[-1][-1] = self._constant
             if (units := self.targets.units) is not None:

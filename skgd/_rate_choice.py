@@ -9,12 +9,11 @@ import numpy as np
 
 from ._batch_rates import BatchRates, PolyakRates
 from ._descent import Descent
-from ._layer_rates import factors_of
 from ._network_rates import PerceptronRates
 from ._options import Options
 from ._problem import Problem
 from ._rates import AutoRates, GuardedRates, Rates, RestartRates
-from ._step_size import curvature_in_units, scale_of, scale_of_stream, sharpness
+from ._step_size import curvature_in_units, factors_of, scale_of, scale_of_stream, sharpness
 from .exceptions import DivergenceError
 from .schedules import Constant, Schedule, ScheduleContext
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._layer_rates import factors_of
+from ._network import shares
 from ._problem import Problem
 from ._quadratic import FEW_FEATURES, has_few_features
 from ._validation import check_largest
@@ -296,6 +296,17 @@ def _eigenvalues_for(
 def _sample(problem: Problem, rows: int) -> Problem:
     """The problem on so many of its rows, where it has more than twice as many."""
     return problem if problem.n <= 2 * rows else problem.sample(rows)
+
+
+def factors_of(problem: Problem) -> np.ndarray | None:
+    """The factor of the learning rate of each parameter of a problem; None where all are one."""
+    if problem.network is None or problem.network.rates is None:
+        return None
+    factors = np.ones_like(problem.zeros())  # padding included
+    problem.network.rates.fill(problem.blocks(factors))
+    for share in shares(factors, problem.layers):
+        share[:] = problem.network.rates.shares
+    return factors
 
 
 def sharpness(problem: Problem, theta: np.ndarray, batch_size: int, iterations: int = 12) -> float:
