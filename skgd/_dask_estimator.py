@@ -242,6 +242,7 @@ class DaskPerceptron(DaskDescent):
     """What perceptrons have beside; parameters of theirs that Dask leaves no choice of."""
 
     dropout: float | str = 0.0
+    scaling_layer, n_frequencies, frequency_scale = False, 0, 0.1
     dropout_schedule: str | Schedule | Callable = "constant"
     encoding = None
     n_members = 1

@@ -10,6 +10,20 @@ activation : str, callable or sequence of them, default="relu"
     each hidden layer. "parametric_relu", "parametric_silu" and so on are :math:`z + a_i (\\sigma(z) - z)`
     with a share :math:`a_i` of the activation that each unit learns, from 1 on (Holzmüller, Grinsztajn &
     Steinwart 2024); no penalty acts on it.
+scaling_layer : bool, default=False
+    Whether each column of X is multiplied by a factor that is learnt, from 1 on, before the first hidden
+    layer.
+n_frequencies : int, default=0
+    Learned waves of each number: so many :math:`\\cos(2 \\pi (w x + b))` stand beside x before the first
+    hidden layer, with frequencies w and phases b that are learnt with the network (Gorishniy, Rubachev &
+    Babenko 2022; the embeddings PBLD of Holzmüller, Grinsztajn & Steinwart 2024, whose linear part is that of
+    the first hidden layer here). Of a table the columns of numbers have waves, else all columns. Either this
+    or ``scaling_layer`` makes a layer 0 of ``coefs_``, of shape (1, n_units): first the factors of the
+    columns, then the frequencies, those of the first number ahead; the phases are in ``intercepts_[0]``. No
+    penalty acts on it.
+frequency_scale : float, default=0.1
+    Standard deviation of the frequencies at the start, in periods per unit of the column (of a table half
+    an interquartile range, as numbers are doubled there; of standardised columns a standard deviation).
 init : str, default="auto"
     Distribution of the initial weights of the hidden layers: "glorot_uniform", "glorot_normal" (variance
     :math:`2 / (n_{in} + n_{out})`; Glorot & Bengio 2010), "he_uniform", "he_normal" (:math:`2 / n_{in}`; He
@@ -47,8 +61,9 @@ dropout_schedule : str, Schedule or callable, default="constant"
 rate_factors : dict or None, default=None
     Factors of the learning rate by part of the network: the weights of layer number i (0 is the first, -1 the
     last) descend at ``rate_factors[i]`` times the rate, intercepts at ``rate_factors["intercepts"]`` times,
-    the shares of parametric activations at ``rate_factors["activations"]`` times. What is not named has the
-    factor 1.
+    the shares of parametric activations at ``rate_factors["activations"]`` times, and the factors of
+    ``scaling_layer``, and frequencies and phases, at those of "scaling" and "frequencies". What is not
+    named has the factor 1.
 parametrization : "standard" or "ntp", default="standard"
     "ntp", the neural tangent parametrization (Jacot, Gabriel & Hongler 2018): the weights of a layer with n
     inputs are :math:`W = V / \\sqrt{n}`, and the descent is one on V. That is a descent on W whose rate has

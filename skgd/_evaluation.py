@@ -59,7 +59,7 @@ class Evaluation:
             if intercept is None:
                 intercept = self._vectors if self._fitted == "coefs_" else self.intercept_
         rows = self._training_rows(options, X, y, sample_weight)
-        problem = Problem(rows.design, rows.targets, options.objective)
+        problem = Problem(rows.design, rows.targets, self._known_columns(options, rows.schema).objective)
         theta = problem.zeros()
         if intercept is None:
             intercept = [np.zeros(block.shape[1]) for block in problem.blocks(theta)]

@@ -10,7 +10,7 @@ import numpy as np
 
 __all__ = ["PARAMETRIZATIONS", "LayerRates", "layer_rates_of"]
 
-INTERCEPTS, SHARES = "intercepts", "activations"
+PARTS = ("intercepts", "activations", "scaling", "frequencies")  # beside the weights of layers
 PARAMETRIZATIONS = ("standard", "ntp")
 
 
@@ -23,8 +23,15 @@ class LayerRates:
 
     weights: tuple[float, ...]
     intercepts: float = 1.0
-    shares: float = 1.0  # of activations that units take
+    activations: float = 1.0  # of the shares of them that units take
+    scaling: float = 1.0  # of factors of the features
+    frequencies: float = 1.0  # and phases, of waves of the features
     power: float = 0.0
+
+    @property
+    def of_features(self) -> tuple[float, float]:
+        """Factors of the layer of features, if there is one: of scaling, and of frequencies."""
+        return self.weights[0] * self.scaling, self.weights[0] * self.frequencies
 
     def of_weights(self, inputs: Sequence[int]) -> list[float]:
         """Factors of the weights of layers with so many inputs."""
@@ -34,7 +41,7 @@ class LayerRates:
         """For each layer the factors of runs of inputs, with their ends, that of its intercepts, and that of
         shares."""
         factors = zip(inputs, self.of_weights(inputs), strict=True)
-        return [([(n, factor)] if n else [], self.intercepts, self.shares) for n, factor in factors]
+        return [([(n, factor)] if n else [], self.intercepts, self.activations) for n, factor in factors]
 
     def fill(self, blocks: list[np.ndarray]) -> None:
         """Write the factor of each parameter; layers are (inputs + 1, width), the intercepts last."""
@@ -51,7 +58,7 @@ def layer_rates_of(given, parametrization: str, rate_unit: float, layers: int) -
 
     ``rate_unit``: the power of s by which the rate of a weight s v is that of v.
     """
-    weights, others = [1.0] * layers, {INTERCEPTS: 1.0, SHARES: 1.0}
+    weights, others = [1.0] * layers, dict.fromkeys(PARTS, 1.0)
     for part, factor in ({} if given is None else given).items():
         known = part in others or (isinstance(part, Integral) and -layers <= int(part) < layers)
         if not known:
@@ -67,4 +74,4 @@ def layer_rates_of(given, parametrization: str, rate_unit: float, layers: int) -
             weights[int(part)] *= float(factor)
     power = 0.5 * rate_unit if parametrization == "ntp" else 0.0
     plain = not power and {*others.values(), *weights} == {1.0}
-    return None if plain else LayerRates(tuple(weights), others[INTERCEPTS], others[SHARES], power)
+    return None if plain else LayerRates(tuple(weights), **others, power=power)

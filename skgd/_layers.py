@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._design import design_of
+from ._feature_layer import FeatureLayer
 from ._network import Network, is_parametric, shares
 from ._problem import scoring_problem
 
@@ -35,10 +36,13 @@ class HiddenLayers:
     @property
     def _network(self) -> Network:
         """The hidden layers of the fitted model."""
-        hidden = tuple(len(intercepts) for intercepts in self.intercepts_[:-1])
+        known = self._model.get("features")
+        features = None if known is None else FeatureLayer(known[1], numbers=known[0])
+        hidden = tuple(len(intercepts) for intercepts in self.intercepts_[known is not None : -1])
         activation = self._model["activation"]
         several = isinstance(activation, tuple)
-        return Network(hidden, activation if several else (activation,) * len(hidden))
+        activations = activation if several else (activation,) * len(hidden)
+        return Network(hidden, activations, features=features)
 
     def hidden(self, X, layer: int = -1) -> np.ndarray:
         """Activations of a hidden layer: what the network makes of the features.
@@ -70,7 +74,8 @@ class HiddenLayers:
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         part = replace(network, hidden=network.hidden[:last], activations=network.activations[:last])
         units = np.eye(part.hidden[-1])  # a last layer that passes them on
-        of_shares = self._vectors[layers + 1 :][: sum(map(is_parametric, part.activations))]
+        of_shares = self._vectors[len(self.coefs_) :][: sum(map(is_parametric, part.activations))]
+        last += network.features is not None
         return scores_of(
             X.astype(dtype, copy=False),
             part,

@@ -24,9 +24,22 @@ __all__ = ["Members"]
 
 
 class EncodedTable(BaseEstimator):
-    """What stands for the encoder in a network that is given the encoded rows of a table."""
+    """What stands for the encoder in a network that is given the encoded rows of a table.
+
+    Parameters
+    ----------
+    numbers : int or None, default=None
+        How many of their first columns are numbers; None: not known.
+    """
 
     encodes_tables = True
+
+    def __init__(self, numbers: int | None = None):
+        self.numbers = numbers
+
+    @property
+    def _n_numbers(self) -> int | None:
+        return self.numbers
 
     def fit(self, Z, y=None) -> Self:
         self.n_features_in_ = Z.shape[1]
@@ -64,7 +77,8 @@ class Members(GradientDescent):
         if encoder is not None:
             X, X_val = encoder.transform(X), validation[0]
             validation = (None if X_val is None else encoder.transform(X_val), *validation[1:])
-        encoding = EncodedTable() if encoder is not None and sees_table(encoder, X) else None
+        known = getattr(encoder, "_n_numbers", None)
+        encoding = EncodedTable(known) if encoder is not None and sees_table(encoder, X) else None
         folds = self._folds(options, X, y, validation, groups)
         rows, encoder = self._rows_of_all(options, encoding, door, (X, y, sample_weight))
         if encoder is not vars(door).get("encoder_"):

@@ -10,6 +10,7 @@ from numbers import Integral
 
 import numpy as np
 
+from ._feature_layer import FeatureLayer, feature_layer_of
 from ._layer_rates import LayerRates, layer_rates_of
 
 __all__ = [
@@ -66,6 +67,7 @@ class Network:
     init: str | None = None  # None: by activation
     frozen: tuple[bool, ...] = ()  # layers that stay as they are, the last one included; empty: none
     rates: LayerRates | None = None  # factors of the learning rate by layer; None: all are one
+    features: FeatureLayer | None = None  # before the hidden layers; None: there is no such layer
 
     @property
     def activation(self) -> str | Callable | tuple:
@@ -74,20 +76,36 @@ class Network:
             return "identity"
         return self.activations[0] if len(set(self.activations)) == 1 else self.activations
 
+    def kept(self, d: int) -> dict:
+        """What predictions need of it, but the widths of the layers, for rows of d features."""
+        if self.features is None:
+            return {"activation": self.activation}
+        return {"activation": self.activation, "features": (self.features.numbers_of(d), self.features.waves)}
+
     def core_spec(self, d: int) -> tuple[list[int], list, float, list[bool], list, list, list]:
         """What the core takes for rows of d features."""
         activations = [
             without_shares(a) if isinstance(a, str) else partial(_activate, a) for a in self.activations
         ]
-        parametric = [is_parametric(activation) for activation in self.activations]
-        rates = [] if self.rates is None else self.rates.core_spec((d, *self.hidden))
-        return list(self.hidden), activations, self.dropout, list(self.frozen), rates, parametric, []
+        features: list[float] = []
+        first: tuple[bool, ...] = ()
+        inputs = (d, *self.hidden)
+        if self.features is not None:
+            scaling, frequencies = (1.0, 1.0) if self.rates is None else self.rates.of_features
+            features, first = self.features.core_spec(d, scaling, frequencies), (False,)
+            inputs = (1, self.features.units(d), *self.hidden)
+        rates = [] if self.rates is None else self.rates.core_spec(inputs)
+        parametric = [*first, *(is_parametric(activation) for activation in self.activations)]
+        return list(self.hidden), activations, self.dropout, list(self.frozen), rates, parametric, features
 
-    def initialise(self, blocks, rng) -> None:
+    def initialise(self, blocks, rng, d: int) -> None:
         """Draw the weights of each layer, (inputs + 1, width) with the intercepts last, which stay zero.
 
         By default U(-r, r) with r^2 = 6 / fan_in or 6 / (fan_in + fan_out); the last layer has no activation.
         """
+        if self.features is not None:
+            first, *blocks = blocks
+            self.features.initialise(first, d, rng)
         for i, block in enumerate(blocks):
             inputs, width = block.shape[0] - 1, block.shape[1]
             if self.init is not None and i + 1 < len(blocks):
@@ -141,10 +159,11 @@ def network_of(estimator, rate_unit: float) -> Network:
         )
     activations = _activations_of(estimator.activation, len(sizes))
     init = None if estimator.init == "auto" else estimator.init
-    frozen = _frozen_of(estimator.freeze, len(sizes) + 1)
-    rates = layer_rates_of(estimator.rate_factors, estimator.parametrization, rate_unit, len(sizes) + 1)
-    hidden = tuple(int(size) for size in sizes)
-    return Network(hidden, activations, float(estimator.dropout), init, frozen, rates)
+    hidden, features = tuple(int(size) for size in sizes), feature_layer_of(estimator)
+    layers = len(sizes) + 1 + (features is not None)
+    frozen = _frozen_of(estimator.freeze, layers)
+    rates = layer_rates_of(estimator.rate_factors, estimator.parametrization, rate_unit, layers)
+    return Network(hidden, activations, float(estimator.dropout), init, frozen, rates, features)
 
 
 def _activations_of(given, layers: int) -> tuple[str | Callable, ...]:

@@ -46,6 +46,9 @@ class PerceptronModel(HiddenLayers, Members):
         "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
         "dropout_schedule": [Names(set(SCHEDULES)), callable],
         "rate_factors": [dict, None],
+        "scaling_layer": ["boolean"],
+        "n_frequencies": [Interval(Integral, 0, None, closed="left")],
+        "frequency_scale": [Interval(Real, 0, None, closed="neither")],
         "parametrization": [Names(set(PARAMETRIZATIONS))],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "encoding": [Names({"auto", "table"}), HasMethods(["fit", "transform"]), None],
@@ -82,6 +85,18 @@ class PerceptronModel(HiddenLayers, Members):
         if settled or not isinstance(self.encoding, str) or "encoder_" not in rows.schema:
             return rows
         return without_useless_bins(options, rows)
+
+    def _known_columns(self, options, learned):
+        """With waves for the numbers of a table alone."""
+        encoder, network = learned.get("encoder_"), options.objective.network
+        numbers = getattr(encoder, "_n_numbers", None)
+        if network is None or network.features is None or numbers is None:
+            return options
+        network = replace(network, features=replace(network.features, numbers=numbers))
+        return replace(options, objective=replace(options.objective, network=network))
+
+    def _begin(self, options, design, targets, init, rows, state=None):
+        return super()._begin(self._known_columns(options, rows.schema), design, targets, init, rows, state)
 
     def _outcome(self, fit, record, rows):
         found = super()._outcome(fit, record, rows)
@@ -147,6 +162,7 @@ class PerceptronModel(HiddenLayers, Members):
                 list(zip(one.coefs_, one.intercepts_, strict=True)),
                 one._model["activation"],
                 vars(one).get("activation_shares_", ()),
+                one._model.get("features"),
             )
             for one in vars(self).get("members_") or [self]
         ]

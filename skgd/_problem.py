@@ -12,6 +12,7 @@ from ._arrays import aligned_zeros
 from ._bounds import sides_of
 from ._core import core
 from ._design import Design, design_of
+from ._feature_layer import moved_by_features
 from ._mapped import Segments
 from ._network import Network, blocks, shares
 from ._options import Objective
@@ -201,10 +202,10 @@ class Problem:
         if self.network is None:
             theta[:] = self.constant if at_constant else 0
             return
-        if not self.network.hidden:
+        if not (self.network.hidden or self.network.features):
             return
         layers = self.blocks(theta)
-        self.network.initialise(layers, np.random.RandomState(seed))
+        self.network.initialise(layers, np.random.RandomState(seed), self.d)
         for share in shares(theta, self.layers):
             share[:] = 1
         if self.fit_intercept:
@@ -223,7 +224,7 @@ class Problem:
 
     def standardize(self, theta: np.ndarray) -> np.ndarray:
         """Parameters for X and y moved, in place, into the coordinates of the descent."""
-        if self.standard is not None:
+        if self.standard is not None and not moved_by_features(self, theta, "to_standardized"):
             features = self.features(theta)
             features[:] = self.standard.to_standardized(features)
         if (units := self.targets.units) is not None:
@@ -234,7 +235,7 @@ class Problem:
 
     def unstandardize(self, theta: np.ndarray) -> np.ndarray:
         """The way back, in place."""
-        if self.standard is not None:
+        if self.standard is not None and not moved_by_features(self, theta, "to_original"):
             features = self.features(theta)
             original = self.standard.to_original(features)
             features[:] = original if self.limits is None else self._at_bounds(features, original)
@@ -350,7 +351,8 @@ class Problem:
     def gradient(self, theta: np.ndarray, threads: int = 1) -> np.ndarray:
         """Gradient of the objective, in the coordinates of X; of an l1 norm the sign."""
         gradient, penalty = self.loss_gradient(theta, threads), self.penalty
-        for into, block in zip(self.blocks(gradient), self.blocks(theta), strict=True):
+        first = 0 if self.network is None or self.network.features is None else 1  # that the penalty acts on
+        for into, block in zip(self.blocks(gradient)[first:], self.blocks(theta)[first:], strict=True):
             into[:-1] += penalty.l2 * block[:-1] + penalty.l1 * np.sign(block[:-1])
         return gradient
 

@@ -104,15 +104,22 @@ def _network_rate(problem: Problem, descent: Descent, options: Options) -> float
         return descent.rate
     if optimizer.adaptive:
         rate = min(1e-2, 5e-4 * batch_size**0.5) if batch_size < problem.n else 1e-2
-        rates = None if problem.network is None else problem.network.rates
-        typical = 1.0 if rates is None else rates.typical([layer[0] for layer in problem.layers])
-        return optimizer.mlp_rate_factor * options.rate_factor * rate / typical
+        return optimizer.mlp_rate_factor * options.rate_factor * rate / _typical_factor(problem)
     largest = sharpness(problem, descent.theta, batch_size)
     if not largest > 0:
         return 1e-3
     hidden = () if problem.network is None else problem.network.hidden
     few = batch_size == 1 and min(hidden, default=_FEW_UNITS) < _FEW_UNITS
     return (0.5 if few else 1.0) / (optimizer.effective_gain * largest)
+
+
+def _typical_factor(problem: Problem) -> float:
+    """What the parametrization makes of the rate, in the mean of the layers."""
+    network = problem.network
+    if network is None or network.rates is None:
+        return 1.0
+    first = 0 if network.features is None else 1
+    return network.rates.typical([layer[0] for layer in problem.layers[first:]])
 
 
 def largest_stable(problem: Problem, descent: Descent, batch_size: int) -> float:

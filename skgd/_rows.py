@@ -76,6 +76,10 @@ def split_off(options: Options, X, y, targets: Targets, weight, groups=None) -> 
 class TakesRows:
     """What estimators do with the rows that they are given."""
 
+    def _known_columns(self, options: Options, learned: dict) -> Options:
+        """The options once it is known what validation has `learned` of the columns of X."""
+        return options
+
     def _training_rows(
         self: Any,
         options: Options,

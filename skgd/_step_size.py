@@ -300,12 +300,18 @@ def _sample(problem: Problem, rows: int) -> Problem:
 
 def factors_of(problem: Problem) -> np.ndarray | None:
     """The factor of the learning rate of each parameter of a problem; None where all are one."""
-    if problem.network is None or problem.network.rates is None:
+    network = problem.network
+    if network is None or (network.rates is None and network.features is None):
         return None
     factors = np.ones_like(problem.zeros())  # padding included
-    problem.network.rates.fill(problem.blocks(factors))
-    for share in shares(factors, problem.layers):
-        share[:] = problem.network.rates.shares
+    blocks, rates, of_features = problem.blocks(factors), network.rates, (1.0, 1.0)
+    if rates is not None:
+        rates.fill(blocks)
+        of_features = rates.of_features
+        for share in shares(factors, problem.layers):
+            share[:] = rates.activations
+    if network.features is not None:
+        network.features.fill_rates(blocks[0], problem.d, *of_features)
     return factors
 
 

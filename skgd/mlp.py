@@ -84,6 +84,9 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         freeze: int | Sequence[int] | None = None,
         dropout: float | str = "auto",
         dropout_schedule: str | Schedule | Callable = "constant",
+        scaling_layer: bool = False,
+        n_frequencies: int = 0,
+        frequency_scale: float = 0.1,
         rate_factors: dict | None = None,
         parametrization: str = "standard",
         max_grad_norm: float | None = None,
@@ -124,6 +127,9 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         self.freeze = freeze
         self.dropout = dropout
         self.dropout_schedule = dropout_schedule
+        self.scaling_layer = scaling_layer
+        self.n_frequencies = n_frequencies
+        self.frequency_scale = frequency_scale
         self.rate_factors = rate_factors
         self.parametrization = parametrization
         self.max_grad_norm = max_grad_norm
@@ -225,6 +231,9 @@ class GDMLPClassifier(Classification, PerceptronModel):
         freeze: int | Sequence[int] | None = None,
         dropout: float | str = "auto",
         dropout_schedule: str | Schedule | Callable = "constant",
+        scaling_layer: bool = False,
+        n_frequencies: int = 0,
+        frequency_scale: float = 0.1,
         rate_factors: dict | None = None,
         parametrization: str = "standard",
         max_grad_norm: float | None = None,
@@ -266,6 +275,9 @@ class GDMLPClassifier(Classification, PerceptronModel):
         self.freeze = freeze
         self.dropout = dropout
         self.dropout_schedule = dropout_schedule
+        self.scaling_layer = scaling_layer
+        self.n_frequencies = n_frequencies
+        self.frequency_scale = frequency_scale
         self.rate_factors = rate_factors
         self.parametrization = parametrization
         self.max_grad_norm = max_grad_norm

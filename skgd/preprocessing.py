@@ -586,6 +586,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return self
 
     @property
+    def _n_numbers(self) -> int:
+        """How many of the first columns of the result are numbers."""
+        return len(self.edges_)
+
+    @property
     def _columns_of_bins(self) -> np.ndarray:
         """Which columns of the result (n_columns,) are bins."""
         before, bins = len(self.edges_) + self._missing.sum(), sum(len(e) - 1 for e in self._binned_edges)

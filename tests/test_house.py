@@ -32,6 +32,7 @@ STOREYS = (  # from the ground up
     },
     {
         "_docs",
+        "_feature_layer",
         "_features",
         "_fingerprint",
         "_hints",
