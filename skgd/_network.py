@@ -99,8 +99,7 @@ class Network:
         return list(self.hidden), activations, self.dropout, list(self.frozen), rates, parametric, features
 
     def initialise(self, blocks, rng, d: int = 0) -> None:
-        """Draw the weights of each layer, (inputs + 1, width) with the intercepts last, which stay zero; those of
-        a layer of features for d of them.
+        """Draw the weights of each layer, (inputs + 1, width) with the intercepts last, which stay zero.
 
         By default U(-r, r) with r^2 = 6 / fan_in or 6 / (fan_in + fan_out); the last layer has no activation.
         """
