@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
-__all__ = ["is_laid_out", "laid_out"]
+__all__ = ["aligned_zeros", "is_laid_out", "laid_out"]
 
 
 def is_laid_out(array: np.ndarray) -> bool:
@@ -15,3 +17,11 @@ def is_laid_out(array: np.ndarray) -> bool:
 def laid_out(array, dtype=None) -> np.ndarray:
     """The array, or a copy, as the core can read it."""
     return np.require(array, dtype, ["C", "A", "E"])
+
+
+def aligned_zeros(shape, dtype) -> np.ndarray:
+    """Zeros that start a cache line: vectors of the core then never lie across two."""
+    size, line = (prod(shape) if isinstance(shape, tuple) else int(shape)) * dtype.itemsize, 64
+    memory = np.zeros(size + line, dtype=np.uint8)
+    start = -memory.__array_interface__["data"][0] % line
+    return memory[start : start + size].view(dtype).reshape(shape)

@@ -11,7 +11,7 @@ from ._options import Options
 
 __all__ = ["AssignedWeights"]
 
-_WEIGHTS = frozenset(("coef_", "coefs_", "intercept_", "intercepts_"))
+_WEIGHTS = frozenset(("coef_", "coefs_", "intercept_", "intercepts_", "activation_shares_"))
 
 
 class AssignedWeights:
@@ -27,5 +27,5 @@ class AssignedWeights:
         if "_assigned" not in vars(self):
             return None
         coef = getattr(self, self._fitted)
-        intercept = getattr(self, self._fitted.replace("coef", "intercept"))
+        intercept = self._vectors if self._fitted == "coefs_" else self.intercept_
         return self._start(options, coef.toarray() if sparse.issparse(coef) else coef, intercept)

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ._arrays import aligned_zeros
 from ._core import core
 from ._design import Design
 from ._epochs import EpochPlan, Stretch, run_epochs
 from ._options import CoreRule, Options
 from ._penalty import NoPenalty
-from ._problem import Problem, aligned_zeros
+from ._problem import Problem
 from ._quadratic import sums_of_folds
 from ._rates import Rates
 from ._stopping import LossWindow, PlateauRule, unit_of_tol

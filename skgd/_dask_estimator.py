@@ -27,6 +27,7 @@ from ._options import Options
 from ._recipe import settings_of
 from ._rows import TrainingRows
 from ._tasks import Classification, Regression, _loss_has_probabilities
+from .schedules import Schedule
 
 __all__ = ["LOCAL_EPOCHS", "DaskDescent", "DaskPerceptron", "LazyClassification", "LazyRegression"]
 
@@ -241,9 +242,11 @@ class DaskPerceptron(DaskDescent):
     """What perceptrons have beside; parameters of theirs that Dask leaves no choice of."""
 
     dropout: float | str = 0.0
+    scaling_layer, n_frequencies, frequency_scale = False, 0, 0.1
+    dropout_schedule: str | Schedule | Callable = "constant"
     encoding = None
     n_members = 1
-    _weights = ("coefs_", "intercepts_")
+    _weights = ("coefs_", "_vectors")
 
     @staticmethod
     def _of_parts(d: int) -> dict:

@@ -66,6 +66,8 @@ class DaskGDMLPRegressor(LazyRegression, DaskPerceptron, GDMLPRegressor):
         activation: str | Sequence[str | Callable] | Callable = "auto",
         init: str = "auto",
         freeze: int | Sequence[int] | None = None,
+        rate_factors: dict | None = None,
+        parametrization: str = "standard",
         max_grad_norm: float | None = None,
         learning_rate: float | str = "auto",
         schedule: str | Schedule | Callable = "constant",
@@ -93,6 +95,8 @@ class DaskGDMLPRegressor(LazyRegression, DaskPerceptron, GDMLPRegressor):
         self.activation = activation
         self.init = init
         self.freeze = freeze
+        self.rate_factors = rate_factors
+        self.parametrization = parametrization
         self.max_grad_norm = max_grad_norm
         self.learning_rate = learning_rate
         self.schedule = schedule
@@ -170,6 +174,8 @@ class DaskGDMLPClassifier(LazyClassification, DaskPerceptron, GDMLPClassifier):
         activation: str | Sequence[str | Callable] | Callable = "auto",
         init: str = "auto",
         freeze: int | Sequence[int] | None = None,
+        rate_factors: dict | None = None,
+        parametrization: str = "standard",
         max_grad_norm: float | None = None,
         learning_rate: float | str = "auto",
         schedule: str | Schedule | Callable = "constant",
@@ -198,6 +204,8 @@ class DaskGDMLPClassifier(LazyClassification, DaskPerceptron, GDMLPClassifier):
         self.activation = activation
         self.init = init
         self.freeze = freeze
+        self.rate_factors = rate_factors
+        self.parametrization = parametrization
         self.max_grad_norm = max_grad_norm
         self.learning_rate = learning_rate
         self.schedule = schedule

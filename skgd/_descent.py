@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from ._arrays import aligned_zeros
 from ._core import core
 from ._features import Present
 from ._fingerprint import digest
-from ._network import blocks
+from ._network import blocks, shares
 from ._options import CoreRule, Options
 from ._penalty import Penalty
-from ._problem import DESCENTS, STREAMS, Problem, aligned_zeros, penalty_problem
+from ._problem import DESCENTS, STREAMS, Problem, penalty_problem
 
 __all__ = ["Descent", "Undo"]
 
@@ -258,7 +259,13 @@ class Descent:
         def carry(into, array):
             for new, old in zip(blocks(into, fresh.layers), blocks(array, self.layers), strict=True):
                 new[:] = old
+            kept = zip(shares(into, fresh.layers), shares(array, self.layers), strict=False)
+            for new, old in kept if same_shares else ():
+                new[:] = old
 
+        same_shares = _place_of_shares(self.layers) == _place_of_shares(fresh.layers)
+        for share in shares(fresh.theta, fresh.layers):
+            share[:] = 1
         carry(fresh.theta, self.theta if fresh.rule == self.rule or self.blend is None else self.parameters)
         fresh.random, fresh.stream = self.random.copy(), dict(self.stream)
         fresh.epochs, fresh.reference, fresh.drops = self.epochs, self.reference, self.drops
@@ -346,6 +353,12 @@ class Descent:
             self.average[:] = theta
         if self.blend is not None or not self.averages or self.l1:
             self.theta[:] = theta
+
+
+def _place_of_shares(layers: tuple) -> list[bool]:
+    """Which layers, but the last, learn shares of their activation."""
+    ends = [offset + (inputs + 1) * columns for inputs, _, columns, offset in layers[:-1]]
+    return [end < following for end, (*_, following) in zip(ends, layers[1:], strict=True)]
 
 
 def _is_finite(array: np.ndarray) -> bool:

@@ -232,7 +232,7 @@ def documented(cls):
     kept = []
     for entry in re.split(r"\n(?=\w)", PARAMETERS):
         name, head, text = re.findall(r"(\w+)( :[^\n]*)(.*)", entry, re.DOTALL)[0]
-        if name in given and f"{name} : " not in described:
+        if name in given and not re.search(rf"(?m)^{name} : ", described):
             default = given[name].default
             shown = f'"{default}"' if isinstance(default, str) else repr(default)
             kept.append(name + re.sub(r"default=.*", f"default={shown}", head) + text)

@@ -7,7 +7,23 @@ activation : str, callable or sequence of them, default="relu"
     Activation of the hidden units: "identity", "logistic", "tanh", "relu", "leaky_relu" (slope 0.01
     below 0), "elu", "gelu", "silu", "selu", "mish", "softplus"; or a function of your own,
     ``activation(z) -> (values, slopes)``, of arrays (n_rows, n_units) of any size. A sequence has one for
-    each hidden layer.
+    each hidden layer. "parametric_relu", "parametric_silu" and so on are :math:`z + a_i (\\sigma(z) - z)`
+    with a share :math:`a_i` of the activation that each unit learns, from 1 on (Holzmüller, Grinsztajn &
+    Steinwart 2024); no penalty acts on it.
+scaling_layer : bool, default=False
+    Whether each column of X is multiplied by a factor that is learnt, from 1 on, before the first hidden
+    layer.
+n_frequencies : int, default=0
+    Learned waves of each number: so many :math:`\\cos(2 \\pi (w x + b))` stand beside x before the first
+    hidden layer, with frequencies w and phases b that are learnt with the network (Gorishniy, Rubachev &
+    Babenko 2022; the embeddings PBLD of Holzmüller, Grinsztajn & Steinwart 2024, whose linear part is that of
+    the first hidden layer here). Of a table the columns of numbers have waves, else all columns. Either this
+    or ``scaling_layer`` makes a layer 0 of ``coefs_``, of shape (1, n_units): first the factors of the
+    columns, then the frequencies, those of the first number ahead; the phases are in ``intercepts_[0]``. No
+    penalty acts on it.
+frequency_scale : float, default=0.1
+    Standard deviation of the frequencies at the start, in periods per unit of the column (of a table half
+    an interquartile range, as numbers are doubled there; of standardised columns a standard deviation).
 init : str, default="auto"
     Distribution of the initial weights of the hidden layers: "glorot_uniform", "glorot_normal" (variance
     :math:`2 / (n_{in} + n_{out})`; Glorot & Bengio 2010), "he_uniform", "he_normal" (:math:`2 / n_{in}`; He
@@ -37,6 +53,25 @@ average : bool, int or "auto", default="auto"
 dropout : float in [0, 1), default=0.0
     Fraction of the hidden units that are dropped during training, chosen anew for each row and update;
     the others are scaled by 1 / (1 - dropout) (Srivastava et al. 2014).
+dropout_schedule : str, Schedule or callable, default="constant"
+    Factor of ``dropout`` as a function of the update: a name or an object of :mod:`skgd.schedules`, or a
+    function of an array of update numbers that gives an array of factors. Those that fall to zero over
+    ``max_iter`` epochs ("polynomial", "cosine") let the last updates see the network that predicts;
+    "adaptive" is not possible.
+rate_factors : dict or None, default=None
+    Factors of the learning rate by part of the network: the weights of layer number i (0 is the first, -1 the
+    last) descend at ``rate_factors[i]`` times the rate, intercepts at ``rate_factors["intercepts"]`` times,
+    the shares of parametric activations at ``rate_factors["activations"]`` times, and the factors of
+    ``scaling_layer``, and frequencies and phases, at those of "scaling" and "frequencies". What is not
+    named has the factor 1.
+parametrization : "standard" or "ntp", default="standard"
+    "ntp", the neural tangent parametrization (Jacot, Gabriel & Hongler 2018): the weights of a layer with n
+    inputs are :math:`W = V / \\sqrt{n}`, and the descent is one on V. That is a descent on W whose rate has
+    the factor 1 / n in such layers, or :math:`1 / \\sqrt{n}` with optimizers that divide by the size of past
+    gradients (adadelta, whose steps have the unit of the weight, needs none), and so it is made. Penalty,
+    start (``init="lecun_normal"`` is V from the standard normal distribution) and ``coefs_`` are those of W;
+    the decay of adamw has the factor too. "auto" rates are such that the geometric mean over layers of what
+    they become is the usual rate; intercepts have none of these factors.
 max_grad_norm : float or None, default=None
     Gradients of the loss with a larger norm are clipped to this norm (Pascanu et al. 2013).
 encoding : "auto", "table", transformer or None, default="auto"
@@ -50,6 +85,9 @@ encoding : "auto", "table", transformer or None, default="auto"
     Other parameters that are "auto" depend on it too: of a table they are a hidden layer of 128 units
     with silu, Adam with beta_2 0.95, batches of 64 rows (128 above 16,000 rows, 256 above 64,000), and 40
     epochs (of batch descent 300) whose rate falls to zero from 2.5 times the usual one.
+    The bins of a table are left out (``encoder_.n_bins`` is 0) where short fits to two thirds of at most
+    2,500 rows predict the others better without them, by more than two standard errors; for "squared_error"
+    and "log_loss", in fits to 50 rows or more. A TableEncoder that is given is kept as it is.
     alpha and dropout go by short fits to at most 2,500 rows, whose time counts in ``max_time``. For
     "log_loss" alpha is c / n, where c, from 0.37 to 270, is that with which fits to two thirds of these rows
     predict the others best; dropout is 0.3. For "squared_error", with the share v of the variance of y that
@@ -74,6 +112,8 @@ coefs_ : list of ndarrays of shape (n_inputs, n_units)
     Weights of each layer.
 intercepts_ : list of ndarrays of shape (n_units,)
     Intercepts of each layer.
+activation_shares_ : list of ndarrays of shape (n_units,)
+    Of the hidden layers with a parametric activation, the share that each unit takes of it.
 n_layers_ : int
     Number of layers, including the input layer.
 n_outputs_ : int

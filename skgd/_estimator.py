@@ -257,7 +257,7 @@ class GradientDescent(
 
     def _begin(self, options, design: Design, targets: Targets, init: tuple, rows: TrainingRows, state=None):
         """A fit to these rows, and the units of its descent; one that a `state` is for begins anew."""
-        options = with_noise_known(options, design, targets)
+        options = with_noise_known(options, design, targets, rows.told, rows.spent)
         previous = self._previous(rows.task) if self.warm_start and state is None else None
         start = self._start(options, *init)
         if previous is not None and start is None:
@@ -312,7 +312,7 @@ class GradientDescent(
         self._validate_params()
         options = self._options(X).with_stopping(early_stopping=False)
         rows = self._training_rows(options, X, y, sample_weight)
-        return self._problem_of(options, rows.design, rows.targets)
+        return self._problem_of(self._known_columns(options, rows.schema), rows.design, rows.targets)
 
     @staticmethod
     def _problem_of(options: Options, design: Design, targets: Targets) -> Problem:
@@ -416,7 +416,7 @@ class GradientDescent(
         """All that predictions need."""
         model = {**task.spec(), "loss": problem.objective.plain_loss, "rows": problem.n}
         if problem.network is not None:
-            model["activation"] = problem.network.activation
+            model |= problem.network.kept(problem.d)
         return {**self._attributes(weights, intercepts, task), "_model": model}
 
     def _become(self, found: dict, streams: bool = False) -> None:

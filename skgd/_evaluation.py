@@ -56,10 +56,10 @@ class Evaluation:
         if coef is None:
             check_is_fitted(self, self._fitted)
             coef = getattr(self, self._fitted)
-            known = vars(self).get("intercept_", vars(self).get("intercepts_"))
-            intercept = known if intercept is None else intercept
+            if intercept is None:
+                intercept = self._vectors if self._fitted == "coefs_" else self.intercept_
         rows = self._training_rows(options, X, y, sample_weight)
-        problem = Problem(rows.design, rows.targets, options.objective)
+        problem = Problem(rows.design, rows.targets, self._known_columns(options, rows.schema).objective)
         theta = problem.zeros()
         if intercept is None:
             intercept = [np.zeros(block.shape[1]) for block in problem.blocks(theta)]

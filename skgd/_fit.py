@@ -31,6 +31,7 @@ class Fit:
     stream: bool = False  # partial_fit: one pass over some rows of many
     check: Callable[[], None] | None = None  # of X, where something shows that it is needed
     plan: Callable[..., EpochPlan] = EpochPlan.of  # how the rows are visited
+    dropout: Callable | None = None  # schedule of the dropout; None: it is constant
 
     def check_rows(self, epochs: float) -> None:
         """Check X where parameters and optimizer state, after so many epochs, cannot vouch for it."""
@@ -82,11 +83,26 @@ class Fit:
         bound = descent.bind()
         if beside is not None:
             bound.beside(beside)
+        if self.dropout is not None:
+            bound.drop(self._dropped(stretch.updates))
         plan = (stretch.cut, values, options.threads, options.max_gradient_norm)
         try:
             return self.problem.run(descent, bound, self.rule.core_spec, stretch, plan)
         finally:
             descent.t = bound.t
+
+    def _dropped(self, updates: int) -> np.ndarray:
+        """The shares of the hidden units that the next updates drop."""
+        network, schedule = self.problem.network, self.dropout
+        assert network is not None and schedule is not None
+        t = np.arange(self.descent.t, self.descent.t + updates)
+        shares = network.dropout * np.asarray(schedule(t), dtype=float)
+        if shares.shape != t.shape or not ((shares >= 0) & (shares < 1)).all():
+            raise ValueError(
+                f"dropout_schedule={schedule!r} must give a factor for each of {updates} updates, with which "
+                f"dropout={network.dropout:.3g} lies in [0, 1)."
+            )
+        return shares
 
     def epoch_plan(self, deadline: float = np.inf) -> EpochPlan:
         """How its rows are visited."""

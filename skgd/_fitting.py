@@ -19,7 +19,7 @@ from ._kinks import at_kinks, has_kinks
 from ._log_link import LogLink, column_means
 from ._options import CoreRule, Options
 from ._problem import Problem
-from ._rate_choice import choose_rates
+from ._rate_choice import choose_rates, dropout_schedule_for
 from ._residuals import median
 from ._rows import TOGETHER, Form
 from ._targets import Targets
@@ -66,8 +66,11 @@ def begin_fit(
             if array is not None:
                 problem.keep_bounds(array)
     rates = choose_rates(problem, descent, options, stream)
+    network, dropout = problem.network, None
+    if network is not None and network.dropout > 0 and options.dropout_schedule is not None:
+        dropout = dropout_schedule_for(options, problem.n, descent.rate)
     options = options.of_stream if stream else options
-    return Fit(options, problem, rule, descent, rates, stream, check, form.plan)
+    return Fit(options, problem, rule, descent, rates, stream, check, form.plan, dropout)
 
 
 def _check_squares(optimizer: Optimizer, targets: Targets) -> None:

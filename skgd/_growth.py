@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ._arrays import aligned_zeros
 from ._descent import Descent
-from ._network import blocks
-from ._problem import aligned_zeros
+from ._network import blocks, shares
 from ._targets import padded_columns
 
 __all__ = ["with_classes"]
@@ -34,6 +34,8 @@ def with_classes(descent: Descent, old: np.ndarray, new: np.ndarray, tied: bool)
         *places_of_kept, place_of_last = blocks(into, layers)
         for place, block in zip(places_of_kept, kept, strict=True):
             place[:] = block
+        for place, share in zip(shares(into, layers), shares(array, descent.layers), strict=True):
+            place[:] = share
         place_of_last[:, places] = last * factors.astype(array.dtype)
         return into
 

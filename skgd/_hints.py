@@ -50,6 +50,7 @@ _VALUES: dict[str, dict[str, str | None]] = {
     "penalty": {"ridge": "l2", "lasso": "l1", "elastic_net": "elasticnet", "none": None},
     "solver": {"full": "batch", "gd": "batch", "stochastic": "sgd", "mini_batch": "minibatch"},
     "schedule": {"cosine_annealing": "cosine", "onecycle": "one_cycle", "linear": "polynomial"},
+    "dropout_schedule": {"linear": "polynomial"},
 }
 
 # names of parameters that other libraries have for what skgd calls otherwise

@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._design import design_of
-from ._network import Network
+from ._feature_layer import FeatureLayer
+from ._network import Network, is_parametric, shares
 from ._problem import scoring_problem
 
 __all__ = ["HiddenLayers", "scores_of"]
@@ -23,16 +24,25 @@ class HiddenLayers:
     intercepts_: list
     members_: list
     _model: dict
+
+    @property
+    def _vectors(self) -> list:
+        """Intercepts of the layers, and what units have learnt of their activations."""
+        return [*self.intercepts_, *vars(self).get("activation_shares_", ())]
+
     _fitted: str
     _check_rows: Any
 
     @property
     def _network(self) -> Network:
         """The hidden layers of the fitted model."""
-        hidden = tuple(len(intercepts) for intercepts in self.intercepts_[:-1])
+        known = self._model.get("features")
+        features = None if known is None else FeatureLayer(known[1], numbers=known[0])
+        hidden = tuple(len(intercepts) for intercepts in self.intercepts_[known is not None : -1])
         activation = self._model["activation"]
         several = isinstance(activation, tuple)
-        return Network(hidden, activation if several else (activation,) * len(hidden))
+        activations = activation if several else (activation,) * len(hidden)
+        return Network(hidden, activations, features=features)
 
     def hidden(self, X, layer: int = -1) -> np.ndarray:
         """Activations of a hidden layer: what the network makes of the features.
@@ -64,18 +74,23 @@ class HiddenLayers:
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         part = replace(network, hidden=network.hidden[:last], activations=network.activations[:last])
         units = np.eye(part.hidden[-1])  # a last layer that passes them on
+        of_shares = self._vectors[len(self.coefs_) :][: sum(map(is_parametric, part.activations))]
+        last += network.features is not None
         return scores_of(
             X.astype(dtype, copy=False),
             part,
             [*self.coefs_[:last], units],
-            [*self.intercepts_[:last], np.zeros(len(units))],
+            [*self.intercepts_[:last], np.zeros(len(units)), *of_shares],
         )
 
 
-def scores_of(X, network: Network, coefs, intercepts, threads: int = 1) -> np.ndarray:
-    """Raw scores (n, K) of rows, computed by the core."""
+def scores_of(X, network: Network, coefs, vectors, threads: int = 1) -> np.ndarray:
+    """Raw scores (n, K) of rows, computed by the core; `vectors` are intercepts, then shares of units."""
+    intercepts, of_shares = vectors[: len(coefs)], vectors[len(coefs) :]
     problem = scoring_problem(design_of(X), len(intercepts[-1]), network)
     theta = problem.zeros()
     for block, coef, intercept in zip(problem.blocks(theta), coefs, intercepts, strict=True):
         block[:-1], block[-1] = coef, intercept
+    for into, share in zip(shares(theta, problem.layers), of_shares, strict=True):
+        into[:] = share
     return problem.scores(theta, threads)

@@ -16,7 +16,7 @@ from ._callbacks import clone_unwatched
 from ._estimator import GradientDescent
 from ._fitted import NO_OFFSET_OF_MEMBERS
 from ._options import Options
-from ._pilot import with_noise_known
+from ._pilot import with_noise_known, without_useless_bins
 from ._recipe import in_use, sees_table
 from ._validation import dense, door_of, schema_of
 
@@ -24,9 +24,22 @@ __all__ = ["Members"]
 
 
 class EncodedTable(BaseEstimator):
-    """What stands for the encoder in a network that is given the encoded rows of a table."""
+    """What stands for the encoder in a network that is given the encoded rows of a table.
+
+    Parameters
+    ----------
+    numbers : int or None, default=None
+        How many of their first columns are numbers; None: not known.
+    """
 
     encodes_tables = True
+
+    def __init__(self, numbers: int | None = None):
+        self.numbers = numbers
+
+    @property
+    def _n_numbers(self) -> int | None:
+        return self.numbers
 
     def fit(self, Z, y=None) -> Self:
         self.n_features_in_ = Z.shape[1]
@@ -64,10 +77,15 @@ class Members(GradientDescent):
         if encoder is not None:
             X, X_val = encoder.transform(X), validation[0]
             validation = (None if X_val is None else encoder.transform(X_val), *validation[1:])
-        encoding = EncodedTable() if encoder is not None and sees_table(encoder, X) else None
+        known = getattr(encoder, "_n_numbers", None)
+        encoding = EncodedTable(known) if encoder is not None and sees_table(encoder, X) else None
         folds = self._folds(options, X, y, validation, groups)
+        rows, encoder = self._rows_of_all(options, encoding, door, (X, y, sample_weight))
+        if encoder is not vars(door).get("encoder_"):
+            door.encoder_, columns = encoder, ~door.encoder_._columns_of_bins
+            X, validation = _among(X, columns), (_among(validation[0], columns), *validation[1:])
         given = (X, labels, sample_weight, None, None, *validation, None if folds else groups)
-        options, settings = self._known_of_all(options, encoding, door.settings_, (X, y, sample_weight))
+        options, settings = self._known_of_all(options, door.settings_, rows)
         seconds = self._seconds_of_each(options)
         members = Parallel(n_jobs=self.n_jobs, prefer="threads")(
             delayed(self._member(options.seed + k, encoding, folds[k : k + 1], settings, seconds).fit)(
@@ -81,14 +99,25 @@ class Members(GradientDescent):
         self._become({**_shared(members), **schema, "members_": members, **found})
         return []  # each has warned
 
-    def _known_of_all(self, options: Options, encoding, settings: dict, given: tuple) -> tuple[Options, dict]:
+    def _rows_of_all(self, options: Options, encoding, door, given: tuple) -> tuple:
+        """What pilots have told of the rows of a table, and its encoder, with bins where they are of use."""
+        encoder = vars(door).get("encoder_")
+        by_rule = encoding is not None and isinstance(self.encoding, str)
+        if not (by_rule or options.by_noise):
+            return None, encoder
+        one = self._member(options.seed, encoding, [], door.settings_, None)
+        rows = one._training_rows(options.with_stopping(early_stopping=False), *given)
+        if by_rule:
+            rows = without_useless_bins(options, rows._replace(schema={**rows.schema, "encoder_": encoder}))
+            encoder = rows.schema["encoder_"]
+        return rows, encoder
+
+    def _known_of_all(self, options: Options, settings: dict, rows) -> tuple[Options, dict]:
         """The options, and values of the parameters that are "auto": the members have one table, and one
         noise."""
-        if not options.by_noise:
+        if rows is None:
             return options, settings
-        one = self._member(options.seed, encoding, [], settings, None)
-        rows = one._training_rows(options.with_stopping(early_stopping=False), *given)
-        options = with_noise_known(options, rows.design, rows.targets)
+        options = with_noise_known(options, rows.design, rows.targets, rows.told, rows.spent)
         return options, in_use(settings, options.objective)
 
     def _seconds_of_each(self, options: Options) -> float | None:
@@ -172,6 +201,11 @@ class Members(GradientDescent):
         super()._check_stream(options)
         if self.n_members > 1:
             raise ValueError(f"partial_fit updates one network, but n_members={self.n_members}.")
+
+
+def _among(X, columns: np.ndarray):
+    """These columns of encoded rows, if there are any rows."""
+    return None if X is None else X[:, np.flatnonzero(columns)]
 
 
 def _raw_of(member, X) -> np.ndarray:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial
 from scipy.special import erfcx
 
+from ._feature_layer import FeatureLayer
+from ._network import is_parametric, without_shares
 from ._onnx_encoders import column_types, encoded
 from ._onnx_graph import Graph, Numeric, element, onnx
 from ._targets import Classes, Labels, Numbers, Quantiles, Task
@@ -25,17 +27,20 @@ _IR = 8
 
 
 class Net(NamedTuple):
-    """Layers (weights, intercepts), and the activation between them."""
+    """Layers (weights, intercepts), the activation between them, and shares of it that units take."""
 
     layers: list[tuple[np.ndarray, np.ndarray]]
     activation: Any = (
         "identity"  # of all hidden layers, or a tuple of those of each; of linear models none is seen
     )
 
+    shares: Sequence[np.ndarray] = ()  # of the hidden layers whose units have learnt them
+    features: tuple[int, int] | None = None  # numbers and waves of a first layer that sees one feature a unit
+
     @property
     def activations(self) -> tuple:
         """That of each hidden layer."""
-        given, hidden = self.activation, len(self.layers) - 1
+        given, hidden = self.activation, len(self.layers) - 1 - (self.features is not None)
         return given if isinstance(given, tuple) else (given,) * hidden
 
 
@@ -60,7 +65,8 @@ class Model:
             )
         for net in self.nets:
             for activation in net.activations:
-                if not isinstance(activation, str) or activation not in _ACTIVATIONS:
+                known = isinstance(activation, str) and without_shares(activation) in _ACTIVATIONS
+                if not known:
                     raise ValueError(f"activation={activation!r} cannot be converted to ONNX.")
 
     @property
@@ -126,11 +132,28 @@ _ACTIVATIONS: dict[str, Callable[[Numeric, str], str]] = {
 }
 
 
+def _features(o: Numeric, features: tuple[int, int], weights, intercepts, x: str) -> str:
+    """Values of units that see one feature each."""
+    numbers, waves = features
+    layer = FeatureLayer(waves, numbers=numbers)
+    d = weights.shape[1] - numbers * waves
+    seen = o.graph.constant(layer.seen(d).astype(np.int64))
+    z = o.Add(o.Mul(o.graph.add("Gather", x, seen, axis=1), weights), intercepts)
+    is_wave = o.graph.constant(np.arange(weights.shape[1])[None] >= d)
+    return o.where(is_wave, o.Cos(o.Mul(z, 2 * np.pi)), z)
+
+
 def _raw(o: Numeric, net: Net, x: str) -> str:
     """Raw scores (n, K) of a network."""
-    for i, (weights, intercepts) in enumerate(net.layers):
-        z = o.Add(o.MatMul(x, weights), intercepts)
-        x = z if i + 1 == len(net.layers) else _ACTIVATIONS[net.activations[i]](o, z)
+    of_shares, layers = iter(net.shares), list(net.layers)
+    if net.features is not None:
+        x = _features(o, net.features, *layers.pop(0), x)
+    for i, (weights, intercepts) in enumerate(layers):
+        x = z = o.Add(o.MatMul(x, weights), intercepts)
+        if i + 1 < len(layers):
+            x = _ACTIVATIONS[without_shares(net.activations[i])](o, z)
+            if is_parametric(net.activations[i]):
+                x = o.Add(z, o.Mul(o.Sub(x, z), next(of_shares)))
     return x
 
 

@@ -17,10 +17,10 @@ from ._parameters import Memo, parameter_key
 from ._penalty import Penalty, penalty_from
 from ._ranges import check_range, check_schedule
 from ._recipe import explicit
-from ._uses import check_use
+from ._uses import check_rates, check_use
 from .losses import LOSSES, Loss
 from .optimizers import OPTIMIZERS, Optimizer
-from .schedules import SCHEDULES, Schedule
+from .schedules import SCHEDULES, Constant, Schedule
 
 __all__ = [
     "Averaging",
@@ -139,6 +139,7 @@ class Options:
     blocks: tuple[int, ...] | None = None  # rows of each, where no update sees rows of two blocks
     by_noise: tuple[str, ...] = ()  # what of them a pilot fit is to choose; see _pilot
     dtype: np.dtype | None = None  # that updates are computed in; None: that of the rows
+    dropout_schedule: Schedule | Callable | None = None  # factors of the dropout; None: ones
     open_ended: bool = False  # further calls may follow: max_iter says nothing about the number of updates
 
     def updates_per_epoch(self, n: int) -> int:
@@ -227,19 +228,21 @@ def options_of(estimator, draws: bool = True, key: tuple | None = None) -> Optio
 
 def _resolved(estimator) -> Options:
     estimator = explicit(estimator)
-    network = network_of(estimator) if hasattr(estimator, "hidden_layer_sizes") else None
+    is_network = hasattr(estimator, "hidden_layer_sizes")
     loss = loss_of(estimator)
     rate = getattr(estimator, "learning_rate", "auto")  # a search has none
     learning_rate = None if isinstance(rate, str) else float(rate)
     batch_size = {"batch": None, "sgd": 1, "minibatch": estimator.batch_size}[estimator.solver]
-    schedule = _schedule_of(estimator)
-    known = learning_rate is None and batch_size is None and network is None and loss.smooth
+    schedule = _schedule_of(estimator.schedule)
+    known = learning_rate is None and batch_size is None and not is_network and loss.smooth
     optimizer = _optimizer_of(estimator, convex_batch=known)
+    network = network_of(estimator, optimizer.rate_unit) if is_network else None
     check_use(estimator, optimizer, loss, schedule, batch_size)
+    check_rates(estimator, optimizer, network)
     learning_rate = optimizer.own_rate if learning_rate is None else learning_rate
     penalty = _penalty_of(estimator)
     penalty.check_rule(optimizer, estimator.penalty, estimator.optimizer)
-    noisy_auto = learning_rate is None and batch_size is not None and network is None
+    noisy_auto = learning_rate is None and batch_size is not None and not is_network
     return Options(
         objective=Objective(
             loss,
@@ -249,6 +252,7 @@ def _resolved(estimator) -> Options:
         ),
         optimizer=optimizer,
         schedule=schedule,
+        dropout_schedule=_dropout_schedule_of(estimator) if is_network else None,
         learning_rate=learning_rate,
         solver=estimator.solver,
         batch_size=batch_size,
@@ -323,11 +327,20 @@ def _optimizer_of(estimator, convex_batch: bool) -> Optimizer:
     return optimizer
 
 
-def _schedule_of(estimator) -> Schedule | Callable:
-    given = estimator.schedule
+def _schedule_of(given) -> Schedule | Callable:
     schedule = SCHEDULES[given]() if isinstance(given, str) else given
     check_schedule(schedule)
     return schedule
+
+
+def _dropout_schedule_of(estimator) -> Schedule | Callable | None:
+    schedule = _schedule_of(estimator.dropout_schedule)
+    if getattr(schedule, "reacting", None) is not None:
+        raise ValueError(
+            f"dropout_schedule={estimator.dropout_schedule!r} must be a function of the update: plateaus of "
+            f"the objective do not change the dropout."
+        )
+    return None if isinstance(schedule, Constant) else schedule
 
 
 def _penalty_of(estimator) -> Penalty:

@@ -17,6 +17,7 @@ from ._problem import Problem
 from ._rate_choice import choose_rates
 from ._recipe import (
     PILOT,
+    PILOT_OF_BINS,
     PILOT_OF_CLASSES,
     STRENGTH_STEP,
     STRENGTHS,
@@ -24,26 +25,32 @@ from ._recipe import (
     USUAL_STRENGTH,
     settings_by_noise,
 )
+from ._rows import TrainingRows
 from ._targets import Targets
 from ._training import train
 from .losses import LogLoss
 from .optimizers import Adam
 from .schedules import Constant
 
-__all__ = ["noise_of", "strength_of", "with_noise_known"]
+__all__ = ["noise_of", "strength_of", "with_noise_known", "without_useless_bins"]
 
 _ROWS, _FOLDS = 2500, 3  # at most, of which two thirds are fitted and a third is predicted, three times
 _FOLDS_OF_CLASSES = 2  # of these: pilots with one penalty and another are compared on the same rows
 _FEWEST = 50
 _LEAST_NOISE = 0.01
+_STANDARD_ERRORS = 2.0  # of what pilots gain without bins, from which it is no chance
 
 
-def with_noise_known(options: Options, design: Design, targets: Targets) -> Options:
-    """The options with numbers for those that go by the noise of the rows, and with the time that is left."""
-    if not options.by_noise:
+def with_noise_known(
+    options: Options, design: Design, targets: Targets, told: dict | None = None, spent: float = 0.0
+) -> Options:
+    """The options with numbers for those that go by the noise of the rows, and with the time that is left;
+    `told` by pilots to these rows that took the time `spent` before."""
+    names = options.by_noise
+    if not (names or spent):
         return options
-    began, limit = time.perf_counter(), options.stopping.max_time
-    chosen, names = _chosen(options, design, targets), options.by_noise
+    began, limit = time.perf_counter() - spent, options.stopping.max_time
+    chosen = _chosen(options, design, targets, told) if names else {}
     objective, options = options.objective, replace(options, by_noise=())
     if limit is not None:
         left = limit - (time.perf_counter() - began)
@@ -56,12 +63,70 @@ def with_noise_known(options: Options, design: Design, targets: Targets) -> Opti
     return replace(options, objective=objective)
 
 
-def _chosen(options: Options, design: Design, targets: Targets) -> dict:
-    """Values of parameters for these rows; none where pilots do not tell."""
+def without_useless_bins(options: Options, rows: TrainingRows) -> TrainingRows:
+    """Encoded rows of a table without bins, and with an encoder that makes none, where pilots without them
+    predict rows that they have not seen better.
+
+    That is where the sum of the differences of their losses is more than two standard errors above zero.
+    """
+    encoder, began = rows.schema["encoder_"], time.perf_counter()
+    bins = encoder._columns_of_bins
+    tells = options.objective.loss._quadratic or isinstance(options.objective.loss, LogLoss)
+    if not (bins.any() and tells and rows.design.n >= _FEWEST):
+        return rows
+    told = _told(options, rows.design, rows.targets)
+    lean = rows.among(np.flatnonzero(~bins), {**rows.schema, "encoder_": encoder._without_bins()})
+    better = _gains(_pilot_for(told), options, rows.targets, (rows.design, lean.design))
+    chosen = lean if better else rows._replace(told=told)
+    return chosen._replace(spent=time.perf_counter() - began)
+
+
+def _pilot_for(told: dict) -> dict:
+    """The pilot with and without bins, under the penalty and dropout of these rows."""
+    if "strength" in told:
+        return {**PILOT_OF_CLASSES, "strength": told["strength"] or USUAL_STRENGTH}
+    found = settings_by_noise(told["noise"] or 1.0, 1)
+    return {**PILOT_OF_BINS, "dropout": found["dropout"], "strength": found["alpha"]}
+
+
+def _gains(pilot: dict, options: Options, targets: Targets, designs: tuple[Design, Design]) -> bool:
+    """Whether pilots on the second design predict rows that they have not seen better than those on the
+    first, by more than chance would have it; where the first fold says no, the next is not fitted."""
+    gains = np.zeros(0)
+    for k in range(_FOLDS_OF_CLASSES):
+        unseen = (_unseen(options, design, targets, k, pilot) for design in designs)
+        found = [_values(*each) for each in unseen if each is not None]
+        if len(found) < len(designs):
+            continue
+        first, second = found
+        gains = np.append(gains, first - second)
+        if not gains.sum() > 0:
+            return False
+    return bool(gains.sum() > _STANDARD_ERRORS * np.std(gains) * len(gains) ** 0.5)
+
+
+def _values(problem: Problem, theta: np.ndarray, _) -> np.ndarray:
+    """Losses of the rows (m,) times their weights."""
+    targets = problem.targets
+    values = problem.loss._values(targets.y, problem.scores(theta)).astype(float)
+    return values if targets.weight is None else values * targets.weight
+
+
+def _told(options: Options, design: Design, targets: Targets) -> dict:
+    """The strength of the penalty for classes, or the noise of a regression; None where they are not told."""
     if isinstance(options.objective.loss, LogLoss):
-        strength = strength_of(options, design, targets) if "alpha" in options.by_noise else None
-        return {} if strength is None else {"alpha": strength / design.n}
-    noise = noise_of(options, design, targets)
+        return {"strength": strength_of(options, design, targets)}
+    return {"noise": noise_of(options, design, targets)}
+
+
+def _chosen(options: Options, design: Design, targets: Targets, told: dict | None) -> dict:
+    """Values of parameters for these rows; none where pilots do not tell."""
+    if isinstance(options.objective.loss, LogLoss) and "alpha" not in options.by_noise:
+        return {}
+    told = _told(options, design, targets) if told is None else told
+    if told.get("strength") is not None:
+        return {"alpha": told["strength"] / design.n}
+    noise = told.get("noise")
     return {} if noise is None else settings_by_noise(noise, design.n)
 
 
@@ -124,11 +189,21 @@ def _loss_under(strength: float, options: Options, design: Design, targets: Targ
 
 def _losses(options: Options, design: Design, targets: Targets, k: int, pilot: dict) -> tuple:
     """Losses of a pilot and of the best constant, summed over a fold of the rows that they have not seen."""
+    found = _unseen(options, design, targets, k, pilot)
+    if found is None:
+        return 0.0, 0.0
+    problem, theta, constant = found
+    return problem.evaluate(theta, None), problem.evaluate(constant, None)
+
+
+def _unseen(options: Options, design: Design, targets: Targets, k: int, pilot: dict) -> tuple | None:
+    """A fold of the rows as a problem, and parameters of a pilot that has not seen them and of the best
+    constant; None where the weights of all rows are zero."""
     rows = np.random.RandomState(0).permutation(design.n)[:_ROWS]
     held = np.arange(len(rows)) % _FOLDS == k
     unseen, seen = np.sort(rows[held]), np.sort(rows[~held])
     if targets.weight is not None and not (targets.weight[seen].any() and targets.weight[unseen].any()):
-        return 0.0, 0.0
+        return None
     if "strength" in pilot:
         alpha = pilot["strength"] / len(seen)
         options = replace(options, objective=options.objective.with_alpha(alpha))
@@ -136,7 +211,7 @@ def _losses(options: Options, design: Design, targets: Targets, k: int, pilot: d
     if train(fit).stop_reason == "interrupted":
         raise KeyboardInterrupt
     problem = fit.problem.on(design.take(unseen), targets.rows(unseen))
-    return problem.evaluate(fit.descent.parameters, None), problem.evaluate(fit.problem.constant, None)
+    return problem, fit.descent.parameters, fit.problem.constant
 
 
 def _pilot(options: Options, design: Design, targets: Targets, pilot: dict) -> Fit:
@@ -147,6 +222,7 @@ def _pilot(options: Options, design: Design, targets: Targets, pilot: dict) -> F
         objective=replace(options.objective, network=network),
         optimizer=Adam(beta_2=0.95),
         schedule=Constant(),
+        dropout_schedule=None,
         learning_rate=None,
         batch_size=pilot["batch_size"],
         averaging=None,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from functools import cache, cached_property
-from math import prod
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from ._arrays import aligned_zeros
 from ._bounds import sides_of
 from ._core import core
 from ._design import Design, design_of
+from ._feature_layer import moved_by_features
 from ._mapped import Segments
-from ._network import Network, blocks
+from ._network import Network, blocks, shares
 from ._options import Objective
 from ._penalty import NoPenalty, Penalty
 from ._quadratic import sums_of_products
@@ -25,7 +26,6 @@ __all__ = [
     "DESCENTS",
     "STREAMS",
     "Problem",
-    "aligned_zeros",
     "padded",
     "penalty_problem",
     "scoring_problem",
@@ -43,14 +43,6 @@ def _lend_blas() -> None:
     from scipy.linalg import cython_blas  # late: only networks need it
 
     core.use_blas(cython_blas.__pyx_capi__["sgemm"], cython_blas.__pyx_capi__["dgemm"])
-
-
-def aligned_zeros(shape, dtype) -> np.ndarray:
-    """Zeros that start a cache line: vectors of the core then never lie across two."""
-    size, line = (prod(shape) if isinstance(shape, tuple) else int(shape)) * dtype.itemsize, 64
-    memory = np.zeros(size + line, dtype=np.uint8)
-    start = -memory.__array_interface__["data"][0] % line
-    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def padded(coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
@@ -103,7 +95,7 @@ class Problem:
             objective.core_loss(targets.columns, targets.codes),
             self.penalty.core_spec(self.dtype, self.limits, scale, targets.columns),
             self.fit_intercept,
-            None if self.network is None else self.network.core_spec(),
+            None if self.network is None else self.network.core_spec(self.d),
             folds,
             None if targets.units is None else targets.units.core_arrays(self.dtype),
         )
@@ -210,10 +202,12 @@ class Problem:
         if self.network is None:
             theta[:] = self.constant if at_constant else 0
             return
-        if not self.network.hidden:
+        if not (self.network.hidden or self.network.features):
             return
         layers = self.blocks(theta)
-        self.network.initialise(layers, np.random.RandomState(seed))
+        self.network.initialise(layers, np.random.RandomState(seed), self.d)
+        for share in shares(theta, self.layers):
+            share[:] = 1
         if self.fit_intercept:
             layers[-1][-1] = self._constant
             if (units := self.targets.units) is not None:
@@ -230,7 +224,7 @@ class Problem:
 
     def standardize(self, theta: np.ndarray) -> np.ndarray:
         """Parameters for X and y moved, in place, into the coordinates of the descent."""
-        if self.standard is not None:
+        if self.standard is not None and not moved_by_features(self, theta, "to_standardized"):
             features = self.features(theta)
             features[:] = self.standard.to_standardized(features)
         if (units := self.targets.units) is not None:
@@ -241,7 +235,7 @@ class Problem:
 
     def unstandardize(self, theta: np.ndarray) -> np.ndarray:
         """The way back, in place."""
-        if self.standard is not None:
+        if self.standard is not None and not moved_by_features(self, theta, "to_original"):
             features = self.features(theta)
             original = self.standard.to_original(features)
             features[:] = original if self.limits is None else self._at_bounds(features, original)
@@ -357,7 +351,8 @@ class Problem:
     def gradient(self, theta: np.ndarray, threads: int = 1) -> np.ndarray:
         """Gradient of the objective, in the coordinates of X; of an l1 norm the sign."""
         gradient, penalty = self.loss_gradient(theta, threads), self.penalty
-        for into, block in zip(self.blocks(gradient), self.blocks(theta), strict=True):
+        first = 0 if self.network is None or self.network.features is None else 1  # that the penalty acts on
+        for into, block in zip(self.blocks(gradient)[first:], self.blocks(theta)[first:], strict=True):
             into[:-1] += penalty.l2 * block[:-1] + penalty.l1 * np.sign(block[:-1])
         return gradient
 

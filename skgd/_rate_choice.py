@@ -13,7 +13,7 @@ from ._network_rates import PerceptronRates
 from ._options import Options
 from ._problem import Problem
 from ._rates import AutoRates, GuardedRates, Rates, RestartRates
-from ._step_size import curvature_in_units, scale_of, scale_of_stream, sharpness
+from ._step_size import curvature_in_units, factors_of, scale_of, scale_of_stream, sharpness
 from .exceptions import DivergenceError
 from .schedules import Constant, Schedule, ScheduleContext
 
@@ -22,6 +22,7 @@ __all__ = [
     "TRIES",
     "base_rate",
     "choose_rates",
+    "dropout_schedule_for",
     "largest_stable",
     "rates_up_to_stable",
     "schedule_for",
@@ -35,11 +36,21 @@ _MOST_PENALTY = 16  # times the objective at the start
 
 def schedule_for(options: Options, n: int, rate: float, drops: int = 0):
     """The schedule, told of the training that it is for."""
-    if not isinstance(options.schedule, Schedule):
-        return options.schedule
+    return _told(options.schedule, options, n, rate, drops)
+
+
+def dropout_schedule_for(options: Options, n: int, rate: float):
+    """The schedule of the dropout, likewise."""
+    return _told(options.dropout_schedule, options, n, rate, 0)
+
+
+def _told(schedule, options: Options, n: int, rate: float, drops: int):
+    if not isinstance(schedule, Schedule):
+        return schedule
     alpha = options.objective.penalty.typical_alpha
-    context = ScheduleContext(options.updates_per_epoch(n), options.stopping.max_iter, rate, alpha, drops)
-    return options.schedule.bind(context)
+    return schedule.bind(
+        ScheduleContext(options.updates_per_epoch(n), options.stopping.max_iter, rate, alpha, drops)
+    )
 
 
 def base_rate(problem: Problem, descent: Descent, options: Options, stream: bool) -> tuple[float, float]:
@@ -86,19 +97,29 @@ def rates_up_to_stable(problem: Problem, start: Descent, options: Options, count
 def _network_rate(problem: Problem, descent: Descent, options: Options) -> float:
     """For a perceptron: with adaptive rules 5e-4 sqrt(batch size), at most 0.01, as the noise that their
     steps are divided by falls with its root; else one over the largest curvature at the start, and half of
-    that where steps for single rows can switch off one of few units for good."""
+    that where steps for single rows can switch off one of few units for good. What a parametrization makes of
+    rates is made up for in the mean of the layers."""
     optimizer, batch_size = options.optimizer, options.rows_per_update(problem.n)
     if descent.rate > 0 and descent.t > 0:
         return descent.rate
     if optimizer.adaptive:
         rate = min(1e-2, 5e-4 * batch_size**0.5) if batch_size < problem.n else 1e-2
-        return optimizer.mlp_rate_factor * options.rate_factor * rate
+        return optimizer.mlp_rate_factor * options.rate_factor * rate / _typical_factor(problem)
     largest = sharpness(problem, descent.theta, batch_size)
     if not largest > 0:
         return 1e-3
     hidden = () if problem.network is None else problem.network.hidden
     few = batch_size == 1 and min(hidden, default=_FEW_UNITS) < _FEW_UNITS
     return (0.5 if few else 1.0) / (optimizer.effective_gain * largest)
+
+
+def _typical_factor(problem: Problem) -> float:
+    """What the parametrization makes of the rate, in the mean of the layers."""
+    network = problem.network
+    if network is None or network.rates is None:
+        return 1.0
+    first = 0 if network.features is None else 1
+    return network.rates.typical([layer[0] for layer in problem.layers[first:]])
 
 
 def largest_stable(problem: Problem, descent: Descent, batch_size: int) -> float:
@@ -161,6 +182,8 @@ def choose_rates(
         bounded = problem.loss.bounded_slope or optimizer.adaptive or optimizer.stable
         return Rates(*shared, bounded=bounded, noisy=batch_size < problem.n)
     guard: dict[str, Any] = {"momentum": optimizer.momentum, "has_velocity": optimizer.has_velocity}
+    if (factors := factors_of(problem)) is not None:
+        guard["factors"] = factors
     if options.batch_size is None:
         return _rates_of_batch(shared, guard, descent, problem, optimizer)
     guard["stream"] = stream
@@ -189,8 +212,9 @@ def choose_rates(
 def _rates_of_batch(shared: tuple, guard: dict, descent: Descent, problem: Problem, optimizer) -> Rates:
     """Automatic rates where updates see all rows."""
     (_, schedule, _), loss = shared, problem.loss
-    constant = isinstance(schedule, Constant)
-    if constant and not optimizer.slots and descent.average is None and not loss.least_at_zero:
+    constant, one_rate = isinstance(schedule, Constant), "factors" not in guard
+    plain = one_rate and not optimizer.slots and descent.average is None
+    if constant and plain and not loss.least_at_zero:
         if loss.smooth:
             return BatchRates(*shared)
         return PolyakRates(*shared, free=problem.free_gradient)

@@ -204,6 +204,8 @@ class GuardedRates(Rates):
         Plateaus in a row before one ends the fit.
     stream : bool, default=False
         Whether rows are those of a stream: only objectives 1e4 times that of the first rows are undone.
+    factors : ndarray or float, default=1.0
+        Of the rate of each parameter: |v|^2 is the sum of v_i^2 / factor_i.
 
     References
     ----------
@@ -224,9 +226,11 @@ class GuardedRates(Rates):
         headroom: float = 0.1,
         most_plateaus: int = 4,
         stream: bool = False,
+        factors: np.ndarray | float = 1.0,
     ):
         super().__init__(base, schedule, exploded)
         self.momentum, self.has_velocity, self.headroom = momentum, has_velocity, headroom
+        self.factors = factors
         self.most_plateaus, self.stream = most_plateaus, stream
 
     def begin(self, descent):
@@ -273,7 +277,7 @@ class GuardedRates(Rates):
         self.lowest, self.good = objective, self.saved
         if self.momentum > 0:
             velocity = self.good.slots[0]
-            self.speed = float(np.vdot(velocity, velocity))
+            self.speed = float(np.vdot(velocity, velocity / self.factors))
 
     def on_plateau(self, descent, plateau_rule):
         if plateau_rule.plateaus >= self.most_plateaus:

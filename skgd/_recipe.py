@@ -10,6 +10,7 @@ from .optimizers import Adam
 __all__ = [
     "BY_NOISE",
     "PILOT",
+    "PILOT_OF_BINS",
     "PILOT_OF_CLASSES",
     "STRENGTHS",
     "STRENGTH_STEP",
@@ -25,6 +26,7 @@ __all__ = [
 TABLE_RATE = 2.5  # factor of the automatic rate for tables
 BY_NOISE = ("alpha", "dropout")  # parameters that go by the noise of a table, where a pilot fit can tell it
 PILOT: dict[str, Any] = {"units": 64, "activation": "silu", "dropout": 0.15, "batch_size": 32, "max_iter": 6}
+PILOT_OF_BINS = {**PILOT, "max_iter": 80}  # of a regression, with bins and without them
 PILOT_OF_CLASSES = {**PILOT, "units": 32, "batch_size": 64, "max_iter": 25}
 STRENGTH_STEP = 3.0
 STRENGTHS = tuple(10 * STRENGTH_STEP**k for k in range(-3, 4))  # penalties for classes times rows, to try

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ._arrays import aligned_zeros
 from ._coordinates import to_original
 from ._core import core
 from ._descent import Descent
@@ -17,7 +18,7 @@ from ._epochs import Stretch, run_epochs
 from ._fit import Fit
 from ._fitting import descent_of_stream
 from ._penalty import L2, NoPenalty, Penalty
-from ._problem import Problem, aligned_zeros
+from ._problem import Problem
 from ._rates import Rates
 from ._targets import Targets, padded_columns
 from ._training import pass_over

@@ -43,6 +43,17 @@ class TrainingRows(NamedTuple):
     check: RowsCheck  # of X, where something shows that it is needed
     form: Form = TOGETHER
     offset: np.ndarray | None = None  # of all rows of X
+    told: dict | None = None  # what pilots have told of the rows trained on; see _pilot
+    spent: float = 0.0  # seconds of these pilots
+
+    def among(self, columns: np.ndarray, schema: dict) -> TrainingRows:
+        """The same rows with these of their columns only."""
+        (given, X, y, weight, kept), held_out = self.shown, self.held_out
+        X = X[:, columns]
+        if held_out is not None:
+            held_out = held_out._replace(X=held_out.X[:, columns])
+        shown, design = (given, X, y, weight, kept), design_of(X, kept)
+        return self._replace(design=design, held_out=held_out, schema=schema, shown=shown, told=None)
 
     @property
     def is_split(self) -> bool:
@@ -64,6 +75,10 @@ def split_off(options: Options, X, y, targets: Targets, weight, groups=None) -> 
 
 class TakesRows:
     """What estimators do with the rows that they are given."""
+
+    def _known_columns(self, options: Options, learned: dict) -> Options:
+        """The options once it is known what validation has `learned` of the columns of X."""
+        return options
 
     def _training_rows(
         self: Any,

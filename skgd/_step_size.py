@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._network import shares
 from ._problem import Problem
 from ._quadratic import FEW_FEATURES, has_few_features
 from ._validation import check_largest
@@ -305,11 +306,28 @@ def _sample(problem: Problem, rows: int) -> Problem:
     return problem if problem.n <= 2 * rows else problem.sample(rows)
 
 
+def factors_of(problem: Problem) -> np.ndarray | None:
+    """The factor of the learning rate of each parameter of a problem; None where all are one."""
+    network = problem.network
+    if network is None or (network.rates is None and network.features is None):
+        return None
+    factors = np.ones_like(problem.zeros())  # padding included
+    blocks, rates, of_features = problem.blocks(factors), network.rates, (1.0, 1.0)
+    if rates is not None:
+        rates.fill(blocks)
+        of_features = rates.of_features
+        for share in shares(factors, problem.layers):
+            share[:] = rates.activations
+    if network.features is not None:
+        network.features.fill_rates(blocks[0], problem.d, *of_features)
+    return factors
+
+
 def sharpness(problem: Problem, theta: np.ndarray, batch_size: int, iterations: int = 12) -> float:
     """Largest eigenvalue (in size) of the Hessian at theta that updates of `batch_size` rows see.
 
     Power iterations on differences of gradients; the mean over a few batches, as a batch's own largest
-    eigenvalue is what limits its step.
+    eigenvalue is what limits its step. Under factors D of the rates it is that of D^(1/2) H D^(1/2).
     """
     batches = [problem] if batch_size >= problem.n else _batches(problem, batch_size)
     return float(np.mean([_sharpness(batch, theta, iterations) for batch in batches]))
@@ -322,8 +340,11 @@ def _batches(problem: Problem, batch_size: int, count: int = 8) -> list[Problem]
 
 
 def _sharpness(problem: Problem, theta: np.ndarray, iterations: int) -> float:
+    factors = factors_of(problem)
+    root = 1.0 if factors is None else np.sqrt(factors)
+
     def gradient(at):
-        return problem.loss_gradient(at).astype(np.float64) + problem.penalty.l2 * at
+        return root * (problem.loss_gradient(at).astype(np.float64) + problem.penalty.l2 * at)
 
     start = gradient(theta)
     v = np.random.RandomState(0).standard_normal(theta.shape)
@@ -334,7 +355,7 @@ def _sharpness(problem: Problem, theta: np.ndarray, iterations: int) -> float:
     value = 0.0
     for _ in range(iterations):
         v *= used * (length / max(float(np.linalg.norm(v * used)), _TINY))
-        v = gradient((theta + v).astype(theta.dtype)) - start
+        v = gradient((theta + root * v).astype(theta.dtype)) - start
         grown = float(np.linalg.norm(v)) / length
         if not np.isfinite(grown) or grown == 0:
             break

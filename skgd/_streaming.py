@@ -43,6 +43,7 @@ class Streaming:
         self._check_stream(options)
         door = door_of(self) if first else self
         X, y = self._check_rows(door, X, y, reset=first)
+        options = self._known_columns(options, vars(door))
         options.objective.penalty.check_features(X.shape[1])
         weight = None if sample_weight is None else check_weights(sample_weight, X)
         task, y = self._task_of(y, classes), dense(y)

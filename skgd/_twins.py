@@ -115,6 +115,8 @@ def _perceptron(estimator, kind, **options):
     activation, alpha = estimator._model["activation"], estimator.settings_.get("alpha", estimator.alpha)
     if activation not in _MLP_ACTIVATIONS:
         raise _no_twin(estimator, f"activation={activation!r}")
+    if "features" in estimator._model:
+        raise _no_twin(estimator, "a layer of features")
     hidden = tuple(len(intercepts) for intercepts in estimator.intercepts_[:-1])
     twin = kind(hidden_layer_sizes=hidden, activation=activation, alpha=alpha, **options)
     twin.coefs_ = [coef.copy() for coef in estimator.coefs_]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .schedules import Constant
 
-__all__ = ["check_use"]
+__all__ = ["check_rates", "check_use"]
 
 _ROWS = {
     "one": 'one row per update (solver="sgd")',
@@ -34,3 +34,13 @@ def check_use(estimator, optimizer, loss, schedule, batch_size) -> None:
     explicit = not isinstance(estimator.average, str) and estimator.average is not False
     if explicit and (optimizer.searches or optimizer.blend is not None):
         raise ValueError(f'{which} needs average="auto" or False, not {estimator.average!r}.')
+
+
+def check_rates(estimator, optimizer, network) -> None:
+    """Whether the rule can have other rates in one layer than in another."""
+    if network is None or network.rates is None or not optimizer.searches:
+        return
+    raise ValueError(
+        f"optimizer={estimator.optimizer!r} finds one rate for all layers: rate_factors must be None, and "
+        f'parametrization "standard".'
+    )

@@ -3,155 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
-from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import _num_samples
+from sklearn.base import BaseEstimator
 
 from . import _twins as twins
 from ._docs import documented
-from ._estimator import GradientDescent
 from ._hints import Names
 from ._intervals import Uncertainty
-from ._layers import HiddenLayers, scores_of
-from ._members import Members
-from ._network import ACTIVATIONS, INITIALISATIONS
-from ._options import loss_names, options_of, threads_of
-from ._penalty import PENALTIES
-from ._recipe import BY_NOISE, TABLE_RATE, explicit, in_use, sees_table, settings_of
+from ._options import loss_names
+from ._perceptron import PerceptronModel
 from ._tasks import Classification, Regression
-from ._validation import refuse_elsewhere, schema_of, shaped
 from .losses import Loss
-from .optimizers import OPTIMIZERS, Optimizer
+from .optimizers import Optimizer
 from .schedules import Schedule
 
 __all__ = ["GDMLPClassifier", "GDMLPRegressor"]
-
-
-_AUTO = Names({"auto"})
-_SHARED = ("batch_size", "alpha", "max_iter", "tol")  # parameters of linear models that may be "auto" here
-
-
-class PerceptronModel(HiddenLayers, Members):
-    """Raw scores by layers h <- activation(h W + b); the last layer has no activation."""
-
-    _parameter_constraints = {
-        **GradientDescent._parameter_constraints,
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"), _AUTO],
-        "activation": [Names({*ACTIVATIONS, "auto"}), list, tuple, callable],
-        "init": [Names({*INITIALISATIONS, "auto"})],
-        "freeze": [Integral, list, tuple, None],
-        "dropout": [Interval(Real, 0, 1, closed="left"), _AUTO],
-        **{name: [*GradientDescent._parameter_constraints[name], _AUTO] for name in _SHARED},
-        "optimizer": [Names({*OPTIMIZERS, "auto"}), Optimizer],
-        "penalty": [Names({name for name in PENALTIES if name}), None],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "encoding": [Names({"auto", "table"}), HasMethods(["fit", "transform"]), None],
-        "n_members": [Interval(Integral, 1, None, closed="left")],
-        "dtype": [Names({"auto", "float32", "float64"})],
-    }
-    _fitted = "coefs_"
-
-    def _check_rows(self, door, X, y="no_validation", *, reset, finite=True):
-        encoder = self._learn_columns(door, X) if reset else vars(door).get("encoder_")
-        if encoder is None:
-            return super()._check_rows(door, X, y, reset=reset, finite=finite)
-        return super()._check_rows(BaseEstimator(), encoder.transform(X), y, reset=True)
-
-    def _options(self, X, reset=True, key=None):
-        refuse_elsewhere(self, X, to_fit=reset)
-        fitted = not reset and "settings_" in vars(self)
-        known = self.settings_ if fitted else {}
-        table = sees_table(vars(self).get("encoder_") if fitted else self.encoding, X)
-        settings = {name: known.get(name, value) for name, value in self._settings(X, table).items()}
-        options = options_of(explicit(self, settings), reset)
-        if not table:
-            return options
-        # "auto" does not standardise columns whose encoding has given them their units
-        by_noise = tuple(name for name in BY_NOISE if name in settings)
-        standardize = bool(options.standardize)
-        return replace(options, standardize=standardize, rate_factor=TABLE_RATE, by_noise=by_noise)
-
-    def _outcome(self, fit, record, rows):
-        found = super()._outcome(fit, record, rows)
-        return {**found, "settings_": in_use(found["settings_"], fit.options.objective)}
-
-    def _settings(self, X, table: bool) -> dict:
-        """Values of the parameters that are "auto"."""
-        return settings_of(self, table, _num_samples(X))
-
-    def _learn_columns(self, door, X):
-        """The encoder of the columns of X, if there is one; it and the "auto" parameters are written to the
-        door. A warm start keeps the encoder of the last fit."""
-        known, table = vars(door).pop("encoder_", None), sees_table(self.encoding, X)
-        vars(door)["settings_"] = self._settings(X, table)
-        if not (table or hasattr(self.encoding, "transform")):
-            return None
-        if known is None or not self.warm_start:
-            from .preprocessing import TableEncoder  # late: slow to import
-
-            known = (TableEncoder() if isinstance(self.encoding, str) else clone(self.encoding)).fit(X)
-        vars(door).update({**schema_of(known), "encoder_": known})
-        return known
-
-    @staticmethod
-    def _start_at(problem, theta, seed, coef_init, intercept_init):
-        blocks = problem.blocks(theta)
-        problem.initialise(theta, seed)
-        for name, arrays in (("coef_init", coef_init), ("intercept_init", intercept_init)):
-            if arrays is not None and len(arrays) != len(blocks):
-                raise ValueError(f"{name} has {len(arrays)} arrays, but there are {len(blocks)} layers.")
-        for i, block in enumerate(blocks):
-            if coef_init is not None:
-                block[:-1] = shaped(coef_init[i], f"coef_init[{i}]", block[:-1].shape)
-            if intercept_init is not None and problem.fit_intercept:
-                block[-1] = shaped(intercept_init[i], f"intercept_init[{i}]", block[-1].shape)
-
-    @staticmethod
-    def _unpack(theta, problem):
-        blocks = problem.blocks(problem.for_original(theta))
-        return [block[:-1].copy() for block in blocks], [block[-1].copy() for block in blocks]
-
-    @staticmethod
-    def _attributes(weights, intercepts, task):
-        return {
-            "coefs_": weights,
-            "intercepts_": intercepts,
-            "n_layers_": len(weights) + 1,
-            "n_outputs_": len(intercepts[-1]),
-        }
-
-    def _nets(self):
-        return [
-            (list(zip(one.coefs_, one.intercepts_, strict=True)), one._model["activation"])
-            for one in vars(self).get("members_") or [self]
-        ]
-
-    @staticmethod
-    def _flatten(weights, intercepts):
-        return np.concatenate([*(w.ravel() for w in weights), *intercepts])
-
-    @staticmethod
-    def _fill(problem, theta, flat):
-        blocks, begin = problem.blocks(theta), 0
-        for part in (*(b[:-1] for b in blocks), *(b[-1] for b in blocks)):
-            part[...] = np.reshape(flat[begin : begin + part.size], part.shape)
-            begin += part.size
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = isinstance(self.encoding, str) or sees_table(self.encoding, None)
-        return tags
-
-    def _raw_of_one(self, X):
-        """Raw scores (n, K) for validated X, computed by the core."""
-        dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
-        X, threads = X.astype(dtype, copy=False), threads_of(self.n_jobs)
-        return scores_of(X, self._network, self.coefs_, self.intercepts_, threads)
 
 
 @documented
@@ -216,6 +83,12 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         init: str = "auto",
         freeze: int | Sequence[int] | None = None,
         dropout: float | str = "auto",
+        dropout_schedule: str | Schedule | Callable = "constant",
+        scaling_layer: bool = False,
+        n_frequencies: int = 0,
+        frequency_scale: float = 0.1,
+        rate_factors: dict | None = None,
+        parametrization: str = "standard",
         max_grad_norm: float | None = None,
         encoding: str | BaseEstimator | None = "auto",
         n_members: int = 1,
@@ -253,6 +126,12 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         self.init = init
         self.freeze = freeze
         self.dropout = dropout
+        self.dropout_schedule = dropout_schedule
+        self.scaling_layer = scaling_layer
+        self.n_frequencies = n_frequencies
+        self.frequency_scale = frequency_scale
+        self.rate_factors = rate_factors
+        self.parametrization = parametrization
         self.max_grad_norm = max_grad_norm
         self.encoding = encoding
         self.n_members = n_members
@@ -351,6 +230,12 @@ class GDMLPClassifier(Classification, PerceptronModel):
         init: str = "auto",
         freeze: int | Sequence[int] | None = None,
         dropout: float | str = "auto",
+        dropout_schedule: str | Schedule | Callable = "constant",
+        scaling_layer: bool = False,
+        n_frequencies: int = 0,
+        frequency_scale: float = 0.1,
+        rate_factors: dict | None = None,
+        parametrization: str = "standard",
         max_grad_norm: float | None = None,
         encoding: str | BaseEstimator | None = "auto",
         n_members: int = 1,
@@ -389,6 +274,12 @@ class GDMLPClassifier(Classification, PerceptronModel):
         self.init = init
         self.freeze = freeze
         self.dropout = dropout
+        self.dropout_schedule = dropout_schedule
+        self.scaling_layer = scaling_layer
+        self.n_frequencies = n_frequencies
+        self.frequency_scale = frequency_scale
+        self.rate_factors = rate_factors
+        self.parametrization = parametrization
         self.max_grad_norm = max_grad_norm
         self.encoding = encoding
         self.n_members = n_members

@@ -47,6 +47,7 @@ class Optimizer(BaseEstimator):
     adaptive = False  # whether the step is divided by the size of past gradients
     lazy = False  # whether an update of sparse rows costs their non-zeros, whatever weights of others do
     lazy_l1 = False  # whether it does so under an l1 penalty, in the units of X
+    rate_unit = 2.0  # power of s by which the rate of a weight s v is that of v, for equal steps
     mlp_rate_factor = 1.0  # adaptive rules: automatic rate of a perceptron divided by Adam's
     has_velocity = False  # whether slots[0] is a mean of past gradients or steps, which zeros forget
     restarts = False  # whether batch descent restarts when it would go uphill; it is stable at 1/L then
@@ -215,7 +216,7 @@ class Adagrad(Optimizer):
 
     name = "adagrad"
     slots = 1
-    adaptive = True
+    adaptive, rate_unit = True, 1.0
     lazy = True
     auto_rate_scale = 1.0
     mlp_rate_factor = 10.0
@@ -249,7 +250,7 @@ class RMSProp(Optimizer):
 
     name = "rmsprop"
     slots = 1
-    adaptive = True
+    adaptive, rate_unit = True, 1.0
     amplifies_rounding = True
     auto_rate_scale = 0.1
     _order = ("rho", "epsilon")
@@ -287,7 +288,7 @@ class Adam(Optimizer):
     name = "adam"
     slots = 2
     has_velocity = True
-    adaptive = True
+    adaptive, rate_unit = True, 1.0
     auto_rate_scale = 0.1
     _order: tuple[str, ...] = ("beta_1", "beta_2", "epsilon")
 
@@ -328,7 +329,7 @@ class Adadelta(Optimizer):
 
     name = "adadelta"
     slots = 2
-    adaptive = True
+    adaptive, rate_unit = True, 0.0  # its steps have the unit of the weight
     amplifies_rounding = True
     mlp_rate_factor = 300.0
     _order = ("rho", "epsilon")
@@ -488,7 +489,7 @@ class FTRL(Optimizer):
 
     name = "ftrl"
     slots = 3
-    adaptive = True
+    adaptive, rate_unit = True, 1.0
     lazy = True
     keeps_bounds = False
     auto_rate_scale = 1.0

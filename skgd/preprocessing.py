@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from numbers import Integral, Real
 from typing import Self
 
@@ -585,6 +586,29 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return self
 
     @property
+    def _n_numbers(self) -> int:
+        """How many of the first columns of the result are numbers."""
+        return len(self.edges_)
+
+    @property
+    def _columns_of_bins(self) -> np.ndarray:
+        """Which columns of the result (n_columns,) are bins."""
+        before, bins = len(self.edges_) + self._missing.sum(), sum(len(e) - 1 for e in self._binned_edges)
+        of_bins = np.zeros(len(self.get_feature_names_out()), dtype=bool)
+        of_bins[before : before + bins] = True
+        return of_bins
+
+    def _without_bins(self) -> Self:
+        """The same, fitted, with ``n_bins=0``."""
+        lean = copy(self)
+        lean.n_bins, lean.edges_ = 0, [edges[[0, -1]] for edges in self.edges_]
+        return lean
+
+    @property
+    def _binned_edges(self) -> list:
+        return [self.edges_[j] for j in self._binned_numbers]
+
+    @property
     def _binned_numbers(self) -> np.ndarray:
         """Which numbers have bins."""
         return np.flatnonzero([self.n_bins > 1 and len(edges) > 2 for edges in self.edges_])
@@ -617,7 +641,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         clipped = _smooth_clip(_measured(known, self.center_, self.scale_), _LIMIT)
         binned = self._binned_numbers
         seen = np.where(missing & self._missing, np.nan, known)[:, binned]  # what was never missing has bins
-        bins = _binned(seen, [self.edges_[j] for j in binned])
+        bins = _binned(seen, self._binned_edges)
         plain = self.scale * np.hstack([clipped, missing[:, self._missing]])
         return np.hstack([plain, bins]).astype(np.float32)
 
@@ -638,7 +662,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         given = np.asarray(_check_feature_names_in(self, input_features), dtype=object)
         numbers, categories = given[~self._categorical], given[self._categorical]
         names = [*numbers, *(f"{name}_missing" for name in numbers[self._missing])]
-        names += _bin_names(numbers[self._binned_numbers], [self.edges_[j] for j in self._binned_numbers])
+        names += _bin_names(numbers[self._binned_numbers], self._binned_edges)
         if self._one_hot is not None:
             names += list(self._one_hot.get_feature_names_out(categories))
         return np.array(names, dtype=object)

@@ -55,19 +55,21 @@ def gradients(layers, X, y, loss, activation, l2=0.0, weights=None):
 
 
 def descend(
-    layers, X, y, loss, activation, *, rule="plain", rate=0.1, size=None, epochs=1, l2=0.0, most=None
-):
-    """Batches in order; the layers after the last update."""
+    layers, X, y, loss, activation, *, rule="plain", rate=0.1, size=None, epochs=1, l2=0.0, most=None,
+    factors=None,
+):  # fmt: skip
+    """Batches in order; the layers after the last update. `factors` of the rate, one array a layer."""
     states, n = [{} for _ in layers], len(X)
+    factors = [1.0] * len(layers) if factors is None else factors
     size = size or n
     for rows in reference.batches(n, size) * epochs:
         _, loss_part = gradients(layers, X[rows], y[rows], loss, activation)
         norm = np.sqrt(sum(float(np.sum(g**2)) for g in loss_part))
         shrink = 1.0 if most is None or norm <= most else most / norm
         new = []
-        for layer, g, state in zip(layers, loss_part, states, strict=True):
+        for layer, g, state, factor in zip(layers, loss_part, states, factors, strict=True):
             g = shrink * g + np.vstack([l2 * layer[:-1], np.zeros((1, layer.shape[1]))])
-            new.append(reference.RULES[rule](layer, g, rate, state, lambda w, time: w))
+            new.append(reference.RULES[rule](layer, g, factor * rate, state, lambda w, time: w))
         layers = new
     return layers
 

@@ -163,6 +163,7 @@ def test_pilots_take_their_time_from_that_of_the_fit(n_members, monkeypatch):
         return train(fit, *args, **options)
 
     monkeypatch.setattr(_pilot, "noise_of", pilots)
+    monkeypatch.setattr(_pilot, "_gains", lambda *args: False)
     monkeypatch.setattr(_pilot.time, "perf_counter", lambda: clock[0])
     train = _estimator.train
     monkeypatch.setattr(_estimator, "train", noted)

@@ -112,7 +112,8 @@ void check_size(const char* what, int64_t size, int64_t wanted) {
 int64_t check_rows(int64_t n) {
   if (n > std::numeric_limits<int32_t>::max())
     refuse(std::to_string(n) +
-           " rows are more than 2^31 - 1 = 2147483647, the most that one fit takes. Use "
+           " rows are more than 2^31 - 1 = 2147483647, the "
+           "most that one fit takes. Use "
            "partial_fit with parts of them.");
   return n;
 }
@@ -126,7 +127,10 @@ std::array<int64_t, 2> range_of(const int64_t* indices, int64_t count) {
 
 // One pass over the index arrays of a CSR matrix: what it lets through is never read or written out of bounds.
 template <class I> void check_csr(const I* indices, const I* indptr, int64_t n, int64_t stored, int64_t d) {
-  if (n < 0) refuse("The index pointer (indptr) of the CSR matrix X must have one element more than X has rows.");
+  if (n < 0)
+    refuse(
+        "The index pointer (indptr) of the CSR matrix X must have one "
+        "element more than X has rows.");
   if (indptr[0] != 0) refuse("The index pointer (indptr) of the CSR matrix X must start with 0.");
   bool falls = false;
   for (int64_t i = 0; i < n; ++i) falls |= indptr[i + 1] < indptr[i];
@@ -167,8 +171,13 @@ template <class T> void check_codes(const T* codes, int64_t count, int64_t class
              std::to_string(i) + "] is " + std::to_string(double(codes[i])) + ".");
 }
 
-// widths, activations (names or callables) and frozen layers, dropout
-using Hidden = std::tuple<std::vector<int64_t>, nb::list, double, std::vector<bool>>;
+// Factors of the rate in a layer: of the weights of inputs up to one, of the intercepts and of shares.
+using GivenRates = std::tuple<std::vector<std::pair<int64_t, double>>, double, double>;
+
+// widths, activations (names or callables), dropout, frozen layers, factors of the rates of layers, which hidden layers
+// have shares, and of a layer of features its numbers, waves and factors of rates, if there is one
+using Hidden = std::tuple<std::vector<int64_t>, nb::list, double, std::vector<bool>, std::vector<GivenRates>,
+                          std::vector<bool>, std::vector<double>>;
 
 // A loss as it is given: its name with a number or several.
 using NamedLoss = std::pair<std::string, std::variant<double, std::vector<double>>>;
@@ -207,15 +216,40 @@ template <class T> struct BoundProblem {
     }
     std::vector<int64_t> widths;
     if (hidden) {
-      auto [given, activations, dropout, frozen] = *hidden;
+      auto [given, activations, dropout, frozen, rates, parametric, features] = *hidden;
       widths = given;
       core.network.dropout = dropout, core.network.frozen = frozen;
       for (nb::handle each : activations) core.network.activations.push_back(activation_of(each));
       check_size("activations", int64_t(core.network.activations.size()), int64_t(widths.size()));
+      core.network.parametric = parametric;
+      if (!features.empty()) set_features(features);
     }
     core.lay_out(widths);
+    if (hidden) set_rates(std::get<4>(*hidden));
     if (!folds.is_none()) set_folds(nb::cast<nb::tuple>(folds));
     if (!outputs.is_none()) set_outputs(nb::cast<nb::tuple>(outputs));
+  }
+
+  void set_features(const std::vector<double>& given) {
+    check_size("features", int64_t(given.size()), 5);
+    core.network.features = {core.d(), int64_t(given[0]), int64_t(given[1]), given[2], given[3], given[4]};
+    if (core.network.features.numbers > core.d()) refuse("There are fewer features than numbers.");
+    core.network.activations.insert(core.network.activations.begin(), Identity());
+  }
+
+  void set_rates(const std::vector<GivenRates>& rates) {
+    if (rates.empty()) return;
+    check_size("rates", int64_t(rates.size()), int64_t(core.layers.size()));
+    for (size_t l = 0; l < rates.size(); ++l) {
+      int64_t begin = 0;
+      for (const auto& [end, factor] : std::get<0>(rates[l])) {
+        if (end <= begin || end > core.layers[l].inputs)
+          refuse("Rates of a layer must be those of its inputs, in order.");
+        begin = end;
+      }
+      check_size("rates of the inputs of a layer", begin, core.layers[l].inputs);
+      core.network.rates.push_back({std::get<0>(rates[l]), std::get<1>(rates[l]), std::get<2>(rates[l])});
+    }
   }
 
   // (shift, scale) of the raw scores of a perceptron, each as long as theta has columns.
@@ -432,6 +466,7 @@ template <class T> struct BoundDescent {
   Descent<T> core{};
   int64_t size;  // of theta, and of each array that belongs to it
   std::vector<nb::object> kept;
+  std::vector<double> shares;  // that dropout points to
   BoundDescent(nb::object theta, nb::tuple slots, nb::object average, std::pair<int64_t, double> weighting,
                nb::object gradient, std::pair<int64_t, uint64_t> counters, LazyStream<T>* stream, nb::object grid) {
     core.stream = stream;
@@ -457,7 +492,8 @@ using Numbers = std::tuple<double, double, double, double, double>;
 using Rule = std::pair<std::string, std::vector<double>>;
 using Span = std::pair<int64_t, int64_t>;
 using Cut = std::tuple<int64_t, int64_t, int64_t>;  // rows and batches of an epoch, the first batch of the span
-using Steps = std::tuple<Cut, Matrix<const double>, int, double>;  // and rates, threads, longest gradient
+using Steps = std::tuple<Cut, Matrix<const double>, int,
+                         double>;  // and rates, threads, longest gradient
 
 Optimizer optimizer_of(const Rule& rule) { return make_optimizer(rule.first, rule.second); }
 
@@ -537,7 +573,9 @@ template <class T> void bind_stream(nb::module_& m, const char* name) {
             S copy{s.state, {}};
             engine<T>->stream_settle(p.core, d.core, optimizer_of(rule), copy);
           },
-          "problem"_a, "descent"_a, "rule"_a, "Makes copies of the arrays what they say; the stream stays as it is.")
+          "problem"_a, "descent"_a, "rule"_a,
+          "Makes copies of the arrays what they say; the stream stays as it "
+          "is.")
       .def(
           "finite", [](const S& s, D& d) { return engine<T>->stream_finite(d.core, s); }, "descent"_a,
           "Whether the weights are finite that the rows of the call touch.");
@@ -586,7 +624,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
                 {p.template keep<Matrix<const double>>(gram).data(), b.data(), int64_t(b.shape(1)), squares});
           },
           "gram"_a, "products"_a, "squares"_a,
-          "Batch descent goes by second moments from now on; one call, or one for each fold.")
+          "Batch descent goes by second moments from now on; one call, or one "
+          "for each fold.")
       .def(
           "give",
           [](P& p, double loss, Array<const double> gradient) {
@@ -625,7 +664,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
             });
           },
           "theta"_a, "gradient"_a.none() = nb::none(), "threads"_a = 1, "sums"_a.none() = nb::none(),
-          "Sum of weight * loss over all rows; sums gets its gradient in double.");
+          "Sum of weight * loss over all rows; sums gets its gradient in "
+          "double.");
   nb::class_<D>(m, descent)
       .def(nb::init<nb::object, nb::tuple, nb::object, std::pair<int64_t, double>, nb::object,
                     std::pair<int64_t, uint64_t>, LazyStream<T>*, nb::object>(),
@@ -633,20 +673,32 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
            "stream"_a.none() = nb::none(), "grid"_a.none() = nb::none(), nb::keep_alive<1, 8>())
       .def_prop_ro("t", [](D& d) { return d.core.t; })
       .def(
+          "drop",
+          [](D& d, Vector<const double> shares) {
+            d.shares.assign(shares.data(), shares.data() + shares.size());
+            for (double share : d.shares)
+              if (!(share >= 0 && share < 1)) refuse("Shares of units to drop lie in [0, 1).");
+            d.core.dropout = d.shares.data();
+          },
+          "shares"_a, "Share of the hidden units to drop in each update of the next run.")
+      .def(
           "beside", [](D& d, nb::object theta) { d.core.beside = d.pointer(theta); }, "theta"_a,
-          "The next run sums the loss at these parameters too, over the rows that it visits.");
+          "The next run sums the loss at these parameters too, over the rows "
+          "that it visits.");
   m.def(
       "run",
       [](P& p, D& d, const Rule& rule, Optional<Order*> order, Span span, const Steps& steps) {
         check_size("theta", d.size, p.core.parameters());
         const auto plan = plan_of(p.core.rows(), order, span, steps);
         const auto optimizer = optimizer_of(rule);
+        if (d.core.dropout) check_size("shares", int64_t(d.shares.size()), plan.updates());
         const auto o =
             p.guarded([&](Control& control) { return engine<T>->run(p.core, d.core, plan, optimizer, control); });
         return Numbers{o.loss, o.weight, o.penalty, o.gradient_norm, o.beside};
       },
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
-      "Carries the descent over rows order[start:start + count]; gives sums over those rows.");
+      "Carries the descent over rows order[start:start + count]; gives sums "
+      "over those rows.");
   m.def(
       "run_columns",
       [](P& p, D& d, const Rule& rule, Optional<Order*> order, Span span, const Steps& steps) {
@@ -670,7 +722,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         return std::pair{o.loss, o.weight};
       },
       "problem"_a, "theta"_a.noconvert(), "sums"_a.noconvert(),
-      "Sums over all rows for each column of a problem with folds; their gradient is added to sums.");
+      "Sums over all rows for each column of a problem with folds; their "
+      "gradient is added to sums.");
   m.def(
       "all_finite",
       [](Matrix<const T> x) {
@@ -685,7 +738,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         return predicted(X, theta, int64_t(z.shape(1)), Prediction<T>{Prediction<T>::scores, z.data()}, threads);
       },
       "X"_a.noconvert(), "theta"_a.noconvert(), "z"_a.noconvert(), "threads"_a,
-      "z (n, K) gets the scores of the rows of X under theta (d + 1, columns); gives whether all are finite.");
+      "z (n, K) gets the scores of the rows of X under theta (d + 1, columns); "
+      "gives whether all are finite.");
   m.def(
       "linear_probabilities",
       [](Matrix<const T> X, Matrix<const T> theta, Matrix<T> p, int threads) {
@@ -695,7 +749,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         return predicted(X, theta, K == 2 ? 1 : K, Prediction<T>{Prediction<T>::probabilities, p.data()}, threads);
       },
       "X"_a.noconvert(), "theta"_a.noconvert(), "p"_a.noconvert(), "threads"_a,
-      "p (n, K) gets softmax of the scores, or of K = 2 the logistic function; gives whether all scores are finite.");
+      "p (n, K) gets softmax of the scores, or of K = 2 the logistic function; "
+      "gives whether all scores are finite.");
   m.def(
       "linear_labels",
       [](Matrix<const T> X, Matrix<const T> theta, Vector<const int64_t> classes, Vector<int64_t> labels, int threads) {
@@ -706,7 +761,8 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         return predicted(X, theta, K == 2 ? 1 : K, prediction, threads);
       },
       "X"_a.noconvert(), "theta"_a.noconvert(), "classes"_a, "labels"_a, "threads"_a,
-      "labels (n) get those of the classes with the largest scores; gives whether all scores are finite.");
+      "labels (n) get those of the classes with the largest scores; gives "
+      "whether all scores are finite.");
   m.def(
       "softmax",
       [](Matrix<T> z) {
@@ -828,10 +884,12 @@ NB_MODULE(core, m) {
         return nb::ndarray<nb::numpy, int32_t>(o.values().data(), {o.values().size()}, nb::find(o));
       });
   m.def("objects_of", &objects_of, "address"_a, "stride"_a, "found"_a, "most"_a,
-        "found (n,) gets the number of each object of an array in the list of different ones, which is given back.");
+        "found (n,) gets the number of each object of an array in the list of "
+        "different ones, which is given back.");
   m.def("quadratic_path", &path_of, "gram"_a.noconvert(), "products"_a.noconvert(), "tolerance"_a,
         "strengths"_a.noconvert(), "features"_a.noconvert(), "weights"_a.noconvert(), "sweeps"_a.noconvert(),
-        "weights (m, d) gets the minima for strengths (m, 2) of the l1 and the l2 norm, one after another. features "
+        "weights (m, d) gets the minima for strengths (m, 2) of the l1 and the "
+        "l2 norm, one after another. features "
         "(3, d): factors of the strengths, least and greatest weights.");
   m.def(
       "use_blas",

@@ -42,11 +42,12 @@ template <class T> struct Descent {
   T* theta;
   Slots<T> slots;
   Average<T> average;
-  int64_t t = 0;              // updates made
-  T* gradient = nullptr;      // gets the gradient (l2 included) at the last update of a run; null: not wanted
-  const T* grid = nullptr;    // powers of two that mean gradients of the loss are multiples of; null: of none
-  uint64_t dropout_seed = 0;  // together with t
-  const T* beside = nullptr;  // other parameters whose loss is summed over the rows; null: none
+  int64_t t = 0;                    // updates made
+  T* gradient = nullptr;            // gets the gradient (l2 included) at the last update of a run; null: not wanted
+  const T* grid = nullptr;          // powers of two that mean gradients of the loss are multiples of; null: of none
+  uint64_t dropout_seed = 0;        // together with t
+  const double* dropout = nullptr;  // shares of the hidden units dropped in the updates of a run; null: the problem's
+  const T* beside = nullptr;        // other parameters whose loss is summed over the rows; null: none
   LossBeside<T>* loss_beside = nullptr;  // that sum, while a run makes its updates
   LazyStream<T>* stream = nullptr;       // keeps from run to run what is owed to the arrays; null: nothing is owed
 };
@@ -123,9 +124,9 @@ template <class T> class Accumulator {
   int64_t work() const { return work_; }
   const std::vector<double>& total() const { return total_; }
   Model<T>& model() { return *models_[0]; }
-  void seed_dropout(uint64_t seed) {
-    for (auto& model : models_) model->seed_dropout(seed);
-    seed_ = seed;
+  void drop(uint64_t seed, double share) {
+    for (auto& model : models_) model->drop(seed, share);
+    seed_ = seed, dropped_ = share;
   }
 
   // The gradient is multiplied by `scale` before it is rounded to T. Over all rows its sums are in double as far as the
@@ -146,7 +147,7 @@ template <class T> class Accumulator {
     const int workers = int(std::min<int64_t>(threads_, segments));
     while (int(models_.size()) < workers) {
       models_.push_back(make_model(problem_));
-      models_.back()->seed_dropout(seed_);
+      models_.back()->drop(seed_, dropped_);
     }
     sums_.resize((workers > 1 ? segments : 1) * size);
     total_.assign(size, 0.0);
@@ -196,6 +197,7 @@ template <class T> class Accumulator {
   int threads_;
   std::vector<std::unique_ptr<Model<T>>> models_;
   uint64_t seed_ = 0;
+  double dropped_ = 0;
   int64_t work_;  // per row, in multiplications
   std::vector<double> sums_, total_;
 
@@ -320,7 +322,8 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
   Outcome outcome;
   for (int64_t u = 0; u < updates && !control.stop; ++u) {
     const Rows batch = plan.batch(u);
-    if (problem.network.dropout > 0) accumulate.seed_dropout(dropout_seed(descent));
+    if (problem.network.dropout > 0)
+      accumulate.drop(dropout_seed(descent), descent.dropout ? descent.dropout[u] : problem.network.dropout);
     plan.rates_of(u, rates);
     theta.scale = T(1) / T(batch.count);
     double loss;

@@ -21,16 +21,18 @@ template <class T> class Mlp final : public Model<T> {
     rows_in_cache_ = std::clamp<int64_t>((256 << 10) / (2 * total * int64_t(sizeof(T))), 128, 512);
     block_rows_ = 1024;
     // the BLAS repacks the weights for every part of a block, so there is one; it takes 40 ms at most
-    if (use_blas<T>(rows_in_cache_, d_, layers_[0].columns))
+    if (use_blas<T>(rows_in_cache_, layers_[0].inputs, layers_[0].columns))
       rows_in_cache_ = block_rows_ = std::clamp<int64_t>((int64_t(1) << 29) / problem.parameters(), 128, 1024);
     auto* dense = std::get_if<Dense<T>>(&problem.design);
-    skips_zeros_ = dense && !dense->buffered() && NonZeros<T>::pays_off(dense->data, dense->n, d_);
+    skips_zeros_ =
+        dense && !dense->buffered() && !layers_[0].of_features && NonZeros<T>::pays_off(dense->data, dense->n, d_);
     if (!dense) block_rows_ = rows_in_cache_;
     if (skips_zeros_) rows_in_cache_ = block_rows_ = 64;  // whose deltas stay in the first-level cache
     const int64_t rows = std::min(block_rows_, problem.n());
     for (const Layer& layer : layers_) {
       values_.emplace_back(rows * layer.columns);
       slopes_.emplace_back(&layer == &layers_.back() ? 0 : rows * layer.columns);
+      bends_.emplace_back(layer.has_shares ? rows * layer.columns : 0);
     }
     scratch_size_ = std::min(rows, rows_in_cache_) * widest, transposed_.resize(layers_.size());
     prepare_scratch(1);
@@ -38,7 +40,7 @@ template <class T> class Mlp final : public Model<T> {
   }
 
   int64_t block_rows() const override { return block_rows_; }
-  void seed_dropout(uint64_t seed) override { seed_ = seed; }
+  void drop(uint64_t seed, double share) override { seed_ = seed, dropped_ = share; }
 
   double loss_and_gradient(const T* theta, Rows rows, T* gradient) override {
     double total = 0;
@@ -49,6 +51,7 @@ template <class T> class Mlp final : public Model<T> {
         if (problem_.is_frozen(l)) continue;
         add_inputs(l, 0, layers_[l].inputs, gradient + layers_[l].offset);
         add_intercepts(l, gradient + layers_[l].intercepts());
+        if (layers_[l].has_shares) add_shares(l, gradient + layers_[l].shares());
       }
     }
     return total;
@@ -77,7 +80,13 @@ template <class T> class Mlp final : public Model<T> {
                  layers_[l].columns, gradient);
   }
   void add_intercepts(size_t l, T* gradient) override {
-    if (problem_.fit_intercept) add_sums(delta(l), rows_.count, layers_[l].columns, gradient);
+    if (layers_[l].of_features)
+      add_phase_gradient(problem_.network.features, delta(l), rows_.count, layers_[l].columns, gradient);
+    else if (problem_.fit_intercept)
+      add_sums(delta(l), rows_.count, layers_[l].columns, gradient);
+  }
+  void add_shares(size_t l, T* gradient) override {
+    add_sums(bends_[l].data(), rows_.count, layers_[l].columns, gradient);
   }
 
   void scores(const T* theta, Rows rows, T* z) override {
@@ -96,7 +105,9 @@ template <class T> class Mlp final : public Model<T> {
   const Problem<T>& problem_;
   const std::vector<Layer>& layers_;
   int64_t d_, block_rows_, rows_in_cache_;
-  std::vector<Buffer<T>> values_, slopes_;  // (rows, columns) of each layer; the slopes become deltas
+  std::vector<Buffer<T>> values_,
+      slopes_;                    // (rows, columns) of each layer; the slopes become deltas
+  std::vector<Buffer<T>> bends_;  // likewise, of units with shares: what the activation adds; become slopes by shares
   Buffer<T> gathered_;
   Rows rows_;                 // of the block at work
   bool learning_ = false;     // whether slopes of the activations and dropout are wanted there
@@ -105,7 +116,8 @@ template <class T> class Mlp final : public Model<T> {
   NonZeros<T> nonzeros_;
   Buffer<T> shift_;          // (columns,) of the first layer: what all CSR rows of a block have in common
   CsrValues<T> csr_values_;  // of CSR rows
-  uint64_t seed_ = 0;        // of the dropout; 0: none is dropped
+  uint64_t seed_ = 0;        // of the dropout
+  double dropped_ = 0;       // share of the hidden units that it drops
   struct Scratch {
     Buffer<T> pulled;
     TargetBuffer<T> targets;
@@ -126,7 +138,7 @@ template <class T> class Mlp final : public Model<T> {
   // Rows of a span where a block of so many is shared by threads: whole tiles of six, and so many spans that threads
   // end at about the same time, whether or not there are any. The BLAS packs the weights for each span.
   int64_t shared_span(int64_t rows) const {
-    const bool blas = use_blas<T>(rows, d_, layers_[0].columns);
+    const bool blas = use_blas<T>(rows, layers_[0].inputs, layers_[0].columns);
     const int64_t spans = blas ? std::max<int64_t>(1, rows / 192) : (rows + 35) / 36;
     const int64_t size = (rows + spans - 1) / spans;
     return std::min((size + 5) / 6 * 6, rows_in_cache_);
@@ -197,11 +209,33 @@ template <class T> class Mlp final : public Model<T> {
       const Layer &layer = layers_[l], &next = layers_[l + 1];
       T* values = values_[l].data() + span.at * layer.columns;
       T* slopes = learning_ ? slopes_[l].data() + span.at * layer.columns : nullptr;
-      std::visit([&](auto& a) { activate(a, values, slopes, span.count, layer.width, layer.columns); },
-                 problem_.network.activations[l]);
-      if (learning_ && problem_.network.dropout > 0 && seed_) drop(span, l);
+      if (layer.of_features) {
+        skgd::activate(problem_.network.features, values, slopes, span.count, layer.columns);
+      } else {
+        if (layer.has_shares)
+          std::copy_n(values, span.count * layer.columns, bends_[l].data() + span.at * layer.columns);
+        std::visit([&](auto& a) { activate(a, values, slopes, span.count, layer.width, layer.columns); },
+                   problem_.network.activations[l]);
+        if (layer.has_shares) take_shares(theta + layer.shares(), span, l);
+        if (learning_ && dropped_ > 0) drop_units(span, l);
+      }
       affine(values, layer.columns, theta + next.offset, theta + next.intercepts(), span.count, next.inputs,
              next.columns, values_[l + 1].data() + span.at * next.columns);
+    }
+  }
+
+  // Values z + share (activation(z) - z), their slopes, and in place of z what a share is multiplied by.
+  void take_shares(const T* shares, Span span, size_t l) {
+    const int64_t columns = layers_[l].columns;
+    for (int64_t i = span.at; i < span.at + span.count; ++i) {
+      T *value = values_[l].data() + i * columns, *bend = bends_[l].data() + i * columns;
+      T* slope = learning_ ? slopes_[l].data() + i * columns : nullptr;
+      for (int64_t k = 0; k < columns; ++k) {
+        const T z = bend[k];
+        bend[k] = value[k] - z;
+        value[k] = z + shares[k] * bend[k];
+      }
+      for (int64_t k = 0; slope && k < columns; ++k) slope[k] = T(1) + shares[k] * (slope[k] - T(1));
     }
   }
 
@@ -216,7 +250,9 @@ template <class T> class Mlp final : public Model<T> {
         if (!design.buffered()) std::copy_n(row, d_, gathered_.data() + i * d_);
       }
     }
-    affine(input_ + span.at * d_, d_, W, b, span.count, d_, columns, z);
+    if (!layers_[0].of_features) return affine(input_ + span.at * d_, d_, W, b, span.count, d_, columns, z);
+    for (int64_t i = 0; i < span.count; ++i)
+      see_features<int32_t>(input_ + (span.at + i) * d_, nullptr, d_, W, b, z + i * columns);
   }
 
   void first_layer_of_nonzeros(const Dense<T>& design, const T* W, const T* b, Rows rows, T* z) {
@@ -230,9 +266,22 @@ template <class T> class Mlp final : public Model<T> {
     nonzeros_.add_product(W, z);
   }
 
+  template <class I>
+  void see_features(const T* x, const I* indices, int64_t count, const T* w, const T* b, T* z) const {
+    std::copy_n(b, layers_[0].columns, z);
+    add_features(problem_.network.features, x, indices, count, w, z);
+  }
+
   template <class I> void first_layer(const Csr<T, I>& design, const T* W, const T* b, Span span) {
     const int64_t columns = layers_[0].columns;
     shift_.assign(b, b + columns);
+    if (layers_[0].of_features) {
+      if (design.offset) add_features<T, I>(problem_.network.features, design.offset, nullptr, d_, W, shift_.data());
+      for (int64_t i = span.at; i < span.at + span.count; ++i)
+        see_features(csr_values_.of_row(design, rows_[i]), design.indices + design.begin(rows_[i]),
+                     design.count(rows_[i]), W, shift_.data(), values_[0].data() + i * columns);
+      return;
+    }
     design.add_offset_scores(W, columns, shift_.data());
     for (int64_t i = span.at; i < span.at + span.count; ++i) {
       const I* indices = design.indices + design.begin(rows_[i]);
@@ -254,6 +303,8 @@ template <class T> class Mlp final : public Model<T> {
       const int64_t size = span.count * below.columns;
       SKGD_INDEPENDENT
       for (int64_t i = 0; i < size; ++i) slopes[i] *= pulled[i];
+      T* bends = bends_[l - 1].data() + span.at * below.columns;
+      for (int64_t i = 0; below.has_shares && i < size; ++i) bends[i] *= pulled[i];
     }
   }
   bool pulls_by_transposed(size_t l) const {
@@ -269,13 +320,29 @@ template <class T> class Mlp final : public Model<T> {
 
   void add_inputs(const Dense<T>&, int64_t begin, int64_t end, T* gradient) {
     if (skips_zeros_) return nonzeros_.add_gradient(begin, end, delta(0), gradient);
+    if (layers_[0].of_features) {
+      for (int64_t i = 0; i < rows_.count; ++i)
+        add_feature_gradient<T, int32_t>(problem_.network.features, input_ + i * d_, nullptr, d_,
+                                         delta(0) + i * layers_[0].columns, gradient);
+      return;
+    }
     add_gradient(input_ + begin, d_, delta(0), rows_.count, end - begin, layers_[0].columns, gradient);
   }
 
-  template <class I> void add_inputs(const Csr<T, I>& design, int64_t, int64_t, T* gradient) {  // all of them
+  template <class I> void add_inputs(const Csr<T, I>& design, int64_t, int64_t,
+                                     T* gradient) {  // all of them
     const int64_t columns = layers_[0].columns;
     shift_.assign(columns, T(0));
     if (design.offset) add_sums(delta(0), rows_.count, columns, shift_.data());
+    if (layers_[0].of_features) {
+      if (design.offset)
+        add_feature_gradient<T, I>(problem_.network.features, design.offset, nullptr, d_, shift_.data(), gradient);
+      for (int64_t i = 0; i < rows_.count; ++i)
+        add_feature_gradient(problem_.network.features, csr_values_.of_row(design, rows_[i]),
+                             design.indices + design.begin(rows_[i]), design.count(rows_[i]), delta(0) + i * columns,
+                             gradient);
+      return;
+    }
     design.add_offset_gradient(shift_.data(), columns, gradient);
     for (int64_t i = 0; i < rows_.count; ++i) {
       const I* indices = design.indices + design.begin(rows_[i]);
@@ -285,19 +352,20 @@ template <class T> class Mlp final : public Model<T> {
   }
 
   // Drops hidden units at random, anew for every layer, row and update, and scales the rest.
-  void drop(Span span, size_t l) {
+  void drop_units(Span span, size_t l) {
     const Layer& layer = layers_[l];
-    const double p = problem_.network.dropout;
-    const auto limit = uint32_t(p * 4294967296.0);
-    const T kept = T(1 / (1 - p));
+    const auto limit = uint32_t(dropped_ * 4294967296.0);
+    const T kept = T(1 / (1 - dropped_));
     for (int64_t i = span.at; i < span.at + span.count; ++i) {
       uint64_t state = seed_ + (uint64_t(rows_.first + i) * layers_.size() + l) * 0xD1B54A32D192ED03u;
       T *value = values_[l].data() + i * layer.columns, *slope = slopes_[l].data() + i * layer.columns;
+      T* bend = layer.has_shares ? bends_[l].data() + i * layer.columns : nullptr;
       for (int64_t k = 0; k < layer.width; k += 2) {
         const uint64_t bits = next_random(state);
         for (int64_t j = k; j < std::min(k + 2, layer.width); ++j) {
           const T factor = uint32_t(bits >> (32 * (j - k))) < limit ? T(0) : kept;
           value[j] *= factor, slope[j] *= factor;
+          if (bend) bend[j] *= factor;
         }
       }
     }

@@ -8,6 +8,7 @@
 
 #include "activation.hpp"
 #include "design.hpp"
+#include "features.hpp"
 #include "loss.hpp"
 #include "parallel.hpp"
 #include "penalty.hpp"
@@ -33,13 +34,22 @@ template <class T> struct Folds {
   bool wants_loss = true;      // sums of the loss are wanted, not its slopes alone
 };
 
-// One layer's place in theta: weights (inputs, columns) at `offset`, then the intercepts (columns). Columns
-// past `width` fill up the last vector and stay zero.
+// One layer's place in theta: weights (inputs, columns) at `offset`, then the intercepts (columns), then, where its
+// units learn how much of their activation they take, these shares (columns). Columns past `width` fill up the last
+// vector and stay zero. `of_features`: each of its units sees one feature (features.hpp).
 struct Layer {
   int64_t inputs, width, columns, offset;
+  bool has_shares = false, of_features = false;
   int64_t weights() const { return inputs * columns; }
   int64_t intercepts() const { return offset + weights(); }
-  int64_t end() const { return intercepts() + columns; }
+  int64_t shares() const { return intercepts() + columns; }
+  int64_t end() const { return shares() + (has_shares ? columns : 0); }
+};
+
+// Factors of the learning rate in one layer.
+struct LayerRates {
+  std::vector<std::pair<int64_t, double>> inputs;  // (end, factor) of the weights of inputs up to there
+  double intercepts = 1, shares = 1;
 };
 
 // Hidden layers of a multi-layer perceptron.
@@ -47,6 +57,9 @@ struct Network {
   std::vector<Activation> activations;  // one for each hidden layer
   double dropout = 0;                   // share of the hidden units dropped
   std::vector<bool> frozen;             // layers whose weights and intercepts stay as they are; empty: none
+  std::vector<LayerRates> rates;        // of each layer; empty: no factors
+  std::vector<bool> parametric;         // hidden layers whose units learn shares; empty: none
+  FeatureLayer features;                // the first layer, if it has units
 };
 
 // Raw scores of a perceptron are shift + scale * (what its last layer gives), both (columns,); null: just that.
@@ -92,14 +105,34 @@ template <class T> struct Problem {
     layers.clear();
     int64_t inputs = d(), offset = 0;
     auto add = [&](int64_t width, int64_t columns) {
-      layers.push_back({inputs, width, columns, offset});
+      const bool shares = layers.size() < network.parametric.size() && network.parametric[layers.size()];
+      layers.push_back({inputs, width, columns, offset, shares});
       inputs = width, offset = layers.back().end();
     };
-    for (int64_t width : hidden) add(width, (width + lanes<T> - 1) / lanes<T> * lanes<T>);
+    auto whole = [](int64_t width) { return (width + lanes<T> - 1) / lanes<T> * lanes<T>; };
+    if (const int64_t units = network.features.units(); units > 0) {
+      inputs = 1;
+      add(units, whole(units));
+      layers.back().of_features = true;
+    }
+    for (int64_t width : hidden) add(width, whole(width));
     add(targets.columns, columns());
   }
 
   bool is_frozen(size_t layer) const { return layer < network.frozen.size() && network.frozen[layer]; }
+  // Calls f(begin, end, factor) for runs of inputs of a layer whose weights have the same factor of the rate.
+  template <class F> void for_rates(size_t layer, F f) const {
+    if (network.rates.empty()) return f(int64_t(0), layers[layer].inputs, 1.0);
+    int64_t begin = 0;
+    for (const auto& [end, factor] : network.rates[layer].inputs) {
+      f(begin, end, factor);
+      begin = end;
+    }
+  }
+  double rate_of_intercepts(size_t layer) const {
+    return network.rates.empty() ? 1.0 : network.rates[layer].intercepts;
+  }
+  double rate_of_shares(size_t layer) const { return network.rates.empty() ? 1.0 : network.rates[layer].shares; }
   int64_t n() const {  // of X
     return std::visit([](auto& x) { return x.n; }, design);
   }
@@ -113,6 +146,7 @@ template <class T> struct Problem {
   int64_t parameters() const { return layers.back().end(); }
   // The penalty of a layer: features may have strengths and coordinates of their own, hidden units have not.
   Penalty<T> penalty_of(const Layer& layer) const {
+    if (layer.of_features) return {};  // no penalty
     Penalty<T> p = layer.offset == 0 ? penalty : Penalty<T>{penalty.kind, {}};
     if (layer.end() == parameters()) p.strength.output = outputs.scale;
     return p;
@@ -177,17 +211,18 @@ template <class T> struct Model {
   virtual double loss_and_sums(const T*, Rows, double*) { return 0; }
   // Whether, for this number of rows, the gradient can be computed in parts, each from a part of the inputs of a layer:
   // after loss_and_deltas(), add_inputs() adds that of the weights of inputs `begin` to `end`, and add_intercepts()
-  // that of the intercepts, to `gradient`, which starts with the first of these.
+  // that of the intercepts, and add_shares() that of shares, to `gradient`, which starts with the first of these.
   virtual bool gives_parts(int64_t) const { return false; }
   virtual double loss_and_deltas(const T*, Rows, Crew&) { return 0; }
   virtual void add_inputs(size_t, int64_t, int64_t, T*) {}
   virtual void add_intercepts(size_t, T*) {}
+  virtual void add_shares(size_t, T*) {}
   // z (rows.count, columns): the raw scores.
   virtual void scores(const T* theta, Rows rows, T* z) = 0;
   // Rows taken at a time.
   virtual int64_t block_rows() const = 0;
-  // Seeds the dropout of the gradients to come; with 0 no unit is dropped.
-  virtual void seed_dropout(uint64_t) {}
+  // Which hidden units are dropped in the gradients to come, by this seed, and how many of them; with 0 none is.
+  virtual void drop(uint64_t, double) {}
 };
 
 // Called at least every 50 ms to find out whether to stop; `stop` stays set. Any thread may read and set `stop`;

@@ -380,6 +380,34 @@ template <class T> [[gnu::always_inline]] inline T exp_(T x) {
   }
 }
 
+struct InverseFactorials {
+  double of[24];
+  constexpr InverseFactorials() : of{} {
+    double product = 1;
+    for (int k = 0; k < 24; ++k) of[k] = 1 / (product *= k > 1 ? k : 1);
+  }
+};
+inline constexpr InverseFactorials inverse_factorials;
+
+// cos(2 pi p) and its slope by p, without branches: with r = p less the nearest whole number and t = 1/4 - |r| they are
+// sin(2 pi t) and, up to sign, 2 pi cos(2 pi t), for which Taylor polynomials up to a quarter of a turn are exact to
+// rounding.
+template <class T> [[gnu::always_inline]] inline T cosine_of_turns(T p, T& slope) {
+  constexpr T turn = T(6.28318530717958647692), to_whole = sizeof(T) == 4 ? T(3 << 22) : T(int64_t(3) << 51);
+  const T whole = (p + to_whole) - to_whole, r = p - whole;
+  const T x = turn * (T(0.25) - (r < 0 ? -r : r)), q = -x * x;
+  constexpr int terms = sizeof(T) == 4 ? 6 : 11;
+  T sine = 0, cosine = 0;
+  SKGD_UNROLL
+  for (int k = terms; k > 0; --k) {
+    sine = q * (sine + T(inverse_factorials.of[2 * k + 1]));
+    cosine = q * (cosine + T(inverse_factorials.of[2 * k]));
+  }
+  sine += T(1), cosine += T(1);
+  slope = (r < 0 ? turn : -turn) * cosine;
+  return x * sine;
+}
+
 // exp(x) = above / below, which where exp is divided by anyway costs half the terms: Pade's approximant
 // exp(r) = N(r) / N(-r) with N of degree 6 (float: 3), whose error is below the rounding.
 template <class T> [[gnu::always_inline]] inline void exp_quotient(T x, T& above, T& below) {

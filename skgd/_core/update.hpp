@@ -14,14 +14,16 @@ template <class T> struct Theta {
   Slots<T> slots;
   const T* rates;  // one, or one a column
   bool one_rate;
-  T scale = 1;  // of the gradient
+  T scale = 1;   // of the gradient
+  T factor = 1;  // of the rates
 
-  Theta at(int64_t offset) const {
+  // The part that begins at an offset, under rates times a factor.
+  Theta at(int64_t offset, double factor = 1) const {
     auto from = [offset](T* slot) { return slot ? slot + offset : nullptr; };
     const Slots<T> part{from(slots.first), from(slots.second), from(slots.third)};
-    return {values + offset, gradient + offset, part, rates, one_rate, scale};
+    return {values + offset, gradient + offset, part, rates, one_rate, scale, T(factor)};
   }
-  T rate(int64_t k) const { return rates[one_rate ? 0 : k]; }
+  T rate(int64_t k) const { return factor * rates[one_rate ? 0 : k]; }
 };
 
 // The weights (inputs, K) of one layer under a penalty p, whose strength at each weight is given.
@@ -33,14 +35,14 @@ template <class Rule, class P, class T>
   const Slots<T> slots = theta.slots;
   const T share = theta.scale;
   if (strength.uniform() && (K == 1 || theta.one_rate)) {
-    const T rate = theta.rates[0];
+    const T rate = theta.rate(0);
     const int64_t size = inputs * K;
     for_independent<T>(
         size, [&](int64_t i) __attribute__((always_inline)) { rule.update(i, w, share * g[i], slots, rate, p); });
   } else if (K == 1 && !strength.feature) {
     update_weights(rule, theta, p.in_units(strength.output[0]), Strength<T>{}, inputs, K);
   } else if (K == 1) {
-    const T rate = theta.rates[0], output = strength.output ? strength.output[0] : T(1);
+    const T rate = theta.rate(0), output = strength.output ? strength.output[0] : T(1);
     const T* __restrict factor = strength.feature, * __restrict scale = strength.scale;
     for_independent<T>(inputs, [&](int64_t i) __attribute__((always_inline)) {
       rule.update(i, w, share * g[i], slots, rate,
@@ -116,6 +118,32 @@ void for_each_gradient(const Problem<T>& problem, const T* theta, const T* gradi
   }
 }
 
+// The factor of the rate of one weight or intercept of a unit that sees one feature.
+template <class T> double rate_of_unit(const Problem<T>& problem, const Layer& layer, int64_t at) {
+  const FeatureLayer& features = problem.network.features;
+  const bool intercept = at >= layer.intercepts();
+  const bool of_wave = (at - layer.offset) % layer.columns >= features.d;
+  if (of_wave) return intercept ? features.phase_rate : features.frequency_rate;
+  return intercept ? 0 : features.scale_rate;
+}
+
+// The factor of the rate of one parameter.
+template <class T> double rate_factor(const Problem<T>& problem, int64_t at) {
+  if (problem.network.rates.empty()) return 1;
+  size_t l = 0;
+  while (at >= problem.layers[l].end()) ++l;
+  const Layer& layer = problem.layers[l];
+  if (layer.of_features) return rate_of_unit(problem, layer, at);
+  if (at >= layer.shares()) return problem.rate_of_shares(l);
+  if (at >= layer.intercepts()) return problem.rate_of_intercepts(l);
+  double found = 1;
+  const int64_t input = (at - layer.offset) / layer.columns;
+  problem.for_rates(l, [&](int64_t begin, int64_t end, double factor) {
+    if (begin <= input && input < end) found = factor;
+  });
+  return found;
+}
+
 // Forgets the velocity of a batch descent that would step uphill: <gradient, beta v - rate gradient> > 0
 // (O'Donoghue & Candes 2015).
 template <class Rule, class T> void restart(const Rule& rule, const Theta<T>& theta, const Problem<T>& problem) {
@@ -125,7 +153,8 @@ template <class Rule, class T> void restart(const Rule& rule, const Theta<T>& th
     auto add = [&](int64_t first, const double* g, int64_t count) {
       for (int64_t i = 0; i < count; ++i) {
         const double rate = double(theta.rate(theta.one_rate ? 0 : (first + i) % K));
-        inner += g[i] * (rule.beta * double(theta.slots.first[first + i]) - rate * g[i]);
+        const double factor = rate_factor(problem, first + i);
+        inner += g[i] * (rule.beta * double(theta.slots.first[first + i]) - rate * factor * g[i]);
       }
     };
     for_each_gradient(problem, theta.values, theta.gradient, theta.scale, add);
@@ -138,14 +167,37 @@ template <class Rule, class T> void update_intercepts(const Rule& rule, const Th
     rule.update(k, theta.values, theta.scale * theta.gradient[k], theta.slots, theta.rate(k), NoPenalty<T>());
 }
 
+// Weights or intercepts of the units that see one feature each, those of the features and those of the waves at rates
+// of their own; where these are zero they stay.
+template <class Rule, class T>
+void update_units(const Rule& rule, const Theta<T>& theta, const Problem<T>& problem, const Layer& layer,
+                  bool intercepts) {
+  const FeatureLayer& features = problem.network.features;
+  auto update = [&](int64_t begin, int64_t end, double factor) {
+    if (factor > 0 && end > begin) update_weights(rule, theta.at(begin, factor), Penalty<T>{}, 1, end - begin);
+  };
+  if (!intercepts) update(0, features.d, features.scale_rate);
+  update(features.d, layer.width, intercepts ? features.phase_rate : features.frequency_rate);
+}
+
 template <class Rule, class T>
 void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T>& problem) {
   const auto rule = rule_.template at<T>(t);
   for (size_t l = 0; l < problem.layers.size(); ++l) {
     if (problem.is_frozen(l)) continue;
     const Layer& layer = problem.layers[l];
-    update_weights(rule, theta.at(layer.offset), problem.penalty_of(layer), layer.inputs, layer.columns);
-    if (problem.fit_intercept) update_intercepts(rule, theta.at(layer.intercepts()), layer.columns);
+    if (layer.of_features) {
+      update_units(rule, theta.at(layer.offset), problem, layer, false);
+      update_units(rule, theta.at(layer.intercepts()), problem, layer, true);
+      continue;
+    }
+    problem.for_rates(l, [&](int64_t begin, int64_t end, double factor) {
+      update_weights(rule, theta.at(layer.offset + begin * layer.columns, factor),
+                     problem.penalty_of(layer).from(begin), end - begin, layer.columns);
+    });
+    if (problem.fit_intercept)
+      update_intercepts(rule, theta.at(layer.intercepts(), problem.rate_of_intercepts(l)), layer.columns);
+    if (layer.has_shares) update_intercepts(rule, theta.at(layer.shares(), problem.rate_of_shares(l)), layer.columns);
   }
   if (problem.penalty.joint) problem.penalty.joint->prox(theta.values, theta.rate(0));
 }
@@ -154,6 +206,7 @@ void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T
 struct LayerPart {
   size_t layer;
   int64_t begin, end;
+  double factor;  // of their rate
 };
 
 template <class T> int64_t part_inputs(const Layer& layer) {
@@ -164,8 +217,15 @@ template <class T> std::vector<LayerPart> parts_of(const Problem<T>& problem) {
   std::vector<LayerPart> parts;
   for (size_t l = 0; l < problem.layers.size(); ++l) {
     if (problem.is_frozen(l)) continue;
-    const int64_t inputs = problem.layers[l].inputs, step = part_inputs<T>(problem.layers[l]);
-    for (int64_t begin = 0; begin < inputs; begin += step) parts.push_back({l, begin, std::min(begin + step, inputs)});
+    const int64_t step = part_inputs<T>(problem.layers[l]);
+    if (problem.layers[l].of_features) {
+      parts.push_back({l, 0, 1, 1});
+      continue;
+    }
+    problem.for_rates(l, [&](int64_t first, int64_t last, double factor) {
+      for (int64_t begin = first; begin < last; begin += step)
+        parts.push_back({l, begin, std::min(begin + step, last), factor});
+    });
   }
   return parts;
 }
@@ -185,21 +245,41 @@ void update_in_parts(const Rule& rule_, int64_t t, const Theta<T>& theta, const 
                      std::vector<Buffer<T>>& buffers, Model<T>& model, const Problem<T>& problem, Crew& crew) {
   const auto rule = rule_.template at<T>(t);
   crew.run(int64_t(parts.size()), [&](int worker, int64_t p) {
-    const auto [l, begin, end] = parts[p];
+    const auto [l, begin, end, factor] = parts[p];
     const Layer& layer = problem.layers[l];
     const int64_t K = layer.columns;
     T* gradient = buffers[worker].data();
     std::fill_n(gradient, (end - begin) * K, T(0));
     model.add_inputs(l, begin, end, gradient);
-    Theta<T> part = theta.at(layer.offset + begin * K);
+    if (layer.of_features) {
+      Theta<T> units = theta.at(layer.offset);
+      units.gradient = gradient;
+      update_units(rule, units, problem, layer, false);
+      std::fill_n(gradient, K, T(0));
+      model.add_intercepts(l, gradient);
+      units = theta.at(layer.intercepts());
+      units.gradient = gradient;
+      return update_units(rule, units, problem, layer, true);
+    }
+    Theta<T> part = theta.at(layer.offset + begin * K, factor);
     part.gradient = gradient;
     update_weights(rule, part, problem.penalty_of(layer).from(begin), end - begin, K);
-    if (!problem.fit_intercept || end < layer.inputs) return;
-    std::fill_n(gradient, K, T(0));
-    model.add_intercepts(l, gradient);
-    Theta<T> intercepts = theta.at(layer.intercepts());
-    intercepts.gradient = gradient;
-    update_intercepts(rule, intercepts, K);
+    if (end < layer.inputs) return;
+    auto update_last = [&](int64_t offset, double factor) {
+      Theta<T> last = theta.at(offset, factor);
+      last.gradient = gradient;
+      update_intercepts(rule, last, K);
+    };
+    if (problem.fit_intercept) {
+      std::fill_n(gradient, K, T(0));
+      model.add_intercepts(l, gradient);
+      update_last(layer.intercepts(), problem.rate_of_intercepts(l));
+    }
+    if (layer.has_shares) {
+      std::fill_n(gradient, K, T(0));
+      model.add_shares(l, gradient);
+      update_last(layer.shares(), problem.rate_of_shares(l));
+    }
   });
   if (problem.penalty.joint) problem.penalty.joint->prox(theta.values, theta.rate(0));
 }
