@@ -214,7 +214,7 @@ class Descent:
         return self.lazy is not None or all(map(_is_finite, (self.theta, *self.slots)))
 
     def is_finite(self) -> bool:
-        """Whether all parameters are finite; of a stream those that its rows touch."""
+        """Whether all parameters are finite; of a stream those that its last rows can have changed."""
         if self.lazy is not None:
             return self.lazy.stream.finite(self.bind())
         return _is_finite(self.theta)

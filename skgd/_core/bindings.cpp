@@ -578,7 +578,7 @@ template <class T> void bind_stream(nb::module_& m, const char* name) {
           "is.")
       .def(
           "finite", [](const S& s, D& d) { return engine<T>->stream_finite(d.core, s); }, "descent"_a,
-          "Whether the weights are finite that the rows of the call touch.");
+          "Whether all weights are finite that the call can have changed, with all that they are owed.");
 }
 
 template <class T> void bind(nb::module_& m, const char* problem, const char* descent) {

@@ -219,18 +219,41 @@ template <class T> class Journal {
       if (!state.counted.empty()) counted = take(counted, state.counted.data() + j * K_);
   }
 
-  // Whether the weights of these features, and the intercepts, are finite.
+  // Whether the weights, their means and the intercepts are finite once nothing is owed: of these features, or of all
+  // where others can have left the range as well, as all were settled in the midst of the call or the scale has grown.
   bool finite(const Descent<T>& descent, const LazyState<T>& state) const {
     T zero = 0;  // 0 * infinity and 0 * nan are nan
-    if (!state.entries.empty()) {
-      for (int64_t j : features_) zero += T(0) * state.entries[j].weight;
-      return zero + T(0) * descent.theta[d_] == 0;
+    const auto& small = state.small;
+    const bool remembers = !state.applied.empty() || !state.entries.empty();
+    bool all = all_.has_value();
+    for (int64_t k = 0; k < int64_t(small.scale.size()); ++k) {
+      zero += T(0) * T(small.scale[k]) + T(0) * T(small.sum[k]);
+      // what weights have got is taken off it, but for the cumulative penalty, of which there may be any amount
+      if (std::isnan(small.owed[k]) || (std::isinf(small.owed[k]) && remembers)) return false;
+      all = all || std::abs(small.scale[k]) > 1;
     }
-    auto look = [&](int64_t j) {
-      for (int64_t k = 0; k < K_; ++k) zero += T(0) * descent.theta[j * K_ + k];
+    auto each = [&](auto look) {
+      if (all)
+        for (int64_t j = 0; j < d_; ++j) look(j);
+      else
+        for (int64_t j : features_) look(j);
     };
-    for (int64_t j : features_) look(j);
-    look(d_);
+    if (!state.entries.empty()) {
+      each([&](int64_t j) { zero += T(0) * state.entries[j].weight + T(0) * state.entries[j].sum; });
+    } else {
+      const bool active = state.active, averages = !state.u.empty();
+      each([&](int64_t j) {
+        for (int64_t k = 0; k < K_; ++k) {
+          const T v = descent.theta[j * K_ + k];
+          zero += T(0) * (active ? T(small.scale[k]) * v : v);
+          if (averages) zero += T(0) * (state.u[j * K_ + k] + T(small.sum[k]) * v);
+        }
+      });
+    }
+    for (int64_t k = 0; k < K_; ++k) {
+      zero += T(0) * descent.theta[d_ * K_ + k];
+      if (descent.average.values) zero += T(0) * descent.average.values[d_ * K_ + k];
+    }
     return zero == 0;
   }
 
