@@ -244,6 +244,7 @@ template <class T> constexpr Engine<T> table() {
 #define SKGD_JOIN(a, b, c) SKGD_JOIN_(a, b, c)
 extern "C" const void* SKGD_JOIN(engine, SKGD_SET, SKGD_ELEMENT)() {
   static constexpr Engine<SKGD_ELEMENT> all = table<SKGD_ELEMENT>();
+  logistic_table<SKGD_ELEMENT>.fill();
   return &all;
 }
 

@@ -429,7 +429,7 @@ template <class T> struct LogisticTable {
   static constexpr int terms = sizeof(T) == 8 ? 8 : 4, limit = sizeof(T) == 8 ? 40 : 20, per_unit = 16;
   alignas(64) T at[limit * per_unit + 1][terms];
 
-  LogisticTable() {
+  void fill() {
     for (int m = 0; m <= limit * per_unit; ++m) {
       long double s[terms];  // of s(x) = 1 / (1 + exp(x)), whose slope is s^2 - s
       s[0] = 1 / (1 + std::exp((long double)(m) / per_unit));
@@ -442,7 +442,8 @@ template <class T> struct LogisticTable {
     }
   }
 };
-template <class T> inline const LogisticTable<T> logistic_table;
+// Filled when the engine is chosen. A constructor would run when the module is loaded, on any processor.
+template <class T> inline LogisticTable<T> logistic_table{};
 
 // 1 / (1 + exp(-x)) - 1/2 for a single x that others wait for; error below the rounding of 1. Takes neither exp nor a
 // division, whose latencies add up. Infinities and NaN give NaN.
