@@ -29,10 +29,11 @@ template <class T> class ColumnDescent {
     }
   }
 
-  template <class Rule> ColumnSums run(const Rule& rule, Control& control) {
+  ColumnSums run(const Optimizer& optimizer, Control& control) {
+    const std::unique_ptr<AnyRule<T>> rule = any_rule<T>(optimizer);
     const int64_t updates = plan_.updates();
-    const bool steps = plan_.largest_batch() == 1 && std::is_same_v<Rule, Plain> && problem_.penalty.smooth() &&
-                       !problem_.given.gradient;
+    const bool steps = plan_.largest_batch() == 1 && std::holds_alternative<Plain>(optimizer) &&
+                       problem_.penalty.smooth() && !problem_.given.gradient;
     Theta<T> theta{descent_.theta, gradient_.data(), descent_.slots, rates_.data(), false};
     plan_.rates_of(0, rates_);
     for (int64_t u = 0; u < updates && !control.stop; ++u) {
@@ -44,7 +45,7 @@ template <class T> class ColumnDescent {
       } else {
         gradient(batch);
         theta.scale = T(1) / T(batch.count);
-        update(rule, descent_.t, theta, problem_);
+        update(*rule, descent_.t, theta, problem_);
       }
       descent_.average.add(descent_.theta, size_, descent_.t);
       ++descent_.t, ++sums_.updates;

@@ -263,42 +263,12 @@ template <class T> uint64_t dropout_seed(const Descent<T>& descent) {
   return next_random(state) | 1;
 }
 
-// What `dense_updates` asks of a rule: one loop serves all of them.
-template <class T> struct DenseRule {
-  virtual ~DenseRule() = default;
-  virtual bool implicit() const = 0;
-  // The update of all of theta by the gradient of a batch, which may be changed.
-  virtual void update(int64_t t, const Theta<T>& theta, const Problem<T>& problem, Rows batch, T* gradient) const = 0;
-  virtual void update_in_parts(int64_t t, const Theta<T>& theta, const std::vector<LayerPart>& parts,
-                               std::vector<Buffer<T>>& buffers, Model<T>& model, const Problem<T>& problem,
-                               Crew& crew) const = 0;
-};
-
-template <class T, class Rule> struct DenseRuleOf final : DenseRule<T> {
-  const Rule& rule;
-
-  explicit DenseRuleOf(const Rule& rule) : rule(rule) {}
-  bool implicit() const override {
-    return requires { Rule::implicit; };
-  }
-  void update(int64_t t, const Theta<T>& theta, const Problem<T>& problem, Rows batch, T* gradient) const override {
-    make_implicit(rule, problem, batch, theta, gradient);
-    if (batch.count == problem.rows().count) restart(rule, theta, problem);
-    skgd::update(rule, t, theta, problem);
-  }
-  void update_in_parts(int64_t t, const Theta<T>& theta, const std::vector<LayerPart>& parts,
-                       std::vector<Buffer<T>>& buffers, Model<T>& model, const Problem<T>& problem,
-                       Crew& crew) const override {
-    skgd::update_in_parts(rule, t, theta, parts, buffers, model, problem, crew);
-  }
-};
-
 // Whether an update can use parts of its gradient as they are formed: nothing may need the whole gradient.
 template <class T>
-bool updates_in_parts(const DenseRule<T>& rule, const Model<T>& model, const Problem<T>& problem, const Plan& plan,
+bool updates_in_parts(const AnyRule<T>& rule, const Model<T>& model, const Problem<T>& problem, const Plan& plan,
                       int64_t u) {
   const int64_t rows = plan.batch(u).count;
-  return !rule.implicit() && u + 1 < plan.updates() && plan.max_gradient_norm == 0 && rows < problem.rows().count &&
+  return !rule.implicit && u + 1 < plan.updates() && plan.max_gradient_norm == 0 && rows < problem.rows().count &&
          model.gives_parts(rows);
 }
 
@@ -309,7 +279,7 @@ template <class T> bool worth_a_crew(const Problem<T>& problem, const Plan& plan
 }
 
 template <class T>
-Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const DenseRule<T>& rule,
+Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, AnyRule<T>& rule,
                       Control& control) {
   const int64_t size = problem.parameters(), updates = plan.updates();
   Accumulator<T> accumulate(problem, plan.threads);
@@ -330,7 +300,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
     const bool condensed = !problem.moments.empty() && batch.count == problem.rows().count;
     if (updates_in_parts(rule, accumulate.model(), problem, plan, u)) {
       loss = accumulate.model().loss_and_deltas(descent.theta, batch, crew);
-      rule.update_in_parts(descent.t, theta, parts, part_gradients, accumulate.model(), problem, crew);
+      update_in_parts(rule, descent.t, theta, parts, part_gradients, accumulate.model(), problem, crew);
     } else {
       // Means over all rows are rounded once: rows in blocks, whose sums are added elsewhere, then have the same.
       const bool all = batch.count == problem.rows().count;
@@ -354,7 +324,9 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
                               for (int64_t i = 0; i < count; ++i) descent.gradient[first + i] = T(g[i]);
                             });
       }
-      rule.update(descent.t, theta, problem, batch, gradient.data());
+      if (rule.implicit) make_implicit(problem, batch, theta, gradient.data());
+      if (rule.restarts && all) restart(*rule.restarts, theta, problem);
+      update(rule, descent.t, theta, problem);
     }
     descent.average.add(descent.theta, size, descent.t);
     if (descent.loss_beside) descent.loss_beside->add(batch);

@@ -20,12 +20,7 @@ namespace {
 template <class T>
 Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
                       Control& control) {
-  return std::visit(
-      [&]<class Rule>(const Rule& rule) {
-        using Known = std::conditional_t<std::is_same_v<Rule, PassiveAggressive>, Plain, Rule>;
-        return dense_updates(problem, descent, plan, DenseRuleOf<T, Known>(rule), control);
-      },
-      optimizer);
+  return dense_updates(problem, descent, plan, *any_rule<T>(optimizer), control);
 }
 
 template <class T>
@@ -63,28 +58,14 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
   if (descent.stream) throw std::invalid_argument("These updates need arrays to which nothing is owed.");
   if (std::holds_alternative<Implicit>(optimizer) || !PerSampleRule<T>::applies(problem, descent, plan))
     return dense_updates(problem, descent, plan, optimizer, control);
-  return std::visit(
-      [&](const auto& rule) {
-        if constexpr (requires { rule.passive; } || requires { rule.implicit; })
-          return Outcome{};  // it was neither
-        else
-          return PerSampleRule<T>(problem, descent, plan).run(rule, control);
-      },
-      optimizer);
+  return PerSampleRule<T>(problem, descent, plan).run(*any_rule<T>(optimizer), control);
 }
 
 template <class T>
 ColumnSums run_columns(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, const Optimizer& optimizer,
                        Control& control) {
-  ColumnDescent<T> columns(problem, descent, plan);
-  return std::visit(
-      [&](const auto& rule) -> ColumnSums {
-        if constexpr (requires { rule.passive; })
-          throw std::invalid_argument("This rule has no columns.");
-        else
-          return columns.run(rule, control);
-      },
-      optimizer);
+  if (std::holds_alternative<PassiveAggressive>(optimizer)) throw std::invalid_argument("This rule has no columns.");
+  return ColumnDescent<T>(problem, descent, plan).run(optimizer, control);
 }
 
 template <class T>

@@ -546,15 +546,15 @@ template <class T> class PerSample {
   }
 
   template <Step kind, class L> void one_column(const L& loss, int64_t begin, int64_t end) {
-    descent_.average.values ? one_column<kind, true>(loss, begin, end) : one_column<kind, false>(loss, begin, end);
-  }
-  template <Step kind, bool averaging, class L> void one_column(const L& loss, int64_t begin, int64_t end) {
-    if (standardized_)
-      rows_in_turn<kind, averaging, Features::standardized>(loss, begin, end);
-    else if (l2_of_.empty())
-      rows_in_turn<kind, averaging, Features::alike>(loss, begin, end);
-    else
-      rows_in_turn<kind, averaging, Features::featured>(loss, begin, end);
+    const bool averaging = descent_.average.values;
+    if (standardized_ || !l2_of_.empty()) {
+      const Features features = standardized_ ? Features::standardized : Features::featured;
+      rows_in_turn<kind>(loss, AdvanceByCall<T>(averaging, features), begin, end);
+    } else if (averaging) {
+      rows_in_turn<kind>(loss, AdvanceInline<true>(), begin, end);
+    } else {
+      rows_in_turn<kind>(loss, AdvanceInline<false>(), begin, end);
+    }
   }
 
   // The product of w with a row, as padded_row() gives it.
@@ -572,9 +572,10 @@ template <class T> class PerSample {
   // While the slope of row u is found, which needs its score, the update before is made and row u + 1 is multiplied by
   // the w of row u and by row u. The score of row u + 1 under the next w = decay w - c x follows from these two
   // products, so from row to row there is a slope to wait for, but not a sum over features.
-  template <Step kind, bool averaging, Features features, class L>
-  [[gnu::noinline]] void rows_in_turn(const L& loss, int64_t begin, int64_t end) {
+  template <Step kind, class L, class How>
+  [[gnu::noinline]] void rows_in_turn(const L& loss, const How& advance, int64_t begin, int64_t end) {
     constexpr bool implicit = kind == Step::implicit;
+    const bool averaging = advance.averaging;
     const T one = T(problem_.fit_intercept);
     T intercept = w_[d_], mean_intercept = averaging ? descent_.average.values[d_] : T(0);
     T *w = packed_.data(), *mean = mean_.data();
@@ -594,11 +595,11 @@ template <class T> class PerSample {
       const T whole = step_of(loss, scale, slope, y, z, i);  // the intercept does not decay
       const T c = implicit ? decay * whole : whole;
       pending.decay = decay;
-      if constexpr (features != Features::alike) pending.rate = T(plan_.rate(u));
-      const std::array<T, 2> products = advance<averaging, features>(w, mean, turn, pending, row_);
+      pending.rate = T(plan_.rate(u));
+      const std::array<T, 2> products = advance(w, mean, turn, pending, row_);
       z = (products[0] + intercept) - (implicit ? c * products[1] + whole * one : whole * (products[1] + one));
       intercept -= whole * one;
-      if constexpr (averaging) {
+      if (averaging) {
         pending.share = T(descent_.average.share(descent_.t + at));
         mean_intercept += pending.share * (intercept - mean_intercept);
       }
@@ -698,7 +699,7 @@ template <class T> class PerSampleRule {
            !problem.penalty.joint && std::holds_alternative<Dense<T>>(problem.design);
   }
 
-  template <class Rule> Outcome run(const Rule& rule, Control& control) {
+  Outcome run(AnyRule<T>& rule, Control& control) {
     Outcome outcome;
     const int64_t updates = plan_.rows.count;
     const int64_t rows_at_once = descent_.loss_beside ? descent_.loss_beside->rows() : rows_per_check;
@@ -728,7 +729,7 @@ template <class T> class PerSampleRule {
   Buffer<T> buffer_;
   ScoredRows<T> scored_{rows_per_check};
 
-  template <class Rule> void update_by(const Rule& rule_, int64_t u, int64_t at) {
+  void update_by(AnyRule<T>& rule, int64_t u, int64_t at) {
     const int64_t i = plan_.rows[u];
     if (const int64_t next = plan_.rows.row_to_prefetch(u); next >= 0) {
       design_.prefetch_row(next);
@@ -736,17 +737,12 @@ template <class T> class PerSampleRule {
     }
     if (const int64_t soon = plan_.rows.row_soon(u); soon >= 0) design_.prefetch_row(soon);
     const T* x = design_.row(i, buffer_.data());
-    const T y = targets_.y[i], weight = targets_.weight ? targets_.weight[i] : T(1), rate = T(plan_.rate(u)), one = 1;
+    const T y = targets_.y[i], weight = targets_.weight ? targets_.weight[i] : T(1), rate = T(plan_.rate(u));
     const T offset = targets_.offset ? targets_.offset[i] : T(0);
     const T z = dot(x, descent_.theta, d_) + descent_.theta[d_] + offset, s = loss_.quick_slope(y, z);
     scored_.set(at, z, y, s, weight);
-    const auto rule = rule_.template at<T>(descent_.t);
-    Theta<T> theta{descent_.theta, x, descent_.slots, &rate, true, weight * s};
-    update_weights(rule, theta, problem_.penalty, d_, 1);
-    if (problem_.fit_intercept) {
-      theta = theta.at(d_), theta.gradient = &one;
-      update_intercepts(rule, theta, 1);
-    }
+    const Theta<T> theta{descent_.theta, x, descent_.slots, &rate, true, weight * s};
+    rule.update_by_row(descent_.t, theta, problem_.penalty, d_, problem_.fit_intercept);
     descent_.average.add(descent_.theta, problem_.parameters(), descent_.t);
     ++descent_.t;
   }

@@ -31,14 +31,11 @@ template <class T> const T* squared_lengths(const Problem<T>& problem) {
 }
 
 // Divides the gradient of a batch of one row so that it is the one after the step, for rules that are implicit.
-template <class Rule, class T>
-void make_implicit(const Rule&, const Problem<T>& problem, Rows batch, const Theta<T>& theta, T* gradient) {
-  if constexpr (requires { Rule::implicit; }) {
-    const double weight = problem.targets.weight ? double(problem.targets.weight[batch[0]]) : 1.0;
-    const T squares = T(weight * squared_length(problem, batch[0]));
-    const int64_t K = problem.columns(), size = problem.parameters();
-    for (int64_t i = 0; i < size; ++i) gradient[i] /= T(1) + theta.rate(i % K) * squares;
-  }
+template <class T> void make_implicit(const Problem<T>& problem, Rows batch, const Theta<T>& theta, T* gradient) {
+  const double weight = problem.targets.weight ? double(problem.targets.weight[batch[0]]) : 1.0;
+  const T squares = T(weight * squared_length(problem, batch[0]));
+  const int64_t K = problem.columns(), size = problem.parameters();
+  for (int64_t i = 0; i < size; ++i) gradient[i] /= T(1) + theta.rate(i % K) * squares;
 }
 
 }  // namespace skgd

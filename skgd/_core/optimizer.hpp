@@ -45,7 +45,6 @@ struct Cumulative {
     T received = s.second[i] * decay;
     w[i] = clip_cumulative(w[i] * decay - rate * g, s.first[i], received);
     s.second[i] = received;
-    if constexpr (requires { penalty.inside(w[i]); }) w[i] = penalty.inside(w[i]);
   }
 };
 
@@ -53,6 +52,7 @@ struct Momentum {
   static constexpr std::string_view name = "momentum";
   static constexpr int parameters = 1;
   static constexpr int slots = 1;
+  static constexpr bool follows_weights = true;  // its state is how far they went
   double beta;
   template <class T> Momentum at(int64_t) const { return *this; }
   template <class P, class T>
@@ -69,7 +69,8 @@ struct Nesterov {
   static constexpr std::string_view name = "nesterov";
   static constexpr int parameters = 1;
   static constexpr int slots = 1;
-  static constexpr bool restarts = true;  // see restart() in update.hpp
+  static constexpr bool restarts = true;         // see restart() in update.hpp
+  static constexpr bool follows_weights = true;  // its state is how far they went
   double beta;
   template <class T> Nesterov at(int64_t) const { return *this; }
   template <class P, class T>

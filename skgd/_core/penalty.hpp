@@ -158,8 +158,7 @@ template <class T> struct Strength {
   }
   // The penalty p of feature j within its bounds.
   template <class P> P within(P p, int64_t j) const {
-    if constexpr (HasBounds<P>)
-      if (!small_build || low) p.low = low[j], p.high = high[j];
+    if constexpr (HasBounds<P>) p.low = low[j], p.high = high[j];
     return p;
   }
   // The penalty p of feature j, factors of columns and units of outputs left aside.

@@ -2,6 +2,8 @@
 #pragma once
 #include <algorithm>
 #include <functional>
+#include <memory>
+#include <optional>
 
 #include "optimizer.hpp"
 #include "problem.hpp"
@@ -75,23 +77,44 @@ template <class Rule, class P, class T>
 template <class Rule, class P> auto form_for(const P& p) {
   using T = decltype(p.l2 + 0);
   constexpr bool flows = std::is_same_v<Rule, Adagrad>;
-  constexpr bool divides =
-      requires(Rule r) { r.epsilon; } || requires(Rule r) { r.adam; } || requires { Rule::implicit; };
-  if constexpr (HasBounds<P>)
-    return p;
-  else if constexpr (small_build)
-    return Bounded<T>{p.l1, p.l2};
+  constexpr bool divides = requires(Rule r) { r.epsilon; } || requires(Rule r) { r.adam; } ||
+                           requires { Rule::implicit; } || std::is_same_v<Rule, ScheduleFree>;
+  if constexpr (small_build)
+    return ElasticNet<T>{p.l1, p.l2};
   else if constexpr (P::smooth && flows)
     return p;
-  else if constexpr (P::smooth && !divides)
+  else if constexpr (P::smooth && !divides && !std::is_same_v<Rule, Cumulative>)
     return L2<T>{p.l2};
   else
     return ElasticNet<T>{p.l1, p.l2};
 }
 
+// Moves weights (inputs, K) into their bounds, where there are some.
+template <class T> void move_inside(T* w, const Strength<T>& strength, int64_t inputs, int64_t K) {
+  if (!strength.low) return;
+  const T *low = strength.low, *high = strength.high;
+  auto inside = [](T v, T least, T most)
+                    __attribute__((always_inline)) { return v < least ? least : (v > most ? most : v); };
+  if (K == 1) {
+    for_independent<T>(inputs, [=](int64_t j) __attribute__((always_inline)) { w[j] = inside(w[j], low[j], high[j]); });
+  } else {
+    for (int64_t j = 0; j < inputs; ++j)
+      for (T* v = w + j * K; v < w + (j + 1) * K; ++v) *v = inside(*v, low[j], high[j]);
+  }
+}
+
+// Rules that end with the proximal step, and keep nothing that follows from the weight then, are compiled without
+// bounds; the plain rule is not, beside which a pass of its own shows.
 template <class Rule, class T>
 void update_weights(const Rule& rule, const Theta<T>& theta, const Penalty<T>& penalty, int64_t inputs, int64_t K) {
-  penalty.visit([&](auto p) { update_weights(rule, theta, form_for<Rule>(p), penalty.strength, inputs, K); });
+  penalty.visit([&](auto p) {
+    if constexpr (HasBounds<decltype(p)> && (std::is_same_v<Rule, Plain> || requires { Rule::follows_weights; })) {
+      update_weights(rule, theta, p, penalty.strength, inputs, K);
+    } else {
+      update_weights(rule, theta, form_for<Rule>(p), penalty.strength, inputs, K);
+      if constexpr (HasBounds<decltype(p)>) move_inside(theta.values, penalty.strength, inputs, K);
+    }
+  });
 }
 
 // Calls f(first, g, count) for the parameters of theta, many at a time, with the gradients g of the objective's smooth
@@ -146,43 +169,85 @@ template <class T> double rate_factor(const Problem<T>& problem, int64_t at) {
 
 // Forgets the velocity of a batch descent that would step uphill: <gradient, beta v - rate gradient> > 0
 // (O'Donoghue & Candes 2015).
-template <class Rule, class T> void restart(const Rule& rule, const Theta<T>& theta, const Problem<T>& problem) {
-  if constexpr (requires { Rule::restarts; }) {
-    double inner = 0;
-    const int64_t K = problem.columns();
-    auto add = [&](int64_t first, const double* g, int64_t count) {
-      for (int64_t i = 0; i < count; ++i) {
-        const double rate = double(theta.rate(theta.one_rate ? 0 : (first + i) % K));
-        const double factor = rate_factor(problem, first + i);
-        inner += g[i] * (rule.beta * double(theta.slots.first[first + i]) - rate * factor * g[i]);
-      }
-    };
-    for_each_gradient(problem, theta.values, theta.gradient, theta.scale, add);
-    if (inner > 0) std::fill_n(theta.slots.first, problem.parameters(), T(0));
-  }
+template <class T> void restart(double beta, const Theta<T>& theta, const Problem<T>& problem) {
+  double inner = 0;
+  const int64_t K = problem.columns();
+  auto add = [&](int64_t first, const double* g, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      const double rate = double(theta.rate(theta.one_rate ? 0 : (first + i) % K));
+      const double factor = rate_factor(problem, first + i);
+      inner += g[i] * (beta * double(theta.slots.first[first + i]) - rate * factor * g[i]);
+    }
+  };
+  for_each_gradient(problem, theta.values, theta.gradient, theta.scale, add);
+  if (inner > 0) std::fill_n(theta.slots.first, problem.parameters(), T(0));
 }
 
-template <class Rule, class T> void update_intercepts(const Rule& rule, const Theta<T>& theta, int64_t K) {
-  for (int64_t k = 0; k < K; ++k)
-    rule.update(k, theta.values, theta.scale * theta.gradient[k], theta.slots, theta.rate(k), NoPenalty<T>());
+// A rule as loops use it: one loop serves all rules, and calls them for a layer or a part of one.
+template <class T> struct AnyRule {
+  bool implicit = false;
+  std::optional<double> restarts;  // beta of the momentum that does
+
+  virtual ~AnyRule() = default;
+  // The updates to come are those of number t.
+  virtual void at(int64_t t) = 0;
+  virtual void weights(const Theta<T>& theta, const Penalty<T>& penalty, int64_t inputs, int64_t K) const = 0;
+  virtual void intercepts(const Theta<T>& theta, int64_t K) const = 0;
+  // Update t of one column, whose gradient is that of a row: scale x, and scale for the intercept behind the weights.
+  virtual void update_by_row(int64_t t, const Theta<T>& theta, const Penalty<T>& penalty, int64_t d,
+                             bool fit_intercept) = 0;
+};
+
+template <class T, class Rule> class RuleOf final : public AnyRule<T> {
+ public:
+  explicit RuleOf(const Rule& rule) : rule_(rule), now_(rule) {
+    this->implicit = requires { Rule::implicit; };
+    if constexpr (requires { Rule::restarts; }) this->restarts = rule.beta;
+  }
+  void at(int64_t t) override { now_ = rule_.template at<T>(t); }
+  void weights(const Theta<T>& theta, const Penalty<T>& penalty, int64_t inputs, int64_t K) const override {
+    update_weights(now_, theta, penalty, inputs, K);
+  }
+  void intercepts(const Theta<T>& theta, int64_t K) const override {
+    for (int64_t k = 0; k < K; ++k)
+      now_.update(k, theta.values, theta.scale * theta.gradient[k], theta.slots, theta.rate(k), NoPenalty<T>());
+  }
+  void update_by_row(int64_t t, const Theta<T>& theta, const Penalty<T>& penalty, int64_t d,
+                     bool fit_intercept) override {
+    const Rule rule = rule_.template at<T>(t);
+    update_weights(rule, theta, penalty, d, 1);
+    if (fit_intercept) rule.update(d, theta.values, theta.scale, theta.slots, theta.rates[0], NoPenalty<T>());
+  }
+
+ private:
+  Rule rule_, now_;
+};
+
+// Passive-aggressive updates are the plain rule with other slopes (passive.hpp).
+template <class T> std::unique_ptr<AnyRule<T>> any_rule(const Optimizer& optimizer) {
+  return std::visit(
+      []<class Rule>(const Rule& rule) -> std::unique_ptr<AnyRule<T>> {
+        using Known = std::conditional_t<std::is_same_v<Rule, PassiveAggressive>, Plain, Rule>;
+        return std::make_unique<RuleOf<T, Known>>(rule);
+      },
+      optimizer);
 }
 
 // Weights or intercepts of the units that see one feature each, those of the features and those of the waves at rates
 // of their own; where these are zero they stay.
-template <class Rule, class T>
-void update_units(const Rule& rule, const Theta<T>& theta, const Problem<T>& problem, const Layer& layer,
+template <class T>
+void update_units(const AnyRule<T>& rule, const Theta<T>& theta, const Problem<T>& problem, const Layer& layer,
                   bool intercepts) {
   const FeatureLayer& features = problem.network.features;
   auto update = [&](int64_t begin, int64_t end, double factor) {
-    if (factor > 0 && end > begin) update_weights(rule, theta.at(begin, factor), Penalty<T>{}, 1, end - begin);
+    if (factor > 0 && end > begin) rule.weights(theta.at(begin, factor), Penalty<T>{}, 1, end - begin);
   };
   if (!intercepts) update(0, features.d, features.scale_rate);
   update(features.d, layer.width, intercepts ? features.phase_rate : features.frequency_rate);
 }
 
-template <class Rule, class T>
-void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T>& problem) {
-  const auto rule = rule_.template at<T>(t);
+template <class T> void update(AnyRule<T>& rule, int64_t t, const Theta<T>& theta, const Problem<T>& problem) {
+  rule.at(t);
   for (size_t l = 0; l < problem.layers.size(); ++l) {
     if (problem.is_frozen(l)) continue;
     const Layer& layer = problem.layers[l];
@@ -192,12 +257,12 @@ void update(const Rule& rule_, int64_t t, const Theta<T>& theta, const Problem<T
       continue;
     }
     problem.for_rates(l, [&](int64_t begin, int64_t end, double factor) {
-      update_weights(rule, theta.at(layer.offset + begin * layer.columns, factor),
-                     problem.penalty_of(layer).from(begin), end - begin, layer.columns);
+      rule.weights(theta.at(layer.offset + begin * layer.columns, factor), problem.penalty_of(layer).from(begin),
+                   end - begin, layer.columns);
     });
     if (problem.fit_intercept)
-      update_intercepts(rule, theta.at(layer.intercepts(), problem.rate_of_intercepts(l)), layer.columns);
-    if (layer.has_shares) update_intercepts(rule, theta.at(layer.shares(), problem.rate_of_shares(l)), layer.columns);
+      rule.intercepts(theta.at(layer.intercepts(), problem.rate_of_intercepts(l)), layer.columns);
+    if (layer.has_shares) rule.intercepts(theta.at(layer.shares(), problem.rate_of_shares(l)), layer.columns);
   }
   if (problem.penalty.joint) problem.penalty.joint->prox(theta.values, theta.rate(0));
 }
@@ -240,10 +305,10 @@ std::vector<Buffer<T>> part_buffers(const Problem<T>& problem, const std::vector
 }
 
 // The same where the model gives its gradient in parts, which a crew shares.
-template <class Rule, class T>
-void update_in_parts(const Rule& rule_, int64_t t, const Theta<T>& theta, const std::vector<LayerPart>& parts,
+template <class T>
+void update_in_parts(AnyRule<T>& rule, int64_t t, const Theta<T>& theta, const std::vector<LayerPart>& parts,
                      std::vector<Buffer<T>>& buffers, Model<T>& model, const Problem<T>& problem, Crew& crew) {
-  const auto rule = rule_.template at<T>(t);
+  rule.at(t);
   crew.run(int64_t(parts.size()), [&](int worker, int64_t p) {
     const auto [l, begin, end, factor] = parts[p];
     const Layer& layer = problem.layers[l];
@@ -263,12 +328,12 @@ void update_in_parts(const Rule& rule_, int64_t t, const Theta<T>& theta, const 
     }
     Theta<T> part = theta.at(layer.offset + begin * K, factor);
     part.gradient = gradient;
-    update_weights(rule, part, problem.penalty_of(layer).from(begin), end - begin, K);
+    rule.weights(part, problem.penalty_of(layer).from(begin), end - begin, K);
     if (end < layer.inputs) return;
     auto update_last = [&](int64_t offset, double factor) {
       Theta<T> last = theta.at(offset, factor);
       last.gradient = gradient;
-      update_intercepts(rule, last, K);
+      rule.intercepts(last, K);
     };
     if (problem.fit_intercept) {
       std::fill_n(gradient, K, T(0));
