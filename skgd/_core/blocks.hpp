@@ -215,39 +215,33 @@ template <bool averaging, Features features, class T>
   return sum2<T>(score + score_odd, gram + gram_odd);
 }
 
-// The same inside of a loop over rows, where features are alike.
-template <bool averages> struct AdvanceInline {
+// The same inside of a loop over rows.
+template <bool averages, Features features> struct AdvanceInline {
   static constexpr bool averaging = averages;
   template <class T>
   [[gnu::always_inline]] std::array<T, 2> operator()(T* w, T* mean, const RowsInTurn<T>& rows, const Advance<T>& a,
                                                      const PaddedRow<T>& row) const {
-    return advance<averages, Features::alike>(w, mean, rows, a, row);
+    return advance<averages, features>(w, mean, rows, a, row);
   }
 };
 
-// The same by a call: the loss has no part in it, so that one function of each kind serves the loops of all losses. A
-// call costs a few nanoseconds, which shows where features are alike.
+// The same by a call, where features have strengths of the penalty of their own: the loss has no part in it, so that
+// one function serves the loops of all losses. A call costs a few nanoseconds.
 template <class T> class AdvanceByCall {
  public:
   bool averaging;
-  AdvanceByCall(bool averaging, Features features)
-      : averaging(averaging), function_(averaging ? of<true>(features) : of<false>(features)) {}
+  explicit AdvanceByCall(bool averaging) : averaging(averaging), function_(averaging ? call<true> : call<false>) {}
   std::array<T, 2> operator()(T* w, T* mean, const RowsInTurn<T>& rows, const Advance<T>& a,
                               const PaddedRow<T>& row) const {
     return function_(w, mean, rows, a, row);
   }
 
  private:
-  using Function = std::array<T, 2> (*)(T*, T*, const RowsInTurn<T>&, const Advance<T>&, const PaddedRow<T>&);
-  Function function_;
+  std::array<T, 2> (*function_)(T*, T*, const RowsInTurn<T>&, const Advance<T>&, const PaddedRow<T>&);
 
-  template <bool averages, Features features>
+  template <bool averages>
   static std::array<T, 2> call(T* w, T* mean, const RowsInTurn<T>& rows, const Advance<T>& a, const PaddedRow<T>& row) {
-    return advance<averages, features>(w, mean, rows, a, row);
-  }
-  template <bool averages> static Function of(Features features) {
-    return features == Features::standardized ? call<averages, Features::standardized>
-                                              : call<averages, Features::featured>;
+    return advance<averages, Features::featured>(w, mean, rows, a, row);
   }
 };
 

@@ -546,15 +546,16 @@ template <class T> class PerSample {
   }
 
   template <Step kind, class L> void one_column(const L& loss, int64_t begin, int64_t end) {
-    const bool averaging = descent_.average.values;
-    if (standardized_ || !l2_of_.empty()) {
-      const Features features = standardized_ ? Features::standardized : Features::featured;
-      rows_in_turn<kind>(loss, AdvanceByCall<T>(averaging, features), begin, end);
-    } else if (averaging) {
-      rows_in_turn<kind>(loss, AdvanceInline<true>(), begin, end);
-    } else {
-      rows_in_turn<kind>(loss, AdvanceInline<false>(), begin, end);
-    }
+    if (standardized_)
+      one_column<kind, Features::standardized>(loss, begin, end);
+    else if (l2_of_.empty())
+      one_column<kind, Features::alike>(loss, begin, end);
+    else
+      rows_in_turn<kind>(loss, AdvanceByCall<T>(descent_.average.values), begin, end);
+  }
+  template <Step kind, Features features, class L> void one_column(const L& loss, int64_t begin, int64_t end) {
+    descent_.average.values ? rows_in_turn<kind>(loss, AdvanceInline<true, features>(), begin, end)
+                            : rows_in_turn<kind>(loss, AdvanceInline<false, features>(), begin, end);
   }
 
   // The product of w with a row, as padded_row() gives it.
