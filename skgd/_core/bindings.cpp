@@ -15,7 +15,6 @@
 #include <cstdlib>
 #include <exception>
 #include <limits>
-#include <memory>
 #include <mutex>
 #include <string_view>
 #include <variant>
@@ -112,8 +111,7 @@ void check_size(const char* what, int64_t size, int64_t wanted) {
 int64_t check_rows(int64_t n) {
   if (n > std::numeric_limits<int32_t>::max())
     refuse(std::to_string(n) +
-           " rows are more than 2^31 - 1 = 2147483647, the "
-           "most that one fit takes. Use "
+           " rows are more than 2^31 - 1 = 2147483647, the most that one fit takes. Use "
            "partial_fit with parts of them.");
   return n;
 }
@@ -127,10 +125,7 @@ std::array<int64_t, 2> range_of(const int64_t* indices, int64_t count) {
 
 // One pass over the index arrays of a CSR matrix: what it lets through is never read or written out of bounds.
 template <class I> void check_csr(const I* indices, const I* indptr, int64_t n, int64_t stored, int64_t d) {
-  if (n < 0)
-    refuse(
-        "The index pointer (indptr) of the CSR matrix X must have one "
-        "element more than X has rows.");
+  if (n < 0) refuse("The index pointer (indptr) of the CSR matrix X must have one element more than X has rows.");
   if (indptr[0] != 0) refuse("The index pointer (indptr) of the CSR matrix X must start with 0.");
   bool falls = false;
   for (int64_t i = 0; i < n; ++i) falls |= indptr[i + 1] < indptr[i];
@@ -492,8 +487,7 @@ using Numbers = std::tuple<double, double, double, double, double>;
 using Rule = std::pair<std::string, std::vector<double>>;
 using Span = std::pair<int64_t, int64_t>;
 using Cut = std::tuple<int64_t, int64_t, int64_t>;  // rows and batches of an epoch, the first batch of the span
-using Steps = std::tuple<Cut, Matrix<const double>, int,
-                         double>;  // and rates, threads, longest gradient
+using Steps = std::tuple<Cut, Matrix<const double>, int, double>;  // and rates, threads, longest gradient
 
 Optimizer optimizer_of(const Rule& rule) { return make_optimizer(rule.first, rule.second); }
 
@@ -573,9 +567,7 @@ template <class T> void bind_stream(nb::module_& m, const char* name) {
             S copy{s.state, {}};
             engine<T>->stream_settle(p.core, d.core, optimizer_of(rule), copy);
           },
-          "problem"_a, "descent"_a, "rule"_a,
-          "Makes copies of the arrays what they say; the stream stays as it "
-          "is.")
+          "problem"_a, "descent"_a, "rule"_a, "Makes copies of the arrays what they say; the stream stays as it is.")
       .def(
           "finite", [](const S& s, D& d) { return engine<T>->stream_finite(d.core, s); }, "descent"_a,
           "Whether all weights are finite that the call can have changed, with all that they are owed.");
@@ -624,8 +616,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
                 {p.template keep<Matrix<const double>>(gram).data(), b.data(), int64_t(b.shape(1)), squares});
           },
           "gram"_a, "products"_a, "squares"_a,
-          "Batch descent goes by second moments from now on; one call, or one "
-          "for each fold.")
+          "Batch descent goes by second moments from now on; one call, or one for each fold.")
       .def(
           "give",
           [](P& p, double loss, Array<const double> gradient) {
@@ -664,8 +655,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
             });
           },
           "theta"_a, "gradient"_a.none() = nb::none(), "threads"_a = 1, "sums"_a.none() = nb::none(),
-          "Sum of weight * loss over all rows; sums gets its gradient in "
-          "double.");
+          "Sum of weight * loss over all rows; sums gets its gradient in double.");
   nb::class_<D>(m, descent)
       .def(nb::init<nb::object, nb::tuple, nb::object, std::pair<int64_t, double>, nb::object,
                     std::pair<int64_t, uint64_t>, LazyStream<T>*, nb::object>(),
@@ -683,8 +673,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
           "shares"_a, "Share of the hidden units to drop in each update of the next run.")
       .def(
           "beside", [](D& d, nb::object theta) { d.core.beside = d.pointer(theta); }, "theta"_a,
-          "The next run sums the loss at these parameters too, over the rows "
-          "that it visits.");
+          "The next run sums the loss at these parameters too, over the rows that it visits.");
   m.def(
       "run",
       [](P& p, D& d, const Rule& rule, Optional<Order*> order, Span span, const Steps& steps) {
@@ -697,8 +686,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         return Numbers{o.loss, o.weight, o.penalty, o.gradient_norm, o.beside};
       },
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
-      "Carries the descent over rows order[start:start + count]; gives sums "
-      "over those rows.");
+      "Carries the descent over rows order[start:start + count]; gives sums over those rows.");
   m.def(
       "run_columns",
       [](P& p, D& d, const Rule& rule, Optional<Order*> order, Span span, const Steps& steps) {
@@ -722,8 +710,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         return std::pair{o.loss, o.weight};
       },
       "problem"_a, "theta"_a.noconvert(), "sums"_a.noconvert(),
-      "Sums over all rows for each column of a problem with folds; their "
-      "gradient is added to sums.");
+      "Sums over all rows for each column of a problem with folds; their gradient is added to sums.");
   m.def(
       "all_finite",
       [](Matrix<const T> x) {
@@ -738,8 +725,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         return predicted(X, theta, int64_t(z.shape(1)), Prediction<T>{Prediction<T>::scores, z.data()}, threads);
       },
       "X"_a.noconvert(), "theta"_a.noconvert(), "z"_a.noconvert(), "threads"_a,
-      "z (n, K) gets the scores of the rows of X under theta (d + 1, columns); "
-      "gives whether all are finite.");
+      "z (n, K) gets the scores of the rows of X under theta (d + 1, columns); gives whether all are finite.");
   m.def(
       "linear_probabilities",
       [](Matrix<const T> X, Matrix<const T> theta, Matrix<T> p, int threads) {
@@ -749,8 +735,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         return predicted(X, theta, K == 2 ? 1 : K, Prediction<T>{Prediction<T>::probabilities, p.data()}, threads);
       },
       "X"_a.noconvert(), "theta"_a.noconvert(), "p"_a.noconvert(), "threads"_a,
-      "p (n, K) gets softmax of the scores, or of K = 2 the logistic function; "
-      "gives whether all scores are finite.");
+      "p (n, K) gets softmax of the scores, or of K = 2 the logistic function; gives whether all scores are finite.");
   m.def(
       "linear_labels",
       [](Matrix<const T> X, Matrix<const T> theta, Vector<const int64_t> classes, Vector<int64_t> labels, int threads) {
@@ -761,8 +746,7 @@ template <class T> void bind(nb::module_& m, const char* problem, const char* de
         return predicted(X, theta, K == 2 ? 1 : K, prediction, threads);
       },
       "X"_a.noconvert(), "theta"_a.noconvert(), "classes"_a, "labels"_a, "threads"_a,
-      "labels (n) get those of the classes with the largest scores; gives "
-      "whether all scores are finite.");
+      "labels (n) get those of the classes with the largest scores; gives whether all scores are finite.");
   m.def(
       "softmax",
       [](Matrix<T> z) {
@@ -843,8 +827,7 @@ template <class I> void bind_indices(nb::module_& m) {
       },
       "indices"_a.noconvert(), "d"_a, "most"_a, "columns"_a.noconvert(),
       "The numbers of the features that the non-zeros have, in the order in which they have them; none if they are "
-      "more "
-      "than so many. columns gets the column numbers of the non-zeros among these.");
+      "more than so many. columns gets the column numbers of the non-zeros among these.");
 }
 
 NB_MODULE(core, m) {
@@ -884,12 +867,10 @@ NB_MODULE(core, m) {
         return nb::ndarray<nb::numpy, int32_t>(o.values().data(), {o.values().size()}, nb::find(o));
       });
   m.def("objects_of", &objects_of, "address"_a, "stride"_a, "found"_a, "most"_a,
-        "found (n,) gets the number of each object of an array in the list of "
-        "different ones, which is given back.");
+        "found (n,) gets the number of each object of an array in the list of different ones, which is given back.");
   m.def("quadratic_path", &path_of, "gram"_a.noconvert(), "products"_a.noconvert(), "tolerance"_a,
         "strengths"_a.noconvert(), "features"_a.noconvert(), "weights"_a.noconvert(), "sweeps"_a.noconvert(),
-        "weights (m, d) gets the minima for strengths (m, 2) of the l1 and the "
-        "l2 norm, one after another. features "
+        "weights (m, d) gets the minima for strengths (m, 2) of the l1 and the l2 norm, one after another. features "
         "(3, d): factors of the strengths, least and greatest weights.");
   m.def(
       "use_blas",

@@ -105,8 +105,7 @@ template <class T> class Mlp final : public Model<T> {
   const Problem<T>& problem_;
   const std::vector<Layer>& layers_;
   int64_t d_, block_rows_, rows_in_cache_;
-  std::vector<Buffer<T>> values_,
-      slopes_;                    // (rows, columns) of each layer; the slopes become deltas
+  std::vector<Buffer<T>> values_, slopes_;  // (rows, columns) of each layer; the slopes become deltas
   std::vector<Buffer<T>> bends_;  // likewise, of units with shares: what the activation adds; become slopes by shares
   Buffer<T> gathered_;
   Rows rows_;                 // of the block at work
@@ -329,8 +328,7 @@ template <class T> class Mlp final : public Model<T> {
     add_gradient(input_ + begin, d_, delta(0), rows_.count, end - begin, layers_[0].columns, gradient);
   }
 
-  template <class I> void add_inputs(const Csr<T, I>& design, int64_t, int64_t,
-                                     T* gradient) {  // all of them
+  template <class I> void add_inputs(const Csr<T, I>& design, int64_t, int64_t, T* gradient) {  // all of them
     const int64_t columns = layers_[0].columns;
     shift_.assign(columns, T(0));
     if (design.offset) add_sums(delta(0), rows_.count, columns, shift_.data());
