@@ -12,6 +12,16 @@ from skgd.optimizers import OPTIMIZERS
 KINDS = [skgd.GDRegressor, skgd.GDClassifier, skgd.GDMLPRegressor, skgd.GDMLPClassifier]
 
 SOLVERS = ("batch", "minibatch", "sgd")
+SIZES = {"batch": None, "minibatch": 16, "sgd": 1}  # rows of an update, None: all
+THREE_EPOCHS = {  # that NumPy can make too
+    "learning_rate": 0.05,
+    "shuffle": False,
+    "tol": None,
+    "average": False,
+    "random_state": 0,
+    "max_iter": 3,
+    "batch_size": 16,
+}
 ROWS = {"batch": "all", "minibatch": "some", "sgd": "one"}
 
 
@@ -60,6 +70,13 @@ def estimator(loss="squared_error", **params):
     """The linear estimator whose kind of loss this is, seeded."""
     kind = skgd.GDClassifier if loss in CLASSIFICATION else skgd.GDRegressor
     return kind(loss, **{"random_state": 0, **params})
+
+
+def perceptron_of(loss="squared_error", **params):
+    """Three epochs of the perceptron whose kind of loss this is, of two layers of tanh."""
+    kind = skgd.GDMLPClassifier if loss in CLASSIFICATION else skgd.GDMLPRegressor
+    layers = {"hidden_layer_sizes": (7, 5), "activation": "tanh"}
+    return kind(loss, **{**THREE_EPOCHS, **layers, **params})
 
 
 def is_perceptron(kind):

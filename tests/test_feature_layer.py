@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from _data import SOLVERS, csr, make, thin
+from _data import SOLVERS, THREE_EPOCHS, csr, make, thin
 from _killed import assert_same, killed_after
 from sklearn.base import clone
 
@@ -14,15 +14,9 @@ from skgd._feature_layer import FeatureLayer
 from skgd.preprocessing import TableEncoder
 
 FIXED = {
+    **THREE_EPOCHS,
     "hidden_layer_sizes": (7,),
     "activation": "tanh",
-    "batch_size": 16,
-    "learning_rate": 0.05,
-    "shuffle": False,
-    "tol": None,
-    "average": False,
-    "random_state": 0,
-    "max_iter": 3,
     "optimizer": "plain",
     "standardize": False,
     "n_frequencies": 3,

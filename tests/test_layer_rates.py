@@ -6,25 +6,13 @@ import _perceptron as perceptron
 import _reference as reference
 import numpy as np
 import pytest
-from _data import SOLVERS, covering, csr, make, pairs, thin
+from _data import SIZES, SOLVERS, covering, csr, make, pairs, perceptron_of, thin
 from _killed import assert_same, killed_after
 from sklearn.base import clone
 
-from skgd import Checkpoint, GDMLPClassifier, GDMLPRegressor
+from skgd import Checkpoint
 from skgd.optimizers import OPTIMIZERS, Adam, RMSProp
 
-SIZES = {"batch": None, "minibatch": 16, "sgd": 1}
-FIXED = {
-    "hidden_layer_sizes": (7, 5),
-    "activation": "tanh",
-    "batch_size": 16,
-    "learning_rate": 0.01,
-    "shuffle": False,
-    "tol": None,
-    "average": False,
-    "random_state": 0,
-    "max_iter": 3,
-}
 FACTORS = {0: 6.0, -1: 0.5, "intercepts": 0.1}
 BY_LAYER = [6.0, 1.0, 0.5]
 RULES = [
@@ -35,8 +23,7 @@ RULES = [
 
 
 def mlp(loss="squared_error", **params):
-    kind = GDMLPClassifier if loss in reference.CLASSIFICATION else GDMLPRegressor
-    return kind(loss, **{**FIXED, **params})
+    return perceptron_of(loss, **{"learning_rate": 0.01, **params})
 
 
 def start_of(X, y, loss="squared_error", **params):

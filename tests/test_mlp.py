@@ -4,33 +4,17 @@ import _perceptron as perceptron
 import _reference as reference
 import numpy as np
 import pytest
-from _data import SOLVERS, covering, csr, make, pairs, thin
+from _data import SIZES, SOLVERS, THREE_EPOCHS, covering, csr, make, pairs, thin
+from _data import perceptron_of as mlp
 from scipy import sparse
 from sklearn.datasets import make_blobs
 
 from skgd import GDClassifier, GDMLPClassifier, GDMLPRegressor, GDRegressor, losses
 
-SIZES = {"batch": None, "minibatch": 16, "sgd": 1}
-FIXED = {
-    "learning_rate": 0.05,
-    "shuffle": False,
-    "tol": None,
-    "average": False,
-    "random_state": 0,
-    "max_iter": 3,
-}
-
-
-def mlp(loss="squared_error", **params):
-    kind = GDMLPClassifier if loss in reference.CLASSIFICATION else GDMLPRegressor
-    return kind(
-        loss, **{**FIXED, "hidden_layer_sizes": (7, 5), "activation": "tanh", "batch_size": 16, **params}
-    )
-
 
 def linear(loss="squared_error", **params):
     kind = GDClassifier if loss in reference.CLASSIFICATION else GDRegressor
-    return kind(loss, **{**FIXED, "batch_size": 16, **params})
+    return kind(loss, **{**THREE_EPOCHS, **params})
 
 
 def start_of(X, y, loss="squared_error", **params):

@@ -7,30 +7,17 @@ import _perceptron as perceptron
 import _reference as reference
 import numpy as np
 import pytest
-from _data import SOLVERS, csr, make, thin
+from _data import SIZES, SOLVERS, csr, make, perceptron_of, thin
 from _killed import assert_same, killed_after
 from sklearn.base import clone
 
-from skgd import Checkpoint, GDMLPClassifier, GDMLPRegressor
+from skgd import Checkpoint
 
-SIZES = {"batch": None, "minibatch": 16, "sgd": 1}
-FIXED = {
-    "hidden_layer_sizes": (7, 5),
-    "activation": "parametric_tanh",
-    "batch_size": 16,
-    "learning_rate": 0.05,
-    "shuffle": False,
-    "tol": None,
-    "average": False,
-    "random_state": 0,
-    "max_iter": 3,
-    "optimizer": "plain",
-}
+FIXED = {"activation": "parametric_tanh", "optimizer": "plain"}
 
 
 def mlp(loss="squared_error", **params):
-    kind = GDMLPClassifier if loss in reference.CLASSIFICATION else GDMLPRegressor
-    return kind(loss, **{**FIXED, **params})
+    return perceptron_of(loss, **{**FIXED, **params})
 
 
 def parts_of(model):
