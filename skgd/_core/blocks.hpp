@@ -97,6 +97,26 @@ template <class T>
   gram[4] = sum<T>(g31), gram[5] = sum<T>(g32);
 }
 
+// What four updates w <- decay w - c x in a row make of the mean of the iterates: each iterate is a combination of the
+// w before them and of the rows, so the mean is read and written once for all of them. V: of one column, or of a vector
+// of columns.
+template <class V> struct MeanOfFour {
+  V keep = V{} + 1, of_w = {}, c[4];  // the mean becomes keep mean + of_w w - sum c x, with the mean and the w before
+
+  // share: of the iterate after each update in the mean.
+  template <class T> MeanOfFour(const V* decay, const V* step, const T* share) {
+    V of_row = {};  // share in the mean of row r times its step: by this and all later iterates
+    SKGD_UNROLL
+    for (int r = 3; r >= 0; --r) {
+      of_row += share[r] * keep;
+      keep *= T(1) - share[r];
+      c[r] = of_row * step[r];
+      of_row *= decay[r];
+    }
+    of_w = of_row;
+  }
+};
+
 // w <- keep w - sum_r c_r x_r for padded weights and four rows.
 template <class T> [[gnu::noinline]] void step4(T* w, T keep, const T* c, const T* const* x, const PaddedRow<T>& row) {
   using V = vec<T>;

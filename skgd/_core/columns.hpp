@@ -2,6 +2,7 @@
 // and a strength of the penalty of their own, and with the sample weights of their fold (0 where it holds a row
 // out). A row is read once for all of them.
 #pragma once
+#include "blocks.hpp"
 #include "descent.hpp"
 #include "gemm.hpp"
 
@@ -13,13 +14,71 @@ struct ColumnSums {
   int64_t updates = 0;
 };
 
+// Four updates W <- decay W - x step of all columns, one after the other, whose rows x are known from the start. What
+// they make of the scores of the rows after them follows from the rows' products with each other, so that weights and
+// means are read and written once for all four.
+template <class T> class FourUpdates {
+  using V = vec<T>;
+
+ public:
+  explicit FourUpdates(int64_t columns) : K_(columns), steps_(4 * K_), decays_(4 * K_) {}
+
+  // Update r, from the slopes of row r in z (4, K_): the scores in the rows after it, and the intercepts, which do not
+  // decay, become those under the new weights. `products` are those of each row with row r, and `one` that of the
+  // intercepts.
+  void update(int r, T* z, T* intercept, const T* rates, const T* l2, const T* products, T one) {
+    for (int64_t k = 0; k < K_; k += lanes<T>) {
+      const V rate = load<V>(rates + k), step = rate * load<V>(z + r * K_ + k), shrinking = rate * load<V>(l2 + k),
+              decay = T(1) - shrinking, b = load<V>(intercept + k);
+      store(steps_.data() + r * K_ + k, step), store(decays_.data() + r * K_ + k, decay);
+      for (int q = r + 1; q < 4; ++q) {
+        T* score = z + q * K_ + k;
+        store(score, decay * load<V>(score) + shrinking * b - step * (products[q] + one));
+      }
+      store(intercept + k, b - step * one);
+    }
+  }
+
+  // W (d, K_) after the four updates with rows x (4, d); and its mean, unless that is null, in which the iterate after
+  // each update has a share.
+  void apply(T* __restrict W, T* __restrict mean, const T* shares, const T* x, int64_t d) const {
+    for (int64_t k = 0; k < K_; k += lanes<T>) {
+      V step[4], decay[4], c[4], keep = V{} + T(1);
+      SKGD_UNROLL
+      for (int r = 3; r >= 0; --r) {
+        step[r] = load<V>(steps_.data() + r * K_ + k), decay[r] = load<V>(decays_.data() + r * K_ + k);
+        c[r] = keep * step[r];
+        keep *= decay[r];
+      }
+      const MeanOfFour<V> of_mean(decay, step, shares);
+      for (int64_t j = 0; j < d; ++j) {
+        T* w = W + j * K_ + k;
+        const V now = load<V>(w), a = x[j] - V{}, b = x[d + j] - V{}, e = x[2 * d + j] - V{}, f = x[3 * d + j] - V{};
+        if (mean) {
+          T* m = mean + j * K_ + k;
+          const V of_rows = (a * of_mean.c[0] + b * of_mean.c[1]) + (e * of_mean.c[2] + f * of_mean.c[3]);
+          store(m, load<V>(m) * of_mean.keep + now * of_mean.of_w - of_rows);
+        }
+        store(w, (now * keep - a * c[0] - b * c[1]) - (e * c[2] + f * c[3]));
+      }
+    }
+  }
+
+ private:
+  int64_t K_;
+  Buffer<T> steps_, decays_;  // of each update and column
+};
+
 template <class T> class ColumnDescent {
  public:
   ColumnDescent(const Problem<T>& problem, Descent<T>& descent, const Plan& plan)
       : problem_(problem), design_(std::get<Dense<T>>(problem.design)), folds_(problem.folds), descent_(descent),
         plan_(plan), d_(design_.d), K_(problem.columns()), size_(problem.parameters()), gradient_(size_),
-        z_(block_rows * K_), rates_(K_), weights_(K_ + lanes<T>), values_(K_), factors_(K_, T(1)), decay_(K_) {
+        z_(block_rows * K_), rates_(K_), weights_(K_ + lanes<T>), values_(K_), factors_(K_, T(1)), decay_(K_),
+        four_(K_) {
     if (plan.rows.order) rows_.resize(block_rows * d_);
+    l2_.assign(K_, T(problem.penalty.l2()));
+    for (int64_t k = 0; k < K_; ++k) l2_[k] *= problem.penalty.strength.column[k];
     sums_.loss.resize(K_), sums_.weight.resize(K_), sums_.penalty.resize(K_);
     fold_weight_.resize(folds_.ends.size());
     if (folds_.weight_row_of) {
@@ -34,9 +93,14 @@ template <class T> class ColumnDescent {
     const int64_t updates = plan_.updates();
     const bool steps = plan_.largest_batch() == 1 && std::holds_alternative<Plain>(optimizer) &&
                        problem_.penalty.smooth() && !problem_.given.gradient;
+    const bool by_fours = steps && problem_.penalty.strength.uniform();
     Theta<T> theta{descent_.theta, gradient_.data(), descent_.slots, rates_.data(), false};
     plan_.rates_of(0, rates_);
     for (int64_t u = 0; u < updates && !control.stop; ++u) {
+      for (; by_fours && u + 4 < updates && !control.stop; u += 4) {  // the last update is made on its own
+        four_steps(u);
+        control.done(4 * size_);
+      }
       const Rows batch = plan_.batch(u);
       if (plan_.rate_stride) plan_.rates_of(u, rates_);
       if (u == updates - 1) penalties();
@@ -69,14 +133,15 @@ template <class T> class ColumnDescent {
  private:
   static constexpr int64_t chunk_rows = 4096;
   static constexpr int64_t block_rows = 32;                          // rows whose scores stay in the first-level cache
-  static constexpr int64_t max_factors = sizeof(T) == 8 ? 960 : 96;  // each in [1, 2], so their product is finite
+  static constexpr int64_t max_factors = sizeof(T) == 8 ? 960 : 96;  // each in [.5, 1], so their product is not 0
   const Problem<T>& problem_;
   const Dense<T>& design_;
   const Folds<T>& folds_;
   Descent<T>& descent_;
   const Plan& plan_;
   int64_t d_, K_, size_;
-  Buffer<T> gradient_, rows_, z_, rates_, weights_, table_, values_, factors_, decay_;
+  Buffer<T> gradient_, rows_, z_, rates_, weights_, table_, values_, factors_, decay_, l2_;
+  FourUpdates<T> four_;
   int64_t factor_rows_ = 0;  // rows whose factors are multiplied in factors_
   std::vector<double> fold_weight_;
   ColumnSums sums_;
@@ -123,6 +188,33 @@ template <class T> class ColumnDescent {
 
   // Weighted slopes of at most block_rows rows, in z; gives the rows.
   const T* score(Rows part) {
+    const T* x = raw_scores(part);
+    slopes(part, [](int64_t) {});
+    return x;
+  }
+
+  // Updates u .. u + 3 by the plain rule, under one strength of the penalty for all features.
+  void four_steps(int64_t u) {
+    const Rows rows = plan_.rows.part(u, 4);
+    const T* x = raw_scores(rows);
+    const T one = T(problem_.fit_intercept);
+    T *intercept = descent_.theta + d_ * K_, *mean = descent_.average.values;
+    T shares[4] = {};
+    slopes(rows, [&](int64_t r) {
+      T products[4];
+      for (int64_t q = r + 1; q < 4; ++q) products[q] = dot(x + q * d_, x + r * d_, d_);
+      if (plan_.rate_stride) plan_.rates_of(u + r, rates_);
+      four_.update(int(r), z_.data(), intercept, rates_.data(), l2_.data(), products, one);
+      if (mean) shares[r] = T(descent_.average.share(descent_.t));
+      for (int64_t k = 0; k < K_ && shares[r] > 0; ++k)
+        mean[d_ * K_ + k] += shares[r] * (intercept[k] - mean[d_ * K_ + k]);
+      ++descent_.t, ++sums_.updates;
+    });
+    four_.apply(descent_.theta, mean, shares, x, d_);
+  }
+
+  // Raw scores of at most block_rows rows, in z; gives the rows.
+  const T* raw_scores(Rows part) {
     const T* x = design_.data + part[0] * d_;
     if (part.order && part.count > 1) {
       for (int64_t i = 0; i < part.count; ++i) {
@@ -131,7 +223,6 @@ template <class T> class ColumnDescent {
       x = rows_.data();
     }
     affine(x, d_, descent_.theta, descent_.theta + d_ * K_, part.count, d_, K_, z_.data());
-    std::visit([&](const auto& loss) { slopes(loss, part); }, problem_.loss);
     return x;
   }
 
@@ -155,8 +246,12 @@ template <class T> class ColumnDescent {
     for (; j < d; ++j) out[j] = x[j];
   }
 
-  // Weighted slopes replace the scores of the rows in z.
-  template <class L> void slopes(const L& loss, Rows part) {
+  // Weighted slopes replace the scores of the rows in z, one row after the other; then(row) may change those of later
+  // ones.
+  template <class F> void slopes(Rows part, F then) {
+    std::visit([&](const auto& loss) { slopes(loss, part, then); }, problem_.loss);
+  }
+  template <class L, class F> void slopes(const L& loss, Rows part, F then) {
     if constexpr (Elementwise<L, T>) {
       constexpr bool has_log = requires(T y, T& slope) { loss.without_log(y, y, slope, slope); };
       const bool together = has_log && folds_.equal_weights;
@@ -174,6 +269,7 @@ template <class T> class ColumnDescent {
           together ? with_factors(loss, y, z, weight) : with_values(loss, y, z, weight);
         else
           with_values(loss, y, z, weight);
+        then(i);
       }
       for (int64_t k = 0; k < K_; ++k) sums_.loss[k] += double(values_[k]);
     }
@@ -203,9 +299,9 @@ template <class T> class ColumnDescent {
     T* __restrict values = values_.data(), * __restrict factors = factors_.data();
     SKGD_INDEPENDENT
     for (int64_t k = 0; k < K_; ++k) {
-      T slope, e;
-      values[k] += weight[k] * loss.without_log(y, z[k], slope, e);
-      factors[k] *= T(1) + (weight[k] > 0 ? e : T(0));
+      T slope, unused;
+      values[k] += weight[k] * loss.without_log(y, z[k], slope, unused);
+      factors[k] *= weight[k] > 0 ? loss.larger(y, slope) : T(1);
       z[k] = weight[k] * slope;
     }
   }
@@ -216,7 +312,7 @@ template <class T> class ColumnDescent {
     for (int64_t f = 0, k = 0; f < folds; ++f) {
       const T* weight = folds_.weights + f;  // those that are not zero are equal
       while (*weight == 0) weight += folds;
-      for (; k < folds_.ends[f]; ++k) sums_.loss[k] += double(*weight) * std::log(double(factors_[k]));
+      for (; k < folds_.ends[f]; ++k) sums_.loss[k] -= double(*weight) * std::log(double(factors_[k]));
     }
     std::fill(factors_.begin(), factors_.end(), T(1));
     factor_rows_ = next;

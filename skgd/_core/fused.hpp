@@ -71,25 +71,6 @@ void step_columns(T* W, const T* x, const T* c, const T* rates, T l2_, const T* 
   }
 }
 
-// What four updates w <- decay w - c x in a row make of the mean of the iterates: each iterate is a combination of the
-// w before them and of the rows, so the mean is read and written once for all of them.
-template <class T> struct MeanOfFour {
-  T keep = 1, of_w = 0, c[4];  // the mean becomes keep mean + of_w w - sum c x, with the mean and the w before
-
-  // share: of the iterate after each update in the mean.
-  MeanOfFour(const T* decay, const T* step, const T* share) {
-    T of_row = 0;  // share in the mean of row r times its step: by this and all later iterates
-    SKGD_UNROLL
-    for (int r = 3; r >= 0; --r) {
-      of_row += share[r] * keep;
-      keep *= T(1) - share[r];
-      c[r] = of_row * step[r];
-      of_row *= decay[r];
-    }
-    of_w = of_row;
-  }
-};
-
 // Rows of one column whose losses are summed later, many at once.
 template <class T> struct ScoredRows {
   Buffer<T> z, y, slope, weight;
@@ -404,7 +385,7 @@ template <class T> class PerSample {
         mean_intercept += share * (intercept - mean_intercept);
       }
       if (averaging) {
-        const MeanOfFour<T> all(decays, steps, shares);
+        const MeanOfFour all(decays, steps, shares);
         step4_with_mean(packed_.data(), kept, c, mean_.data(), all.keep, all.of_w, all.c, x, row_);
       } else {
         step4(packed_.data(), kept, c, x, row_);

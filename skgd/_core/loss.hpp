@@ -133,8 +133,11 @@ struct LogLoss {
   }
   // The slope alone, soon after z is known.
   template <class T> [[gnu::always_inline]] T quick_slope(T y, T z) const { return centred_logistic(z) + (T(0.5) - y); }
-  // Sum of the values of up to 512 rows whose slopes are known: 1 / (1 + e) is the larger one of s and 1 - s, where
-  // s = slope + y. The logarithms are one of a product.
+  // 1 / (1 + e) from the slope: the larger one of s and 1 - s, where s = slope + y.
+  template <class T> [[gnu::always_inline]] T larger(T y, T slope) const {
+    return T(0.5) + std::fabs(slope - (T(0.5) - y));
+  }
+  // Sum of the values of up to 512 rows whose slopes are known. The logarithms are one of a product.
   template <class T> double total(const T* __restrict y, const T* __restrict z, const T* slope, int64_t count) const {
     constexpr int parts = 16;
     T rest[parts] = {}, product[parts];
@@ -142,7 +145,7 @@ struct LogLoss {
     int64_t i = 0;
     auto add = [&](int64_t row, int p) {
       rest[p] += (z[row] > 0 ? z[row] : T(0)) - y[row] * z[row];
-      product[p] *= T(0.5) + std::fabs(slope[row] - (T(0.5) - y[row]));
+      product[p] *= larger(y[row], slope[row]);
     };
     for (; i + parts <= count; i += parts)
       for (int p = 0; p < parts; ++p) add(i + p, p);
@@ -154,9 +157,9 @@ struct LogLoss {
   template <class T> [[gnu::always_inline]] T without_log(T y, T z, T& slope, T& e) const {
     T above, below;
     exp_quotient(-z, above, below);
-    e = z < 0 ? below / above : above / below;  // exp(-|z|)
-    slope = below / (above + below) - y;        // 1 / (1 + exp(-z))
-    return (z > 0 ? z : T(0)) - y * z;          // softplus(z) = max(z, 0) + log(1 + e)
+    e = (z < 0 ? below : above) / (z < 0 ? above : below);  // exp(-|z|)
+    slope = below / (above + below) - y;                    // 1 / (1 + exp(-z))
+    return (z > 0 ? z : T(0)) - y * z;                      // softplus(z) = max(z, 0) + log(1 + e)
   }
 };
 
@@ -172,6 +175,7 @@ struct SmoothedLogLoss {
   template <class T> [[gnu::always_inline]] T quick_slope(T y, T z) const {
     return LogLoss().quick_slope(target(y), z);
   }
+  template <class T> [[gnu::always_inline]] T larger(T y, T slope) const { return LogLoss().larger(target(y), slope); }
   template <class T> [[gnu::always_inline]] T without_log(T y, T z, T& slope, T& e) const {
     return LogLoss().without_log(target(y), z, slope, e);
   }
