@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from ._features import Present, present_in
-from ._mapped import Mapping, mapping_of
+from ._mapped import Mapping, in_blocks, mapping_of
 from ._moments import Moments, dense_moments, moments_of, sparse_moments
 
 __all__ = ["SAMPLE", "CsrDesign", "DenseDesign", "Design", "RoundedDesign", "Standard", "design_of"]
@@ -220,7 +220,7 @@ class DenseDesign(Design):
         """The rows of these blocks of a mapped file as a design in memory, and their numbers."""
         ends = np.cumsum([stop - start for start, stop in blocks])
         rows, numbers = np.empty((ends[-1], self.d), self.dtype), np.empty(ends[-1], np.intp)
-        with self.mapping.in_blocks():
+        with in_blocks(self.mapping):
             for (start, stop), end in zip(blocks, ends.tolist(), strict=True):
                 part = slice(end - stop + start, end)
                 self.read_ahead(start, stop)  # again: it may have been evicted

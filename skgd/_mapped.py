@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-__all__ = ["Mapping", "Segments", "mapping_of"]
+__all__ = ["Mapping", "Segments", "file_behind", "in_blocks", "mapping_of"]
 
 SHARE = 0.5  # of the machine's memory, from which on an array is read from its file again and again
 _WINDOW = 3 << 20  # bytes that rows are shuffled among
@@ -43,27 +43,32 @@ class Mapping:
         begin -= begin % mmap.PAGESIZE
         self.file.madvise(mmap.MADV_WILLNEED, begin, end - begin)
 
-    @contextmanager
-    def in_blocks(self) -> Iterator[None]:
-        """Meanwhile, what is missing is read without megabytes around it."""
-        if not _ADVISES:
-            yield
-            return
-        self.file.madvise(mmap.MADV_RANDOM)
-        try:
-            yield
-        finally:
-            self.file.madvise(mmap.MADV_NORMAL)
+
+@contextmanager
+def in_blocks(*mappings: Mapping) -> Iterator[None]:
+    """Meanwhile, what is missing is read without megabytes around it."""
+    files = [mapping.file for mapping in mappings if _ADVISES]
+    for file in files:
+        file.madvise(mmap.MADV_RANDOM)
+    try:
+        yield
+    finally:
+        for file in files:
+            file.madvise(mmap.MADV_NORMAL)
+
+
+def file_behind(X: np.ndarray | None) -> Mapping | None:
+    """The file that an array is mapped from, if it is."""
+    base: object = X
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return Mapping(X, base) if X is not None and isinstance(base, mmap.mmap) else None
 
 
 def mapping_of(X) -> Mapping | None:
     """The file behind X, if it is too large to stay in memory."""
-    file = X
-    while isinstance(file, np.ndarray):
-        file = file.base
-    if not isinstance(file, mmap.mmap) or X.nbytes < SHARE * _memory():
-        return None
-    return Mapping(X, file)
+    found = file_behind(X)
+    return None if found is None or X.nbytes < SHARE * _memory() else found
 
 
 def _memory() -> float:

@@ -268,6 +268,7 @@ class Problem:
         design: Any = self.design
         for block in order.blocks(position + count, count):
             design.read_ahead(*block)
+            self.targets.read_ahead(*block)
         rows, numbers = design.loaded(order.blocks(position, count))
         shuffled = core.Order(len(numbers), self.d)
         shuffled.shuffle(order.state(position))

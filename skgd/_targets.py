@@ -13,6 +13,7 @@ from sklearn.utils.validation import column_or_1d
 from ._arrays import laid_out
 from ._core import core
 from ._labels import class_codes
+from ._mapped import Mapping, file_behind, in_blocks
 from ._scoring import accuracy, d2_pinball, r2
 from .losses import Loss
 
@@ -70,12 +71,23 @@ class Targets:
         """Those of the rows of X that are kept."""
         return replace(self.rows(index), of_all=self.y)
 
+    def read_ahead(self, start: int, stop: int) -> None:
+        """Have those of some rows read, without waiting for them, where they are mapped from files."""
+        for file in self._files:
+            file.will_need(start, stop)
+
+    @property
+    def _files(self) -> list[Mapping]:
+        found = map(file_behind, (self.y, self.weight, self.offset, self.shift))
+        return [file for file in found if file is not None]
+
     def rows(self, index) -> Targets:
         def some(part: np.ndarray | None) -> np.ndarray | None:
             return None if part is None else np.ascontiguousarray(part[index])
 
-        parts = {"weight": some(self.weight), "offset": some(self.offset), "shift": some(self.shift)}
-        return replace(self, y=np.ascontiguousarray(self.y[index]), of_all=None, **parts)  # type: ignore[arg-type]
+        with in_blocks(*self._files):
+            parts = {"weight": some(self.weight), "offset": some(self.offset), "shift": some(self.shift)}
+            return replace(self, y=np.ascontiguousarray(self.y[index]), of_all=None, **parts)  # type: ignore[arg-type]
 
     def with_offset(self, offset: np.ndarray | None, loss: Loss) -> Targets:
         """The same with an offset (n, columns) of the raw scores."""
