@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -31,6 +34,7 @@ __all__ = [
     "lines_of",
 ]
 
+_FEW_COLUMNS = 4  # for a thread
 _MOST_LINES = 256  # of different weights, for which those of all columns are laid out
 
 
@@ -191,20 +195,48 @@ def _moments_of_folds(shared: SharedProblem) -> list[np.ndarray]:
     return [sums * (n / sums[-2, -2]) for sums in found]
 
 
-def descend(shared: Any, candidates: list[CandidateFit], random: np.ndarray) -> None:
-    """Carry all candidates through their epochs, until each has stopped."""
+def descend(shared: Any, candidates: list[CandidateFit], random: np.ndarray, threads: int = 1) -> None:
+    """Carry all candidates through their epochs, until each has stopped.
+
+    Threads share them; each column is the same for any number of these.
+    """
     at_zero = [abs(value) or 1.0 for value in shared.at_zero()]
     units = shared.units_of_tol(at_zero)
     for candidate in candidates:
         candidate.begin(shared.options, at_zero[candidate.fold], units[candidate.fold], shared.n)
     live = sorted((each for each in candidates if not each.diverged), key=lambda each: each.fold)
+    parts = min(threads, max(1, len(live) // _FEW_COLUMNS))
+    groups = [live[len(live) * i // parts : len(live) * (i + 1) // parts] for i in range(parts) if live]
+    _carry(shared, groups, random)
     with np.errstate(over="ignore", invalid="ignore"):  # of columns that diverge
-        if live:
-            columns = shared.columns(live)
-            run_epochs(columns, columns.plan, random)
-            columns.retain(np.array([], dtype=np.intp))
         for candidate in candidates:
             _finish(shared, candidate)
+
+
+def _carry(shared: Any, groups: list[list[CandidateFit]], random: np.ndarray) -> None:
+    """Carry groups of candidates through the same orders of the rows, each on a thread of its own. After an
+    error of one of them, or an interrupt, the others end with the updates that they are making."""
+    over = Event()
+
+    def carry(group):
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                columns = shared.columns(group)
+                columns.over = over
+                run_epochs(columns, columns.plan, random.copy())
+                columns.retain(np.array([], dtype=np.intp))
+        except BaseException:
+            over.set()
+            raise
+
+    with ThreadPoolExecutor(max(1, len(groups) - 1), thread_name_prefix="skgd-columns") as pool:
+        others = [pool.submit(carry, group) for group in groups[1:]]
+        with suppress(CancelledError):  # for the error of another one
+            for group in groups[:1]:
+                carry(group)
+        for error in (other.exception() for other in others):
+            if error is not None and not isinstance(error, CancelledError):
+                raise error
 
 
 def _finish(shared: Any, candidate: CandidateFit) -> None:
@@ -219,6 +251,8 @@ def _finish(shared: Any, candidate: CandidateFit) -> None:
 
 class Columns:
     """The candidates that go on, as columns of theta; those of a fold side by side."""
+
+    over: Event | None = None  # set where their end is of no use any more
 
     def __init__(self, shared: Any, candidates: list[CandidateFit], moments: Sequence[np.ndarray] = ()):
         design = shared.design
@@ -253,6 +287,8 @@ class Columns:
         """Nothing changes between epochs."""
 
     def advance(self, stretch: Stretch) -> bool:
+        if self.over is not None and self.over.is_set():
+            raise CancelledError
         each = [candidate.rates(self.t, stretch.updates) for candidate in self.candidates]
         rates = np.ascontiguousarray(np.column_stack(np.broadcast_arrays(*each)))
         theta, *slots = self.arrays

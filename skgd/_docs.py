@@ -131,7 +131,8 @@ n_jobs : int or None, default=None
     (``solver="batch"``, from about 1,000 rows and 250,000 values of dense X on, of perceptrons from 8,192
     rows; CSR from 65,536 rows on), mini-batches of perceptrons on dense X (from a million of rows times
     parameters on), objectives and predictions on dense X. Single rows and mini-batches of linear models,
-    whose updates wait for one another, use one. The result does not depend on it.
+    whose updates wait for one another, use one; searches share candidates and folds. The result does not
+    depend on it.
 verbose : int, default=0
     1 shows epoch, loss, validation loss and score, learning rate and the time left until ``max_iter`` on the
     standard error: one line in a terminal, a bar in a notebook, otherwise a line every two seconds; at

@@ -176,7 +176,8 @@ class Candidates:
                 candidate = CandidateFit(rate, alpha, fold)
                 candidate.rates = choose_rates(problem, candidate, options, exploded=Diverged)
                 candidates.append(candidate)
-        descend(shared, candidates, np.array([self.seed], dtype=np.uint64))
+        random = np.array([self.seed], dtype=np.uint64)
+        descend(shared, candidates, random, threads_of(self.search.n_jobs))
         F = len(self.folds)
         fitted = [None if c.diverged else self._fitted_as(c, shared) for c in candidates]
         return [fitted[c * F : (c + 1) * F] for c in range(len(self.params))]

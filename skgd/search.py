@@ -168,9 +168,10 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
     otherwise. Only the refit on all rows is made by descent. ``tol=None``, ``early_stopping`` and "adamw"
     ask for models that are no minima; there each candidate is fitted by descent.
 
-    The following are fitted one by one, on ``n_jobs`` threads: more than two classes, several outputs,
-    sparse X, ``standardize``, ``early_stopping``, ``average``, losses written in Python, and the
-    optimizers "implicit", "schedule_free", "barzilai_borwein" and, for batch descent, "nesterov".
+    ``n_jobs`` threads share the columns, with the same results. The following are fitted one by one, on as
+    many threads: more than two classes, several outputs, sparse X, ``standardize``, ``early_stopping``,
+    ``average``, losses written in Python, and the optimizers "implicit", "schedule_free",
+    "barzilai_borwein" and, for batch descent, "nesterov".
 
     Parameters
     ----------
@@ -306,9 +307,10 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
     NaN, with a ``FitFailedWarning`` if the rate was given. Batch descent on squared error with up to
     2000 features uses X'X of each fold instead of its rows.
 
-    The following are fitted one by one, on ``n_jobs`` threads: more than two classes, several outputs,
-    sparse X, ``standardize``, ``early_stopping``, ``average``, losses written in Python, and the
-    optimizers "implicit", "schedule_free", "barzilai_borwein" and, for batch descent, "nesterov".
+    ``n_jobs`` threads share the columns, with the same results. The following are fitted one by one, on as
+    many threads: more than two classes, several outputs, sparse X, ``standardize``, ``early_stopping``,
+    ``average``, losses written in Python, and the optimizers "implicit", "schedule_free",
+    "barzilai_borwein" and, for batch descent, "nesterov".
 
     Parameters
     ----------

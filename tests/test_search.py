@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from threading import current_thread, main_thread
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from sklearn.model_selection import (
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skgd import DivergenceError, GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV, losses
-from skgd._columns import can_share_pass
+from skgd._columns import Columns, can_share_pass
 from skgd._design import design_of
 from skgd._options import options_of
 from skgd._selection import Candidates
@@ -212,6 +213,38 @@ def test_several_columns_a_model_and_sparse_rows(storage):
     alone = GDClassifier(learning_rate=search.learning_rate_, random_state=0, max_iter=30).fit(storage(X), y)
     np.testing.assert_array_equal(search.coef_, alone.coef_)
     assert search.predict_proba(storage(X)).shape == (90, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_threads_share_the_columns_of_a_search(loss, solver, dtype):
+    X, y = make(loss, n=90, d=6)
+    search = search_for(loss, solver=solver, alphas=[1e-3, 0.1], max_iter=15)
+    one, *others = (
+        clone(search).set_params(n_jobs=n_jobs).fit(X.astype(dtype), y) for n_jobs in (None, 2, 3)
+    )
+    for other in others:
+        np.testing.assert_array_equal(other.coef_, one.coef_)
+        for name in (name for name in one.cv_results_ if name.startswith("split")):
+            np.testing.assert_array_equal(other.cv_results_[name], one.cv_results_[name])
+
+
+@pytest.mark.parametrize("in_main", [True, False])
+def test_an_error_in_one_thread_ends_all(in_main, monkeypatch):
+    X, y = make("log_loss", n=90, d=6)
+    advance = Columns.advance
+
+    def interrupted(columns, stretch):
+        if stretch.epoch == 3 and (current_thread() is main_thread()) == in_main:
+            raise KeyboardInterrupt
+        return advance(columns, stretch)
+
+    monkeypatch.setattr(Columns, "advance", interrupted)
+    search = search_for("log_loss", solver="sgd", tol=None, max_iter=10**6, n_jobs=2)
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(X, y)
+    assert not hasattr(search, "coef_")
 
 
 # ---------------------------------------------------------------- divergence
