@@ -352,6 +352,43 @@ inline void dot4(const T* const* x, const T* const* ahead, const T* center, cons
   sum4(a0 + b0, a1 + b1, a2 + b2, a3 + b3, z);
 }
 
+// Products of rows of N vectors with one w, which stays in registers, for all whole fours of `count` rows: row_at(i)
+// is one of them.
+template <int N, class T, class RowAt>
+[[gnu::noinline]] void dots_in_registers(const RowAt& row_at, int64_t count, const T* w, const PaddedRow<T>& row,
+                                         T* z) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const int64_t last = row.tail_begin;  // of the lanes that the tail shares with the vector before it w has none
+  V weights[N];
+  for (int v = 0; v + 1 < N; ++v) weights[v] = load<V>(w + v * L);
+  weights[N - 1] = row.tail(w);
+  for (int64_t i = 0; i + 4 <= count; i += 4) {
+    const T *x0 = row_at(i), *x1 = row_at(i + 1), *x2 = row_at(i + 2), *x3 = row_at(i + 3);
+    V s0 = {}, s1 = {}, s2 = {}, s3 = {};
+    SKGD_UNROLL
+    for (int v = 0; v < N; ++v) {
+      const int64_t at = v + 1 < N ? v * L : last;
+      s0 += load<V>(x0 + at) * weights[v], s1 += load<V>(x1 + at) * weights[v];
+      s2 += load<V>(x2 + at) * weights[v], s3 += load<V>(x3 + at) * weights[v];
+    }
+    sum4<T>(s0, s1, s2, s3, z + i);
+  }
+}
+
+// The same for any d; gives the number of products that were found, which is zero where rows are not short.
+template <int N = 1, class T, class RowAt>
+int64_t dots_of_short_rows(const RowAt& row_at, int64_t count, const T* w, const PaddedRow<T>& row, T* z) {
+  constexpr int longest = 8;  // vectors
+  if constexpr (!small_build && N <= longest) {
+    if (row.vectors > longest || row.d < lanes<T>) return 0;
+    if (row.vectors > N) return dots_of_short_rows<N + 1>(row_at, count, w, row, z);
+    dots_in_registers<N>(row_at, count, w, row, z);
+    return count / 4 * 4;
+  }
+  return 0;
+}
+
 // g <- g + sum_i c_i (x_i - center) over `count` rows, for N vectors of g, which stay in registers; without `centered`,
 // center is zero.
 template <int N, bool centered, class T>

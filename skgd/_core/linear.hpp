@@ -249,7 +249,15 @@ template <class T> class Linear final : public Model<T> {
   // z (count): rows_, less the center if they are `centered`, times one column of weights.
   template <bool centered> void products(const T* center, const T* w, Rows rows, T* z) {
     int64_t i = 0;
-    if (d_ >= lanes<T> && rows.order)  // rows in their natural order load faster one by one
+    const bool one_by_one = !rows.order && row_.vectors > 3;  // long rows in their natural order load faster so
+    if constexpr (!centered) {
+      auto row_at = [&](int64_t i) {
+        prefetch(prefetched_[i], d_ * int64_t(sizeof(T)));
+        return rows_[i];
+      };
+      if (!one_by_one) i = dots_of_short_rows(row_at, rows.count, w, row_, z);
+    }
+    if (d_ >= lanes<T> && rows.order)
       for (; i + 4 <= rows.count; i += 4)
         dot4<centered>(rows_.data() + i, prefetched_.data() + i, center, w, row_, z + i);
     for (; i < rows.count; ++i) {

@@ -58,7 +58,7 @@ template <class T> class RowScores {
   }
 
   void by_fours(Rows rows, T* z) const {
-    int64_t i = 0;
+    int64_t i = dots_of_short_rows([&](int64_t i) { return row(rows[i]); }, rows.count, w_.data(), row_, z);
     for (; i + 4 <= rows.count; i += 4) {
       const T *x[4], *ahead[4];
       for (int r = 0; r < 4; ++r)

@@ -24,6 +24,31 @@ template <class T> void sums_of_rows(const T* z, int64_t count, int64_t columns,
   }
 }
 
+// Divides rows, four at a time, by the sums of their elements; gives the number of rows that are done.
+template <class T> int64_t divide_by_sums(T* z, int64_t count, const PaddedRow<T>& row) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const int64_t columns = row.d, whole = row.vectors - 1;
+  int64_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    T* x[4];
+    V sum[4], last[4];
+    T sums[4];
+    for (int r = 0; r < 4; ++r) {
+      x[r] = z + (i + r) * columns;
+      last[r] = load<V>(x[r] + row.tail_begin), sum[r] = last[r] * row.tail_mask;
+      for (int64_t v = 0; v < whole; ++v) sum[r] += load<V>(x[r] + v * L);
+    }
+    sum4<T>(sum[0], sum[1], sum[2], sum[3], sums);
+    for (int r = 0; r < 4; ++r) {
+      const T scale = T(1) / sums[r];
+      for (int64_t v = 0; v < whole; ++v) store(x[r] + v * L, load<V>(x[r] + v * L) * scale);
+      store(x[r] + row.tail_begin, last[r] * scale);  // a part of it was in the vector before, which it agrees with
+    }
+  }
+  return i;
+}
+
 // Raw scores (n, columns) become the probabilities of classes, in place: exp(z_k) over the sum of them. The largest
 // score of a row is subtracted first unless all scores are small.
 template <class T> void softmax_rows(T* z, int64_t n, int64_t columns) {
@@ -42,8 +67,9 @@ template <class T> void softmax_rows(T* z, int64_t n, int64_t columns) {
     }
     SKGD_INDEPENDENT
     for (int64_t i = 0; i < size; ++i) block[i] = exp_(block[i]);
-    sums_of_rows(block, m, columns, sums);
-    for (int64_t i = 0; i < m; ++i) {
+    int64_t i = columns >= lanes<T> ? divide_by_sums(block, m, PaddedRow<T>(columns)) : 0;
+    sums_of_rows(block + i * columns, m - i, columns, sums + i);
+    for (; i < m; ++i) {
       const T scale = T(1) / sums[i];
       for (int64_t k = 0; k < columns; ++k) block[i * columns + k] *= scale;
     }
@@ -71,6 +97,15 @@ template <class T> void largest_of_rows(const T* z, int64_t n, int64_t columns, 
     }
     found[i] = at;
   }
+}
+
+// Copies a short row, for which a call of memcpy would take longer than the copy.
+template <class T> void copy_row(const T* from, T* to, int64_t count) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  if (count < L) return (void)std::copy_n(from, count, to);
+  for (int64_t k = 0; k + L < count; k += L) store(to + k, load<V>(from + k));
+  store(to + count - L, load<V>(from + count - L));
 }
 
 // Where the scores of the rows from `begin` on are to be written: in place, or to `spare`.
@@ -125,7 +160,7 @@ bool predict_rows(const Dense<T>& X, const T* theta, int64_t outputs, int64_t co
       const int64_t m = std::min(tile_rows, end - i);
       T* z = place_of(prediction, i, outputs, spare.data());
       affine(X.data + i * d, d, theta, theta + d * columns, m, d, columns, block.data());
-      for (int64_t r = 0; r < m; ++r) std::copy_n(block.data() + r * columns, outputs, z + r * outputs);
+      for (int64_t r = 0; r < m; ++r) copy_row(block.data() + r * columns, z + r * outputs, outputs);
       used(i, m, z);
     }
   };
