@@ -80,9 +80,15 @@ double sum_of_values(const L& loss, const T* y, const T* z, const T* weight, int
     SKGD_INDEPENDENT
     for (int64_t i = 0; i < m; ++i) value[i] = loss(y[start + i], z[start + i], slope[i]);
     for (int64_t i = 0; weight && i < m; ++i) value[i] *= weight[start + i];
-    double part[4] = {};
-    for (int64_t i = 0; i < m; ++i) part[i & 3] += double(value[i]);
-    total += (part[0] + part[1]) + (part[2] + part[3]);
+    constexpr int parts = 8;
+    double part[parts] = {};
+    int64_t i = 0;
+    for (; i + parts <= m; i += parts) {
+      SKGD_INDEPENDENT
+      for (int p = 0; p < parts; ++p) part[p] += double(value[i + p]);
+    }
+    for (; i < m; ++i) part[0] += double(value[i]);
+    total += ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
   }
   return total;
 }
