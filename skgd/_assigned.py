@@ -11,7 +11,7 @@ from ._options import Options
 
 __all__ = ["AssignedWeights"]
 
-_WEIGHTS = frozenset(("coef_", "coefs_", "intercept_", "intercepts_", "activation_shares_"))
+_WEIGHTS = frozenset(("coef_", "coefs_", "intercept_", "intercepts_", "activation_shares_", "adapters_"))
 
 
 class AssignedWeights:

@@ -53,6 +53,7 @@ class Descent:
     random: np.ndarray  # uint64, (1,): state of the shuffling generator
     rule: str = "plain"  # whose state the slots are
     layers: tuple = ()  # (inputs, width, columns, offset) of each layer in theta
+    last: int = 1  # so many of them, at the end, have a column for each of the raw scores
     gradient: np.ndarray | None = None  # gets the gradient of the last update, where wanted
     grid: np.ndarray | None = None  # powers of two that batch gradients are rounded to multiples of
     average: np.ndarray | None = None
@@ -80,6 +81,7 @@ class Descent:
             np.array([options.seed], dtype=np.uint64),
             rule=rule.name,
             layers=problem.layers,
+            last=2 if problem.network is not None and problem.network.shared is not None else 1,
             average=None if averaging is None else problem.zeros(),
             average_start=0 if averaging is None else averaging.start,
             average_power=0.0 if averaging is None else averaging.power,

@@ -62,8 +62,8 @@ rate_factors : dict or None, default=None
     Factors of the learning rate by part of the network: the weights of layer number i (0 is the first, -1 the
     last) descend at ``rate_factors[i]`` times the rate, intercepts at ``rate_factors["intercepts"]`` times,
     the shares of parametric activations at ``rate_factors["activations"]`` times, and the factors of
-    ``scaling_layer``, and frequencies and phases, at those of "scaling" and "frequencies". What is not
-    named has the factor 1.
+    ``scaling_layer``, and frequencies and phases, at those of "scaling" and "frequencies"; with
+    ``share_weights`` r and s at that of "adapters". What is not named has the factor 1.
 parametrization : "standard" or "ntp", default="standard"
     "ntp", the neural tangent parametrization (Jacot, Gabriel & Hongler 2018): the weights of a layer with n
     inputs are :math:`W = V / \\sqrt{n}`, and the descent is one on V. That is a descent on W whose rate has
@@ -102,6 +102,15 @@ n_members : int, default=1
     probabilities for "log_loss", else of what is predicted or of raw scores. With ``early_stopping`` each
     holds out rows of its own. ``n_jobs`` networks are trained at a time; ``max_time`` is that of all of them,
     each with an equal share.
+share_weights : bool, default=False
+    Whether the networks share the weights W of their hidden layers: those of member i are
+    :math:`W \\circ (r_i s_i^\\top)`, with vectors r and s of its own, and it has its own intercepts and last
+    layer (BatchEnsemble, Wen, Tran & Ba 2020; TabM, Gorishniy, Kotelnikov & Babenko 2024). r starts at random
+    signs in the first hidden layer; all else starts at one. There is one descent, whose loss is the mean of
+    those of the members; what a member has of its own descends at ``n_members`` times the rate where
+    steps grow with gradients, as these are those of a mean. The penalty acts on W, and on the last layers in
+    the mean. The members see the same rows, and hold out the same: ``early_stopping`` goes by the loss of
+    their mean. ``partial_fit``, ``warm_start`` and ``fit_blocks`` work as for one network.
 dtype : "auto", "float32" or "float64", default="auto"
     Precision of the updates. "auto": that of X, and float32 for an encoded table. With "float32", rows of
     float64 are rounded to it once they are standardised, in a copy; y and weights are rounded too. The
@@ -109,11 +118,16 @@ dtype : "auto", "float32" or "float64", default="auto"
 
 LAYERS = """\
 coefs_ : list of ndarrays of shape (n_inputs, n_units)
-    Weights of each layer.
+    Weights of each layer. With ``share_weights`` those that members share, and last an array (n_members,
+    n_inputs, n_outputs).
 intercepts_ : list of ndarrays of shape (n_units,)
-    Intercepts of each layer.
+    Intercepts of each layer; with ``share_weights`` of shape (n_members, n_units).
 activation_shares_ : list of ndarrays of shape (n_units,)
-    Of the hidden layers with a parametric activation, the share that each unit takes of it.
+    Of the hidden layers with a parametric activation, the share that each unit takes of it; with
+    ``share_weights`` of shape (n_members, n_units).
+adapters_ : list of tuples (r, s)
+    With ``share_weights`` and ``n_members`` above one, the adapters of each hidden layer: r of shape
+    (n_members, n_inputs), s of shape (n_members, n_units).
 n_layers_ : int
     Number of layers, including the input layer.
 n_outputs_ : int
@@ -123,8 +137,10 @@ settings_ : dict
 encoder_ : object
     With ``encoding``, the fitted transformer of the columns.
 members_ : list of estimators
-    With ``n_members`` above one, the networks, each fitted to the encoded rows. The other attributes are
-    those of the first, but ``loss_`` and ``best_validation_score_``, which are means.
+    With ``n_members`` above one, unless they share weights, the networks, each fitted to the encoded rows.
+    The other attributes are those of the first, but ``loss_`` and ``best_validation_score_``, which are
+    means.
 oof_score_ : float or None
     With ``n_members`` above one and ``early_stopping``, R2 or accuracy of each network on the rows that it
-    held out, taken together; None where they share the rows held out."""
+    held out, taken together; None where they share the rows held out. With ``share_weights`` that of their
+    mean on the rows held out."""

@@ -27,6 +27,9 @@ class FittedModel:
     _check_rows: Any
     _raw: Callable
 
+    def _check_offsets(self, offsets: tuple) -> None:
+        """Raise where there are offsets, not None, that the model cannot have."""
+
     def strip(self) -> Self:
         """Drop what only further training needs, for a smaller pickle.
 
@@ -102,7 +105,7 @@ class FittedModel:
         raw = self._raw_scores(X)
         if offset is None:
             return raw
-        if hasattr(self, "members_"):
+        if hasattr(self, "members_") or hasattr(self, "adapters_"):
             raise ValueError(NO_OFFSET_OF_MEMBERS)
         return raw + check_offset(offset, raw, raw.shape[1])
 

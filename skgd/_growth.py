@@ -23,20 +23,20 @@ def with_classes(descent: Descent, old: np.ndarray, new: np.ndarray, tied: bool)
     """
     descent = descent.copy()
     places = np.searchsorted(new, old)
-    layers = (*descent.layers[:-1], _last_layer(descent, len(new)))
+    layers = (*descent.layers[: -descent.last], *_last_layers(descent, len(new)))
     factors = np.ones(len(old))
     if len(old) == 2:
         factors = np.array([-1.0, 1.0]) * (0.5 if tied else 1.0)
 
     def moved(array: np.ndarray, factors: np.ndarray) -> np.ndarray:
         into = aligned_zeros(_shape(array, layers), array.dtype)
-        *kept, last = blocks(array, descent.layers)
-        *places_of_kept, place_of_last = blocks(into, layers)
-        for place, block in zip(places_of_kept, kept, strict=True):
+        pairs = list(zip(blocks(into, layers), blocks(array, descent.layers), strict=True))
+        for place, block in pairs[: -descent.last]:
             place[:] = block
         for place, share in zip(shares(into, layers), shares(array, descent.layers), strict=True):
             place[:] = share
-        place_of_last[:, places] = last * factors.astype(array.dtype)
+        for place, block in pairs[-descent.last :]:
+            place[:, places] = block * factors.astype(array.dtype)
         return into
 
     state = factors if len(old) > 2 else 0 * factors
@@ -53,9 +53,13 @@ def with_classes(descent: Descent, old: np.ndarray, new: np.ndarray, tied: bool)
     )
 
 
-def _last_layer(descent: Descent, classes: int) -> tuple[int, int, int, int]:
-    inputs, _, _, offset = descent.layers[-1]
-    return inputs, classes, padded_columns(classes, descent.theta.dtype), offset
+def _last_layers(descent: Descent, classes: int) -> list[tuple[int, int, int, int]]:
+    found, columns = [], padded_columns(classes, descent.theta.dtype)
+    offset = descent.layers[-descent.last][-1]
+    for inputs, *_ in descent.layers[-descent.last :]:
+        found.append((inputs, classes, columns, offset))
+        offset += (inputs + 1) * columns
+    return found
 
 
 def _shape(array: np.ndarray, layers: tuple) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ _HALVINGS = 60  # of the range that a bound lies in
 
 
 def _has_members(estimator) -> bool:
-    if estimator.n_members == 1 and "members_" not in vars(estimator):
+    if estimator.n_members == 1 and not {"members_", "adapters_"} & vars(estimator).keys():
         raise AttributeError("predict_std and predict_interval need several networks: n_members > 1.")
     return True
 
@@ -43,7 +43,7 @@ class Uncertainty:
         std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             In the units of y.
         """
-        check_is_fitted(self, "members_")
+        check_is_fitted(self, "coefs_")
         return np.std(self._predict_each(X), axis=0, ddof=1)
 
     @available_if(_has_members)
@@ -79,7 +79,9 @@ class Uncertainty:
         on average over the rows, not for each of them: unless quantiles are fitted, the intervals hardly
         widen where y is noisier. Rows of weight zero do not count; others count alike, whatever their weight.
         What is held out also chooses the epoch at which a network stops, which changes the residuals little.
-        With ``refit=True`` they are those of the networks before they were fitted to all rows.
+        With ``refit=True`` they are those of the networks before they were fitted to all rows. Networks with
+        ``share_weights`` hold out the same rows, and their mean is one model: the bounds are then those of
+        split conformal prediction.
 
         References
         ----------
@@ -90,13 +92,13 @@ class Uncertainty:
         """
         if not isinstance(coverage, Real) or not 0 < coverage < 1:
             raise ValueError(f"coverage={coverage!r} must be a number between 0 and 1.")
-        check_is_fitted(self, "members_")
+        check_is_fitted(self, "coefs_")
         if self.oof_residuals_ is None:
             raise ValueError(
                 "predict_interval needs rows that each network held out: fit with early_stopping=True, "
                 "with a number as validation_fraction, and without X_val."
             )
-        predictions = self._predict_each(X)
+        predictions = self._predict_each(X) if "members_" in vars(self) else self.predict(X)[None]
         if self._fitted_loss.levels is not None:
             scores = [np.maximum(-part[:, 0], part[:, -1]) for part in self.oof_residuals_]
             return conformal_bounds(predictions[..., 0], predictions[..., -1], scores, coverage)

@@ -15,8 +15,9 @@ class LayerNorms:
 
     def __init__(self, problem: Problem, descent: Descent, history: dict):
         self.problem, self.descent = problem, descent
-        layers = range(len(problem.layers) if len(problem.layers) > 1 else 0)
-        self.names = [f"gradient_norm_{layer}" for layer in layers]
+        network, blocks = problem.network, len(problem.layers)
+        self.layers = [] if network is None or blocks == 1 else network.layer_numbers(blocks)
+        self.names = [f"gradient_norm_{layer}" for layer in sorted(set(self.layers))]
         for name in self.names:
             history.setdefault(name, [])
         if self.names and descent.gradient is None:
@@ -26,5 +27,7 @@ class LayerNorms:
         gradient = self.descent.gradient
         if not self.names or gradient is None:
             return {}
-        pairs = zip(self.names, self.problem.blocks(gradient), strict=True)
-        return {name: float(np.linalg.norm(part.astype(float))) for name, part in pairs}
+        squares = np.zeros(len(self.names))
+        for layer, part in zip(self.layers, self.problem.blocks(gradient), strict=True):
+            squares[layer] += np.linalg.norm(part.astype(float)) ** 2
+        return dict(zip(self.names, np.sqrt(squares).tolist(), strict=True))

@@ -10,7 +10,7 @@ import numpy as np
 
 __all__ = ["PARAMETRIZATIONS", "LayerRates", "layer_rates_of"]
 
-PARTS = ("intercepts", "activations", "scaling", "frequencies")  # beside the weights of layers
+PARTS = ("intercepts", "activations", "scaling", "frequencies", "adapters")  # beside the weights of layers
 PARAMETRIZATIONS = ("standard", "ntp")
 
 
@@ -26,6 +26,7 @@ class LayerRates:
     activations: float = 1.0  # of the shares of them that units take
     scaling: float = 1.0  # of factors of the features
     frequencies: float = 1.0  # and phases, of waves of the features
+    adapters: float = 1.0  # of networks that share weights
     power: float = 0.0
 
     @property

@@ -13,6 +13,7 @@ from ._design import design_of
 from ._feature_layer import FeatureLayer
 from ._network import Network, is_parametric, shares
 from ._problem import scoring_problem
+from ._shared_weights import member_of
 
 __all__ = ["HiddenLayers", "scores_of"]
 
@@ -28,7 +29,16 @@ class HiddenLayers:
     @property
     def _vectors(self) -> list:
         """Intercepts of the layers, and what units have learnt of their activations."""
-        return [*self.intercepts_, *vars(self).get("activation_shares_", ())]
+        adapters = [each for pair in vars(self).get("adapters_", ()) for each in pair]
+        return [*self.intercepts_, *vars(self).get("activation_shares_", ()), *adapters]
+
+    @property
+    def _networks(self) -> list[tuple]:
+        """Weights, and intercepts and shares, of each of the networks that share weights, or of the only
+        one."""
+        if "adapters_" not in vars(self):
+            return [(self.coefs_, self._vectors)]
+        return [member_of(self.coefs_, self._vectors, i) for i in range(len(self.coefs_[-1]))]
 
     _fitted: str
     _check_rows: Any
@@ -38,7 +48,7 @@ class HiddenLayers:
         """The hidden layers of the fitted model."""
         known = self._model.get("features")
         features = None if known is None else FeatureLayer(known[1], numbers=known[0])
-        hidden = tuple(len(intercepts) for intercepts in self.intercepts_[known is not None : -1])
+        hidden = tuple(intercepts.shape[-1] for intercepts in self.intercepts_[known is not None : -1])
         activation = self._model["activation"]
         several = isinstance(activation, tuple)
         activations = activation if several else (activation,) * len(hidden)
@@ -59,7 +69,7 @@ class HiddenLayers:
         Returns
         -------
         activations : ndarray of shape (n_samples, n_units)
-            Without dropout.
+            Without dropout. With ``share_weights`` those of the members stand side by side.
         """
         check_is_fitted(self, self._fitted)
         if "members_" in vars(self):
@@ -74,14 +84,13 @@ class HiddenLayers:
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         part = replace(network, hidden=network.hidden[:last], activations=network.activations[:last])
         units = np.eye(part.hidden[-1])  # a last layer that passes them on
-        of_shares = self._vectors[len(self.coefs_) :][: sum(map(is_parametric, part.activations))]
         last += network.features is not None
-        return scores_of(
-            X.astype(dtype, copy=False),
-            part,
-            [*self.coefs_[:last], units],
-            [*self.intercepts_[:last], np.zeros(len(units)), *of_shares],
-        )
+        learnt, X, found = sum(map(is_parametric, part.activations)), X.astype(dtype, copy=False), []
+        for coefs, vectors in self._networks:
+            of_shares = vectors[len(coefs) :][:learnt]
+            vectors = [*vectors[:last], np.zeros(len(units)), *of_shares]
+            found.append(scores_of(X, part, [*coefs[:last], units], vectors))
+        return found[0] if len(found) == 1 else np.hstack(found)
 
 
 def scores_of(X, network: Network, coefs, vectors, threads: int = 1) -> np.ndarray:

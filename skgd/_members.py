@@ -15,6 +15,7 @@ from sklearn.utils import _safe_indexing
 from ._callbacks import clone_unwatched
 from ._estimator import GradientDescent
 from ._fitted import NO_OFFSET_OF_MEMBERS
+from ._held_out import Validation
 from ._options import Options
 from ._pilot import with_noise_known, without_useless_bins
 from ._recipe import in_use, sees_table
@@ -53,19 +54,19 @@ class Members(GradientDescent):
     """Fits ``n_members`` networks, and predicts their mean."""
 
     n_members: int
+    share_weights: bool
     encoding: Any
 
     _learn_columns: Callable  # (door, X) -> the encoder of the columns, or None
 
     def _fit(self, X, y, sample_weight, init, validation, groups, offsets, session=None) -> list[str]:
-        if self.n_members == 1:
+        self._check_offsets(offsets)
+        if self._is_one_fit:
             return super()._fit(X, y, sample_weight, init, validation, groups, offsets, session)
-        if any(part is not None for part in offsets):
-            raise ValueError(NO_OFFSET_OF_MEMBERS)
         if any(part is not None for part in init) or self.warm_start:
             raise ValueError(
                 f"n_members={self.n_members} networks start anew: coef_init, intercept_init and warm_start "
-                f"need n_members=1."
+                f"need n_members=1, or share_weights=True."
             )
         from joblib import Parallel, delayed  # late: slow to import
 
@@ -98,6 +99,34 @@ class Members(GradientDescent):
         found = self._out_of_fold(members, X, y, sample_weight, folds)
         self._become({**_shared(members), **schema, "members_": members, **found})
         return []  # each has warned
+
+    @property
+    def _is_one_fit(self) -> bool:
+        """Whether there is one descent: of one network, or of several that share weights."""
+        return self.n_members == 1 or self.share_weights
+
+    def _outcome(self, fit, record, rows) -> dict:
+        """Of networks that share weights also what their mean makes of the rows held out."""
+        found = super()._outcome(fit, record, rows)
+        network = fit.problem.network
+        if network is None or network.shared is None:
+            return found
+        found["oof_score_"] = None
+        if not is_classifier(self):
+            found["oof_residuals_"] = None
+        if not (rows.is_split and fit.options.stopping.early_stopping):
+            return found
+        task, held, loss = rows.task, rows.held_out, fit.problem.loss
+        raw = Validation(fit.problem, task, held).raw(fit.descent.parameters)
+        found["oof_score_"] = task.score(held.y, raw, loss, held.weight)
+        if not is_classifier(self):
+            counted = slice(None) if held.weight is None else held.weight > 0
+            found["oof_residuals_"] = [_residuals(held.y, slice(None), task.predict(raw, loss), counted)]
+        return found
+
+    def _check_offsets(self, offsets):
+        if self.n_members > 1 and any(part is not None for part in offsets):
+            raise ValueError(NO_OFFSET_OF_MEMBERS)
 
     def _rows_of_all(self, options: Options, encoding, door, given: tuple) -> tuple:
         """What pilots have told of the rows of a table, and its encoder, with bins where they are of use."""
@@ -173,21 +202,27 @@ class Members(GradientDescent):
     def _predict_each(self, X) -> np.ndarray:
         """Predictions of each member (n_members, m), or (n_members, m, n_outputs)."""
         X, task = self._check_rows(self, X, reset=False), self._fitted_task()
-        return np.stack([task.predict(member._raw(X), self._fitted_loss) for member in self.members_])
+        return np.stack([task.predict(raw, self._fitted_loss) for raw in self._raws_of_all(X)])
 
     def _raw(self, X) -> np.ndarray:
-        members = vars(self).get("members_")
-        if members is None:
-            return self._raw_of_one(X)
-        return self._fitted_task().mean_raw([member._raw(X) for member in members], self._fitted_loss)
+        raws = self._raws_of_all(X)
+        return raws[0] if len(raws) == 1 else self._fitted_task().mean_raw(raws, self._fitted_loss)
 
-    def _raw_of_one(self, X) -> np.ndarray:
-        """Raw scores (n, K) of the network."""
+    def _raws_of_all(self, X) -> list[np.ndarray]:
+        """Raw scores (n, K) of each network."""
+        members = vars(self).get("members_")
+        return self._raws(X) if members is None else [member._raw(X) for member in members]
+
+    def _raws(self, X) -> list[np.ndarray]:
+        """Raw scores (n, K) of the network, or of each of those that share weights."""
         raise NotImplementedError
 
     def _door_of_blocks(self):
-        if self.n_members > 1:
-            raise ValueError(f"fit_blocks fits one network, but n_members={self.n_members}.")
+        if not self._is_one_fit:
+            raise ValueError(
+                f"fit_blocks fits one network, but n_members={self.n_members}; those with "
+                f"share_weights=True are fitted as one."
+            )
         if not (self.encoding is None or self.encoding == "auto"):
             raise ValueError(
                 f"encoding={self.encoding!r} would see the columns of one block only: fit the encoder to "
@@ -199,8 +234,11 @@ class Members(GradientDescent):
 
     def _check_stream(self, options):
         super()._check_stream(options)
-        if self.n_members > 1:
-            raise ValueError(f"partial_fit updates one network, but n_members={self.n_members}.")
+        if not self._is_one_fit:
+            raise ValueError(
+                f"partial_fit updates one network, but n_members={self.n_members}; those with "
+                f"share_weights=True are updated as one."
+            )
 
 
 def _among(X, columns: np.ndarray):

@@ -12,6 +12,7 @@ import numpy as np
 
 from ._feature_layer import FeatureLayer, feature_layer_of
 from ._layer_rates import LayerRates, layer_rates_of
+from ._shared_weights import Matrix, SharedWeights
 
 __all__ = [
     "ACTIVATIONS",
@@ -68,6 +69,7 @@ class Network:
     frozen: tuple[bool, ...] = ()  # layers that stay as they are, the last one included; empty: none
     rates: LayerRates | None = None  # factors of the learning rate by layer; None: all are one
     features: FeatureLayer | None = None  # before the hidden layers; None: there is no such layer
+    shared: SharedWeights | None = None  # of several networks; None: there is one
 
     @property
     def activation(self) -> str | Callable | tuple:
@@ -82,21 +84,46 @@ class Network:
             return {"activation": self.activation}
         return {"activation": self.activation, "features": (self.features.numbers_of(d), self.features.waves)}
 
-    def core_spec(self, d: int) -> tuple[list[int], list, float, list[bool], list, list, list]:
+    def inputs(self, d: int) -> tuple[int, ...]:
+        """Inputs of each layer, for rows of d features."""
+        return (d, *self.hidden) if self.features is None else (1, self.features.units(d), *self.hidden)
+
+    @property
+    def matrices(self) -> tuple[Matrix, ...]:
+        """Of networks that share weights, what theta holds."""
+        assert self.shared is not None
+        return self.shared.matrices(
+            int(self.features is not None), list(map(is_parametric, self.activations))
+        )
+
+    def layer_numbers(self, blocks: int) -> list[int]:
+        """The number of the layer that each block of theta belongs to."""
+        return list(range(blocks)) if self.shared is None else [matrix.layer for matrix in self.matrices]
+
+    def core_rates(self, d: int) -> list[tuple]:
+        """Factors of the learning rate of each block of theta; none where all are one."""
+        inputs = self.inputs(d)
+        if self.shared is not None:
+            return self.shared.core_rates(self.matrices, inputs, self.rates)
+        return [] if self.rates is None else self.rates.core_spec(inputs)
+
+    def core_spec(self, d: int) -> tuple[list[int], list, float, list[bool], list, list, list, int]:
         """What the core takes for rows of d features."""
         activations = [
             without_shares(a) if isinstance(a, str) else partial(_activate, a) for a in self.activations
         ]
         features: list[float] = []
         first: tuple[bool, ...] = ()
-        inputs = (d, *self.hidden)
         if self.features is not None:
             scaling, frequencies = (1.0, 1.0) if self.rates is None else self.rates.of_features
             features, first = self.features.core_spec(d, scaling, frequencies), (False,)
-            inputs = (1, self.features.units(d), *self.hidden)
-        rates = [] if self.rates is None else self.rates.core_spec(inputs)
         parametric = [*first, *(is_parametric(activation) for activation in self.activations)]
-        return list(self.hidden), activations, self.dropout, list(self.frozen), rates, parametric, features
+        frozen, members = list(self.frozen), 0
+        if self.shared is not None:
+            members = self.shared.members
+            frozen = [frozen[matrix.layer] for matrix in self.matrices] if frozen else []
+        rates, hidden = self.core_rates(d), list(self.hidden)
+        return hidden, activations, self.dropout, frozen, rates, parametric, features, members
 
     def initialise(self, blocks, rng, d: int = 0) -> None:
         """Draw the weights of each layer, (inputs + 1, width) with the intercepts last, which stay zero.
@@ -104,19 +131,40 @@ class Network:
         By default U(-r, r) with r^2 = 6 / fan_in or 6 / (fan_in + fan_out); the last layer has no activation.
         """
         if self.features is not None:
-            first, *blocks = blocks
-            self.features.initialise(first, d, rng)
-        for i, block in enumerate(blocks):
-            inputs, width = block.shape[0] - 1, block.shape[1]
-            if self.init is not None and i + 1 < len(blocks):
-                numerator, both, normal = INITIALISATIONS[self.init]
-                variance = numerator / max(1, inputs + width if both else inputs)
-                bound = np.sqrt(3 * variance)
-                draw = rng.normal(0, np.sqrt(variance), (inputs, width)) if normal else None
-            else:
-                numerator, both = _LAST if i + 1 == len(blocks) else self._bound_of(i)
-                bound, draw = np.sqrt(numerator / max(1, inputs + width if both else inputs)), None
-            block[:-1] = rng.uniform(-bound, bound, (inputs, width)) if draw is None else draw
+            self.features.initialise(blocks[0], d, rng)
+        if self.shared is not None:
+            return self._initialise_members(blocks, rng)
+        for i, block in enumerate(blocks[self.features is not None :]):
+            block[:-1] = self._draw(rng, i, (len(block) - 1, block.shape[1]))
+        return None
+
+    def _initialise_members(self, blocks, rng) -> None:
+        """Shared weights and each last layer as those of one network, adapters of one, but random signs for
+        the inputs of the first hidden layer."""
+        assert self.shared is not None
+        weights, vectors = self.shared.parts(blocks, self.matrices)
+        hidden, first = len(self.hidden), int(self.features is not None)
+        for i, into in enumerate((*weights[first:-1], *weights[-1])):
+            into[:] = self._draw(rng, min(i, hidden), into.shape)
+        for vector in vectors[len(weights) :]:  # shares, adapters
+            vector[:] = 1
+        signs = vectors[-2 * hidden]
+        signs[:] = rng.choice([-1.0, 1.0], signs.shape)
+
+    def _draw(self, rng, layer: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Initial weights (inputs, width) of a layer, the first hidden one being 0."""
+        inputs, width = shape
+        last = layer == len(self.hidden)
+        if self.init is not None and not last:
+            numerator, both, normal = INITIALISATIONS[self.init]
+            variance = numerator / max(1, inputs + width if both else inputs)
+            if normal:
+                return rng.normal(0, np.sqrt(variance), shape)
+            bound = np.sqrt(3 * variance)
+        else:
+            numerator, both = _LAST if last else self._bound_of(layer)
+            bound = np.sqrt(numerator / max(1, inputs + width if both else inputs))
+        return rng.uniform(-bound, bound, shape)
 
     def _bound_of(self, layer: int) -> tuple[float, bool]:
         activation = self.activations[layer]
@@ -149,8 +197,8 @@ def _activate(function: Callable, z: np.ndarray, slopes: np.ndarray | None, widt
             into[:, :width] = given
 
 
-def network_of(estimator, rate_unit: float) -> Network:
-    """The hidden layers that an estimator asks for, under a rule whose rates have this unit."""
+def network_of(estimator, optimizer) -> Network:
+    """The hidden layers that an estimator asks for, under this rule."""
     sizes = np.atleast_1d(np.asarray(estimator.hidden_layer_sizes, dtype=object)).ravel()
     if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
         raise ValueError(
@@ -162,8 +210,21 @@ def network_of(estimator, rate_unit: float) -> Network:
     hidden, features = tuple(int(size) for size in sizes), feature_layer_of(estimator)
     layers = len(sizes) + 1 + (features is not None)
     frozen = _frozen_of(estimator.freeze, layers)
-    rates = layer_rates_of(estimator.rate_factors, estimator.parametrization, rate_unit, layers)
-    return Network(hidden, activations, float(estimator.dropout), init, frozen, rates, features)
+    rates = layer_rates_of(estimator.rate_factors, estimator.parametrization, optimizer.rate_unit, layers)
+    shared = _shared_of(estimator, optimizer, hidden)
+    return Network(hidden, activations, float(estimator.dropout), init, frozen, rates, features, shared)
+
+
+def _shared_of(estimator, optimizer, hidden: tuple) -> SharedWeights | None:
+    """Where rates have the unit of weights over gradients, what members have of their own gets k times the
+    rate: its gradients are those of a mean of k losses."""
+    members = int(estimator.n_members)
+    if members == 1 or not estimator.share_weights:
+        return None
+    if not hidden:
+        raise ValueError("share_weights=True needs a hidden layer, whose weights the networks share.")
+    steps = optimizer.adaptive or optimizer.searches
+    return SharedWeights(members, 1.0 if steps else float(members))
 
 
 def _activations_of(given, layers: int) -> tuple[str | Callable, ...]:

@@ -236,7 +236,7 @@ def _resolved(estimator) -> Options:
     schedule = _schedule_of(estimator.schedule)
     known = learning_rate is None and batch_size is None and not is_network and loss.smooth
     optimizer = _optimizer_of(estimator, convex_batch=known)
-    network = network_of(estimator, optimizer.rate_unit) if is_network else None
+    network = network_of(estimator, optimizer) if is_network else None
     check_use(estimator, optimizer, loss, schedule, batch_size)
     check_rates(estimator, optimizer, network)
     learning_rate = optimizer.own_rate if learning_rate is None else learning_rate

@@ -15,11 +15,12 @@ from ._hints import Names
 from ._layer_rates import PARAMETRIZATIONS
 from ._layers import HiddenLayers, scores_of
 from ._members import Members
-from ._network import INITIALISATIONS, NAMES, shares
+from ._network import INITIALISATIONS, NAMES
 from ._options import options_of, threads_of
 from ._penalty import PENALTIES
 from ._pilot import without_useless_bins
 from ._recipe import BY_NOISE, TABLE_RATE, explicit, in_use, sees_table, settings_of
+from ._shared_weights import adapters_among
 from ._validation import refuse_elsewhere, schema_of, shaped
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
@@ -53,6 +54,7 @@ class PerceptronModel(HiddenLayers, Members):
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "encoding": [Names({"auto", "table"}), HasMethods(["fit", "transform"]), None],
         "n_members": [Interval(Integral, 1, None, closed="left")],
+        "share_weights": ["boolean"],
         "dtype": [Names({"auto", "float32", "float64"})],
     }
     _fitted = "coefs_"
@@ -122,60 +124,62 @@ class PerceptronModel(HiddenLayers, Members):
 
     @staticmethod
     def _start_at(problem, theta, seed, coef_init, intercept_init):
-        blocks, of_shares = problem.blocks(theta), shares(theta, problem.layers)
+        weights, vectors = problem.parts(theta)
+        layers = len(weights)
         problem.initialise(theta, seed)
-        if intercept_init is not None and len(intercept_init) == len(blocks) + len(of_shares):
-            intercept_init, given = intercept_init[: len(blocks)], intercept_init[len(blocks) :]
-            for into, share in zip(of_shares, given, strict=True):
+        if intercept_init is not None and len(intercept_init) == len(vectors):
+            intercept_init, given = intercept_init[:layers], intercept_init[layers:]
+            for into, share in zip(vectors[layers:], given, strict=True):
                 into[:] = share
         for name, arrays in (("coef_init", coef_init), ("intercept_init", intercept_init)):
-            if arrays is not None and len(arrays) != len(blocks):
-                raise ValueError(f"{name} has {len(arrays)} arrays, but there are {len(blocks)} layers.")
-        for i, block in enumerate(blocks):
+            if arrays is not None and len(arrays) != layers:
+                raise ValueError(f"{name} has {len(arrays)} arrays, but there are {layers} layers.")
+        for i, (weight, intercept) in enumerate(zip(weights, vectors[:layers], strict=True)):
             if coef_init is not None:
-                block[:-1] = shaped(coef_init[i], f"coef_init[{i}]", block[:-1].shape)
+                weight[:] = shaped(coef_init[i], f"coef_init[{i}]", weight.shape)
             if intercept_init is not None and problem.fit_intercept:
-                block[-1] = shaped(intercept_init[i], f"intercept_init[{i}]", block[-1].shape)
+                intercept[:] = shaped(intercept_init[i], f"intercept_init[{i}]", intercept.shape)
 
     @staticmethod
     def _unpack(theta, problem):
-        theta = problem.for_original(theta)
-        blocks = problem.blocks(theta)
-        intercepts = [block[-1].copy() for block in blocks]
-        of_shares = [share.copy() for share in shares(theta, problem.layers)]
-        return [block[:-1].copy() for block in blocks], [*intercepts, *of_shares]
+        weights, vectors = problem.parts(problem.for_original(theta))
+        return [part.copy() for part in weights], [part.copy() for part in vectors]
 
     @staticmethod
     def _attributes(weights, intercepts, task):
         intercepts, of_shares = intercepts[: len(weights)], intercepts[len(weights) :]
+        adapters = adapters_among(intercepts, of_shares)
+        of_shares = of_shares[: len(of_shares) - len(adapters)]
         return {
             "coefs_": weights,
             "intercepts_": intercepts,
             "n_layers_": len(weights) + 1,
-            "n_outputs_": len(intercepts[-1]),
+            "n_outputs_": intercepts[-1].shape[-1],
             **({"activation_shares_": of_shares} if of_shares else {}),
+            **({"adapters_": list(zip(adapters[::2], adapters[1::2], strict=True))} if adapters else {}),
         }
 
     def _nets(self):
         return [
             (
-                list(zip(one.coefs_, one.intercepts_, strict=True)),
+                list(zip(weights, vectors[: len(weights)], strict=True)),
                 one._model["activation"],
-                vars(one).get("activation_shares_", ()),
+                vectors[len(weights) :],
                 one._model.get("features"),
             )
             for one in vars(self).get("members_") or [self]
+            for weights, vectors in one._networks
         ]
 
     @staticmethod
     def _flatten(weights, intercepts):
-        return np.concatenate([*(w.ravel() for w in weights), *intercepts])
+        return np.concatenate([part.ravel() for part in (*weights, *intercepts)])
 
     @staticmethod
     def _fill(problem, theta, flat):
-        blocks, begin = problem.blocks(theta), 0
-        of_shares = shares(theta, problem.layers)
-        for part in (*(b[:-1] for b in blocks), *(b[-1] for b in blocks), *of_shares):
+        weights, vectors = problem.parts(theta)
+        begin = 0
+        for part in (*weights, *vectors):
             part[...] = np.reshape(flat[begin : begin + part.size], part.shape)
             begin += part.size
 
@@ -184,8 +188,8 @@ class PerceptronModel(HiddenLayers, Members):
         tags.input_tags.allow_nan = isinstance(self.encoding, str) or sees_table(self.encoding, None)
         return tags
 
-    def _raw_of_one(self, X):
-        """Raw scores (n, K) for validated X, computed by the core."""
+    def _raws(self, X):
+        """Computed by the core."""
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         X, threads = X.astype(dtype, copy=False), threads_of(self.n_jobs)
-        return scores_of(X, self._network, self.coefs_, self._vectors, threads)
+        return [scores_of(X, self._network, coefs, vectors, threads) for coefs, vectors in self._networks]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -12,13 +13,14 @@ from ._arrays import aligned_zeros
 from ._bounds import sides_of
 from ._core import core
 from ._design import Design, design_of
-from ._feature_layer import moved_by_features
 from ._mapped import Segments
-from ._network import Network, blocks, shares
+from ._network import Network
 from ._options import Objective
 from ._penalty import NoPenalty, Penalty
 from ._quadratic import sums_of_products
+from ._shared_weights import member_of
 from ._targets import OutputUnits, Targets, padded_columns
+from ._theta import Theta
 from ._validation import largest_value
 from .losses import SquaredError
 
@@ -68,7 +70,7 @@ def penalty_problem(d: int, columns: int, dtype, penalty: Penalty, fit_intercept
     return Problem(design, targets, Objective(SquaredError(), penalty, fit_intercept))
 
 
-class Problem:
+class Problem(Theta):
     """Design x targets x objective, with value and gradient from the core.
 
     Without a network the model is linear and its parameters an array (d + 1, columns); with one they are
@@ -162,7 +164,7 @@ class Problem:
         theta, targets = self.zeros(), self.targets
         if not self.fit_intercept:
             return theta
-        intercepts = self.blocks(theta)[-1][-1, : targets.columns]
+        intercepts = self.last_layer(theta)[1][..., : targets.columns]
         intercepts[:] = self._best_constant if self.network is None else self._constant
         if targets.units is not None:
             intercepts[:] = (intercepts - targets.units.shift) / targets.units.scale
@@ -197,67 +199,6 @@ class Problem:
         steps = np.round(256 * (best - low) / np.where(span > 0, span, 1.0))
         return np.where(span > 0, low + steps * (span / 256), best)
 
-    def initialise(self, theta: np.ndarray, seed: int, at_constant: bool = False) -> None:
-        """Fill theta, zeros, with where a fit starts: linear models at zero or the best constant."""
-        if self.network is None:
-            theta[:] = self.constant if at_constant else 0
-            return
-        if not (self.network.hidden or self.network.features):
-            return
-        layers = self.blocks(theta)
-        self.network.initialise(layers, np.random.RandomState(seed), self.d)
-        for share in shares(theta, self.layers):
-            share[:] = 1
-        if self.fit_intercept:
-            layers[-1][-1] = self._constant
-            if (units := self.targets.units) is not None:
-                layers[-1][-1] = (layers[-1][-1] - units.shift) / units.scale
-
-    def blocks(self, theta: np.ndarray) -> list[np.ndarray]:
-        """Views (inputs + 1, width) of the layers in theta, intercepts last."""
-        return blocks(theta, self.layers)
-
-    def features(self, theta: np.ndarray) -> np.ndarray:
-        """View (d + 1, columns) of the layer that sees the features, padding included."""
-        columns = self.layers[0][2]
-        return theta.reshape(-1)[: (self.d + 1) * columns].reshape(self.d + 1, columns)
-
-    def standardize(self, theta: np.ndarray) -> np.ndarray:
-        """Parameters for X and y moved, in place, into the coordinates of the descent."""
-        if self.standard is not None and not moved_by_features(self, theta, "to_standardized"):
-            features = self.features(theta)
-            features[:] = self.standard.to_standardized(features)
-        if (units := self.targets.units) is not None:
-            last = self.blocks(theta)[-1]
-            last[-1] -= units.shift
-            last /= units.scale
-        return theta
-
-    def unstandardize(self, theta: np.ndarray) -> np.ndarray:
-        """The way back, in place."""
-        if self.standard is not None and not moved_by_features(self, theta, "to_original"):
-            features = self.features(theta)
-            original = self.standard.to_original(features)
-            features[:] = original if self.limits is None else self._at_bounds(features, original)
-        if (units := self.targets.units) is not None:
-            last = self.blocks(theta)[-1]
-            last *= units.scale
-            last[-1] += units.shift
-        return theta
-
-    def _at_bounds(self, theta: np.ndarray, original: np.ndarray) -> np.ndarray:
-        """Parameters for X of which those are exactly at a bound that were so in the coordinates."""
-        assert self.penalty.bounds is not None and self.limits is not None
-        weights, moved = (array[:-1, : self.targets.columns] for array in (theta, original))
-        (low, high), (least, greatest) = map(sides_of, (self.limits, self.penalty.bounds.of_features(self.d)))
-        inside = np.clip(moved, least, greatest)
-        moved[:] = np.where(weights <= low, least, np.where(weights >= high, greatest, inside))
-        return original
-
-    def for_original(self, theta: np.ndarray) -> np.ndarray:
-        """Parameters for X and y, in the precision of X: theta itself where the descent has no others."""
-        return self.unstandardize(theta.astype(self.design.given)) if self.has_coordinates else theta
-
     def part(self, index) -> Problem:
         """The problem on some of its rows."""
         return Problem(self.design.take(index), self.targets.rows(index), self.objective)
@@ -283,6 +224,22 @@ class Problem:
         z = np.empty((self.n, self.columns), dtype=self.dtype)
         self.core.scores(theta, z, threads)
         return self.targets.offset_to(z[:, : self.targets.columns])
+
+    def scores_of_each(self, theta: np.ndarray, threads: int = 1) -> list[np.ndarray]:
+        """Raw scores (n, K) of all rows by each of the networks that share weights, or by the only model."""
+        network = self.network
+        if network is None or network.shared is None:
+            return [self.scores(theta, threads)]
+        one = Problem(
+            self.design, self.targets, replace(self.objective, network=replace(network, shared=None))
+        )
+        found, of_member, parts = [], one.zeros(), self.parts(theta)
+        for i in range(network.shared.members):
+            for places, arrays in zip(one.parts(of_member), member_of(*parts, i), strict=True):
+                for into, part in zip(places, arrays, strict=True):
+                    into[:] = part
+            found.append(one.scores(of_member, threads))
+        return found
 
     def on(self, design: Design, targets: Targets) -> Problem:
         """The same model and loss on other rows, in the same coordinates, without the penalty."""
@@ -353,8 +310,9 @@ class Problem:
         """Gradient of the objective, in the coordinates of X; of an l1 norm the sign."""
         gradient, penalty = self.loss_gradient(theta, threads), self.penalty
         first = 0 if self.network is None or self.network.features is None else 1  # that the penalty acts on
-        for into, block in zip(self.blocks(gradient)[first:], self.blocks(theta)[first:], strict=True):
-            into[:-1] += penalty.l2 * block[:-1] + penalty.l1 * np.sign(block[:-1])
+        for into, block in zip(self.parts(gradient)[0][first:], self.parts(theta)[0][first:], strict=True):
+            share = 1 / len(block) if block.ndim == 3 else 1.0  # of the last layer of each member
+            into += share * (penalty.l2 * block + penalty.l1 * np.sign(block))
         return gradient
 
     def curvature(self) -> float:

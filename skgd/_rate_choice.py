@@ -119,7 +119,7 @@ def _typical_factor(problem: Problem) -> float:
     if network is None or network.rates is None:
         return 1.0
     first = 0 if network.features is None else 1
-    return network.rates.typical([layer[0] for layer in problem.layers[first:]])
+    return network.rates.typical(network.inputs(problem.d)[first:])
 
 
 def largest_stable(problem: Problem, descent: Descent, batch_size: int) -> float:

@@ -309,12 +309,16 @@ def _sample(problem: Problem, rows: int) -> Problem:
 def factors_of(problem: Problem) -> np.ndarray | None:
     """The factor of the learning rate of each parameter of a problem; None where all are one."""
     network = problem.network
-    if network is None or (network.rates is None and network.features is None):
+    if network is None or not (network.core_rates(problem.d) or network.features):
         return None
     factors = np.ones_like(problem.zeros())  # padding included
     blocks, rates, of_features = problem.blocks(factors), network.rates, (1.0, 1.0)
+    if network.shared is not None:
+        for block, (runs, *_) in zip(blocks, network.core_rates(problem.d), strict=False):
+            block[:-1] = runs[0][1] if runs else 1.0
     if rates is not None:
-        rates.fill(blocks)
+        if network.shared is None:
+            rates.fill(blocks)
         of_features = rates.of_features
         for share in shares(factors, problem.layers):
             share[:] = rates.activations

@@ -50,6 +50,7 @@ class Streaming:
         loss = options.objective.loss
         targets = self._encode(task, y, weight, X.dtype, loss)
         if offset is not None:
+            self._check_offsets((offset,))
             targets = targets.with_offset(check_offset(offset, X, targets.columns), loss)
         previous = None if first else self._continued(task, Descent.from_state(self._descent))
         start = self._assigned_start(options)

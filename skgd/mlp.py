@@ -92,6 +92,7 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         max_grad_norm: float | None = None,
         encoding: str | BaseEstimator | None = "auto",
         n_members: int = 1,
+        share_weights: bool = False,
         dtype: str = "auto",
         solver: str = "minibatch",
         batch_size: int | str = "auto",
@@ -135,6 +136,7 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         self.max_grad_norm = max_grad_norm
         self.encoding = encoding
         self.n_members = n_members
+        self.share_weights = share_weights
         self.dtype = dtype
         self.solver = solver
         self.batch_size = batch_size
@@ -239,6 +241,7 @@ class GDMLPClassifier(Classification, PerceptronModel):
         max_grad_norm: float | None = None,
         encoding: str | BaseEstimator | None = "auto",
         n_members: int = 1,
+        share_weights: bool = False,
         dtype: str = "auto",
         solver: str = "minibatch",
         batch_size: int | str = "auto",
@@ -283,6 +286,7 @@ class GDMLPClassifier(Classification, PerceptronModel):
         self.max_grad_norm = max_grad_norm
         self.encoding = encoding
         self.n_members = n_members
+        self.share_weights = share_weights
         self.dtype = dtype
         self.solver = solver
         self.batch_size = batch_size

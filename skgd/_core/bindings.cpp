@@ -170,9 +170,10 @@ template <class T> void check_codes(const T* codes, int64_t count, int64_t class
 using GivenRates = std::tuple<std::vector<std::pair<int64_t, double>>, double, double>;
 
 // widths, activations (names or callables), dropout, frozen layers, factors of the rates of layers, which hidden layers
-// have shares, and of a layer of features its numbers, waves and factors of rates, if there is one
+// have shares, of a layer of features its numbers, waves and factors of rates, if there is one, and how many networks
+// share weights
 using Hidden = std::tuple<std::vector<int64_t>, nb::list, double, std::vector<bool>, std::vector<GivenRates>,
-                          std::vector<bool>, std::vector<double>>;
+                          std::vector<bool>, std::vector<double>, int64_t>;
 
 // A loss as it is given: its name with a number or several.
 using NamedLoss = std::pair<std::string, std::variant<double, std::vector<double>>>;
@@ -211,12 +212,12 @@ template <class T> struct BoundProblem {
     }
     std::vector<int64_t> widths;
     if (hidden) {
-      auto [given, activations, dropout, frozen, rates, parametric, features] = *hidden;
+      auto [given, activations, dropout, frozen, rates, parametric, features, members] = *hidden;
       widths = given;
       core.network.dropout = dropout, core.network.frozen = frozen;
       for (nb::handle each : activations) core.network.activations.push_back(activation_of(each));
       check_size("activations", int64_t(core.network.activations.size()), int64_t(widths.size()));
-      core.network.parametric = parametric;
+      core.network.parametric = parametric, core.network.members = members;
       if (!features.empty()) set_features(features);
     }
     core.lay_out(widths);

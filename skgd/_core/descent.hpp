@@ -111,13 +111,19 @@ template <class T> int64_t row_length(const Problem<T>& problem) {
       problem.design);
 }
 
+// Weights of a perceptron that a row meets, over all members.
+template <class T> int64_t weights_used(const Problem<T>& problem) {
+  if (problem.network.members == 0) return problem.parameters();
+  return problem.network.members * problem.layers_of_member.back().end();
+}
+
 // Sum of weight * loss over many rows and its gradient, accumulated in double. Rows are cut into fixed
 // segments whose sums are added in order, so the result does not depend on the number of threads.
 template <class T> class Accumulator {
  public:
   Accumulator(const Problem<T>& problem, int threads)
       : problem_(problem), threads_(std::max(1, threads)),
-        work_(std::max<int64_t>(1, problem.layers.size() > 1 ? problem.parameters() : row_length(problem))) {
+        work_(std::max<int64_t>(1, problem.layers.size() > 1 ? weights_used(problem) : row_length(problem))) {
     models_.push_back(make_model(problem));
   }
 

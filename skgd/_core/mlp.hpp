@@ -14,7 +14,10 @@ namespace skgd {
 
 template <class T> class Mlp final : public Model<T> {
  public:
-  explicit Mlp(const Problem<T>& problem) : problem_(problem), layers_(problem.layers), d_(problem.d()) {
+  explicit Mlp(const Problem<T>& problem) : Mlp(problem, problem.layers) {}
+  // With layers that lie elsewhere than those of the problem.
+  Mlp(const Problem<T>& problem, const std::vector<Layer>& layers)
+      : problem_(problem), layers_(layers), d_(problem.d()) {
     int64_t widest = 0, total = 0;
     for (const Layer& layer : layers_) widest = std::max(widest, layer.columns), total += layer.columns;
     // values and slopes of so many rows stay in the second-level cache from forward to backward
@@ -22,7 +25,7 @@ template <class T> class Mlp final : public Model<T> {
     block_rows_ = 1024;
     // the BLAS repacks the weights for every part of a block, so there is one; it takes 40 ms at most
     if (use_blas<T>(rows_in_cache_, layers_[0].inputs, layers_[0].columns))
-      rows_in_cache_ = block_rows_ = std::clamp<int64_t>((int64_t(1) << 29) / problem.parameters(), 128, 1024);
+      rows_in_cache_ = block_rows_ = std::clamp<int64_t>((int64_t(1) << 29) / layers.back().end(), 128, 1024);
     auto* dense = std::get_if<Dense<T>>(&problem.design);
     skips_zeros_ =
         dense && !dense->buffered() && !layers_[0].of_features && NonZeros<T>::pays_off(dense->data, dense->n, d_);
@@ -48,7 +51,7 @@ template <class T> class Mlp final : public Model<T> {
       total +=
           loss_and_deltas_of(theta, rows.part(start, std::min(block_rows_, rows.count - start)), gradient != nullptr);
       for (size_t l = 0; gradient && l < layers_.size(); ++l) {
-        if (problem_.is_frozen(l)) continue;
+        if (&layers_ == &problem_.layers && problem_.is_frozen(l)) continue;
         add_inputs(l, 0, layers_[l].inputs, gradient + layers_[l].offset);
         add_intercepts(l, gradient + layers_[l].intercepts());
         if (layers_[l].has_shares) add_shares(l, gradient + layers_[l].shares());

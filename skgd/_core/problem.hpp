@@ -37,9 +37,12 @@ template <class T> struct Folds {
 // One layer's place in theta: weights (inputs, columns) at `offset`, then the intercepts (columns), then, where its
 // units learn how much of their activation they take, these shares (columns). Columns past `width` fill up the last
 // vector and stay zero. `of_features`: each of its units sees one feature (features.hpp).
+// Of networks that share weights (members.hpp) a layer is several matrices, whose rows of intercepts are not used.
+enum class Role { whole, shared, own, heads };
 struct Layer {
   int64_t inputs, width, columns, offset;
   bool has_shares = false, of_features = false;
+  Role role = Role::whole;
   int64_t weights() const { return inputs * columns; }
   int64_t intercepts() const { return offset + weights(); }
   int64_t shares() const { return intercepts() + columns; }
@@ -60,6 +63,7 @@ struct Network {
   std::vector<LayerRates> rates;        // of each layer; empty: no factors
   std::vector<bool> parametric;         // hidden layers whose units learn shares; empty: none
   FeatureLayer features;                // the first layer, if it has units
+  int64_t members = 0;                  // networks that share the weights of their hidden layers; 0: one network
 };
 
 // Raw scores of a perceptron are shift + scale * (what its last layer gives), both (columns,); null: just that.
@@ -94,7 +98,8 @@ template <class T> struct Problem {
   OutputUnits<T> outputs;
   const int32_t* kept = nullptr;  // the rows of X that count, rising; null: all. Targets belong to all rows of X
   int64_t kept_count = 0;
-  std::vector<Layer> layers;     // one: a linear model
+  std::vector<Layer> layers;            // one: a linear model
+  std::vector<Layer> layers_of_member;  // of each of several networks that share weights, by itself
   std::vector<Moments> moments;  // of all rows, or of each fold; none where batch descent reads the rows themselves
   GivenMeans given;              // for the next update, of which the problem's one row then stands for all rows
   mutable std::vector<T> squared_lengths;  // of the rows; empty until an implicit rule asks (implicit.hpp)
@@ -102,22 +107,53 @@ template <class T> struct Problem {
 
   // Lays out theta for hidden layers of the given widths; to be called after design and targets are set.
   void lay_out(const std::vector<int64_t>& hidden) {
-    layers.clear();
+    layers = layers_of_one(hidden);
+    if (network.members == 0) return;
+    layers_of_member = std::move(layers);
+    lay_out_members();
+  }
+
+  std::vector<Layer> layers_of_one(const std::vector<int64_t>& hidden) const {
+    std::vector<Layer> found;
     int64_t inputs = d(), offset = 0;
     auto add = [&](int64_t width, int64_t columns) {
-      const bool shares = layers.size() < network.parametric.size() && network.parametric[layers.size()];
-      layers.push_back({inputs, width, columns, offset, shares});
-      inputs = width, offset = layers.back().end();
+      const bool shares = found.size() < network.parametric.size() && network.parametric[found.size()];
+      found.push_back({inputs, width, columns, offset, shares});
+      inputs = width, offset = found.back().end();
     };
-    auto whole = [](int64_t width) { return (width + lanes<T> - 1) / lanes<T> * lanes<T>; };
     if (const int64_t units = network.features.units(); units > 0) {
       inputs = 1;
-      add(units, whole(units));
-      layers.back().of_features = true;
+      add(units, whole_vectors(units));
+      found.back().of_features = true;
     }
-    for (int64_t width : hidden) add(width, whole(width));
+    for (int64_t width : hidden) add(width, whole_vectors(width));
     add(targets.columns, columns());
+    return found;
   }
+
+  // Matrices of networks that share weights, for each hidden layer: its weights W, then with a row for each member the
+  // factors s of its units, their intercepts, the shares of their activation if they learn them, and the factors r of
+  // its inputs; and at last the weights of the last layers, one below the other, and their intercepts.
+  void lay_out_members() {
+    layers.clear();
+    const int64_t k = network.members;
+    auto add = [&](int64_t inputs, int64_t width, int64_t columns, Role role) {
+      const int64_t offset = layers.empty() ? 0 : layers.back().end();
+      layers.push_back({inputs, width, columns, offset, false, false, role});
+    };
+    for (const Layer& layer : layers_of_member) {
+      if (layer.of_features) {
+        layers.push_back(layer);
+        continue;
+      }
+      const bool last = &layer == &layers_of_member.back();
+      add(last ? k * layer.inputs : layer.inputs, layer.width, layer.columns, last ? Role::heads : Role::shared);
+      for (int own = last ? 1 : layer.has_shares ? 3 : 2; own > 0; --own) add(k, layer.width, layer.columns, Role::own);
+      if (!last) add(k, layer.inputs, whole_vectors(layer.inputs), Role::own);
+    }
+  }
+
+  static int64_t whole_vectors(int64_t width) { return (width + lanes<T> - 1) / lanes<T> * lanes<T>; }
 
   bool is_frozen(size_t layer) const { return layer < network.frozen.size() && network.frozen[layer]; }
   // Calls f(begin, end, factor) for runs of inputs of a layer whose weights have the same factor of the rate.
@@ -142,13 +178,16 @@ template <class T> struct Problem {
     return std::visit([](auto& x) { return x.d; }, design);
   }
   // Columns of raw scores: 1, or the outputs rounded up to whole vectors (padding stays zero).
-  int64_t columns() const { return targets.columns == 1 ? 1 : (targets.columns + lanes<T> - 1) / lanes<T> * lanes<T>; }
+  int64_t columns() const { return targets.columns == 1 ? 1 : whole_vectors(targets.columns); }
   int64_t parameters() const { return layers.back().end(); }
-  // The penalty of a layer: features may have strengths and coordinates of their own, hidden units have not.
+  // The penalty of a layer: features may have strengths and coordinates of their own, hidden units have not. Of
+  // networks that share weights it is the mean of the penalties of their last layers.
   Penalty<T> penalty_of(const Layer& layer) const {
-    if (layer.of_features) return {};  // no penalty
+    if (layer.of_features || layer.role == Role::own) return {};  // no penalty
     Penalty<T> p = layer.offset == 0 ? penalty : Penalty<T>{penalty.kind, {}};
-    if (layer.end() == parameters()) p.strength.output = outputs.scale;
+    const double k = double(network.members);
+    if (layer.role == Role::heads) p.kind = elastic_net(penalty.l1() / k, penalty.l2() / k);
+    if (layer.role == Role::heads || layer.end() == parameters()) p.strength.output = outputs.scale;
     return p;
   }
   double penalty_value(const T* theta) const {

@@ -260,7 +260,7 @@ template <class T> void update(AnyRule<T>& rule, int64_t t, const Theta<T>& thet
       rule.weights(theta.at(layer.offset + begin * layer.columns, factor), problem.penalty_of(layer).from(begin),
                    end - begin, layer.columns);
     });
-    if (problem.fit_intercept)
+    if (problem.fit_intercept && layer.role == Role::whole)
       rule.intercepts(theta.at(layer.intercepts(), problem.rate_of_intercepts(l)), layer.columns);
     if (layer.has_shares) rule.intercepts(theta.at(layer.shares(), problem.rate_of_shares(l)), layer.columns);
   }
