@@ -29,7 +29,7 @@ template <class T> class Mlp final : public Model<T> {
     auto* dense = std::get_if<Dense<T>>(&problem.design);
     skips_zeros_ =
         dense && !dense->buffered() && !layers_[0].of_features && NonZeros<T>::pays_off(dense->data, dense->n, d_);
-    if (!dense) block_rows_ = rows_in_cache_;
+    if (!dense) block_rows_ = rows_in_cache_, runs_ = runs_of(problem);
     if (skips_zeros_) rows_in_cache_ = block_rows_ = 64;  // whose deltas stay in the first-level cache
     const int64_t rows = std::min(block_rows_, problem.n());
     for (const Layer& layer : layers_) {
@@ -96,6 +96,7 @@ template <class T> class Mlp final : public Model<T> {
     const int64_t columns = problem_.columns();
     for (int64_t start = 0; start < rows.count; start += block_rows_) {
       begin_block(rows.part(start, std::min(block_rows_, rows.count - start)), false);
+      sum_up_runs(theta);
       for_spans([&](Span span) {
         forward(theta, span);
         to_output_units(span);
@@ -116,10 +117,12 @@ template <class T> class Mlp final : public Model<T> {
   const T* input_ = nullptr;  // (rows, d) of it, dense
   bool skips_zeros_ = false;  // dense rows are mostly zeros, and a block of them is in nonzeros_
   NonZeros<T> nonzeros_;
-  Buffer<T> shift_;          // (columns,) of the first layer: what all CSR rows of a block have in common
-  CsrValues<T> csr_values_;  // of CSR rows
-  uint64_t seed_ = 0;        // of the dropout
-  double dropped_ = 0;       // share of the hidden units that it drops
+  const Runs<T>* runs_ = nullptr;  // of sparse rows, if they have such
+  Buffer<T> summed_, of_summed_;   // of weights along the runs, and the gradient by these sums
+  Buffer<T> shift_;                // (columns,) of the first layer: what all CSR rows of a block have in common
+  CsrValues<T> csr_values_;        // of CSR rows
+  uint64_t seed_ = 0;              // of the dropout
+  double dropped_ = 0;             // share of the hidden units that it drops
   struct Scratch {
     Buffer<T> pulled;
     TargetBuffer<T> targets;
@@ -163,6 +166,7 @@ template <class T> class Mlp final : public Model<T> {
   double loss_and_deltas_of(const T* theta, Rows rows, bool deltas) {
     begin_block(rows, deltas);
     if (theta && deltas) transpose_weights(theta);
+    if (theta) sum_up_runs(theta);
     return loss_and_deltas_of_spans(theta);
   }
 
@@ -285,10 +289,12 @@ template <class T> class Mlp final : public Model<T> {
       return;
     }
     design.add_offset_scores(W, columns, shift_.data());
+    const Csr<T, I>& x = runs_ ? runs_->coded() : design;
+    if (runs_) W = summed_.data();
     for (int64_t i = span.at; i < span.at + span.count; ++i) {
-      const I* indices = design.indices + design.begin(rows_[i]);
+      const I* indices = x.indices + x.begin(rows_[i]);
       T* zi = values_[0].data() + i * columns;
-      sparse_dot(csr_values_.of_row(design, rows_[i]), indices, design.count(rows_[i]), W, columns, zi);
+      sparse_dot(csr_values_.of_row(x, rows_[i]), indices, x.count(rows_[i]), W, columns, zi);
       for (int64_t k = 0; k < columns; ++k) zi[k] += shift_[k];
     }
   }
@@ -345,11 +351,26 @@ template <class T> class Mlp final : public Model<T> {
       return;
     }
     design.add_offset_gradient(shift_.data(), columns, gradient);
-    for (int64_t i = 0; i < rows_.count; ++i) {
-      const I* indices = design.indices + design.begin(rows_[i]);
-      sparse_add(csr_values_.of_row(design, rows_[i]), indices, design.count(rows_[i]), delta(0) + i * columns,
-                 gradient, columns);
-    }
+    const Csr<T, I>& x = runs_ ? runs_->coded() : design;
+    if (runs_) of_summed_.assign(d_ * columns, T(0));
+    T* into = runs_ ? of_summed_.data() : gradient;
+    for (int64_t i = 0; i < rows_.count; ++i)
+      sparse_add(csr_values_.of_row(x, rows_[i]), x.indices + x.begin(rows_[i]), x.count(rows_[i]),
+                 delta(0) + i * columns, into, columns);
+    if (runs_) runs_->add_gradient(into, columns, gradient);
+  }
+
+  // Runs of sparse rows where the first layer can use them.
+  const Runs<T>* runs_of(const Problem<T>& problem) const {
+    const auto& design = std::get<Csr<T>>(problem.design);
+    if (design.inverse_scale || layers_[0].of_features || layers_[0].columns == 1) return nullptr;
+    if (!problem.runs) problem.runs = std::make_shared<const Runs<T>>(design);
+    return problem.runs->pays_off() ? problem.runs.get() : nullptr;
+  }
+  void sum_up_runs(const T* theta) {
+    if (!runs_) return;
+    summed_.resize(d_ * layers_[0].columns);
+    runs_->sum_up(theta + layers_[0].offset, layers_[0].columns, summed_.data());
   }
 
   // Drops hidden units at random, anew for every layer, row and update, and scales the rest.
@@ -359,16 +380,16 @@ template <class T> class Mlp final : public Model<T> {
     const T kept = T(1 / (1 - dropped_));
     for (int64_t i = span.at; i < span.at + span.count; ++i) {
       uint64_t state = seed_ + (uint64_t(rows_.first + i) * layers_.size() + l) * 0xD1B54A32D192ED03u;
-      T *value = values_[l].data() + i * layer.columns, *slope = slopes_[l].data() + i * layer.columns;
-      T* bend = layer.has_shares ? bends_[l].data() + i * layer.columns : nullptr;
-      for (int64_t k = 0; k < layer.width; k += 2) {
-        const uint64_t bits = next_random(state);
-        for (int64_t j = k; j < std::min(k + 2, layer.width); ++j) {
-          const T factor = uint32_t(bits >> (32 * (j - k))) < limit ? T(0) : kept;
-          value[j] *= factor, slope[j] *= factor;
-          if (bend) bend[j] *= factor;
-        }
+      const uint64_t key = next_random(state);
+      T* __restrict value = values_[l].data() + i * layer.columns;
+      T* __restrict slope = slopes_[l].data() + i * layer.columns;
+      SKGD_INDEPENDENT
+      for (int32_t k = 0; k < int32_t(layer.columns); ++k) {
+        const T factor = random_bits(key, uint32_t(k)) < limit ? T(0) : kept;
+        value[k] *= factor, slope[k] *= factor;
       }
+      T* bend = layer.has_shares ? bends_[l].data() + i * layer.columns : nullptr;
+      for (int64_t k = 0; bend && k < layer.width; ++k) bend[k] *= random_bits(key, uint32_t(k)) < limit ? T(0) : kept;
     }
   }
 };

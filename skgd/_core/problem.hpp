@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "activation.hpp"
@@ -12,6 +13,7 @@
 #include "loss.hpp"
 #include "parallel.hpp"
 #include "penalty.hpp"
+#include "runs.hpp"
 
 namespace skgd {
 
@@ -102,8 +104,9 @@ template <class T> struct Problem {
   std::vector<Layer> layers_of_member;  // of each of several networks that share weights, by itself
   std::vector<Moments> moments;  // of all rows, or of each fold; none where batch descent reads the rows themselves
   GivenMeans given;              // for the next update, of which the problem's one row then stands for all rows
-  mutable std::vector<T> squared_lengths;  // of the rows; empty until an implicit rule asks (implicit.hpp)
-  mutable Passive<T> passive;              // of all rows, while passive-aggressive updates are made (passive.hpp)
+  mutable std::vector<T> squared_lengths;       // of the rows; empty until an implicit rule asks (implicit.hpp)
+  mutable std::shared_ptr<const Runs<T>> runs;  // of sparse rows; null until a perceptron asks
+  mutable Passive<T> passive;                   // of all rows, while passive-aggressive updates are made (passive.hpp)
 
   // Lays out theta for hidden layers of the given widths; to be called after design and targets are set.
   void lay_out(const std::vector<int64_t>& hidden) {

@@ -12,4 +12,13 @@ inline uint64_t next_random(uint64_t& state) {
   return z ^ (z >> 31);
 }
 
+// Number k of a sequence of random bits that belongs to a key; numbers do not wait for each other, so that loops over k
+// are made of vectors (the finalizer of MurmurHash3, Appleby 2011, with half of the key in its midst).
+[[gnu::always_inline]] inline uint32_t random_bits(uint64_t key, uint32_t k) {
+  uint32_t x = uint32_t(key) + k * 0x9E3779B9u;
+  x = (x ^ (x >> 16)) * 0x85EBCA6Bu;
+  x = (x ^ (x >> 13) ^ uint32_t(key >> 32)) * 0xC2B2AE35u;
+  return x ^ (x >> 16);
+}
+
 }  // namespace skgd
