@@ -16,7 +16,9 @@ from .losses import Loss
 
 __all__ = ["NO_OFFSET_OF_MEMBERS", "FittedModel"]
 
-NO_OFFSET_OF_MEMBERS = "An offset needs n_members=1: what several networks predict is averaged first."
+NO_OFFSET_OF_MEMBERS = (
+    "An offset needs n_members=1, or share_weights=True: what several fits predict is averaged first."
+)
 
 
 class FittedModel:
@@ -105,7 +107,7 @@ class FittedModel:
         raw = self._raw_scores(X)
         if offset is None:
             return raw
-        if hasattr(self, "members_") or hasattr(self, "adapters_"):
+        if hasattr(self, "members_"):
             raise ValueError(NO_OFFSET_OF_MEMBERS)
         return raw + check_offset(offset, raw, raw.shape[1])
 

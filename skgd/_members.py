@@ -19,7 +19,7 @@ from ._held_out import Validation
 from ._options import Options
 from ._pilot import with_noise_known, without_useless_bins
 from ._recipe import in_use, sees_table
-from ._validation import dense, door_of, schema_of
+from ._validation import check_offset, dense, door_of, schema_of
 
 __all__ = ["Members"]
 
@@ -125,8 +125,16 @@ class Members(GradientDescent):
         return found
 
     def _check_offsets(self, offsets):
-        if self.n_members > 1 and any(part is not None for part in offsets):
+        if not self._is_one_fit and any(part is not None for part in offsets):
             raise ValueError(NO_OFFSET_OF_MEMBERS)
+
+    def _raw_with(self, X, offset) -> np.ndarray:
+        if offset is None or "adapters_" not in vars(self):
+            return super()._raw_with(X, offset)
+        self._check_fitted()
+        raws = self._raws(self._check_rows(self, X, reset=False))
+        shift = check_offset(offset, raws[0], raws[0].shape[1])
+        return self._fitted_task().mean_raw([raw + shift for raw in raws], self._fitted_loss)
 
     def _rows_of_all(self, options: Options, encoding, door, given: tuple) -> tuple:
         """What pilots have told of the rows of a table, and its encoder, with bins where they are of use."""
