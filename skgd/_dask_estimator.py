@@ -245,7 +245,7 @@ class DaskPerceptron(DaskDescent):
     scaling_layer, n_frequencies, frequency_scale = False, 0, 0.1
     dropout_schedule: str | Schedule | Callable = "constant"
     encoding = None
-    n_members = 1
+    n_members, share_weights = 1, False
     _weights = ("coefs_", "_vectors")
 
     @staticmethod

@@ -82,28 +82,33 @@ encoding : "auto", "table", transformer or None, default="auto"
     numbers, where numbers are missing, and where X is a data frame of at least 500 rows and at most 256
     columns; arrays of numbers are just that. ``partial_fit`` fits it to the first rows.
 
-    Other parameters that are "auto" depend on it too: of a table they are a hidden layer of 128 units
-    with silu, Adam with beta_2 0.95, batches of 64 rows (128 above 16,000 rows, 256 above 64,000), and 40
-    epochs (of batch descent 300) whose rate falls to zero from 2.5 times the usual one.
+    Other parameters that are "auto" depend on it too: of a table they are two networks that share weights,
+    four for classes (``n_members``, ``share_weights``), a hidden layer of 128 units (96 where networks for
+    classes share weights) with silu, Adam with beta_2 0.95, batches of 64 rows (128 above 16,000 rows, 256
+    above 64,000), and 40 epochs (of batch descent 300) whose rate falls to zero from 2.5 times the usual one.
     The bins of a table are left out (``encoder_.n_bins`` is 0) where short fits to two thirds of at most
     2,500 rows predict the others better without them, by more than two standard errors; for "squared_error"
     and "log_loss", in fits to 50 rows or more. A TableEncoder that is given is kept as it is.
     alpha and dropout go by short fits to at most 2,500 rows, whose time counts in ``max_time``. For
     "log_loss" alpha is c / n, where c, from 0.37 to 270, is that with which fits to two thirds of these rows
-    predict the others best; dropout is 0.3. For "squared_error", with the share v of the variance of y that
-    is left on rows not seen, alpha is 2 v / n and dropout 0.05 + 0.8 v, at most 0.3. For other losses, for
+    predict the others best, twice that where networks share weights; dropout is 0.3. For "squared_error",
+    with the share v of the variance of y that is left on rows not seen, alpha is 2 v / n and dropout
+    0.05 + 0.8 v, at most 0.3, times alpha / 4e-5 where that is less than one and networks share weights. For
+    other losses, for
     fewer than 50 rows and in streams alpha is 8 / n, but at least 1e-3 and at most 3e-3, and dropout 0.3 for
     classes; 1 / (2 n), at most 3e-4, and 0.15 (0.05 with more than 8,000 rows) in regression. Of other rows
     they are a hidden layer of 100 units with
     relu, no dropout, alpha 1e-4, Adam, batches of 32 rows, and at most 200 epochs with tol 1e-4.
     ``settings_`` tells what was chosen.
-n_members : int, default=1
-    Number of networks, each with its own start and order of the rows. Predictions are means of theirs: of
+n_members : int or "auto", default="auto"
+    Number of networks, each with its own start and order of the rows. "auto": one, or, where they share
+    weights, two in regression and four for classes. Predictions are means of theirs: of
     probabilities for "log_loss", else of what is predicted or of raw scores. With ``early_stopping`` each
     holds out rows of its own. ``n_jobs`` networks are trained at a time; ``max_time`` is that of all of them,
     each with an equal share.
-share_weights : bool, default=False
-    Whether the networks share the weights W of their hidden layers: those of member i are
+share_weights : bool or "auto", default="auto"
+    Whether the networks share the weights W of their hidden layers; "auto": of a table, unless ``n_members``
+    is given. Those of member i are
     :math:`W \\circ (r_i s_i^\\top)`, with vectors r and s of its own, and it has its own intercepts and last
     layer (BatchEnsemble, Wen, Tran & Ba 2020; TabM, Gorishniy, Kotelnikov & Babenko 2024). r starts at random
     signs in the first hidden layer; all else starts at one. There is one descent, whose loss is the mean of

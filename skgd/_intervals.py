@@ -15,7 +15,8 @@ _HALVINGS = 60  # of the range that a bound lies in
 
 
 def _has_members(estimator) -> bool:
-    if estimator.n_members == 1 and not {"members_", "adapters_"} & vars(estimator).keys():
+    fitted = {"members_", "adapters_"} & vars(estimator).keys()
+    if not fitted and (estimator.n_members == 1 or "coefs_" in vars(estimator)):
         raise AttributeError("predict_std and predict_interval need several networks: n_members > 1.")
     return True
 

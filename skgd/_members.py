@@ -53,8 +53,8 @@ class EncodedTable(BaseEstimator):
 class Members(GradientDescent):
     """Fits ``n_members`` networks, and predicts their mean."""
 
-    n_members: int
-    share_weights: bool
+    n_members: Any
+    share_weights: Any
     encoding: Any
 
     _learn_columns: Callable  # (door, X) -> the encoder of the columns, or None
@@ -103,7 +103,7 @@ class Members(GradientDescent):
     @property
     def _is_one_fit(self) -> bool:
         """Whether there is one descent: of one network, or of several that share weights."""
-        return self.n_members == 1 or self.share_weights
+        return self.n_members in (1, "auto") or self.share_weights is True
 
     def _outcome(self, fit, record, rows) -> dict:
         """Of networks that share weights also what their mean makes of the rows held out."""

@@ -53,8 +53,8 @@ class PerceptronModel(HiddenLayers, Members):
         "parametrization": [Names(set(PARAMETRIZATIONS))],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "encoding": [Names({"auto", "table"}), HasMethods(["fit", "transform"]), None],
-        "n_members": [Interval(Integral, 1, None, closed="left")],
-        "share_weights": ["boolean"],
+        "n_members": [Interval(Integral, 1, None, closed="left"), _AUTO],
+        "share_weights": ["boolean", _AUTO],
         "dtype": [Names({"auto", "float32", "float64"})],
     }
     _fitted = "coefs_"

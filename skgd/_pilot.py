@@ -24,6 +24,7 @@ from ._recipe import (
     TABLE_RATE,
     USUAL_STRENGTH,
     settings_by_noise,
+    strength_of_classes,
 )
 from ._rows import TrainingRows
 from ._targets import Targets
@@ -124,10 +125,12 @@ def _chosen(options: Options, design: Design, targets: Targets, told: dict | Non
     if isinstance(options.objective.loss, LogLoss) and "alpha" not in options.by_noise:
         return {}
     told = _told(options, design, targets) if told is None else told
+    network = options.objective.network
+    shared = network is not None and network.shared is not None
     if told.get("strength") is not None:
-        return {"alpha": told["strength"] / design.n}
+        return {"alpha": strength_of_classes(told["strength"], shared) / design.n}
     noise = told.get("noise")
-    return {} if noise is None else settings_by_noise(noise, design.n)
+    return {} if noise is None else settings_by_noise(noise, design.n, shared)
 
 
 def noise_of(options: Options, design: Design, targets: Targets) -> float | None:

@@ -21,6 +21,7 @@ __all__ = [
     "sees_table",
     "settings_by_noise",
     "settings_of",
+    "strength_of_classes",
 ]
 
 TABLE_RATE = 2.5  # factor of the automatic rate for tables
@@ -42,16 +43,29 @@ _ROWS = {  # one hidden layer, as in scikit-learn
     "alpha": 1e-4,
     "max_iter": 200,
     "tol": 1e-4,
+    "n_members": 1,
+    "share_weights": False,
 }
+# networks of a table that share weights, and units of each, by whether it is a regression
+_SHARED = {True: (2, 128), False: (4, 96)}
+_STRENGTH_OF_SHARED = 2.0  # factor of the penalty for classes
+_LITTLE = 4e-5  # penalty of regressions, two noises over n, below which dropout shrinks
 
 
-def settings_by_noise(noise: float, n: int) -> dict:
+def settings_by_noise(noise: float, n: int, shared: bool = False) -> dict:
     """A penalty and a dropout for this noise of n rows, as a share of the variance of y.
 
     The penalty is that of ridge regression under a prior for the weights, noise / n times a constant. Where
-    there is little noise to learn, dropout keeps a regression from its optimum.
+    there is little noise to learn, dropout keeps a regression from its optimum; networks that share
+    weights are held back by that already, and have the less dropout the smaller the penalty is.
     """
-    return {"alpha": 2 * noise / n, "dropout": min(0.3, 0.05 + 0.8 * noise)}
+    alpha, dropout = 2 * noise / n, min(0.3, 0.05 + 0.8 * noise)
+    return {"alpha": alpha, "dropout": dropout * min(1.0, alpha / _LITTLE) if shared else dropout}
+
+
+def strength_of_classes(strength: float, shared: bool) -> float:
+    """The penalty for classes times rows, from that which pilots of single networks have found."""
+    return strength * (_STRENGTH_OF_SHARED if shared else 1.0)
 
 
 def _table_settings(solver: str, regression: bool, n: int) -> dict:
@@ -88,7 +102,21 @@ def settings_of(estimator, table: bool, n: int = 1) -> dict:
     """The values of the parameters that are "auto", for n rows of numbers or of a table."""
     regression = estimator._task == "regression"
     chosen = _table_settings(estimator.solver, regression, max(1, n)) if table else _ROWS
+    chosen = {**chosen, **_networks(estimator, regression, table)}
     return {name: value for name, value in chosen.items() if _is_auto(getattr(estimator, name))}
+
+
+def _networks(estimator, regression: bool, table: bool) -> dict:
+    """How many networks there are, and whether they share weights, which is for tables unless somebody asks
+    for a number of networks."""
+    several, units = _SHARED[regression]
+    members, shares = estimator.n_members, estimator.share_weights
+    if _is_auto(members):
+        shares = table if _is_auto(shares) else shares
+        members = several if shares else 1
+    shares = members > 1 and not _is_auto(shares) and bool(shares)
+    found = {"n_members": members, "share_weights": shares}
+    return {**found, "hidden_layer_sizes": (units,)} if table and shares else found
 
 
 def in_use(settings: dict, objective) -> dict:

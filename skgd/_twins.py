@@ -131,7 +131,8 @@ def _perceptron(estimator, kind, **options):
 
 def _refuse_tables(estimator) -> None:
     if hasattr(estimator, "members_") or hasattr(estimator, "adapters_"):
-        raise _no_twin(estimator, f"n_members={estimator.n_members}")
+        members = getattr(estimator, "members_", None) or estimator.coefs_[-1]
+        raise _no_twin(estimator, f"n_members={len(members)}")
     if hasattr(estimator, "encoder_"):
         raise ValueError(
             f"{type(estimator).__name__} with encoded columns has no counterpart in scikit-learn: put the "

@@ -27,6 +27,7 @@ QUICK = {
     "random_state": 0,
     "tol": None,
     "standardize": False,
+    "share_weights": False,
 }
 
 
@@ -261,12 +262,14 @@ def test_a_table_gets_the_settings_of_tables(solver):
     rule = model.settings_["optimizer"]
     assert rule.get_params() == {"beta_1": 0.9, "beta_2": 0.95, "epsilon": 1e-8}
     assert model.settings_ == {
-        "hidden_layer_sizes": (128,),
+        "hidden_layer_sizes": (96,),
         "activation": "silu",
         "dropout": 0.3,
         "optimizer": rule,
-        "alpha": pytest.approx(10 / 27 / len(X)),  # the least: the classes can be told apart
+        "alpha": pytest.approx(2 * 10 / 27 / len(X)),  # the least: the classes can be told apart
         "tol": None,
+        "n_members": 4,
+        "share_weights": True,
     }
     bare = GDMLPClassifier(**{**QUICK, "learning_rate": "auto", "solver": solver, "batch_size": 50})
     rate = bare.fit(X[["count"]], y).learning_rate_
@@ -289,6 +292,8 @@ def test_numbers_get_the_settings_of_numbers():
         "alpha": 1e-4,
         "max_iter": 200,
         "tol": 1e-4,
+        "n_members": 1,
+        "share_weights": False,
     }
     for rows in (X, pd.DataFrame(X, columns=list("abc"))):  # few rows
         model = GDMLPClassifier(random_state=0).fit(rows, y)
@@ -342,7 +347,7 @@ def test_networks_of_a_table_use_its_settings():
     X, y = table()
     model = GDMLPClassifier(n_members=2, max_iter=2, random_state=0).fit(X, y)
     assert [len(coef) for coef in model.members_[1].coefs_[1:]] == [128]
-    one = GDMLPClassifier(max_iter=2, random_state=0).fit(X, y)
+    one = GDMLPClassifier(n_members=1, max_iter=2, random_state=0).fit(X, y)
     assert model.members_[0].learning_rate_ == one.learning_rate_
     np.testing.assert_array_equal(model.members_[0].coefs_[0], one.coefs_[0])
     assert model.settings_ == {**one.settings_, "optimizer": model.settings_["optimizer"]}
@@ -354,5 +359,6 @@ def test_a_stream_keeps_its_settings():
     model = GDMLPClassifier(random_state=0)
     for start in (0, 300):
         model.partial_fit(X[start : start + 300], y[start : start + 300], classes=[0, 1])
-    assert model.settings_["hidden_layer_sizes"] == (128,)
+    assert model.settings_["hidden_layer_sizes"] == (96,)
+    assert len(model.adapters_[0][0]) == 4
     assert model.predict(X.dropna()[:5]).shape == (5,)

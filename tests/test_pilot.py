@@ -58,7 +58,7 @@ def test_the_penalty_of_classes_predicts_new_rows(share):
     y, of_new = labels(X, share), labels(new, share, seed=3)
 
     def loss(**given):
-        model = GDMLPClassifier(encoding="table", random_state=0, **given).fit(X, y)
+        model = GDMLPClassifier(encoding="table", random_state=0, share_weights=False, **given).fit(X, y)
         return model, log_loss(of_new, model.predict_proba(new))
 
     model, found = loss()
@@ -71,7 +71,9 @@ def test_noisy_classes_have_a_stronger_penalty_whatever_the_seed():
     X = rows(800, 8)
     clean, noisy = (
         [
-            GDMLPClassifier(encoding="table", max_iter=1, random_state=seed).fit(X, y).settings_["alpha"]
+            GDMLPClassifier(encoding="table", max_iter=1, random_state=seed, share_weights=False)
+            .fit(X, y)
+            .settings_["alpha"]
             for seed in (0, 1)
         ]
         for y in (labels(X, 0.0), labels(X, 0.7))
@@ -179,7 +181,7 @@ def test_pilots_take_their_time_from_that_of_the_fit(n_members, monkeypatch):
 def test_the_objective_is_that_of_the_fit():
     X = pd.DataFrame(rows(600), columns=list("abc"))
     y = X["a"] + np.random.default_rng(1).normal(size=len(X))
-    model = GDMLPRegressor(max_iter=3, random_state=0).fit(X, y)
+    model = GDMLPRegressor(max_iter=3, random_state=0, share_weights=False).fit(X, y)
     assert model.objective(X, y)[0] == pytest.approx(model.loss_, rel=1e-5)
     squares = sum(np.sum(weights**2) for weights in model.coefs_) / 2
     other = model.loss_ + (5 - model.settings_["alpha"]) * squares

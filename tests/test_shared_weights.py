@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss
 
 import skgd
 from skgd import Checkpoint, GDMLPClassifier, GDMLPRegressor, optimizers
+from skgd._recipe import settings_by_noise, strength_of_classes
 from skgd.optimizers import OPTIMIZERS
 
 QUICK = {
@@ -389,7 +390,7 @@ def test_a_table_of_any_columns_is_encoded(classes):
     y = np.digitize(y, [0, 1]) if classes else y
     kind = GDMLPClassifier if classes else GDMLPRegressor
     model = kind(n_members=4, share_weights=True, max_iter=20, random_state=0).fit(X, y)
-    assert model.adapters_[0][1].shape == (4, 128)
+    assert model.adapters_[0][1].shape == (4, 96 if classes else 128)
     assert model.score(X, y) > 0.6
     assert model.settings_["dropout"] > 0
 
@@ -420,3 +421,33 @@ def test_errors_say_what_is_not_possible():
     with pytest.raises(ValueError, match="finds one rate for all layers"):
         bb = {**QUICK, "optimizer": optimizers.BarzilaiBorwein(), "solver": "batch"}
         GDMLPRegressor(rate_factors={"adapters": 2.0}, **bb).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("given", "members", "shared", "units"),
+    [
+        ({}, 4, True, 96),
+        ({"n_members": 1}, 1, False, 128),
+        ({"n_members": 3}, 3, False, 128),
+        ({"share_weights": False}, 1, False, 128),
+        ({"n_members": 2, "share_weights": True}, 2, True, 96),
+    ],
+)
+def test_tables_have_several_networks_unless_somebody_asks(given, members, shared, units):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.standard_normal((500, 2)), columns=["a", "b"])
+    model = GDMLPClassifier(max_iter=1, random_state=0, **given).fit(X, X["a"] > 0)
+    assert model.settings_.get("n_members", members) == members
+    assert model.settings_.get("share_weights", shared) == shared
+    assert model.settings_["hidden_layer_sizes"] == (units,)
+    assert hasattr(model, "adapters_") == shared
+    assert hasattr(model, "members_") == (members > 1 and not shared)
+    bare = GDMLPClassifier(max_iter=1, random_state=0).fit(X.to_numpy(), X["a"] > 0)
+    assert (bare.settings_["n_members"], bare.settings_["share_weights"]) == (1, False)
+
+
+def test_the_dropout_of_those_that_share_weights_shrinks_with_the_penalty():
+    assert settings_by_noise(0.1, 1000, True) == settings_by_noise(0.1, 1000)
+    found = settings_by_noise(0.1, 10_000, True)
+    assert found == {"alpha": pytest.approx(2e-5), "dropout": pytest.approx(0.13 / 2)}
+    assert strength_of_classes(3.0, True) == 6.0 and strength_of_classes(3.0, False) == 3.0
