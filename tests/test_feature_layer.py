@@ -236,13 +236,14 @@ def test_of_a_table_numbers_alone_have_waves(members):
         n_frequencies=4,
         scaling_layer=True,
         encoding=TableEncoder(n_bins=0),
+        dropout=0.0,  # with which four waves are found or not by chance
         random_state=0,
         n_members=members,
     ).fit(X, y)
     columns = len(model.encoder_.get_feature_names_out())
     assert columns == 2 + 1 + 2
     assert model.coefs_[0].shape == (1, columns + 2 * 4)
-    assert model.score(X, y) > 0.9
+    assert model.score(X, y) > 0.99
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
