@@ -3,6 +3,7 @@
 // Kotelnikov & Babenko 2024). The loss is the mean of theirs. theta lies as Problem::lay_out_members() says; the
 // parameters of one member at a time are formed as a perceptron has them.
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "mlp.hpp"

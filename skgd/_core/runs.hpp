@@ -2,6 +2,7 @@
 // 0. Such a row is a sum of rows (1, .., 1, 0, .., 0), here 1 - f of the one of three ones and f of that of four, so
 // that two of its products with prefix sums of the weights along the run do for all.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
