@@ -15,7 +15,7 @@ from ._design import Design
 from ._drift import follow
 from ._epochs import MOST_UPDATES
 from ._fit import Fit
-from ._kinks import at_kinks, has_kinks
+from ._kinks import at_kinks, has_kinks, nearer_the_minimum
 from ._log_link import LogLink, column_means
 from ._options import CoreRule, Options
 from ._problem import Problem
@@ -189,8 +189,9 @@ def for_all_rows(fit: Fit, record: Record, n: int) -> Options:
 def end_fit(fit: Fit, record: Record) -> float:
     """Let the descent offer the best parameters it knows, within bounds; gives the objective there."""
     loss, problem = _end(fit, record), fit.problem
-    if fit.options.batch_size is not None and has_kinks(problem) and record.stop_reason != "interrupted":
-        loss = _settle_at_kinks(fit, loss)
+    rough = fit.options.batch_size is not None or problem.dtype == np.float32  # by noise, or by rounding
+    if rough and has_kinks(problem) and record.stop_reason != "interrupted":
+        loss = _settle_at_kinks(fit, record, loss)
     if problem.limits is None:
         return loss
     found = fit.descent.parameters
@@ -201,9 +202,12 @@ def end_fit(fit: Fit, record: Record) -> float:
     return problem.value(inside, fit.options.threads)
 
 
-def _settle_at_kinks(fit: Fit, loss: float) -> float:
-    before = fit.descent.parameters
-    found, loss = at_kinks(fit.problem, before, loss, fit.options.threads)
+def _settle_at_kinks(fit: Fit, record: Record, loss: float) -> float:
+    before, problem, threads = fit.descent.parameters, fit.problem, fit.options.threads
+    found, loss = at_kinks(problem, before, loss, threads)
+    if not fit.rates.given and record.stop_reason == "tol" and problem.loss.smooth:
+        margin = (fit.options.stopping.tol or 0.0) * fit.unit_of_tol
+        found, loss = nearer_the_minimum(problem, found, loss, margin, threads)
     if found is not before:
         fit.descent.settle_at(found)
     return loss

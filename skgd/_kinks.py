@@ -10,9 +10,11 @@ from ._bounds import sides_of
 from ._problem import Problem
 from ._step_size import curvature_in_units
 
-__all__ = ["at_kinks", "has_kinks"]
+__all__ = ["at_kinks", "has_kinks", "nearer_the_minimum"]
 
 _TRIES, _SHORTER = 4, 0.25  # steps that are tried, and what each is of the one before
+_STEPS = 30  # over all rows, at most
+_NO_GAIN = 1e-6  # of the margin of the stopping rule: what steps have to promise
 
 
 def has_kinks(problem: Problem) -> bool:
@@ -31,8 +33,7 @@ def at_kinks(problem: Problem, theta: np.ndarray, loss: float, threads: int = 1)
     """
     gradient, K = problem.loss_gradient(theta, threads), problem.targets.columns
     weights, slopes = theta[:-1, :K], gradient[:-1, :K]
-    squares = float(np.max(problem.design.mean_squares(problem.targets.weight), initial=0.0))
-    step = 1.0 / max(curvature_in_units(problem) * squares, np.finfo(float).tiny)
+    step = _first_step(problem)
     most = loss + float(np.finfo(problem.dtype).eps) * abs(loss)
     for _ in range(_TRIES):
         moved = _proximal_step(problem, weights, slopes, step)
@@ -49,6 +50,45 @@ def at_kinks(problem: Problem, theta: np.ndarray, loss: float, threads: int = 1)
             return found, value
         step *= _SHORTER
     return theta, loss
+
+
+def nearer_the_minimum(
+    problem: Problem, theta: np.ndarray, loss: float, margin: float, threads: int = 1
+) -> tuple[np.ndarray, float]:
+    """Parameters, and the objective there, after proximal steps along the gradient over all rows, of the
+    lengths of Barzilai & Borwein, until two of them promise to gain less than a part of `margin`.
+
+    Noise moves a weight away from a bound to one side only. A mean of the iterates is therefore off by about
+    the rate, and so are means of weights that go with it (for the steps: Wright, Nowak & Figueiredo 2009).
+    """
+    step, gradient, K = _first_step(problem), problem.loss_gradient(theta, threads), problem.targets.columns
+    rounding, little = float(np.finfo(problem.dtype).eps), 0
+    for _ in range(_STEPS):
+        for _ in range(_TRIES):
+            found = theta.copy()
+            found[:-1, :K] = _proximal_step(problem, theta[:-1, :K], gradient[:-1, :K], step)
+            found[-1] -= np.asarray(step * gradient[-1], dtype=theta.dtype)  # zero without an intercept
+            there = problem.zeros()
+            value = problem.value_of(problem.evaluate(found, there, threads), found)
+            if value <= loss + rounding * abs(loss):
+                break
+            step *= _SHORTER
+        else:
+            break
+        there /= problem.total_weight
+        moved, turned = (found - theta).astype(float), (there - gradient).astype(float)
+        theta, gradient, loss = found, there, value
+        length, curved = float(np.vdot(moved, moved)), float(np.vdot(moved, turned))
+        little = little + 1 if length < 2 * step * _NO_GAIN * margin else 0
+        if little == 2 or not curved > 0:
+            break
+        step = length / curved
+    return theta, loss
+
+
+def _first_step(problem: Problem) -> float:
+    squares = float(np.max(problem.design.mean_squares(problem.targets.weight), initial=0.0))
+    return 1.0 / max(curvature_in_units(problem) * squares, np.finfo(float).tiny)
 
 
 def _proximal_step(problem: Problem, weights: np.ndarray, slopes: np.ndarray, step: float) -> np.ndarray:

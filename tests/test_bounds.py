@@ -59,6 +59,36 @@ def test_sklearn_10746_positive_weights_equal_those_of_scikit_learn(storage, cha
         assert (model.coef_ >= 0).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
+@pytest.mark.parametrize("storage", STORAGES)
+def test_every_solver_reaches_the_positive_weights_of_scikit_learn(storage, solver, dtype):
+    """Noise moves weights away from zero to one side only, and so a mean of the iterates too."""
+    X, y = make(n=400, d=10)
+    X, y = X.astype(dtype), y.astype(dtype)
+    for own, other in [
+        ({"penalty": None}, LinearRegression(positive=True)),
+        ({"alpha": 0.1}, Ridge(alpha=40, positive=True, tol=1e-13)),
+        ({"penalty": "l1", "alpha": 0.05}, Lasso(alpha=0.05, positive=True, tol=1e-13, max_iter=10**6)),
+    ]:
+        options = {"solver": solver, "positive": True, "random_state": 0, **own}
+        exact = other.fit(X.astype(float), y.astype(float)).coef_
+        assert (exact == 0).any()
+        for tol, near in [(1e-4, 1e-3), (1e-8, 1e-6)]:
+            model = GDRegressor(tol=tol, **options).fit(STORAGES[storage](X), y)
+            np.testing.assert_allclose(model.coef_, exact, atol=near * np.abs(exact).max())
+            assert (model.coef_[exact == 0] == 0).all()
+
+
+def test_early_stopping_and_given_rates_keep_their_parameters():
+    """Only the end that an automatic rate led to is brought nearer to the minimum."""
+    X, y = make(n=400, d=10)
+    exact = GDRegressor(solver="batch", tol=1e-12, positive=True).fit(X, y).loss_
+    options = {"positive": True, "solver": "sgd", "random_state": 0}
+    for params in ({"learning_rate": 0.003}, {"tol": None, "max_iter": 20}):
+        assert GDRegressor(**options, **params).fit(X, y).loss_ > exact + 1e-7
+
+
 @pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize("storage", STORAGES)
 def test_bounds_of_each_feature_equal_bounded_least_squares(storage, standardize):
