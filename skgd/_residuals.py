@@ -106,30 +106,55 @@ def with_variance(power: float, y, raw, weight, df: float) -> tuple[np.ndarray, 
     return mean ** (2 - power), squares / df
 
 
-def density_weights(residuals, quantiles, weight) -> np.ndarray:
+def density_weights(residuals, quantiles, weight, density: str = "window") -> np.ndarray:
     """Terms (n, K) whose mean is the density of each column's residuals at zero.
 
-    Epanechnikov's kernel with the bandwidth of Hall & Sheather (1988), turned into the units of the residuals
-    as in Koenker (2005, 3.4.2).
+    With the bandwidth h of Hall & Sheather (1988) on the scale of probabilities. "window": the same for all
+    residuals between their quantiles p - h and p + h, for the share p below zero; the mean is the quotient of
+    Siddiqui (1960), for which that bandwidth was derived. "kernel": Epanechnikov's, as wide as the distance
+    of these quantiles in a normal distribution, as in Koenker (2005, 3.4.2).
     """
+    terms = _in_window if density == "window" else _under_kernel
     columns = [
-        _density_weights(residuals[:, k], q, weight)
+        _density_weights(terms, residuals[:, k], q, weight)
         for k, q in enumerate(np.broadcast_to(quantiles, residuals.shape[1]))
     ]
     return np.column_stack(columns)
 
 
-def _density_weights(residual, q: float, weight) -> np.ndarray:
+def _density_weights(terms, residual, q: float, weight) -> np.ndarray:
     n = len(residual) if weight is None else np.count_nonzero(weight)
     h = _hall_sheather(n, q)
     if not 0 < q - h < q + h < 1:
         raise ValueError(f"{n} rows are too few for standard errors of the quantile {q:g}.")
-    width = _scale(residual, weight) * (ndtri(q + h) - ndtri(q - h))
-    u = residual / width if width > 0 else np.zeros_like(residual)
-    found = np.where(np.abs(u) <= 1, 0.75 * (1 - u**2), 0.0) / (width or 1.0)
-    if not width > 0 or not found.any():
+    found = terms(residual, q, h, weight)
+    if found is None or not found.any():
         raise ValueError(f"The residuals of the quantile {q:g} have no density at zero: y takes few values.")
     return found
+
+
+def _in_window(residual, q: float, h: float, weight) -> np.ndarray | None:
+    s = _ones(weight, len(residual))
+    below = float(s @ ((residual < 0) + 0.5 * (residual == 0)) / s.sum())
+    low, high = (
+        np.percentile(residual, 100 * share)
+        if weight is None
+        else weighted_quantile(residual[:, None], weight, share)[0]
+        for share in (max(below - h, 0.0), min(below + h, 1.0))
+    )
+    if not high > low:
+        return None
+    inside = (residual >= low) & (residual <= high)
+    share = min(below + h, 1.0) - max(below - h, 0.0)
+    return inside * (share / (s @ inside / s.sum()) / (high - low))
+
+
+def _under_kernel(residual, q: float, h: float, weight) -> np.ndarray | None:
+    width = _scale(residual, weight) * (ndtri(q + h) - ndtri(q - h))
+    if not width > 0:
+        return None
+    u = residual / width
+    return np.where(np.abs(u) <= 1, 0.75 * (1 - u**2), 0.0) / width
 
 
 def _hall_sheather(n, q: float, level: float = 0.05) -> float:
@@ -140,8 +165,8 @@ def _hall_sheather(n, q: float, level: float = 0.05) -> float:
 
 
 def _scale(residual, weight) -> float:
-    """A standard deviation, or that which the quartiles of a normal distribution would tell of, if "
-    "smaller."""
+    """A standard deviation, or that which the quartiles of a normal distribution would tell of, if
+    smaller."""
     if weight is None:
         low, high = np.percentile(residual, [25, 75])
         return min(float(np.std(residual)), (high - low) / 1.34)

@@ -130,6 +130,7 @@ class _PinballLoss(_Compiled):
     smooth = False
     bounded_slope = True
     _jump = 1.0
+    _density = "window"  # how that density is estimated
 
     @property
     def _quantiles(self) -> float:
@@ -137,11 +138,12 @@ class _PinballLoss(_Compiled):
         return 0.5
 
     def _mean_second(self, y, raw, weight):
-        return self._jump * density_weights(residual(y, raw), self._quantiles, weight)
+        return self._jump * density_weights(residual(y, raw), self._quantiles, weight, self._density)
 
     def _model_based(self, y, raw, weight, df):
         q = np.asarray(self._quantiles, dtype=float)
-        density = np.average(density_weights(residual(y, raw), q, weight), axis=0, weights=weight)
+        terms = density_weights(residual(y, raw), q, weight, self._density)
+        density = np.average(terms, axis=0, weights=weight)
         return np.ones(np.shape(raw)), q * (1 - q) / density**2
 
 

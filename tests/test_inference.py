@@ -106,8 +106,45 @@ def test_the_quantile_has_the_errors_of_quantreg():
         y - ones(X) @ expected.params
     )  # they take the deviation of y where it is smaller, R that of residuals
     assert np.subtract(*np.percentile(residual, [75, 25])) / 1.34 < min(residual.std(), y.std())
-    found = summarize(model, X, y)
+    found = summarize(model, X, y, density="kernel")
     np.testing.assert_allclose(found["standard_error"], expected.bse, rtol=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_density_of_residuals_is_that_between_two_of_their_quantiles(weighted):
+    """Of exponential noise; statsmodels tells the bandwidth."""
+    bandwidth = pytest.importorskip("statsmodels.regression.quantile_regression").hall_sheather
+    rng = np.random.default_rng(0)
+    X, q, n = rng.normal(size=(2000, 2)), 0.8, 2000
+    y = X @ [1, -1] + rng.exponential(size=n)
+    weight = rng.integers(1, 4, n) if weighted else None
+    model = GDRegressor(losses.Quantile(q), penalty=None, solver="batch").fit(X, y, weight)
+    counts = np.ones(n, dtype=int) if weight is None else weight
+    residual = np.repeat(y - model.predict(X), counts)
+    h, below = bandwidth(n, q), (residual < 0).mean()
+    low, high = np.quantile(residual, [below - h, below + h])
+    Z = np.repeat(ones(X), counts, axis=0) / np.sqrt(counts.mean())
+    iid = np.sqrt(q * (1 - q) * np.diag(np.linalg.inv(Z.T @ Z))) * (high - low) / (2 * h)
+    found = summarize(model, X, y, weight)["standard_error"]
+    np.testing.assert_allclose(found, iid, rtol=0.01)
+    exact = np.sqrt(q * (1 - q) * np.diag(np.linalg.inv(Z.T @ Z))) / 0.2  # the density is .2
+    np.testing.assert_allclose(found, exact, rtol=0.15)
+
+
+@pytest.mark.parametrize("covariance", ["model", "robust"])
+def test_intervals_of_an_outer_quantile_cover(covariance):
+    """Under heavy tails, where a kernel makes them too narrow."""
+    rng, n, runs = np.random.default_rng(3), 300, 150
+    X = rng.normal(size=(n, 2))
+    y = (X @ [1.0, -1.0])[:, None] + rng.standard_t(3, (n, runs))
+    model = GDRegressor(losses.Quantile(0.9), penalty=None, solver="batch").fit(X, y)
+    share = {}
+    for density in ("window", "kernel"):
+        found = summarize(model, X, y, covariance=covariance, density=density)
+        low, high = (np.reshape(found[side], (runs, 3))[:, :2] for side in ("low", "high"))
+        share[density] = np.mean((low <= [1, -1]) & (high >= [1, -1]))
+    assert 0.925 < share["window"] < 0.975
+    assert share["kernel"] < share["window"] - 0.01
 
 
 def test_softmax_has_the_errors_of_mnlogit():
