@@ -115,6 +115,18 @@ def test_html_shows_the_estimator(kind):
     assert kind.__name__ in kind(**SMALL).fit(X, y)._repr_html_()
 
 
+@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
+def test_the_decay_of_adamw_knows_no_unit_of_y(solver):
+    """It took the square of the unit, and y of 1e5 left a constant."""
+    X, y = make(n=200)
+    model = GDMLPRegressor(
+        solver=solver, optimizer="adamw", hidden_layer_sizes=16, max_iter=10, tol=None, random_state=0
+    )
+    one, large = (clone(model).fit(X, unit * y).predict(X) for unit in (2.0**10, 2.0**20))
+    np.testing.assert_allclose(large, 2.0**10 * one, rtol=1e-4)
+    assert np.corrcoef(one, y)[0, 1] > 0.3
+
+
 @pytest.mark.parametrize("solver", ["minibatch", "sgd"])
 def test_a_penalty_that_outweighs_small_units_of_y_is_told(solver):
     """The loss falls with the square of the unit, the penalty does not."""

@@ -250,11 +250,12 @@ struct NAdam {
   }
 };
 
-// Adam whose l2 penalty acts with the rate itself, whatever the moments.
+// Adam whose l2 penalty acts with the rate itself, whatever the moments and the units of the outputs.
 struct AdamW {
   static constexpr std::string_view name = "adamw";
   static constexpr int parameters = 3;
   static constexpr int slots = 2;
+  static constexpr bool decays = true;
   Adam adam;
   template <class T> AdamW at(int64_t t) const { return {adam.at<T>(t)}; }
   template <class P, class T>

@@ -28,6 +28,14 @@ template <class T> struct Theta {
   T rate(int64_t k) const { return factor * rates[one_rate ? 0 : k]; }
 };
 
+// The penalty p of a weight v that stands for output v. A decay beside the gradients is a share of the weight, which
+// knows no unit.
+template <class Rule, class P, class T> [[gnu::always_inline]] inline P of_output(const P& p, T output) {
+  P found = p.in_units(output);
+  if constexpr (requires { Rule::decays; } && requires { found.l2 = p.l2; }) found.l2 = p.l2;
+  return found;
+}
+
 // The weights (inputs, K) of one layer under a penalty p, whose strength at each weight is given.
 template <class Rule, class P, class T>
 [[gnu::noinline]] void update_weights(const Rule& rule, const Theta<T>& theta, const P& p, const Strength<T>& strength,
@@ -42,13 +50,13 @@ template <class Rule, class P, class T>
     for_independent<T>(
         size, [&](int64_t i) __attribute__((always_inline)) { rule.update(i, w, share * g[i], slots, rate, p); });
   } else if (K == 1 && !strength.feature) {
-    update_weights(rule, theta, p.in_units(strength.output[0]), Strength<T>{}, inputs, K);
+    update_weights(rule, theta, of_output<Rule>(p, strength.output[0]), Strength<T>{}, inputs, K);
   } else if (K == 1) {
     const T rate = theta.rate(0), output = strength.output ? strength.output[0] : T(1);
     const T* __restrict factor = strength.feature, * __restrict scale = strength.scale;
     for_independent<T>(inputs, [&](int64_t i) __attribute__((always_inline)) {
       rule.update(i, w, share * g[i], slots, rate,
-                  strength.within(p.times(factor[i]).in_units(scale[i]), i).in_units(output));
+                  of_output<Rule>(strength.within(p.times(factor[i]).in_units(scale[i]), i), output));
     });
   } else {  // columns are whole vectors
     constexpr int64_t most = 64;
@@ -66,7 +74,7 @@ template <class Rule, class P, class T>
         SKGD_INDEPENDENT
         for (int64_t k = 0; k < count; ++k)
           rule.update(first + k, w, share * g[first + k], slots, rates[k],
-                      of_feature.times(column[k]).in_units(output[k]));
+                      of_output<Rule>(of_feature.times(column[k]), output[k]));
       }
     }
   }
