@@ -9,6 +9,7 @@ from ._fit import Fit
 from ._problem import Problem
 from ._remaining_gain import remaining_gain
 from ._step_size import scale_of
+from ._stopping import value_of_constant
 from ._training import Record
 from .losses import Loss
 
@@ -219,7 +220,7 @@ def _nothing_learnt(fit: Fit, record: Record, loss: float) -> list[str]:
     """The warning of a perceptron that ended above the best constant prediction, or not much lower since the
     penalty outweighs a loss in small units."""
     problem = fit.problem
-    constant = problem.value(problem.constant, fit.options.threads)
+    constant = value_of_constant(problem, fit.options.threads)
     size, unit = abs(constant - fit.constant_of_units), _outweighed_unit(problem)
     if loss > 0.9 * constant and unit is not None:
         return [
@@ -227,11 +228,11 @@ def _nothing_learnt(fit: Fit, record: Record, loss: float) -> list[str]:
             f"the penalty (alpha={problem.penalty.typical_alpha:.3g}) outweighs what weights can gain. "
             f"Divide y by its standard deviation, or lower alpha."
         ]
-    if not loss > constant + 0.01 * np.clip(record.start_loss - constant, 1e-3 * size, size):
+    if not loss > constant - 0.01 * size:
         return []
     return [
-        f"The network has learnt nothing: the objective ended at {loss:.6g}, and that of the best constant "
-        f"prediction is {constant:.6g}. Try another random_state, activation or optimizer, or a "
+        f"The network has learnt next to nothing: the objective ended at {loss:.6g}, and that of the best "
+        f"constant prediction is {constant:.6g}. Try another random_state, activation or optimizer, or a "
         f"learning_rate of your own."
     ]
 

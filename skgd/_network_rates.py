@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ._rates import AutoRates
@@ -13,18 +15,49 @@ class PerceptronRates(AutoRates):
     Four checks without improvement lower the rate to three tenths. Where it is known how many updates
     will be made, the rate falls to zero over them, linearly: the noise of the last ones would stay.
     Adaptive steps can leave a minimum that they had found; a fit then ends where it was lowest.
+
+    Single long rows can switch units off for good without an objective above the start, where that lies high
+    above the best constant. A fit that stalls about there begins anew at a quarter of the rate.
     """
 
     decay, patience = 1.0, 4
+    most_beginnings, little = 4, 0.02  # the second: of the objective of the best constant
 
-    def __init__(self, base, schedule, exploded=None, *, updates: int | None = None, **options):
+    def __init__(
+        self,
+        base,
+        schedule,
+        exploded=None,
+        *,
+        updates: int | None = None,
+        constant: Callable[[], float] | None = None,  # gives the objective at the best one
+        **options,
+    ):
         super().__init__(base, schedule, exploded, **options)
+        self.constant = constant
         self.updates = updates  # that will be made; None: until a plateau
         self.falls = updates is not None
 
     def begin(self, descent):
         super().begin(descent)
         self.at_lowest = descent.parameters.copy()
+        self.beginnings = 1
+
+    def on_plateau(self, descent, plateau_rule):
+        if super().on_plateau(descent, plateau_rule):
+            return True
+        if self.stream or self.constant is None or self.beginnings == self.most_beginnings:
+            return False
+        if self.lowest < (1 - self.little) * self.constant():
+            return False
+        descent.restore(self.origin)
+        self.base *= 0.25
+        descent.rate = self.base
+        self.saved = self.good = self.origin
+        self.lowest, self.factor = self.reference, 1.0
+        self.beginnings += 1
+        plateau_rule.go_on()
+        return True
 
     def repeated(self, history, per_epoch):
         return self._repeated(history, per_epoch) if self.updates is None else None

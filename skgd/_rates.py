@@ -16,6 +16,7 @@ _GIVEN = (
     "exploded",
     "free",
     "grid",
+    "constant",
 )  # attributes that are not theirs but of the user or the fit
 
 

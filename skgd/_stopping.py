@@ -8,7 +8,7 @@ import numpy as np
 
 from ._options import Stopping
 
-__all__ = ["LossWindow", "PlateauRule", "unit_of_tol"]
+__all__ = ["LossWindow", "PlateauRule", "unit_of_tol", "value_of_constant"]
 
 
 class LossWindow:
@@ -95,3 +95,19 @@ def unit_of_tol(problem, reference: float) -> float:
         return reference
     units = loss._constant_of_units(targets.y, targets.weight)
     return min(reference, abs(problem.value(problem.constant) - units)) or reference
+
+
+def value_of_constant(problem, threads: int = 1) -> float:
+    """The objective at about the best constant raw scores: of classes, at the best of some that follow from
+    their shares."""
+    best, targets, K = problem.constant, problem.targets, problem.targets.columns
+    scores = [best]
+    if problem.loss.task == "classification" and problem.fit_intercept:
+        y, coded = np.reshape(targets.y, (problem.n, -1)), targets.codes and K > 1
+        share = np.average(y == np.arange(K) if coded else y, axis=0, weights=targets.weight)
+        share = np.clip(share, 1e-9, 1 - 1e-9)
+        for each in (np.log(share if coded else share / (1 - share)), np.sign(share - 0.5)):
+            theta = best.copy()
+            problem.blocks(theta)[-1][-1, :K] = each
+            scores.append(theta)
+    return min(problem.value(theta, threads) for theta in scores)

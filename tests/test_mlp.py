@@ -1,5 +1,7 @@
 """Multi-layer perceptrons: the core against NumPy, finite differences, and the linear models."""
 
+import warnings
+
 import _perceptron as perceptron
 import _reference as reference
 import numpy as np
@@ -8,8 +10,14 @@ from _data import SIZES, SOLVERS, THREE_EPOCHS, covering, csr, make, pairs, thin
 from _data import perceptron_of as mlp
 from scipy import sparse
 from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
 
 from skgd import GDClassifier, GDMLPClassifier, GDMLPRegressor, GDRegressor, losses
+from skgd._design import design_of
+from skgd._options import options_of
+from skgd._problem import Problem
+from skgd._stopping import value_of_constant
+from skgd._targets import Targets
 
 
 def linear(loss="squared_error", **params):
@@ -478,3 +486,42 @@ def test_an_automatic_rate_under_which_units_die_is_lowered(optimizer):
     model = GDMLPClassifier(**params).fit(X, y)
     assert model.history_["learning_rate"][-1] < 0.51 * model.history_["learning_rate"][0]
     assert model.loss_ < np.log(3) / 2
+
+
+@pytest.mark.parametrize("optimizer", ["plain", "momentum"])
+def test_a_fit_whose_units_have_died_begins_anew(optimizer):
+    """Rows with heavy tails start high above the best constant; dead units end below that."""
+    rng = np.random.default_rng(0)
+    X = rng.lognormal(size=(400, 6))
+    y = X / X.std(axis=0) @ [1.0, -1.0, 0.5, 0.2, 0.0, 2.0] + rng.normal(size=400)
+    options = {"solver": "sgd", "optimizer": optimizer, "hidden_layer_sizes": (32,), "max_iter": 120}
+    losses = []
+    for seed in range(3):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            losses.append(GDMLPRegressor("absolute_error", random_state=seed, **options).fit(X, y).loss_)
+    assert max(losses) < 0.7 * np.abs(y - np.median(y)).mean()
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "hinge"])
+def test_a_classifier_that_ends_no_better_than_a_constant_says_so(loss):
+    X, y = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 10 == 0
+    with pytest.warns(ConvergenceWarning, match="learnt next to nothing"):
+        GDMLPClassifier(loss, alpha=10, random_state=0).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("loss", "classes", "expected"),
+    [
+        ("hinge", 2, 0.2),
+        ("log_loss", 2, -0.1 * np.log(0.1) - 0.9 * np.log(0.9)),
+        ("hinge", 3, 0.8),
+        ("log_loss", 3, -0.2 * np.log(0.1) - 0.8 * np.log(0.8)),
+    ],
+)
+def test_the_best_constant_of_classes_follows_from_their_shares(loss, classes, expected):
+    y = np.maximum(np.arange(100) % 10 - (10 - classes), 0)
+    columns = 1 if classes == 2 else classes
+    objective = options_of(GDMLPClassifier(loss)).objective
+    problem = Problem(design_of(np.zeros((100, 1))), Targets(y.astype(float), None, columns, True), objective)
+    assert value_of_constant(problem) == pytest.approx(expected, rel=1e-6)
