@@ -9,7 +9,7 @@ from ._fit import Fit
 from ._problem import Problem
 from ._remaining_gain import remaining_gain
 from ._step_size import scale_of
-from ._stopping import value_of_constant
+from ._stopping import of_little_gain, value_of_constant
 from ._training import Record
 from .losses import Loss
 
@@ -221,14 +221,14 @@ def _nothing_learnt(fit: Fit, record: Record, loss: float) -> list[str]:
     penalty outweighs a loss in small units."""
     problem = fit.problem
     constant = value_of_constant(problem, fit.options.threads)
-    size, unit = abs(constant - fit.constant_of_units), _outweighed_unit(problem)
+    unit = _outweighed_unit(problem)
     if loss > 0.9 * constant and unit is not None:
         return [
             f"The network predicts about a constant: y has a standard deviation of {unit:.3g}, so small that "
             f"the penalty (alpha={problem.penalty.typical_alpha:.3g}) outweighs what weights can gain. "
             f"Divide y by its standard deviation, or lower alpha."
         ]
-    if not loss > constant - 0.01 * size:
+    if not loss > of_little_gain(problem, 0.01, fit.options.threads):
         return []
     return [
         f"The network has learnt next to nothing: the objective ended at {loss:.6g}, and that of the best "

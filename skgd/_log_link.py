@@ -22,6 +22,7 @@ class LogLink:
 
     name: str
     log_link = True
+    falls_to_zero = False
     _lowest = 0.0  # y must be greater, or equal if _lowest_allowed
     _lowest_allowed = True
 

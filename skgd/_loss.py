@@ -50,6 +50,7 @@ class Loss(BaseEstimator):
     _ties_classes = False  # whether the slopes of several classes depend on each other
     _ranges: dict[str, tuple] = {}  # of parameters: least, most, and whether the least is allowed
     least_at_zero = False  # the objective is lowest at zero parameters
+    falls_to_zero = False  # the loss of a row is zero, or nearly, where the row is fitted exactly
 
     def value_and_slope(self, y: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the loss of each row and its slope with respect to each raw score.

@@ -21,7 +21,7 @@ class PerceptronRates(AutoRates):
     """
 
     decay, patience = 1.0, 4
-    most_beginnings, little = 4, 0.02  # the second: of the objective of the best constant
+    most_beginnings = 4
 
     def __init__(
         self,
@@ -30,11 +30,12 @@ class PerceptronRates(AutoRates):
         exploded=None,
         *,
         updates: int | None = None,
-        constant: Callable[[], float] | None = None,  # gives the objective at the best one
+        little: Callable[[], float]
+        | None = None,  # gives an objective that has gained little over a constant
         **options,
     ):
         super().__init__(base, schedule, exploded, **options)
-        self.constant = constant
+        self.little = little
         self.updates = updates  # that will be made; None: until a plateau
         self.falls = updates is not None
 
@@ -46,9 +47,9 @@ class PerceptronRates(AutoRates):
     def on_plateau(self, descent, plateau_rule):
         if super().on_plateau(descent, plateau_rule):
             return True
-        if self.stream or self.constant is None or self.beginnings == self.most_beginnings:
+        if self.stream or self.little is None or self.beginnings == self.most_beginnings:
             return False
-        if self.lowest < (1 - self.little) * self.constant():
+        if self.lowest < self.little():
             return False
         descent.restore(self.origin)
         self.base *= 0.25

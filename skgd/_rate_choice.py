@@ -14,7 +14,7 @@ from ._options import Options
 from ._problem import Problem
 from ._rates import AutoRates, GuardedRates, Rates, RestartRates
 from ._step_size import curvature_in_units, factors_of, scale_of, scale_of_stream, sharpness
-from ._stopping import value_of_constant
+from ._stopping import of_little_gain
 from .exceptions import DivergenceError
 from .schedules import Constant, Schedule, ScheduleContext
 
@@ -193,13 +193,12 @@ def choose_rates(
     updates = options.stopping.max_iter * options.updates_per_epoch(problem.n)
     if problem.network is not None:
         stops = stream or options.stopping.tol is not None
-        units = problem.loss._constant_of_units(problem.targets.y, problem.targets.weight)
-        return PerceptronRates(
-            *shared,
-            updates=None if stops else updates,
-            constant=lambda: value_of_constant(problem, options.threads) - units,
-            **guard,
-        )
+
+        def little() -> float:  # as objectives are given to rates
+            units = problem.loss._constant_of_units(problem.targets.y, problem.targets.weight)
+            return of_little_gain(problem, 0.02, options.threads) - units
+
+        return PerceptronRates(*shared, updates=None if stops else updates, little=little, **guard)
     if optimizer.adaptive:
         horizon = max(100.0, options.updates_per_epoch(problem.n))
     elif stream:

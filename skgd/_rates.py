@@ -16,7 +16,7 @@ _GIVEN = (
     "exploded",
     "free",
     "grid",
-    "constant",
+    "little",
 )  # attributes that are not theirs but of the user or the fit
 
 

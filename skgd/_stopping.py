@@ -8,7 +8,7 @@ import numpy as np
 
 from ._options import Stopping
 
-__all__ = ["LossWindow", "PlateauRule", "unit_of_tol", "value_of_constant"]
+__all__ = ["LossWindow", "PlateauRule", "of_little_gain", "unit_of_tol", "value_of_constant"]
 
 
 class LossWindow:
@@ -111,3 +111,13 @@ def value_of_constant(problem, threads: int = 1) -> float:
             problem.blocks(theta)[-1][-1, :K] = each
             scores.append(theta)
     return min(problem.value(theta, threads) for theta in scores)
+
+
+def of_little_gain(problem, share: float, threads: int = 1) -> float:
+    """An objective that has gained a share of that of the best constant, or nothing where the loss of rows
+    that are fitted exactly is not known."""
+    loss = problem.loss
+    known = loss.falls_to_zero and not (loss.takes_shares or getattr(loss, "label_smoothing", 0))
+    units = loss._constant_of_units(problem.targets.y, problem.targets.weight)
+    constant = value_of_constant(problem, threads)
+    return constant - share * abs(constant - units) * known

@@ -51,6 +51,8 @@ __all__ = [
 class _Compiled(Loss):
     """A loss of the core, unless a subclass writes another one."""
 
+    falls_to_zero = True
+
     def value_and_slope(self, y, raw):
         y, z, codes = targets_and_scores(self.task if not self.takes_shares else "", y, raw)
         values = np.empty(len(z), dtype=z.dtype)
