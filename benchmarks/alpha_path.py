@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNetCV, LassoCV, RidgeCV, enet_path
 
 from skgd import GDRegressorCV
+from skgd._bounds import bounds_of
 from skgd._design import design_of
 from skgd._path import minimisers
 from skgd._penalty import PENALTIES
@@ -135,29 +136,41 @@ def objectives(X, y, coef, alphas, penalty):
 def compare_paths(quick):
     table = _bench.Table(
         "seconds of a path; the largest excess of the objective over the lower of both, relative",
-        **{"data": 10, "penalty": 10, "ours": 7, "enet_path": 9, "ratio": 6, "target": 6, "verdict": 7},
+        **{"data": 10, "penalty": 13, "ours": 7, "enet_path": 9, "ratio": 6, "target": 6, "verdict": 7},
         **{"excess": 7, "its": 7},
     )
     for name, make in DATA.items():
         X, y = make()
-        alphas = alphas_of(X, y)
-        for penalty in ("l1", "elasticnet"):
-            ours = PENALTIES[penalty].build(1.0, RATIOS[penalty])
+        for penalty, label, factors, positive in (
+            ("l1", "l1", 1.0, False),
+            ("l1", "l1, factors", np.random.default_rng(1).uniform(0.5, 2, X.shape[1]), False),
+            ("l1", "l1, positive", 1.0, True),
+            ("elasticnet", "elasticnet", 1.0, False),
+            ("elasticnet", "net, positive", 1.0, True),
+        ):
+            scaled, bounds = X / factors, bounds_of(positive, None)
+            alphas = alphas_of(scaled, y)
+            given = {} if np.ndim(factors) == 0 else {"factors": factors}
+            ours = PENALTIES[penalty].build(1.0, RATIOS[penalty], bounds=bounds, **given)
 
-            def theirs(X=X, y=y, alphas=alphas, ratio=ours.l1_ratio):
-                return enet_path(X, y, alphas=alphas, l1_ratio=ratio, tol=TOL, max_iter=100_000)
+            def theirs(X, y, alphas=alphas, ratio=RATIOS[penalty], positive=positive):
+                return enet_path(
+                    X, y, alphas=alphas, l1_ratio=ratio, tol=TOL, max_iter=100_000, positive=positive
+                )
 
             # enet_path has no intercept: centring is part of its work here
-            centred = partial(lambda X, y, run: run(X=X - X.mean(axis=0), y=y - y.mean()), X, y, theirs)
+            def centred(X=scaled, y=y, run=theirs):
+                return run(X - X.mean(axis=0), y - y.mean())
+
             calls = {"ours": partial(our_path, X, y, alphas, ours), "peer": centred}
             seconds = _bench.medians(calls, 1 if quick else 5)
             gain = seconds["peer"] / seconds["ours"]
-            values = [
-                objectives(X, y, coef, alphas, ours) for coef in (calls["ours"](), calls["peer"]()[1].T)
-            ]
+            plain = PENALTIES[penalty].build(1.0, RATIOS[penalty])
+            coefs = (calls["ours"]() * factors, calls["peer"]()[1].T)
+            values = [objectives(scaled, y, coef, alphas, plain) for coef in coefs]
             excess = [f"{np.max(value / np.minimum(*values) - 1):.0e}" for value in values]
             times = f"{seconds['ours']:.4f}", f"{seconds['peer']:.4f}", f"{gain:.1f}"
-            table.add(name, penalty, *times, ">= 1", _bench.verdict(gain >= 1), *excess)
+            table.add(name, label, *times, ">= 1", _bench.verdict(gain >= 1), *excess)
 
 
 if __name__ == "__main__":
