@@ -288,7 +288,8 @@ class _Training(_Pass):
             return False
         if problem.design.rows_of_blocks:  # whose form only they know: where no loss is found, it is NaN
             return True
-        row, mapped = problem.d * problem.dtype.itemsize, problem.design.mapping is not None
+        mapped = problem.design.mapping is not None
+        row = problem.d * problem.dtype.itemsize * problem.targets.columns
         worth = mapped or (row >= _LONG_ROW and row * problem.n >= _MANY_BYTES)
         return worth and problem.core.finds_loss_beside
 

@@ -68,10 +68,11 @@ template <class T> inline void sum4(vec<T> a, vec<T> b, vec<T> c, vec<T> d, T* o
 }
 
 // Products of four rows x with padded weights (scores, 4 elements) and with each other (gram, 6 elements: rows 1 and 0,
-// 2 and 0, 2 and 1, 3 and 0, 3 and 1, 3 and 2). Meanwhile the four rows `ahead` are prefetched.
+// 2 and 0, 2 and 1, 3 and 0, 3 and 1, 3 and 2). Meanwhile the four rows `ahead` are prefetched from memory, and the
+// four rows `soon` from where they have been since.
 template <class T>
-[[gnu::noinline]] void scores_and_gram(const T* const* x, const T* const* ahead, const T* w, const PaddedRow<T>& row,
-                                       T* scores, T* gram) {
+[[gnu::noinline]] void scores_and_gram(const T* const* x, const T* const* ahead, const T* const* soon, const T* w,
+                                       const PaddedRow<T>& row, T* scores, T* gram) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
@@ -84,7 +85,7 @@ template <class T>
     add(load<V>(w + j), load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j));
   };
   auto prefetch_at = [&](int64_t j) __attribute__((always_inline)) {  // see prefetch()
-    for (int r = 0; r < 4; ++r) __builtin_prefetch(ahead[r] + j, 0, 2);
+    for (int r = 0; r < 4; ++r) __builtin_prefetch(ahead[r] + j, 0, 2), __builtin_prefetch(soon[r] + j, 0, 3);
   };
   const int64_t full = (row.vectors - 1) * L;
   int64_t j = 0;

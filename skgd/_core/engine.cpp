@@ -28,7 +28,7 @@ Outcome run(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, co
             Control& control) {
   if (plan.rows.count == 0) return {};
   if (const T* beside = std::exchange(descent.beside, nullptr)) {
-    if (!objective_pass_applies(problem)) {
+    if (!finds_loss_beside(problem)) {
       Outcome outcome = run(problem, descent, plan, optimizer, control);
       outcome.beside = std::numeric_limits<double>::quiet_NaN();
       return outcome;
@@ -212,7 +212,7 @@ template <class T> constexpr Engine<T> table() {
               .softmax_rows = softmax_rows,
               .logistic_rows = logistic_rows,
               .largest_of_rows = largest_of_rows,
-              .finds_loss_beside = objective_pass_applies,
+              .finds_loss_beside = finds_loss_beside,
               .use_blas = use_blas};
   if constexpr (sizeof(T) == 8)
     e.minima = minima, e.shuffle = shuffle, e.range_of_32 = range_of, e.range_of_64 = range_of;

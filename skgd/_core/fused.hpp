@@ -352,14 +352,14 @@ template <class T> class PerSample {
     pad(w_, packed_.data());
     if (averaging) pad(descent_.average.values, mean_.data());
     for (int64_t u = begin; u < end; u += 4) {
-      const T *x[4], *ahead[4];
+      const T *x[4], *ahead[4], *soon[4];
       T gram[6], z[4], c[4], kept = 1;  // w is now kept w - sum c x
       T decays[4] = {}, steps[4] = {}, shares[4] = {};
       for (int r = 0; r < 4; ++r) {
         x[r] = design_.data + plan_.rows[u + r] * d_;
-        ahead[r] = row_to_prefetch(u + r, x[r]);
+        ahead[r] = row_to_prefetch(u + r, x[r]), soon[r] = row_soon(u + r, x[r]);
       }
-      scores_and_gram(x, ahead, packed_.data(), row_, z, gram);
+      scores_and_gram(x, ahead, soon, packed_.data(), row_, z, gram);
       for (int r = 0; r < 4; ++r) z[r] += intercept;
       SKGD_UNROLL
       for (int r = 0; r < 4; ++r) {
@@ -422,10 +422,11 @@ template <class T> class PerSample {
     }
     int64_t u = begin;
     for (; u < end && is_large(scale) && decays_little(u); u += 4) {
-      const T *x[4], *ahead[4];
+      const T *x[4], *ahead[4], *soon[4];
       T gram[6], products[few_outputs][4], steps[4][few_outputs], lags[4][few_outputs];
-      for (int r = 0; r < 4; ++r) x[r] = padded_row(u + r), ahead[r] = row_to_prefetch(u + r, x[r]);
-      scores_and_gram(x, ahead, v.values, row_, products[0], gram);
+      for (int r = 0; r < 4; ++r)
+        x[r] = padded_row(u + r), ahead[r] = row_to_prefetch(u + r, x[r]), soon[r] = row_soon(u + r, x[r]);
+      scores_and_gram(x, ahead, soon, v.values, row_, products[0], gram);
       by_threes(1, outputs, [&](int64_t k, auto C) {
         const PaddedColumns<const T> part{v.from(k).values, stride, outputs - k};
         dot4_columns<C.value, false>(x, x, x[0], part, row_, products[k], 4);

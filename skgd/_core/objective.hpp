@@ -2,9 +2,11 @@
 // the loss at about the speed of reading X once.
 #pragma once
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "blocks.hpp"
+#include "linear.hpp"
 #include "parallel.hpp"
 #include "problem.hpp"
 
@@ -159,22 +161,38 @@ template <class T> double sum_of_losses(const Problem<T>& problem, const RowScor
   return total;
 }
 
+// Whether LossBeside serves a problem: linear models of one or several columns on dense rows.
+template <class T> bool finds_loss_beside(const Problem<T>& problem) {
+  const bool called = std::holds_alternative<Callback>(problem.loss);
+  return objective_pass_applies(problem) || (!called && problem.layers.size() == 1 && problem.columns() > 1 &&
+                                             std::holds_alternative<Dense<T>>(problem.design));
+}
+
 // Sum of weight * loss at other parameters than those of a descent, over the rows that its updates have just read: they
 // are in the cache, and X is not read once more.
 template <class T> class LossBeside {
  public:
   LossBeside(const Problem<T>& problem, const T* theta)
-      : problem_(problem), scores_(std::get<Dense<T>>(problem.design), theta, true),
-        rows_(std::clamp<int64_t>(cached / std::max<int64_t>(1, problem.d() * int64_t(sizeof(T))) / 4 * 4, 16, 256)) {}
+      : problem_(problem), theta_(theta),
+        rows_(std::clamp<int64_t>(cached / std::max<int64_t>(1, problem.d() * int64_t(sizeof(T))) / 4 * 4, 16, 256)) {
+    if (objective_pass_applies(problem))
+      scores_.emplace(std::get<Dense<T>>(problem.design), theta, true);
+    else
+      columns_.emplace(problem);
+  }
 
-  void add(Rows rows) { total_ += sum_of_losses(problem_, scores_, rows); }
+  void add(Rows rows) {
+    total_ += scores_ ? sum_of_losses(problem_, *scores_, rows) : columns_->loss_and_gradient(theta_, rows, nullptr);
+  }
   double total() const { return total_; }
   int64_t rows() const { return rows_; }  // that stay in the cache
 
  private:
   static constexpr int64_t cached = 256 << 10;  // bytes
   const Problem<T>& problem_;
-  RowScores<T> scores_;
+  const T* theta_;
+  std::optional<RowScores<T>> scores_;  // of one column
+  std::optional<Linear<T>> columns_;    // several
   int64_t rows_;
   double total_ = 0;
 };
