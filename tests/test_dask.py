@@ -73,11 +73,17 @@ def client(tmp_path_factory):
         yield client
 
 
-@pytest.fixture
-def mortal(tmp_path):
-    """The same for one test, which may kill workers."""
-    with two_workers(tmp_path) as client:
+@pytest.fixture(scope="module")
+def workers_that_die(tmp_path_factory):
+    with two_workers(tmp_path_factory.mktemp("dask")) as client:
         yield client
+
+
+@pytest.fixture
+def mortal(workers_that_die):
+    """The same for tests that kill workers, which come back."""
+    workers_that_die.wait_for_workers(2)
+    return workers_that_die
 
 
 def local(model):

@@ -44,7 +44,7 @@ def mean_error(model, X, y, chunk=1, burn_in=100):
 @pytest.mark.parametrize("chunk", [1, 20])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_weights_that_turn(chunk, seed):
-    X, y = rows(2000, seed, turn=2 * np.pi)
+    X, y = rows(1200, seed, turn=2 * np.pi)
     found = mean_error(GDRegressor(random_state=0), X, y, chunk)
     followed = mean_error(GDRegressor(random_state=0, average=False), X, y, chunk)
     plain_mean = mean_error(GDRegressor(random_state=0, average=True), X, y, chunk)
@@ -64,7 +64,7 @@ def test_weights_that_change_at_once(chunk):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_stream_that_rests_keeps_its_mean(seed):
     """No false alarms once the start is forgotten: the mean is better than the iterates."""
-    X, y = rows(4000, seed, noise=1.0)
+    X, y = rows(2500, seed, noise=1.0)
     model = GDRegressor(random_state=0)
     iterates = GDRegressor(random_state=0, average=False)
     progressive(model, X, y), progressive(iterates, X, y)
@@ -84,7 +84,7 @@ def logistic_rows(n, d=10, seed=0):
 
 
 @pytest.mark.parametrize("storage", [np.asarray, sparse.csr_array])
-@pytest.mark.parametrize(("chunk", "n"), [(1, 5000), (64, 50_000), (500, 50_000)])
+@pytest.mark.parametrize(("chunk", "n"), [(1, 3000), (64, 25_000), (500, 25_000)])
 def test_the_mean_of_a_logistic_stream_is_the_maximum_of_the_likelihood(chunk, n, storage):
     """At a constant rate the mean of the iterates lies half as far again from zero."""
     if storage is not np.asarray and chunk == 1:
@@ -127,7 +127,7 @@ def test_a_mean_that_was_asked_for_is_kept():
 
 
 def test_classes_that_change():
-    X, z = rows(3000, turn=2 * np.pi)
+    X, z = rows(1800, turn=2 * np.pi)
     y = (z > 0).astype(int)
     right = progressive(GDClassifier(random_state=0), X, y, classes=[0, 1]) == y
     followed = progressive(GDClassifier(random_state=0, average=False), X, y, classes=[0, 1]) == y
@@ -137,7 +137,7 @@ def test_classes_that_change():
 @pytest.mark.parametrize("optimizer", ["plain", "adagrad", "ftrl", "adam"])
 @pytest.mark.parametrize("chunk", [1, 30])
 def test_sparse_streams_drift_as_dense_ones_do(optimizer, chunk):
-    X, y = rows(600, d=40, turn=2 * np.pi)
+    X, y = rows(400, d=40, turn=2 * np.pi)
     X[np.abs(X) < 1.5] = 0
     options = {"optimizer": optimizer, "random_state": 0, "standardize": False}
     dense, csr = GDRegressor(**options), GDRegressor(**options)
@@ -176,7 +176,7 @@ def test_rows_of_weight_zero_do_not_count():
 @pytest.mark.parametrize("chunk", [3, 10, 100])
 def test_a_stream_starts_at_the_constant_of_its_first_rows(loss, chunk):
     """However far y lies from zero, the rows after the first call are predicted as if it did not."""
-    X, y = rows(1000, noise=0.5)
+    X, y = rows(600, noise=0.5)
     centred, far = (progressive(GDRegressor(loss, random_state=0), X, y + c, chunk) for c in (0, 1000))
     error, expected = (np.abs(each[chunk:] - y[chunk:]).mean() for each in (far - 1000, centred))
     assert error < 1.3 * expected
@@ -205,7 +205,7 @@ def test_few_rows_do_not_move_the_start_of_a_stream():
 )
 def test_rates_follow_the_stream(optimizer):
     """A feature of a million in the first row, or a first target far from the others."""
-    X, y = rows(1500, noise=0.3)
+    X, y = rows(900, noise=0.3)
     X[:, 4] = 1e6 + 100 * X[:, 4]
     errors = np.abs(progressive(GDRegressor(optimizer=optimizer, random_state=0), X, y + 40.0) - y - 40)
     assert errors[1:].max() < 400  # the first rows overshoot by some times y at most

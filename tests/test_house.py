@@ -123,6 +123,11 @@ HEADERS = Path(__file__).parent.parent / "skgd" / "_core"
 LEAVES = {"loss", "activation", "penalty", "optimizer", "design", "gemm", "nonzeros", "random"}
 
 
+@cache
+def tree_of(path):
+    return ast.parse(path.read_text())
+
+
 def name_of(path):
     """The module below skgd that a file belongs to."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -130,7 +135,7 @@ def name_of(path):
 
 def imports(path):
     """Modules of skgd that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names if alias.name.split(".")[0] == "skgd"]
         elif isinstance(node, ast.ImportFrom):
@@ -165,7 +170,7 @@ def test_files_are_short(path):
         for number, line in enumerate(source.splitlines(), start=1)
         if line.strip() and not line.strip().startswith("#")
     }
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree_of(path)):
         scope = (ast.Module, ast.ClassDef, ast.FunctionDef)
         if isinstance(node, scope) and ast.get_docstring(node) is not None:
             lines -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
@@ -246,7 +251,7 @@ def test_leaves_of_the_core_do_not_include_each_other():
 @cache
 def constants(path):
     """String constants of a file's code, docstrings left aside."""
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     docs = {
         id(node.body[0].value)

@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+from _data import covering
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import GammaRegressor, PoissonRegressor
@@ -118,17 +119,20 @@ def optimum(loss, unit, X, y):
     return fitted(GDRegressor(loss, solver="batch", alpha=0, tol=1e-9), X, unit * y)
 
 
-@pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("unit", [1, *UNITS[1:3]])
-@pytest.mark.parametrize(("solver", "rate"), [("batch", 0.3), ("minibatch", 0.1), ("sgd", 0.003)])
-@pytest.mark.parametrize(("loss", "p"), CASES)
-def test_a_given_rate_ends_near_the_optimum_or_says_so(loss, p, solver, rate, unit, dtype, sparse):
+RATES = {"batch": 0.3, "minibatch": 0.1, "sgd": 0.003}
+
+
+@pytest.mark.parametrize(
+    ("loss", "solver", "unit", "dtype", "sparse"),
+    covering(list(POWERS), list(RATES), [1, *UNITS[1:3]], [np.float64, np.float32], [False, True]),
+)
+def test_a_given_rate_ends_near_the_optimum_or_says_so(loss, solver, unit, dtype, sparse):
     """A fit from zero ended early, since `tol` was a share of the objective there, which is the unit's."""
+    p = POWERS[loss]
     X, y = rows(p)
     best = optimum(loss, unit, X, y)
     X, y = X.astype(dtype), (unit * y).astype(dtype)
-    stable = rate / max(1, unit, unit ** (2 - p))  # at the start and at the end
+    stable = RATES[solver] / max(1, unit, unit ** (2 - p))  # at the start and at the end
     options = {"solver": solver, "alpha": 0, "average": False, "random_state": 0}
     for rate in (stable, stable / 10, stable / 1000):
         with warnings.catch_warnings(record=True) as caught:

@@ -245,14 +245,14 @@ def test_a_line_fits_the_terminal(screen, monkeypatch, columns):
     assert ("validation score" in shown[-1]) == ("validation loss" in shown[-1]) == (columns == 200)
 
 
-@pytest.mark.parametrize(("columns", "long"), [(70, False), (150, True)])
-def test_a_real_terminal_while_the_results_go_to_a_file(columns, long):
+def test_a_real_terminal_while_the_results_go_to_a_file():
     """One line, rewritten, that fits; the width is that of the terminal behind the standard error."""
     termios = pytest.importorskip("termios", reason="no pseudo-terminals here")
     leader, follower = os.openpty()
-    termios.tcsetwinsize(follower, (24, columns))
+    termios.tcsetwinsize(follower, (24, 80))
     script = """
 import numpy as np
+import termios
 import time
 from skgd import GDRegressor
 from skgd.schedules import Schedule
@@ -261,8 +261,10 @@ class Slow(Schedule):
     def __call__(self, t):
         time.sleep(0.03)
         return np.ones(len(t))
-model = GDRegressor(schedule=Slow(), learning_rate=0.01, max_iter=12, tol=None, verbose=1).fit(X, X[:, 0])
-print(f"{model.loss_curve_[-1]:.6g}")
+for columns in (70, 150):
+    termios.tcsetwinsize(2, (24, columns))
+    model = GDRegressor(schedule=Slow(), learning_rate=0.01, max_iter=12, tol=None, verbose=1).fit(X, X[:, 0])
+    print(f"{model.loss_curve_[-1]:.6g}")
 """
     run = subprocess.run(
         [sys.executable, "-P", "-c", script], stdout=subprocess.PIPE, stderr=follower, check=True, text=True
@@ -270,13 +272,17 @@ print(f"{model.loss_curve_[-1]:.6g}")
     os.close(follower)
     shown = os.read(leader, 1 << 16).decode()
     os.close(leader)
-    assert shown.endswith("stopped: max_iter\r\n")
-    assert shown.count("\n") == 1
-    lines = shown.removesuffix("\r\n").split("\r")[1:]
-    assert len(lines) >= 3
-    assert max(map(len, lines)) < columns
-    assert all(("learning rate" in line) == long for line in lines[1:])
-    assert f"loss {run.stdout.strip()} " in lines[-1]
+    *fits, rest = shown.split("\r\n")
+    assert rest == ""
+    losses = run.stdout.split()
+    for text, loss, columns, long in zip(fits, losses, (70, 150), (False, True), strict=True):
+        assert text.endswith("stopped: max_iter")
+        assert "\n" not in text
+        lines = text.split("\r")[1:]
+        assert len(lines) >= 3
+        assert max(map(len, lines)) < columns
+        assert all(("learning rate" in line) == long for line in lines[1:])
+        assert f"loss {loss} " in lines[-1]
 
 
 def test_a_fit_in_a_terminal(screen):

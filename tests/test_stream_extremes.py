@@ -1,10 +1,8 @@
 """Streams of sparse rows under rates and penalties that leave the range of numbers."""
 
-from itertools import product
-
 import numpy as np
 import pytest
-from _data import csr, estimator, theta, wide
+from _data import covering, csr, estimator, theta, wide
 
 from skgd.optimizers import FTRL, Adagrad
 
@@ -39,7 +37,7 @@ def test_no_stream_ends_with_parameters_that_are_not_finite(rule, penalty, alpha
         "learning_rate": rate,
         "batch_size": 3,
     }
-    for dtype, average, solver in product((np.float32, np.float64), (False, True), ("sgd", "minibatch")):
+    for dtype, average, solver in covering((np.float32, np.float64), (False, True), ("sgd", "minibatch")):
         params = {**fixed, "average": average, "solver": solver, "batch_size": 3}
         feed(estimator("squared_error", **params), X.astype(dtype), y)
         feed(estimator("perceptron", **params), X.astype(dtype), (y > 0).astype(int), classes=[0, 1])
