@@ -1,4 +1,4 @@
 from typing import Any
 
-core: Any  # the compiled module: see bindings.cpp
+core: Any  # the compiled module: see bindings*.cpp
 build: str
