@@ -2,10 +2,11 @@
 
 import pickle
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
-from _data import csr, make
+from _data import covering, csr, make
 from scipy.optimize import minimize_scalar
 from sklearn.base import clone
 from sklearn.linear_model import Lasso, LinearRegression, MultiTaskLasso
@@ -292,7 +293,9 @@ def test_float32_classes_pickles_and_streams():
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
 def test_paths_begin_where_all_weights_are_zero(loss, penalty):
     X, y = grouped(loss=loss)
-    path = kind_of(loss)(loss, penalty=penalty, **{**EXACT, "tol": 1e-10}).path(X, y, n_alphas=5, eps=0.05)
+    # large weights are free of MCP, and separable classes then have no minimum
+    ends = {"max_iter": 1000} if isinstance(penalty, MCP) else {}
+    path = kind_of(loss)(loss, penalty=penalty, **{**EXACT, **ends}).path(X, y, n_alphas=5, eps=0.05)
     assert path.n_nonzero[0] == 0
     assert path.n_nonzero[1] > 0
     assert path.n_nonzero[-1] >= 3
@@ -388,13 +391,17 @@ def by_batch_descent(name, standardize):
     return X, y, exact, np.abs(exact.objective(X, y)[1][0])
 
 
-@pytest.mark.parametrize("storage", [np.asarray, csr])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("standardize", [False, True])
-@pytest.mark.parametrize("solver", ["minibatch", "sgd"])
-@pytest.mark.parametrize("name", KINKED)
-def test_stochastic_fits_end_at_kinks_and_bounds(name, solver, standardize, dtype, storage):
+@pytest.mark.parametrize(
+    ("fit", "dtype", "storage"),
+    covering(
+        list(product(KINKED, ["minibatch", "sgd"], [False, True])),
+        [np.float64, np.float32],
+        [np.asarray, csr],
+    ),
+)
+def test_stochastic_fits_end_at_kinks_and_bounds(fit, dtype, storage):
     """The weights that batch descent finds to be zero, or at a bound, are exactly there by every solver."""
+    name, solver, standardize = fit
     X, y, exact, slopes = by_batch_descent(name, standardize)
     options = {**KINKED[name], "standardize": standardize, "random_state": 0}
     model = GDClassifier(solver=solver, **options).fit(storage(X.astype(dtype)), y)
