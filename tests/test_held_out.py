@@ -114,6 +114,24 @@ def test_weights_of_held_out_rows_are_repetitions(kind):
     np.testing.assert_array_equal(flat(weighted), flat(longer))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtypes", [(np.float64, np.float32), (np.float32, np.float64)])
+def test_rows_of_another_precision_keep_their_weights(kind, dtypes):
+    X, y = data_of(kind, n=100)
+    X = np.round(8 * X) / 8  # the same numbers in both
+    train, held = (
+        X[part].astype(dtype) for part, dtype in zip((slice(70), slice(70, 100)), dtypes, strict=True)
+    )
+    weight = np.random.default_rng(0).integers(1, 4, 30)
+    model = small(kind, early_stopping=True, max_iter=4, tol=None)
+    options = {"y_val": y[70:], "sample_weight_val": weight}
+    found = clone(model).fit(train, y[:70], X_val=held, **options)
+    expected = clone(model).fit(train, y[:70], X_val=held.astype(dtypes[0]), **options)
+    np.testing.assert_allclose(
+        found.history_["validation_loss"], expected.history_["validation_loss"], rtol=1e-5
+    )
+
+
 @pytest.mark.parametrize("class_weight", ["balanced", {0: 1.0, 1: 7.0}])
 def test_class_weights_count_in_the_loss_and_not_in_the_score(class_weight):
     X, y = make("log_loss", n=200, outputs=1)
