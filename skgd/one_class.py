@@ -17,7 +17,7 @@ from ._docs import documented
 from ._export import precision_of
 from ._hints import HelpfulParameters
 from ._streaming import partial_fit_available
-from ._validation import check_design, check_weights
+from ._validation import check_design, check_weights, door_of, schema_of
 from .linear import GDRegressor
 from .losses import Quantile
 from .optimizers import Optimizer
@@ -178,15 +178,16 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
         DivergenceError
             If a given ``learning_rate`` is too high for the data.
         """
-        X = check_design(self, X, reset=True)
+        door = door_of(self)
+        X = check_design(door, X, reset=True)
         weight = check_weights(sample_weight, X)
         total, mean = _mean_row(X, weight)
         model = self._regressor()
         try:
-            model.fit(X, mean @ mean - _products(X, mean), sample_weight=weight)
+            model.fit(X, _targets(X, mean), sample_weight=weight)
         finally:  # an interrupted fit has a model too
             if hasattr(model, "coef_"):
-                self._become(model, mean, total)
+                self._become(model, mean, total, door)
         return self
 
     @partial_fit_available
@@ -213,7 +214,8 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
         known = vars(self).get("_stream")
         if known is None:
             self._validate_params()
-        X = check_design(self, X, reset=known is None)
+        door = door_of(self)
+        X = check_design(door, X, reset=known is None)
         weight = check_weights(sample_weight, X)
         total, mean = _mean_row(X, weight)
         model = self._regressor()
@@ -222,8 +224,8 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
             mean = centre + (mean - centre) * (total / (counted + total))
             total += counted
             model.__dict__.update(_carried_over(before, centre, mean))
-        model.partial_fit(X, mean @ mean - _products(X, mean), sample_weight=weight)
-        self._become(model, mean, total, streams=True)
+        model.partial_fit(X, _targets(X, mean), sample_weight=weight)
+        self._become(model, mean, total, door, streams=True)
         return self
 
     def _regressor(self) -> GDRegressor:
@@ -233,8 +235,12 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
         # at nu = 1 the quantile is the lowest; losses know those above zero
         return GDRegressor(Quantile(max(1 - nu, 1e-12)), alpha=nu, **shared)
 
-    def _become(self, model: GDRegressor, mean: np.ndarray, total: float, streams: bool = False) -> None:
-        """Take over the fitted model, whose objective is higher by a constant."""
+    def _become(
+        self, model: GDRegressor, mean: np.ndarray, total: float, door, streams: bool = False
+    ) -> None:
+        """Take over the fitted model, whose objective is higher by a constant, and the schema of X."""
+        self.__dict__.pop("feature_names_in_", None)
+        self.__dict__.update(schema_of(door))
         dtype = model.coef_.dtype
         shift = -self.nu * float(mean @ mean) / 2
         curve = model.loss_curve_ + shift
@@ -356,6 +362,17 @@ def _carried_over(model: GDRegressor, old: np.ndarray, new: np.ndarray) -> dict:
     parameters = model.get_params(deep=False)
     fitted = {name: value for name, value in vars(model).items() if name not in parameters}
     return {**fitted, "_descent": descent.state()}
+
+
+def _targets(X, mean: np.ndarray) -> np.ndarray:
+    """y of the equivalent regression."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        y = mean @ mean - _products(X, mean)
+    if not np.isfinite(y).all():
+        raise ValueError(
+            "Products of the rows of X with their mean overflow. Divide X by its largest values."
+        )
+    return y
 
 
 def _products(X, mean: np.ndarray) -> np.ndarray:

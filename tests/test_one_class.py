@@ -4,10 +4,12 @@ import pickle
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import SGDOneClassSVM
 from sklearn.svm import OneClassSVM
 from sklearn.utils.estimator_checks import check_estimator
@@ -216,6 +218,23 @@ def test_a_call_that_raises_leaves_the_model():
         model.partial_fit(np.full((5, 4), np.nan))
     np.testing.assert_array_equal(model.coef_, coef)
     assert not hasattr(GDOneClassSVM(solver="batch"), "partial_fit")
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_first_call_that_raises_leaves_nothing(call, dtype):
+    model = GDOneClassSVM(solver="minibatch")
+    given = dict(vars(model))
+    X = pd.DataFrame(blob(20) * np.sqrt(np.finfo(dtype).max), columns=list("abcd")).astype(dtype)
+    if dtype == np.float32:
+        X.iloc[3, 2] = np.nan
+    with pytest.raises(ValueError, match="overflow" if dtype == np.float64 else "NaN"):
+        getattr(model, call)(X)
+    assert vars(model) == given
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    getattr(model, call)(X.fillna(0) / np.sqrt(np.finfo(dtype).max))
+    assert list(model.feature_names_in_) == list("abcd")
 
 
 def test_weights_and_precision_of_a_stream():
