@@ -24,7 +24,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 import skgd
-from skgd import losses, optimizers, schedules
+from skgd import losses, optimizers, penalties, schedules
 
 LIMIT = 30  # seconds for a case
 SOLVERS = ["batch", "minibatch", "sgd"]
@@ -158,11 +158,14 @@ def rows_of(rng, n, d):
 
 
 def targets_of(rng, X, classifies):
-    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    n = length_of(X)
     outputs = choose(rng, [(), (), (), (), (1,), (2,), (3,)])
     if rng.random() < 0.04:
         n = max(0, n + int(rng.integers(-2, 3)))
     if classifies:
+        if rng.random() < 0.06:  # probabilities of classes
+            parts = rng.dirichlet(np.ones(3), n)
+            return spoiled(rng, parts) if rng.random() < 0.1 else parts
         y = rng.integers(0, int(rng.integers(1, 5)), (n, *(outputs if rng.random() < 0.2 else ())))
         kind = int(rng.integers(8))
         if kind == 0 and y.ndim == 1:
@@ -259,6 +262,7 @@ SCHEDULES = [
     lambda t: 1.0,
     lambda t: np.ones(1),
 ]
+FACTORS = {"scaling": 6.0, "frequencies": 0.0, 0: 1e-300}
 ODD = [
     -1,
     0,
@@ -279,14 +283,57 @@ ODD = [
 ]
 
 
+class RaisingPenalty(penalties.Penalty):
+    """The l1 norm, in Python; raises after some steps, or gives what is not finite."""
+
+    def __init__(self, after=5, with_nan=False):
+        self.after, self.with_nan = after, with_nan
+
+    def value(self, weights):
+        return np.abs(weights).sum()
+
+    def prox(self, weights, step):
+        Raising.calls += 1
+        if Raising.calls > self.after:
+            if not self.with_nan:
+                raise Planned
+            return np.full_like(weights, np.nan)
+        return np.sign(weights) * np.maximum(np.abs(weights) - step, 0)
+
+
+def raising_activation(z):
+    Raising.calls += 1
+    if Raising.calls > 40:
+        raise Planned
+    return np.tanh(z), 1 - np.tanh(z) ** 2
+
+
 def loss_for(rng, classifies):
     names = [name for name, loss in losses.LOSSES.items() if (loss.task == "classification") == classifies]
     if rng.random() < 0.85:
         return choose(rng, names)
     if classifies:
-        return RaisingClasses(int(rng.integers(30)), bool(rng.random() < 0.3))
+        own = RaisingClasses(int(rng.integers(30)), bool(rng.random() < 0.3))
+        return choose(rng, [own, own, losses.LogLoss(0.1), losses.LogLoss(soft_labels=True)])
     own = Raising(int(rng.integers(30)), bool(rng.random() < 0.3))
-    return choose(rng, [own, own, losses.Huber(epsilon=1e-3), losses.Quantile(0.9), losses.Tweedie(1.2)])
+    named = [losses.Huber(epsilon=1e-3), losses.Quantile(0.9), losses.Tweedie(1.2)]
+    several = [losses.Quantile(q) for q in ([0.5], [0.1, 0.5, 0.9], list(np.linspace(0.01, 0.99, 17)))]
+    return choose(rng, [own, own, *named, *several])
+
+
+def penalty_for(rng, d):
+    """Mostly one of the names; else of groups of features, without bias, or in Python."""
+    if rng.random() < 0.75:
+        return choose(rng, [None, "l2", "l1", "elasticnet"])
+    groups = rng.integers(0, max(1, d // 2), d)
+    own = RaisingPenalty(int(rng.integers(60)), bool(rng.random() < 0.3))
+    given = [penalties.GroupLasso(groups), penalties.GroupLasso(groups, l1_ratio=0.5), penalties.MCP()]
+    return choose(rng, [*given, penalties.SCAD(), own])
+
+
+def bounds_for(rng, d):
+    low, high = np.sort(rng.normal(size=(2, d)), axis=0)
+    return choose(rng, [(-0.1, 0.2), (None, 1.0), (0.0, None), (low, high), (low, None), (1.0, 1.0)])
 
 
 def shared_parameters(rng):
@@ -296,7 +343,12 @@ def shared_parameters(rng):
         "learning_rate": choose(rng, ["auto", "auto", "auto", 1e-3, 0.1, 10.0, 1e-300, 1e300]),
         "schedule": "constant" if rng.random() < 0.6 else choose(rng, SCHEDULES),
         "optimizer": choose(
-            rng, [*optimizers.OPTIMIZERS, *(rule() for rule in optimizers.OPTIMIZERS.values())]
+            rng,
+            [
+                *optimizers.OPTIMIZERS,
+                *(rule() for rule in optimizers.OPTIMIZERS.values()),
+                optimizers.PassiveAggressive(C=0.1, variant="pa2"),
+            ],
         ),
         "alpha": choose(rng, [0, 1e-4, 0.1, 1e6, 1e-300, 1e300]),
         "fit_intercept": choose(rng, [True, True, False]),
@@ -320,20 +372,39 @@ def shared_parameters(rng):
     }
 
 
-def own_parameters(rng, kind):
+def own_parameters(rng, kind, d):
     found = {}
+    activations = ["relu", "tanh", "logistic", "identity", "gelu", "softplus", "mish", "selu", "leaky_relu"]
+    activations += ["parametric_silu", "parametric_relu", "parametric_tanh", raising_activation]
     if "MLP" in kind:
         found |= {
             "hidden_layer_sizes": choose(rng, [(), 3, (5,), (4, 4), "auto", (1,) * 5]),
-            "activation": choose(rng, ["auto", "relu", "tanh", "logistic", "identity", "gelu", "softplus"]),
+            "activation": choose(rng, ["auto", *activations, tuple(choose(rng, activations) for _ in "ab")]),
+            "init": choose(rng, ["auto", "glorot_normal", "he_uniform", "lecun_normal"]),
+            "freeze": choose(rng, [None, None, 0, -1, [0, 1], []]),
+            "penalty": choose(rng, [None, "l2", "l1", "elasticnet"]),
+            "l1_ratio": choose(rng, [0, 0.15, 1]),
+            "rate_factors": choose(
+                rng, [None, {0: 3.0, -1: 0.5}, {"intercepts": 0.1, "activations": 0.1}, FACTORS]
+            ),
+            "parametrization": choose(rng, ["standard", "ntp"]),
+            "dropout_schedule": choose(rng, ["constant", *SCHEDULES]),
+            "scaling_layer": choose(rng, [False, True]),
+            "n_frequencies": choose(rng, [0, 1, 5]),
+            "frequency_scale": choose(rng, [0.1, 10.0]),
+            "dtype": choose(rng, ["auto", "float32", "float64"]),
             "dropout": choose(rng, ["auto", 0.0, 0.5, 0.999]),
             "max_grad_norm": choose(rng, [None, 1.0, 1e-12]),
             "encoding": choose(rng, ["auto", "auto", "table", None]),
             "n_members": choose(rng, [1, 1, 1, 2]),
         }
     else:
-        found |= {"penalty": choose(rng, [None, "l2", "l1", "elasticnet"])}
-        found |= {"l1_ratio": choose(rng, [0, 0.15, 1])}
+        found |= {"penalty": penalty_for(rng, d), "l1_ratio": choose(rng, [0, 0.15, 1])}
+        if rng.random() < 0.3:  # which most rules and penalties cannot keep together
+            found |= choose(rng, [{"positive": True}, {"bounds": bounds_for(rng, d)}])
+        if rng.random() < 0.3:
+            found |= {"alpha": rng.uniform(0, 1, d) * (rng.random(d) < 0.8)}
+    found |= {"nu": choose(rng, [0.1, 0.5, 1.0])}
     if "Classifier" in kind:
         found |= {"class_weight": choose(rng, [None, None, "balanced", {0: 2.0, 1: 0.0}, {"no": 1.0}])}
     if "CV" in kind:
@@ -342,10 +413,10 @@ def own_parameters(rng, kind):
     return found
 
 
-def some_parameters(rng, kind, share):
+def some_parameters(rng, kind, share, d):
     """Each parameter with some probability; now and then one of a value that it cannot have."""
     known = getattr(skgd, kind)().get_params(deep=False)
-    everything = {**shared_parameters(rng), **own_parameters(rng, kind)}
+    everything = {**shared_parameters(rng), **own_parameters(rng, kind, d)}
     chosen = {name: value for name, value in everything.items() if name in known and rng.random() < share}
     chosen.setdefault("max_iter", 3)
     if rng.random() < 0.08:
@@ -354,7 +425,7 @@ def some_parameters(rng, kind, share):
     for name in ("n_members", "learning_rates"):
         if chosen.get(name) == 10**9:  # would take as long as it should
             chosen[name] = 2
-    if rng.random() < 0.2:
+    if rng.random() < 0.2 and "loss" in known:
         chosen["loss"] = loss_for(rng, "Classifier" in kind)
     return chosen
 
@@ -363,8 +434,12 @@ def some_parameters(rng, kind, share):
 
 
 KINDS = ["GDRegressor", "GDClassifier", "GDMLPRegressor", "GDMLPClassifier"]
-KINDS = [*KINDS, *KINDS, "GDRegressorCV", "GDClassifierCV"]
+KINDS = [*KINDS, *KINDS, "GDRegressorCV", "GDClassifierCV", "GDOneClassSVM"]
 OUTPUTS = ["predict", "decision_function", "predict_proba", "predict_log_proba", "predict_interval"]
+
+
+def length_of(X):
+    return X.shape[0] if hasattr(X, "shape") else len(X)
 
 
 class Case:
@@ -383,9 +458,16 @@ class Case:
         X = rows_of(self.rng, n, d)
         return X, targets_of(self.rng, X, self.classifies), weights_of(self.rng, n)
 
+    def offset(self, X, y):
+        """Now and then an offset of the raw scores, of one output or several."""
+        if self.rng.random() < 0.9:
+            return {}
+        outputs = np.shape(y)[1:] if isinstance(y, np.ndarray) else ()
+        return {"offset": values_of(self.rng, (length_of(X), *outputs))}
+
     def run(self):
-        params = some_parameters(self.rng, self.kind, 0.35)
-        if "loss" not in params and self.rng.random() < 0.7:
+        params = some_parameters(self.rng, self.kind, 0.35, self.d)
+        if "loss" not in params and self.kind != "GDOneClassSVM" and self.rng.random() < 0.7:
             params["loss"] = loss_for(self.rng, self.classifies)
         self.model = self.call("construct", lambda: getattr(skgd, self.kind)(**params))
         self.done.append(params)
@@ -442,9 +524,14 @@ class Case:
     def fit(self):
         X, y, weight = self.rows()
         options = {} if weight is None else {"sample_weight": weight}
+        options |= self.offset(X, y)
+        if self.rng.random() < 0.1:
+            options["groups"] = self.rng.integers(0, 4, length_of(X))
         if self.rng.random() < 0.15 and "CV" not in self.kind:
-            X_val, y_val, _ = self.rows()
+            X_val, y_val, weight_val = self.rows()
             options |= {"X_val": X_val, "y_val": y_val}
+            options |= {} if weight_val is None else {"sample_weight_val": weight_val}
+            options |= {f"{name}_val": value for name, value in self.offset(X_val, y_val).items()}
         if self.rng.random() < 0.15 and "CV" not in self.kind:
             options["checkpoint"] = skgd.Checkpoint(os.path.join(FOLDER, "fuzz"), every=0)
         if self.rng.random() < 0.05 and "CV" not in self.kind:
@@ -461,6 +548,7 @@ class Case:
         for _ in range(int(self.rng.integers(1, 4))):
             X, y, weight = self.rows()
             options = {} if weight is None else {"sample_weight": weight}
+            options |= self.offset(X, y)
             if self.classifies and self.rng.random() < 0.7:
                 options["classes"] = choose(
                     self.rng, [[0, 1, 2, 3, 4], [0, 1], ["no", "yes", "maybe", "never", "x"]]
@@ -472,7 +560,7 @@ class Case:
         self.check()
 
     def change(self):
-        params = some_parameters(self.rng, self.kind, 0.08)
+        params = some_parameters(self.rng, self.kind, 0.08, self.d)
         self.done.append(params)
         self.call("set_params", lambda: self.model.set_params(**params))
 
