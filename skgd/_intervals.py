@@ -94,7 +94,7 @@ class Uncertainty:
         if not isinstance(coverage, Real) or not 0 < coverage < 1:
             raise ValueError(f"coverage={coverage!r} must be a number between 0 and 1.")
         check_is_fitted(self, "coefs_")
-        if self.oof_residuals_ is None:
+        if vars(self).get("oof_residuals_") is None:  # of a stream there are none
             raise ValueError(
                 "predict_interval needs rows that each network held out: fit with early_stopping=True, "
                 "with a number as validation_fraction, and without X_val."

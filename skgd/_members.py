@@ -240,6 +240,11 @@ class Members(GradientDescent):
         door.encoding = None
         return door
 
+    def _become(self, found: dict, streams: bool = False) -> None:
+        """After a stream has learnt more rows, what was held out before says nothing of the networks."""
+        held_out = ("oof_score_", "oof_residuals_") if streams else ()
+        super()._become(found | {name: None for name in held_out if name in vars(self)}, streams)
+
     def _check_stream(self, options):
         super()._check_stream(options)
         if not self._is_one_fit:

@@ -17,7 +17,8 @@ class PerceptronRates(AutoRates):
     Adaptive steps can leave a minimum that they had found; a fit then ends where it was lowest.
 
     Single long rows can switch units off for good without an objective above the start, where that lies high
-    above the best constant. A fit that stalls about there begins anew at a quarter of the rate.
+    above the best constant. A fit that stalls about there begins anew at a quarter of the rate, and ends
+    where the lowest of its beginnings has come. One that stalls far above is slow: its units are alive.
     """
 
     decay, patience = 1.0, 4
@@ -30,8 +31,7 @@ class PerceptronRates(AutoRates):
         exploded=None,
         *,
         updates: int | None = None,
-        little: Callable[[], float]
-        | None = None,  # gives an objective that has gained little over a constant
+        little: Callable[[], float] | None = None,  # gives an objective little below that of a constant
         **options,
     ):
         super().__init__(base, schedule, exploded, **options)
@@ -41,7 +41,7 @@ class PerceptronRates(AutoRates):
 
     def begin(self, descent):
         super().begin(descent)
-        self.at_lowest = descent.parameters.copy()
+        self.least, self.at_least = np.inf, descent.parameters.copy()  # of all beginnings
         self.beginnings = 1
 
     def on_plateau(self, descent, plateau_rule):
@@ -49,7 +49,8 @@ class PerceptronRates(AutoRates):
             return True
         if self.stream or self.little is None or self.beginnings == self.most_beginnings:
             return False
-        if self.lowest < self.little():
+        little = self.little()
+        if not 0 <= self.lowest - little <= abs(little):
             return False
         descent.restore(self.origin)
         self.base *= 0.25
@@ -77,15 +78,15 @@ class PerceptronRates(AutoRates):
 
     def accept(self, descent, objective):
         accepted = super().accept(descent, objective)
-        if accepted and objective == self.lowest:
-            self.at_lowest[:] = descent.parameters
+        if accepted and objective == self.lowest and objective <= self.least:
+            self.least, self.at_least[:] = objective, descent.parameters
         return accepted
 
     def finish(self, descent, problem, threads, stop_reason):
         objective = super().finish(descent, problem, threads, stop_reason)
-        if self.lowest < objective and not descent.averages:
-            lower = problem.value(self.at_lowest, threads)
+        if self.least < objective and not descent.averages:
+            lower = problem.value(self.at_least, threads)
             if lower < objective:
-                descent.settle_at(self.at_lowest)
+                descent.settle_at(self.at_least)
                 objective = lower
         return objective

@@ -451,3 +451,17 @@ def test_the_dropout_of_those_that_share_weights_shrinks_with_the_penalty():
     found = settings_by_noise(0.1, 10_000, True)
     assert found == {"alpha": pytest.approx(2e-5), "dropout": pytest.approx(0.13 / 2)}
     assert strength_of_classes(3.0, True) == 6.0 and strength_of_classes(3.0, False) == 3.0
+
+
+def test_streams_have_no_intervals():
+    """Rows that were held out may be learnt by a stream."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    model = GDMLPRegressor(n_members=2, share_weights=True, encoding=None, max_iter=3, random_state=0)
+    model.set_params(early_stopping=True).fit(X, X[:, 0])
+    assert model.predict_interval(X[:2]).shape == (2, 2)
+    model.set_params(early_stopping=False).partial_fit(X, X[:, 0])
+    assert (model.oof_score_, model.oof_residuals_) == (None, None)
+    for stream in (model, clone(model).partial_fit(X, X[:, 0])):
+        with pytest.raises(ValueError, match="predict_interval needs rows"):
+            stream.predict_interval(X)

@@ -11,7 +11,7 @@ from skgd._problem import aligned_zeros
 
 PROBLEMS = {np.float32: core.Problem32, np.float64: core.Problem64}
 DESCENTS = {np.float32: core.Descent32, np.float64: core.Descent64}
-HIDDEN = {"linear": None, "perceptron": ([5], ["tanh"], 0.0, [], [], [False], [])}
+HIDDEN = {"linear": None, "perceptron": ([5], ["tanh"], 0.0, [], [], [False], [], 0)}
 RULES = {"plain": ([], 0), "adam": ([0.9, 0.999, 1e-8], 2), "adagrad": ([1e-8], 1), "implicit": ([], 0)}
 
 
