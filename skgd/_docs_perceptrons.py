@@ -94,22 +94,21 @@ encoding : "auto", "table", transformer or None, default="auto"
     predict the others best, twice that where networks share weights; dropout is 0.3. For "squared_error",
     with the share v of the variance of y that is left on rows not seen, alpha is 2 v / n and dropout
     0.05 + 0.8 v, at most 0.3, times alpha / 4e-5 where that is less than one and networks share weights. For
-    other losses, for
-    fewer than 50 rows and in streams alpha is 8 / n, but at least 1e-3 and at most 3e-3, and dropout 0.3 for
-    classes; 1 / (2 n), at most 3e-4, and 0.15 (0.05 with more than 8,000 rows) in regression. Of other rows
-    they are a hidden layer of 100 units with
-    relu, no dropout, alpha 1e-4, Adam, batches of 32 rows, and at most 200 epochs with tol 1e-4.
+    other losses, for fewer than 50 rows and in streams alpha is 8 / n, but at least 1e-3 and at most 3e-3,
+    and dropout 0.3 for classes; 1 / (2 n), at most 3e-4, and 0.15 (0.05 with more than 8,000 rows) in
+    regression. Of other rows they are a hidden layer of 100 units with relu, no dropout, alpha 1e-4, Adam,
+    batches of 32 rows, and at most 200 epochs with tol 1e-4.
     ``settings_`` tells what was chosen.
 n_members : int or "auto", default="auto"
     Number of networks, each with its own start and order of the rows. "auto": one, or, where they share
-    weights, two in regression and four for classes. Predictions are means of theirs: of
-    probabilities for "log_loss", else of what is predicted or of raw scores. With ``early_stopping`` each
+    weights, two in regression and four for classes. Predictions are means of theirs: of probabilities for
+    "log_loss", else of what is predicted or of raw scores. With ``early_stopping`` each
     holds out rows of its own. ``n_jobs`` networks are trained at a time; ``max_time`` is that of all of them,
     each with an equal share.
 share_weights : bool or "auto", default="auto"
     Whether the networks share the weights W of their hidden layers; "auto": of a table, unless ``n_members``
-    is given. Those of member i are
-    :math:`W \\circ (r_i s_i^\\top)`, with vectors r and s of its own, and it has its own intercepts and last
+    is given. Those of member i are :math:`W \\circ (r_i s_i^\\top)`, with vectors r and s of its own, and it
+    has its own intercepts and last
     layer (BatchEnsemble, Wen, Tran & Ba 2020; TabM, Gorishniy, Kotelnikov & Babenko 2024). r starts at random
     signs in the first hidden layer; all else starts at one. There is one descent, whose loss is the mean of
     those of the members; what a member has of its own descends at ``n_members`` times the rate where
