@@ -193,15 +193,17 @@ class Members(GradientDescent):
         if not folds:
             return {"oof_score_": None, **({} if is_classifier(self) else {"oof_residuals_": None})}
         task, loss = members[0]._fitted_task(), members[0]._fitted_loss
+        if sample_weight is not None:  # one for all rows, or of each
+            sample_weight = np.broadcast_to(np.asarray(sample_weight), np.shape(y)[:1])
         raws = [
             _raw_of(member, _safe_indexing(X, held)) for member, (_, held) in zip(members, folds, strict=True)
         ]
         held = np.concatenate([rows for _, rows in folds])
-        weight = None if sample_weight is None else np.asarray(sample_weight)[held]
+        weight = None if sample_weight is None else sample_weight[held]
         found = {"oof_score_": task.score(np.asarray(y)[held], np.vstack(raws), loss, weight)}
         if not is_classifier(self):
             parts = zip(raws, (rows for _, rows in folds), strict=True)
-            counted = slice(None) if sample_weight is None else np.asarray(sample_weight) > 0
+            counted = slice(None) if sample_weight is None else sample_weight > 0
             found["oof_residuals_"] = [
                 _residuals(y, rows, task.predict(raw, loss), counted) for raw, rows in parts
             ]

@@ -172,11 +172,12 @@ class Problem(Theta):
 
     @cached_property
     def _constant(self) -> np.ndarray:
-        targets = self.targets
-        constant = np.asarray(self.loss._constant(targets.y, targets.weight), dtype=float)
+        targets, weight = self.targets, self.targets.weight
+        weight = None if weight is None or not weight.any() else weight  # rows of a stream may have none
+        constant = np.asarray(self.loss._constant(targets.y, weight), dtype=float)
         if targets.offset is None or targets.codes:
             return constant
-        offset, weight = targets.offset.astype(float), targets.weight
+        offset = targets.offset.astype(float)
         if not self.loss.log_link:
             return constant - np.average(offset, axis=0, weights=weight)
         largest = offset.max(axis=0)  # the sum of the predictions is that of y

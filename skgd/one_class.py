@@ -212,8 +212,7 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
             The updated estimator.
         """
         known = vars(self).get("_stream")
-        if known is None:
-            self._validate_params()
+        self._validate_new_params()
         door = door_of(self)
         X = check_design(door, X, reset=known is None)
         weight = check_weights(sample_weight, X)

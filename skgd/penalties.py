@@ -354,7 +354,7 @@ class MCP(_FoldedConcave):
 
     def _of_sizes(self, size, alpha):
         bent = alpha * size - size**2 / (2 * self.gamma)
-        return np.where(size <= self.gamma * alpha, bent, self.gamma * alpha**2 / 2)
+        return np.where(size <= self.gamma * alpha, bent, self.gamma * (alpha * alpha) / 2)
 
     def _candidates(self, size, step, alpha):
         end = self.gamma * alpha
@@ -403,8 +403,9 @@ class SCAD(_FoldedConcave):
         self.gamma = gamma
 
     def _of_sizes(self, size, alpha):
-        bent = (2 * self.gamma * alpha * size - size**2 - alpha**2) / (2 * (self.gamma - 1))
-        outer = np.where(size <= self.gamma * alpha, bent, alpha**2 * (self.gamma + 1) / 2)
+        square = alpha * alpha  # inf where it overflows; alpha**2 would raise
+        bent = (2 * self.gamma * alpha * size - size**2 - square) / (2 * (self.gamma - 1))
+        outer = np.where(size <= self.gamma * alpha, bent, square * (self.gamma + 1) / 2)
         return np.where(size <= alpha, alpha * size, outer)
 
     def _candidates(self, size, step, alpha):

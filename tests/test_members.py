@@ -136,6 +136,15 @@ def members_alone(kind, X, y, n, **settings):
     return Z, [kind(**{**alone, "random_state": seed}).fit(Z, y) for seed in range(n)]
 
 
+def test_one_weight_for_all_rows_is_none():
+    X = np.random.default_rng(0).normal(size=(80, 3))
+    settings = {"n_members": 2, "share_weights": False, "early_stopping": True, "max_iter": 3}
+    one, none = (
+        GDMLPRegressor(random_state=0, **settings).fit(X, X[:, 0], sample_weight=w) for w in (2.0, None)
+    )
+    assert one.oof_score_ == none.oof_score_
+
+
 def test_probabilities_of_two_classes_are_means():
     X, y = table()
     model = GDMLPClassifier(encoding="table", n_members=3, **QUICK).fit(X, y)

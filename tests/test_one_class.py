@@ -237,6 +237,12 @@ def test_a_first_call_that_raises_leaves_nothing(call, dtype):
     assert list(model.feature_names_in_) == list("abcd")
 
 
+def test_parameters_that_are_changed_between_calls_are_validated(X):
+    stream = GDOneClassSVM().partial_fit(X).set_params(nu=None)
+    with pytest.raises(ValueError, match="'nu' parameter"):
+        stream.partial_fit(X)
+
+
 def test_weights_and_precision_of_a_stream():
     X = blob(300)
     model = streamed(X.astype(np.float32), 100)

@@ -212,6 +212,14 @@ def test_fits_without_bias_are_stationary(loss, penalty, standardize):
 
 
 @pytest.mark.parametrize("penalty", [MCP(), SCAD()])
+def test_a_penalty_of_any_strength_leaves_no_weights(penalty):
+    X, y = make(n=40, d=3)
+    settings = {"alpha": 1e300, "standardize": False, "fit_intercept": False, "max_iter": 3}
+    model = GDRegressor(penalty=penalty, average=True, **settings).fit(X, y)
+    np.testing.assert_array_equal(model.coef_, 0)
+
+
+@pytest.mark.parametrize("penalty", [MCP(3.0), SCAD(3.7)])
 def test_large_weights_are_those_of_least_squares(penalty):
     X = np.random.default_rng(0).normal(size=(300, 30))
     y = X[:, :3] @ [3.0, -2.0, 2.0] + np.random.default_rng(1).normal(size=300)

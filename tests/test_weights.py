@@ -117,6 +117,14 @@ def test_all_weights_zero_is_refused(solver):
         model_of(solver=solver).fit(X, y, sample_weight=np.zeros(len(y)))
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson"])
+def test_weights_that_vanish_in_the_precision_of_a_fit_are_zero(loss):
+    X, y = make(n=40, d=3)
+    stream = skgd.GDMLPRegressor(loss, dtype="float32", random_state=0)
+    stream.partial_fit(X, np.abs(y), sample_weight=np.full(40, 1e-300))
+    assert np.isfinite(stream.partial_fit(X, np.abs(y)).predict(X)).all()
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_negative_weights_are_refused(solver):
     X, y = make()
