@@ -295,12 +295,12 @@ PENALTIES = {penalty.name: penalty for penalty in (NoPenalty, L2, L1, ElasticNet
 def penalty_from(name, alpha, l1_ratio, positive: bool = False, bounds=None) -> Penalty:
     """The penalty of an estimator's parameters; an array alpha holds the factors of a strength of one."""
     within, factors = bounds_of(positive, bounds), None
-    if not (name is None or isinstance(name, str)):
-        return _together(name, alpha, within)
     if isinstance(alpha, (Mapping, Set)):  # which have a length, and pass for arrays
         raise ValueError(
             f"alpha must be a number, or an array with one for each feature. Got {alpha!r} instead."
         )
+    if not (name is None or isinstance(name, str)):
+        return _together(name, alpha, within)
     if np.ndim(alpha):
         factors, alpha = _factors_of(alpha), 1.0
     if within is not None and within.of_outputs:

@@ -20,6 +20,7 @@ from ._scoring import with_offset
 from ._streaming import Streaming, partial_fit_available
 from ._targets import Classes, Labels, Numbers, Quantiles, Shares, Targets, Task
 from ._validation import (
+    check_weights,
     class_weights,
     kind_of_sparse,
     refuse_sparse,
@@ -125,7 +126,7 @@ class Regression(Evaluation, Streaming, Blockwise, Export, RegressorMixin):
             return RegressorMixin.score(with_offset(self, offset), X, y, sample_weight)
         y = column_or_1d(y)
         check_consistent_length(X, y, sample_weight)
-        weight = None if sample_weight is None else column_or_1d(sample_weight)
+        weight = None if sample_weight is None else check_weights(sample_weight, np.asarray(y, dtype=float))
         return self._fitted_task().score(y, self._raw_with(X, offset), self._fitted_loss, weight)
 
     def __sklearn_tags__(self):

@@ -238,15 +238,18 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
         self, model: GDRegressor, mean: np.ndarray, total: float, door, streams: bool = False
     ) -> None:
         """Take over the fitted model, whose objective is higher by a constant, and the schema of X."""
+        dtype = model.coef_.dtype
+        coef = (model.coef_ + mean).astype(dtype)[None]
+        offset = (mean @ mean - model.intercept_).astype(dtype)
+        if not (np.isfinite(coef).all() and np.isfinite(offset).all()):
+            raise ValueError(f"The weights overflow {dtype}: lower learning_rate={self.learning_rate!r}.")
         self.__dict__.pop("feature_names_in_", None)
         self.__dict__.update(schema_of(door))
-        dtype = model.coef_.dtype
         shift = -self.nu * float(mean @ mean) / 2
         curve = model.loss_curve_ + shift
         if streams:
             curve = np.append(vars(self).get("loss_curve_", ()), curve[-1:])[-_CURVE_LENGTH:]
-        self.coef_ = (model.coef_ + mean).astype(dtype)[None]
-        self.offset_ = (mean @ mean - model.intercept_).astype(dtype)
+        self.coef_, self.offset_ = coef, offset
         self.loss_, self.loss_curve_ = model.loss_ + shift, curve
         if not streams:
             self.history_ = {**model.history_, "loss": curve}

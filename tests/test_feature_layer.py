@@ -297,3 +297,11 @@ def test_scikit_learn_has_no_such_layer():
     X, y = make(n=60)
     with pytest.raises(ValueError, match="layer of features"):
         mlp(activation="tanh").fit(X, y).to_sklearn()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_waves_of_numbers_without_a_fraction_are_numbers(dtype):
+    X, y = make(n=40, d=3, dtype=dtype)
+    model = mlp().fit(X, y)
+    assert np.isfinite(model.predict(np.full((2, 3), 1e30, dtype))).all()
+    assert np.isnan(model._raw(np.full((1, 3), np.inf, dtype))).all()

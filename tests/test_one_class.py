@@ -243,6 +243,19 @@ def test_parameters_that_are_changed_between_calls_are_validated(X):
         stream.partial_fit(X)
 
 
+def test_weights_that_overflow_are_refused(X, monkeypatch):
+    stream = GDOneClassSVM().partial_fit(X)
+    coef, partial_fit = stream.coef_.copy(), GDRegressor.partial_fit
+
+    def overflowing(model, *rows, **options):
+        partial_fit(model, *rows, **options).coef_[:] = np.inf
+
+    monkeypatch.setattr(GDRegressor, "partial_fit", overflowing)
+    with pytest.raises(ValueError, match="The weights overflow float64: lower learning_rate='auto'"):
+        stream.partial_fit(X)
+    np.testing.assert_array_equal(stream.coef_, coef)
+
+
 def test_weights_and_precision_of_a_stream():
     X = blob(300)
     model = streamed(X.astype(np.float32), 100)

@@ -422,3 +422,9 @@ def test_stochastic_fits_end_at_kinks_and_bounds(fit, dtype, storage):
         assert (model.coef_[expected] == dtype(value)).all()
         free = np.abs(exact.coef_ - value) > 0.02
         assert (model.coef_[free] != dtype(value)).all()
+
+
+def test_a_strength_that_is_no_number_is_named():
+    X, y = make(n=20, d=3)
+    with pytest.raises(ValueError, match="alpha must be a number"):
+        GDRegressor(penalty=MCP(), alpha={}).fit(X, y)

@@ -274,3 +274,10 @@ def test_one_quantile_in_a_list_is_that_quantile(solver, storage, dtype):
         X, y
     )
     np.testing.assert_array_equal(network.predict(X).ravel(), other.predict(X))
+
+
+def test_scores_under_weights_of_zero_are_refused():
+    X, y = np.arange(6.0)[:, None], np.arange(6.0)
+    model = GDRegressor(Quantile([0.5])).fit(X, y)
+    with pytest.raises(ValueError, match="non-zero"):
+        model.score(X, y, sample_weight=np.zeros(6))

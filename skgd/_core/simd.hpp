@@ -391,10 +391,11 @@ inline constexpr InverseFactorials inverse_factorials;
 
 // cos(2 pi p) and its slope by p, without branches: with r = p less the nearest whole number and t = 1/4 - |r| they are
 // sin(2 pi t) and, up to sign, 2 pi cos(2 pi t), for which Taylor polynomials up to a quarter of a turn are exact to
-// rounding.
+// rounding. A p so large that it has no fraction counts as whole.
 template <class T> [[gnu::always_inline]] inline T cosine_of_turns(T p, T& slope) {
   constexpr T turn = T(6.28318530717958647692), to_whole = sizeof(T) == 4 ? T(3 << 22) : T(int64_t(3) << 51);
-  const T whole = (p + to_whole) - to_whole, r = p - whole;
+  constexpr T largest = to_whole / 3;
+  const T whole = (p + to_whole) - to_whole, r = p < largest && p > -largest ? p - whole : T(0) * p;
   const T x = turn * (T(0.25) - (r < 0 ? -r : r)), q = -x * x;
   constexpr int terms = sizeof(T) == 4 ? 6 : 11;
   T sine = 0, cosine = 0;
