@@ -94,6 +94,17 @@ template <class T> void bind_stream(nb::module_& m, const char* name) {
           "Whether all weights are finite that the call can have changed, with all that they are owed.");
 }
 
+// What `call` gives for a plan over these rows and the rule, while Python's lock is free.
+template <class T, class Call>
+auto over_rows(BoundProblem<T>& p, BoundDescent<T>& d, const Rule& rule, Optional<Order*> order, Span span,
+               const Steps& steps, Call call) {
+  check_size("theta", d.size, p.core.parameters());
+  const auto plan = plan_of(p.core.rows(), order, span, steps);
+  const auto optimizer = optimizer_of(rule);
+  if (d.core.dropout) check_size("shares", int64_t(d.shares.size()), plan.updates());
+  return p.guarded([&](Control& control) { return call(plan, optimizer, control); });
+}
+
 template <class T> void bind_descent(nb::module_& m, const char* name) {
   using P = BoundProblem<T>;
   using D = BoundDescent<T>;
@@ -118,12 +129,9 @@ template <class T> void bind_descent(nb::module_& m, const char* name) {
   m.def(
       "run",
       [](P& p, D& d, const Rule& rule, Optional<Order*> order, Span span, const Steps& steps) {
-        check_size("theta", d.size, p.core.parameters());
-        const auto plan = plan_of(p.core.rows(), order, span, steps);
-        const auto optimizer = optimizer_of(rule);
-        if (d.core.dropout) check_size("shares", int64_t(d.shares.size()), plan.updates());
-        const auto o =
-            p.guarded([&](Control& control) { return engine<T>->run(p.core, d.core, plan, optimizer, control); });
+        const auto o = over_rows(p, d, rule, order, span, steps, [&](auto& plan, auto& optimizer, Control& control) {
+          return engine<T>->run(p.core, d.core, plan, optimizer, control);
+        });
         return Numbers{o.loss, o.weight, o.penalty, o.gradient_norm, o.beside};
       },
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,
@@ -131,11 +139,9 @@ template <class T> void bind_descent(nb::module_& m, const char* name) {
   m.def(
       "run_columns",
       [](P& p, D& d, const Rule& rule, Optional<Order*> order, Span span, const Steps& steps) {
-        check_size("theta", d.size, p.core.parameters());
-        const auto plan = plan_of(p.core.rows(), order, span, steps);
-        const auto optimizer = optimizer_of(rule);
-        const auto o = p.guarded(
-            [&](Control& control) { return engine<T>->run_columns(p.core, d.core, plan, optimizer, control); });
+        const auto o = over_rows(p, d, rule, order, span, steps, [&](auto& plan, auto& optimizer, Control& control) {
+          return engine<T>->run_columns(p.core, d.core, plan, optimizer, control);
+        });
         return std::tuple{o.loss, o.weight, o.penalty, o.updates};
       },
       "problem"_a, "descent"_a, "rule"_a, "order"_a.none(), "span"_a, "plan"_a,

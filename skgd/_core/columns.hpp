@@ -217,9 +217,7 @@ template <class T> class ColumnDescent {
   const T* raw_scores(Rows part) {
     const T* x = design_.data + part[0] * d_;
     if (part.order && part.count > 1) {
-      for (int64_t i = 0; i < part.count; ++i) {
-        copy(design_.data + part[i] * d_, rows_.data() + i * d_);
-      }
+      for (int64_t i = 0; i < part.count; ++i) copy_row(design_.data + part[i] * d_, rows_.data() + i * d_, d_);
       x = rows_.data();
     }
     affine(x, d_, descent_.theta, descent_.theta + d_ * K_, part.count, d_, K_, z_.data());
@@ -237,13 +235,6 @@ template <class T> class ColumnDescent {
     else
       prefetch(folds_.weights + row * int64_t(folds_.ends.size()), int64_t(folds_.ends.size() * sizeof(T)));
     if (later >= 0) design_.prefetch_row(later);
-  }
-
-  void copy(const T* x, T* out) const {
-    int64_t j = 0;
-    const int64_t d = d_;
-    for (; j + lanes<T> <= d; j += lanes<T>) store(out + j, load<vec<T>>(x + j));
-    for (; j < d; ++j) out[j] = x[j];
   }
 
   // Weighted slopes replace the scores of the rows in z, one row after the other; then(row) may change those of later

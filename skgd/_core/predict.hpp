@@ -99,15 +99,6 @@ template <class T> void largest_of_rows(const T* z, int64_t n, int64_t columns, 
   }
 }
 
-// Copies a short row, for which a call of memcpy would take longer than the copy.
-template <class T> void copy_row(const T* from, T* to, int64_t count) {
-  using V = vec<T>;
-  constexpr int L = lanes<T>;
-  if (count < L) return (void)std::copy_n(from, count, to);
-  for (int64_t k = 0; k + L < count; k += L) store(to + k, load<V>(from + k));
-  store(to + count - L, load<V>(from + count - L));
-}
-
 // Where the scores of the rows from `begin` on are to be written: in place, or to `spare`.
 template <class T> T* place_of(const Prediction<T>& prediction, int64_t begin, int64_t outputs, T* spare) {
   using P = Prediction<T>;

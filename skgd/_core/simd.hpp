@@ -7,6 +7,7 @@
 // elements that its sizes name, unless it says otherwise; outputs must not overlap with inputs. A number `columns` is 1
 // or a multiple of lanes<T>, and a row of W takes `columns` elements.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -79,6 +80,15 @@ template <class T> struct Aligned {
   bool operator==(const Aligned&) const { return true; }
 };
 template <class T> using Buffer = std::vector<T, Aligned<T>>;
+
+// Copies a short row, for which a call of memcpy would take longer than the copy.
+template <class T> void copy_row(const T* from, T* to, int64_t count) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  if (count < L) return (void)std::copy_n(from, count, to);
+  for (int64_t k = 0; k + L < count; k += L) store(to + k, load<V>(from + k));
+  store(to + count - L, load<V>(from + count - L));
+}
 
 // Calls f(i) for i in 0 .. count - 1, which do not depend on each other, by whole vectors, half of one, and the rest.
 template <class T, class F> [[gnu::always_inline]] inline void for_independent(int64_t count, F f) {
