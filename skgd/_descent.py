@@ -81,7 +81,7 @@ class Descent:
             np.array([options.seed], dtype=np.uint64),
             rule=rule.name,
             layers=problem.layers,
-            last=2 if problem.network is not None and problem.network.shared is not None else 1,
+            last=1 if problem.shared is None else 2,
             average=None if averaging is None else problem.zeros(),
             average_start=0 if averaging is None else averaging.start,
             average_power=0.0 if averaging is None else averaging.power,

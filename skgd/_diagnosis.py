@@ -82,7 +82,7 @@ def _ended_early(fit: Fit, record: Record, loss: float) -> list[str]:
         return []
     far = fit.options.stopping.n_iter_no_change * tol * record.start_loss
     near_start = np.abs(np.asarray(record.history["loss"]) - record.start_loss).max() <= far
-    constant, of_units = problem.value(problem.constant), fit.units_of_y
+    constant, of_units = problem.value(problem.constant), fit.problem.units_of_y
     size, unit = abs(constant - of_units), fit.unit_of_tol
     coarse = _COARSE * size < unit and not _is_constant(problem, constant)
     if not near_start and not coarse:

@@ -57,13 +57,7 @@ class Fit:
     def constant_of_units(self) -> float:
         """What automatic rates take off objectives, so that the unit of y does not matter to them; of a
         stream, whose calls have rows of their own, nothing."""
-        return 0.0 if self.stream or self.rates.given else self.units_of_y
-
-    @property
-    def units_of_y(self) -> float:
-        """What the unit of y adds to objectives."""
-        targets = self.problem.targets
-        return self.problem.loss._constant_of_units(targets.y, targets.weight)
+        return 0.0 if self.stream or self.rates.given else self.problem.units_of_y
 
     @property
     def unit_of_tol(self) -> float:

@@ -61,7 +61,7 @@ class Validation:
     def raw(self, theta: np.ndarray) -> np.ndarray:
         """Raw scores (n, K) of the rows."""
         problem = self.problem
-        if problem.network is not None and problem.network.shared is not None:
+        if problem.shared is not None:
             return self.task.mean_raw(problem.scores_of_each(theta), self.loss)
         if problem.network is not None or problem.design.is_sparse:
             return problem.scores(theta)

@@ -108,8 +108,7 @@ class Members(GradientDescent):
     def _outcome(self, fit, record, rows) -> dict:
         """Of networks that share weights also what their mean makes of the rows held out."""
         found = super()._outcome(fit, record, rows)
-        network = fit.problem.network
-        if network is None or network.shared is None:
+        if fit.problem.shared is None:
             return found
         found["oof_score_"] = None
         if not is_classifier(self):

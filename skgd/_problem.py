@@ -158,6 +158,11 @@ class Problem(Theta):
         shape = (self.d + 1, columns) if self.network is None else offset + (inputs + 1) * columns
         return aligned_zeros(shape, self.dtype)
 
+    @property
+    def units_of_y(self) -> float:
+        """What the unit of y adds to objectives."""
+        return self.loss._constant_of_units(self.targets.y, self.targets.weight)
+
     @cached_property
     def constant(self) -> np.ndarray:
         """Parameters that predict about the best constant: no weights, and intercepts of the last layer."""
@@ -228,14 +233,13 @@ class Problem(Theta):
 
     def scores_of_each(self, theta: np.ndarray, threads: int = 1) -> list[np.ndarray]:
         """Raw scores (n, K) of all rows by each of the networks that share weights, or by the only model."""
-        network = self.network
-        if network is None or network.shared is None:
+        if self.shared is None:
             return [self.scores(theta, threads)]
-        one = Problem(
-            self.design, self.targets, replace(self.objective, network=replace(network, shared=None))
-        )
+        assert self.network is not None
+        objective = replace(self.objective, network=replace(self.network, shared=None))
+        one = Problem(self.design, self.targets, objective)
         found, of_member, parts = [], one.zeros(), self.parts(theta)
-        for i in range(network.shared.members):
+        for i in range(self.shared.members):
             for places, arrays in zip(one.parts(of_member), member_of(*parts, i), strict=True):
                 for into, part in zip(places, arrays, strict=True):
                     into[:] = part

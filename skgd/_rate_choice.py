@@ -195,8 +195,7 @@ def choose_rates(
         stops = stream or options.stopping.tol is not None
 
         def little() -> float:  # as objectives are given to rates
-            units = problem.loss._constant_of_units(problem.targets.y, problem.targets.weight)
-            return of_little_gain(problem, 0.02, options.threads) - units
+            return of_little_gain(problem, 0.02, options.threads) - problem.units_of_y
 
         return PerceptronRates(*shared, updates=None if stops else updates, little=little, **guard)
     if optimizer.adaptive:

@@ -95,11 +95,10 @@ def member_of(weights: Sequence[np.ndarray], vectors: Sequence[np.ndarray], i: i
 def moved_by_members(problem, theta: np.ndarray, way: str) -> bool:
     """Whether networks share the weights of the first layer of a problem; its parameters are then moved, in
     place, "to_standardized" coordinates or "to_original" ones."""
-    network = problem.network
-    if network is None or network.shared is None:
+    if problem.shared is None:
         return False
     weights, vectors = problem.parts(theta)
-    W, intercepts, (r, s) = weights[0], vectors[0], vectors[-2 * len(network.hidden) :][:2]
+    W, intercepts, (r, s) = weights[0], vectors[0], vectors[-2 * len(problem.network.hidden) :][:2]
     scale, center = problem.standard.scale[:, None], problem.standard.center
     if way == "to_original":
         W /= scale

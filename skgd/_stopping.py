@@ -90,11 +90,9 @@ def unit_of_tol(problem, reference: float) -> float:
     of one, whose objective tells about the unit of y alone: there it is the objective at the best constant,
     less what the unit adds to it, if that is smaller.
     """
-    loss, targets = problem.loss, problem.targets
-    if not loss.log_link:
+    if not problem.loss.log_link:
         return reference
-    units = loss._constant_of_units(targets.y, targets.weight)
-    return min(reference, abs(problem.value(problem.constant) - units)) or reference
+    return min(reference, abs(problem.value(problem.constant) - problem.units_of_y)) or reference
 
 
 def value_of_constant(problem, threads: int = 1) -> float:
@@ -118,6 +116,5 @@ def of_little_gain(problem, share: float, threads: int = 1) -> float:
     that are fitted exactly is not known."""
     loss = problem.loss
     known = loss.falls_to_zero and not (loss.takes_shares or getattr(loss, "label_smoothing", 0))
-    units = loss._constant_of_units(problem.targets.y, problem.targets.weight)
     constant = value_of_constant(problem, threads)
-    return constant - share * abs(constant - units) * known
+    return constant - share * abs(constant - problem.units_of_y) * known

@@ -9,7 +9,7 @@ import numpy as np
 from ._bounds import sides_of
 from ._feature_layer import moved_by_features
 from ._network import Network, blocks, shares
-from ._shared_weights import moved_by_members
+from ._shared_weights import SharedWeights, moved_by_members
 
 __all__ = ["Theta"]
 
@@ -41,12 +41,17 @@ class Theta:
         """Views (inputs + 1, width) of the layers in theta, intercepts last."""
         return blocks(theta, self.layers)
 
-    def parts(self, theta: np.ndarray) -> tuple[list, list]:
+    @property
+    def shared(self) -> SharedWeights | None:
+        """How several networks share weights; None where there is one model."""
+        return None if self.network is None else self.network.shared
+
+    def parts(self: Any, theta: np.ndarray) -> tuple[list, list]:
         """Views of the weights of each layer of a network, and of intercepts, then of shares of activations,
         then of adapters, for each member where several share weights."""
         layers = self.blocks(theta)
-        if self.network is not None and self.network.shared is not None:
-            return self.network.shared.parts(layers, self.network.matrices)
+        if self.shared is not None:
+            return self.shared.parts(layers, self.network.matrices)
         of_shares = shares(theta, self.layers)
         return [layer[:-1] for layer in layers], [*(layer[-1] for layer in layers), *of_shares]
 
