@@ -279,5 +279,5 @@ def test_one_quantile_in_a_list_is_that_quantile(solver, storage, dtype):
 def test_scores_under_weights_of_zero_are_refused():
     X, y = np.arange(6.0)[:, None], np.arange(6.0)
     model = GDRegressor(Quantile([0.5])).fit(X, y)
-    with pytest.raises(ValueError, match="non-zero"):
+    with pytest.raises(ValueError, match="zero"):
         model.score(X, y, sample_weight=np.zeros(6))
