@@ -203,8 +203,8 @@ class DenseDesign(Design):
 
     @property
     def _rows_at_a_time(self) -> int:
-        """So many that what is computed from them stays in the second-level cache."""
-        return max(64, (1 << 16) // max(1, self.d))
+        """So many that an interrupt is seen soon; where they are copied, that the copies stay in the cache."""
+        return max(64, (1 << (21 if self.kept is None else 16)) // max(1, self.d))
 
     @cached_property
     def mapping(self):
@@ -235,7 +235,7 @@ class DenseDesign(Design):
 
     def _rounded(self, dtype):
         rounded = np.empty(self.X.shape, dtype)
-        for part, rows in DenseDesign(self.X, self.standard).dense_blocks(self._rows_at_a_time):
+        for part, rows in DenseDesign(self.X, self.standard).dense_blocks(max(64, (1 << 16) // self.d)):
             rounded[part] = rows
         kind = DenseDesign if self.standard is None else RoundedDesign
         return kind(rounded, self.standard, kept=self.kept, given=self.given)

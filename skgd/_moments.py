@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from ._core import core
+
 __all__ = ["Moments", "dense_moments", "moments_of", "on_grid", "sparse_moments"]
 
 
@@ -70,26 +72,27 @@ def on_grid(values: np.ndarray, unit: np.ndarray | float) -> np.ndarray:
 @np.errstate(over="ignore", invalid="ignore")  # infinite moments tell of it
 def moments_of(rows, weight: np.ndarray | None, moments_in: Callable) -> Moments:
     """The moments of some rows; `moments_in` takes dense_moments or sparse_moments."""
-    weight = np.ones(rows.shape[0]) if weight is None else np.asarray(weight, dtype=float)
-    total = float(weight.sum())
+    total = count = rows.shape[0]
+    if weight is not None:
+        weight = np.asarray(weight, dtype=float)
+        total, count = float(weight.sum()), int(np.count_nonzero(weight))
     if total == 0:
         return Moments.none(rows.shape[1])
     mean, squares, filled = moments_in(rows, weight, total)
-    return Moments(mean, squares, filled, total, int(np.count_nonzero(weight)))
+    return Moments(mean, squares, filled, float(total), count)
 
 
 def dense_moments(rows, weight, total):
     """Mean, squared deviations and weight of the non-zeros of each column of an array."""
-    mean = weight @ rows / total
-    deviations = rows - mean
-    mean += weight @ deviations / total  # what rounding left of it
-    np.square(deviations, out=deviations)
-    filled = np.full(rows.shape[1], total) if rows.all() else weight @ (rows != 0)
-    return mean, weight @ deviations, filled
+    found = np.zeros((3, rows.shape[1]))
+    core.column_moments(rows, weight, found)
+    return found
 
 
 def sparse_moments(rows, weight, total):
     """The same of CSR rows, at the cost of their non-zeros."""
+
+    weight = np.ones(rows.shape[0]) if weight is None else weight
 
     def sums(values):
         of_the_same_places = sparse.csr_array((values, rows.indices, rows.indptr), shape=rows.shape)

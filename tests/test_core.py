@@ -391,3 +391,21 @@ def test_a_path_is_interrupted(tmp_path):
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert done.stdout == "interrupted\n", done.stderr
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 2), (61, 5), (700, 33), (40, 1500)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_moments_of_columns_are_those_of_numpy(shape, dtype, weighted):
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal(shape) * 10 ** rng.uniform(-3, 3, shape[1]) + 100).astype(dtype)
+    X[rng.random(shape) < 0.2] = 0
+    weight = rng.integers(0, 3, shape[0]).astype(float) + (shape[0] == 1) if weighted else None
+    found = np.zeros((3, shape[1]))
+    core.column_moments(X, weight, found)
+    w = np.ones(shape[0]) if weight is None else weight
+    exact = X.astype(np.longdouble)
+    mean = w @ exact / w.sum()
+    np.testing.assert_allclose(found[0], mean.astype(float), rtol=1e-14)
+    np.testing.assert_allclose(found[1], (w @ (exact - mean) ** 2).astype(float), rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(found[2], w @ (X != 0))

@@ -152,6 +152,18 @@ template <class T> void bind_arrays(nb::module_& m) {
       },
       "x"_a.noconvert());
   m.def(
+      "column_moments",
+      [](Matrix<const T> x, std::optional<Vector<const double>> weight, Matrix<double> moments) {
+        const int64_t n = int64_t(x.shape(0)), d = int64_t(x.shape(1));
+        if (weight) check_size("weight", int64_t(weight->size()), n);
+        check_size("moments", int64_t(moments.size()), 3 * d);
+        double* found = moments.data();
+        nb::gil_scoped_release release;
+        engine<T>->column_moments(x.data(), n, d, weight ? weight->data() : nullptr, found, found + d, found + 2 * d);
+      },
+      "x"_a.noconvert(), "weight"_a.noconvert().none(), "moments"_a.noconvert(),
+      "moments (3, d), zeros before: means, squared deviations and weights of the non-zeros of the columns of x.");
+  m.def(
       "linear_scores",
       [](Matrix<const T> X, Matrix<const T> theta, Matrix<T> z, int threads) {
         check_size("z", int64_t(z.shape(0)), int64_t(X.shape(0)));

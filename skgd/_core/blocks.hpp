@@ -67,6 +67,14 @@ template <class T> inline void sum4(vec<T> a, vec<T> b, vec<T> c, vec<T> d, T* o
   }
 }
 
+// How rows are standardised, to (x - center) scale; both are padded.
+template <class T> struct Standardization {
+  const T* center = nullptr;
+  const T* scale = nullptr;
+
+  vec<T> operator()(vec<T> x, int64_t at) const { return (x - load<vec<T>>(center + at)) * load<vec<T>>(scale + at); }
+};
+
 // Products of four rows x with padded weights (scores, 4 elements) and with each other (gram, 6 elements: rows 1 and 0,
 // 2 and 0, 2 and 1, 3 and 0, 3 and 1, 3 and 2). Meanwhile the four rows `ahead` are prefetched from memory, and the
 // four rows `soon` from where they have been since.
@@ -176,20 +184,20 @@ template <bool both, class T>
 }
 
 // Three rows that follow each other, and two to prefetch meanwhile: `far` into the second-level cache or beyond it,
-// `soon` from there.
+// `soon` from there. Standardised rows are written to `formed`, which may be where `before` lies, while they are the
+// next, and are padded from then on.
 template <class T> struct RowsInTurn {
   const T *before, *now, *next, *far, *soon;
+  T* formed = nullptr;
 };
 
 // An update on its way: w <- decay (w - c before), where decay is that of the update to come (1 - rate l2, or, with an
 // array l2_of of padded strengths, 1 - rate l2_of for each feature). The mean of the iterates takes its share of w
-// before the decay. With arrays center and squares (padded), rows are standardised: they are (x - center)
-// sqrt(squares), and w stands for weights w / sqrt(squares).
+// before the decay.
 template <class T> struct Advance {
   T c, decay, share, rate;
   const T* l2_of;
-  const T* center = nullptr;
-  const T* squares = nullptr;
+  Standardization<T> standardization;
 };
 
 // Whether all features have the same strength of the penalty, or each its own; and whether rows are standardised too.
@@ -205,12 +213,8 @@ template <bool averaging, Features features, class T>
   const V c = a.c - V{}, decay = a.decay - V{}, share = a.share - V{}, rate = a.rate - V{};
   V score = {}, score_odd = {}, gram = {}, gram_odd = {};
   auto add = [&](int64_t j, V before, V now, V next, V& scores, V& grams) __attribute__((always_inline)) {
-    V step = c;
-    if constexpr (standardized) {
-      const V center = load<V>(a.center + j), squares = load<V>(a.squares + j);
-      before -= center, now = (now - center) * squares, next -= center, step *= squares;
-    }
-    V v = load<V>(w + j) - step * before;
+    if constexpr (standardized) next = a.standardization(next, j), store(rows.formed + j, next);
+    V v = load<V>(w + j) - c * before;
     if constexpr (averaging) store(mean + j, load<V>(mean + j) + share * (v - load<V>(mean + j)));
     if constexpr (features == Features::alike)
       v *= decay;
@@ -232,7 +236,10 @@ template <bool averaging, Features features, class T>
   for (; j + 2 * L <= full; j += 2 * L) prefetch_at(j), add_at(j, score, gram), add_at(j + L, score_odd, gram_odd);
   prefetch_at(j);
   if (j < full) add_at(j, score, gram);
-  add(full, row.tail(before), load<V>(now + row.tail_begin), row.tail(next), score_odd, gram_odd);
+  if constexpr (standardized)
+    add(full, load<V>(before + full), load<V>(now + full), row.tail(next), score_odd, gram_odd);
+  else
+    add(full, row.tail(before), load<V>(now + row.tail_begin), row.tail(next), score_odd, gram_odd);
   return sum2<T>(score + score_odd, gram + gram_odd);
 }
 

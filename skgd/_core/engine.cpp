@@ -10,6 +10,7 @@
 #include "fused.hpp"
 #include "lazy.hpp"
 #include "lazy_standardized.hpp"
+#include "moments.hpp"
 #include "objective.hpp"
 #include "passive.hpp"
 #include "predict.hpp"
@@ -171,6 +172,12 @@ void losses(const Loss& loss, const T* y, int64_t width, bool codes, T* z, int64
     values[i] = T(slopes_of(loss, Block<T>{z + i * columns, y + i * width, nullptr, 1, columns, columns, codes}));
 }
 
+template <class T>
+void column_moments(const T* x, int64_t n, int64_t d, const double* weight, double* mean, double* squares,
+                    double* filled) {
+  ColumnMoments(d, mean, squares, filled).add(x, n, weight);
+}
+
 template <class T> void use_blas(Gemm<T> gemm) { blas_gemm<T> = gemm; }
 
 [[maybe_unused]] void minima(const double* gram, const double* products, const PathFeatures& features, int64_t d,
@@ -208,6 +215,7 @@ template <class T> constexpr Engine<T> table() {
               .row_moments = row_moments,
               .losses = losses,
               .all_finite = all_finite,
+              .column_moments = column_moments,
               .predict_rows = predict_rows,
               .softmax_rows = softmax_rows,
               .logistic_rows = logistic_rows,

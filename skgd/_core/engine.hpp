@@ -67,6 +67,10 @@ template <class T> struct Engine {
 
   bool (*all_finite)(const T* x, int64_t count);
 
+  // Moments of the columns of rows x (n, d), which weigh one each where weight is null (moments.hpp).
+  void (*column_moments)(const T* x, int64_t n, int64_t d, const double* weight, double* mean, double* squares,
+                         double* filled);
+
   // Predictions of linear models (predict.hpp).
   bool (*predict_rows)(const Dense<T>& X, const T* theta, int64_t outputs, int64_t columns,
                        const Prediction<T>& prediction, int threads, Control& control);

@@ -126,11 +126,8 @@ template <class T> class PerSample {
     if (by_columns_) columns_.resize(targets_.columns * packed_.size()), means_.resize(columns_.size());
     if (kind == Step::implicit) squares_ = squared_lengths(problem);
     if (kind == Step::clipped) received_.resize(packed_.size());
-    for (auto& buffer : buffers_) buffer.resize(copied_ ? packed_.size() : 0);
-    if (standardized_) {
-      center_ = padded(design_.center), scale_ = padded(design_.inverse_scale);
-      for (T scale : scale_) squares_of_scale_.push_back(scale * scale);
-    }
+    for (auto& buffer : buffers_) buffer.resize(copied_ || standardized_ ? packed_.size() : 0);
+    if (standardized_) center_ = padded(design_.center), scale_ = padded(design_.inverse_scale);
     if (problem.penalty.strength.uniform() && !standardized_) return;
     problem.penalty.visit([&](auto p) {
       for (int64_t j = 0; j < d_; ++j) l2_of_.push_back(problem.penalty.strength.at(p, j).l2);
@@ -144,8 +141,14 @@ template <class T> class PerSample {
     auto one_output = [&]<Step kind, class L>(std::integral_constant<Step, kind>, const L& loss) {
       return over_rows([&](int64_t begin, int64_t end) { return rows_of<kind>(loss, begin, end); }, control);
     };
-    if (kind_ == Step::clipped)
-      return one_output(std::integral_constant<Step, Step::clipped>(), AnyLoss<T>{problem_.loss});
+    if (kind_ == Step::clipped) {
+      constexpr std::integral_constant<Step, Step::clipped> clipped;
+      if (const auto* loss = std::get_if<SquaredError>(&problem_.loss); loss && !small_build)
+        return one_output(clipped, *loss);
+      if (const auto* loss = std::get_if<LogLoss>(&problem_.loss); loss && !small_build)
+        return one_output(clipped, *loss);
+      return one_output(clipped, AnyLoss<T>{problem_.loss});
+    }
     if (kind_ == Step::implicit)
       return one_output(std::integral_constant<Step, Step::implicit>(), std::get<SquaredError>(problem_.loss));
     if constexpr (small_build)
@@ -194,10 +197,9 @@ template <class T> class PerSample {
   T l2_;                                                        // of the penalty, where all features have the same
   const T* squares_ = nullptr;                                  // |x|^2 of the rows, for the implicit rule
   bool in_turn_ = K_ == 1 && is_elementwise<T>(problem_.loss);  // not any_columns
-  // Standardised rows are not formed where w / scale can stand for w; otherwise, and if they are short, rows are copied
+  // The loops of one output form standardised rows as they multiply them; otherwise these, and short rows, are copied
   // to buffers.
-  bool standardized_ =
-      design_.buffered() && in_turn_ && kind_ != Step::clipped && d_ >= lanes<T> && design_.is_moderate();
+  bool standardized_ = design_.buffered() && in_turn_ && kind_ != Step::clipped && d_ >= lanes<T>;
   bool copied_ = (design_.buffered() && !standardized_) || d_ < lanes<T>;
   PaddedRow<T> row_{copied_ ? std::max<int64_t>(1, (d_ + lanes<T> - 1) / lanes<T>) * lanes<T> : d_};
   ScoredRows<T> scored_{rows_per_check};
@@ -207,9 +209,9 @@ template <class T> class PerSample {
   static constexpr int64_t few_outputs = 16;
   bool by_columns_ = kind_ == Step::plain && K_ > 1 && targets_.columns <= few_outputs&& d_ >= lanes<T>;
   Buffer<T> columns_, means_;
-  Buffer<T> packed_, mean_;                      // theta and the mean of the iterates, padded
-  Buffer<T> received_;                           // of what is owed of a cumulative penalty, padded
-  Buffer<T> center_, scale_, squares_of_scale_;  // of standardised rows (x - center) scale, padded
+  Buffer<T> packed_, mean_;   // theta and the mean of the iterates, padded
+  Buffer<T> received_;        // of what is owed of a cumulative penalty, padded
+  Buffer<T> center_, scale_;  // of standardised rows (x - center) scale, padded
 
   double several_outputs(int64_t begin, int64_t end) {
     double total = 0;
@@ -293,16 +295,9 @@ template <class T> class PerSample {
     pad(values, out.data());
     return out;
   }
-  // Weights as rows are multiplied by them, and back.
-  [[gnu::noinline]] void pack(const T* w, T* packed) const {
-    pad(w, packed);
-    if (standardized_)
-      for (size_t j = 0; j < scale_.size(); ++j) packed[j] *= scale_[j];
-  }
-  [[gnu::noinline]] void unpack(const T* packed, T* w) const {
-    copied_ ? (void)std::copy_n(packed, d_, w) : row_.unpack(packed, w);
-    if (standardized_)
-      for (int64_t j = 0; j < d_; ++j) w[j] /= design_.inverse_scale[j];
+  // And back.
+  [[gnu::noinline]] void unpad(const T* packed, T* values) const {
+    copied_ ? (void)std::copy_n(packed, d_, values) : row_.unpack(packed, values);
   }
 
   T weight(int64_t i) const { return targets_.weight ? targets_.weight[i] : T(1); }
@@ -540,16 +535,13 @@ template <class T> class PerSample {
                             : rows_in_turn<kind>(loss, AdvanceInline<false, features>(), begin, end);
   }
 
-  // The product of w with a row, as padded_row() gives it.
-  [[gnu::noinline]] T score(const T* x) {
-    if (!standardized_) return dot(x, w_, d_);
-    T z = 0;
-    for (int64_t j = 0; j < d_; ++j) z += (x[j] - design_.center[j]) * design_.inverse_scale[j] * w_[j];
-    return z;
-  }
-  [[gnu::noinline]] void last_step(T c, const T* x) {
-    if (!standardized_) return decay_and_step(w_, T(1), c, x, d_);
-    for (int64_t j = 0; j < d_; ++j) w_[j] -= c * ((x[j] - design_.center[j]) * design_.inverse_scale[j]);
+  // The row that rows_in_turn begins with: standardised rows are formed, and padded.
+  [[gnu::noinline]] const T* first_row(int64_t u) {
+    if (!standardized_) return padded_row(u);
+    T* formed = buffers_[0].data();
+    row_.pack(padded_row(u), formed);
+    for (size_t j = 0; j < center_.size(); ++j) formed[j] = (formed[j] - center_[j]) * scale_[j];
+    return formed;
   }
 
   // While the slope of row u is found, which needs its score, the update before is made and row u + 1 is multiplied by
@@ -562,15 +554,15 @@ template <class T> class PerSample {
     const T one = T(problem_.fit_intercept);
     T intercept = w_[d_], mean_intercept = averaging ? descent_.average.values[d_] : T(0);
     T *w = packed_.data(), *mean = mean_.data();
-    pack(w_, w);
-    if (averaging) pack(descent_.average.values, mean);
-    const T* x = padded_row(begin);
+    pad(w_, w);
+    if (averaging) pad(descent_.average.values, mean);
+    const T* x = first_row(begin);
     RowsInTurn<T> turn{x, x, x, x, x};
-    Advance<T> pending{0, 1, 0, 0, l2_of_.data(), center_.data(), squares_of_scale_.data()};
-    T z = score(x) + intercept;
+    Advance<T> pending{0, 1, 0, 0, l2_of_.data(), {center_.data(), scale_.data()}};
+    T z = (standardized_ ? dot(x, w, int64_t(packed_.size())) : dot(x, w_, d_)) + intercept;
     for (int64_t u = begin; u < end; ++u) {
       const int64_t i = plan_.rows[u], at = u - begin;
-      turn.next = u + 1 < end ? padded_row(u + 1) : turn.now;
+      turn.next = padded_row(std::min(u + 1, end - 1)), turn.formed = buffers_[(at + 1) & 1].data();
       turn.far = row_to_prefetch(u, turn.now), turn.soon = row_soon(u, turn.now);
       const T y = targets_.y[i], slope = slope_of(loss, y, z);  // values are computed later, for all rows of the call
       scored_.set(at, z, y, slope, weight(i));
@@ -586,14 +578,15 @@ template <class T> class PerSample {
         pending.share = T(descent_.average.share(descent_.t + at));
         mean_intercept += pending.share * (intercept - mean_intercept);
       }
-      turn.before = turn.now, turn.now = turn.next, pending.c = c;
+      turn.before = turn.now, turn.now = standardized_ ? turn.formed : turn.next, pending.c = c;
     }
-    unpack(w, w_);
-    last_step(pending.c, turn.before);
+    if (standardized_) decay_and_step(w, T(1), pending.c, turn.before, int64_t(packed_.size()));
+    unpad(w, w_);
+    if (!standardized_) decay_and_step(w_, T(1), pending.c, turn.before, d_);
     w_[d_] = intercept;
     if (averaging) {
       T* values = descent_.average.values;
-      unpack(mean, values);
+      unpad(mean, values);
       for (int64_t j = 0; j < d_; ++j) values[j] += pending.share * (w_[j] - values[j]);
       values[d_] = mean_intercept;
     }
@@ -602,12 +595,12 @@ template <class T> class PerSample {
 
   // Every weight is clipped after its step, so the score of a row needs all steps of the row before: each pass over the
   // weights makes these and multiplies with the row.
-  template <bool averaging, class L> void clipped_rows(const L& loss, int64_t begin, int64_t end) {
+  template <bool averaging, class L> [[gnu::noinline]] void clipped_rows(const L& loss, int64_t begin, int64_t end) {
     const T one = T(problem_.fit_intercept), l1 = T(problem_.penalty.l1());
     T *owed = descent_.slots.first, *received = descent_.slots.second, *values = descent_.average.values;
     T intercept = w_[d_], mean_intercept = averaging ? values[d_] : T(0);
-    pack(w_, packed_.data()), pack(received, received_.data());
-    if constexpr (averaging) pack(values, mean_.data());
+    pad(w_, packed_.data()), pad(received, received_.data());
+    if constexpr (averaging) pad(values, mean_.data());
     const T* x = padded_row(begin);
     RowsInTurn<T> turn{x, x, x, x, x};
     Clipping<T> pending{0, 1, owed[0], 0};
@@ -621,7 +614,8 @@ template <class T> class PerSample {
       const T y = targets_.y[i], slope = slope_of(loss, y, z + intercept);
       scored_.set(u - begin, z + intercept, y, slope, weight(i));
       const auto [decay, scale] = step<Step::clipped>(u, i);
-      pending = {scale * slope, decay, pending.total * decay + T(plan_.rate(u)) * l1, 0};
+      pending.c = scale * slope, pending.decay = decay;
+      pending.total = pending.total * decay + T(plan_.rate(u)) * l1;
       intercept -= pending.c * one;
       if constexpr (averaging) {
         pending.share = T(descent_.average.share(descent_.t + u - begin));
@@ -630,8 +624,8 @@ template <class T> class PerSample {
       turn.before = turn.now;
     }
     clip_and_multiply<averaging>(packed_.data(), received_.data(), mean_.data(), turn, pending, row_);
-    unpack(packed_.data(), w_), unpack(received_.data(), received);
-    if constexpr (averaging) unpack(mean_.data(), values), values[d_] = mean_intercept;
+    unpad(packed_.data(), w_), unpad(received_.data(), received);
+    if constexpr (averaging) unpad(mean_.data(), values), values[d_] = mean_intercept;
     w_[d_] = intercept;
     std::fill_n(owed, d_, pending.total);
     descent_.t += end - begin;
