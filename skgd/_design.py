@@ -203,7 +203,7 @@ class DenseDesign(Design):
 
     @property
     def _rows_at_a_time(self) -> int:
-        """So many that an interrupt is seen soon; where they are copied, that the copies stay in the cache."""
+        """So many that an interrupt is seen soon; of copies, that they stay in the cache."""
         return max(64, (1 << (21 if self.kept is None else 16)) // max(1, self.d))
 
     @cached_property
