@@ -49,6 +49,20 @@ template <class T> int64_t divide_by_sums(T* z, int64_t count, const PaddedRow<T
   return i;
 }
 
+// Whether all of these numbers are from -most to most.
+template <class T> bool all_within(const T* z, int64_t count, T most) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const V high = most - V{}, low = -most - V{};
+  auto inside = (high == high);
+  int64_t i = 0;
+  for (; i + L <= count; i += L) inside &= (load<V>(z + i) <= high) & (load<V>(z + i) >= low);
+  bool all = true;
+  for (int l = 0; l < L; ++l) all &= inside[l] != 0;
+  for (; i < count; ++i) all &= z[i] <= most && z[i] >= -most;
+  return all;
+}
+
 // Raw scores (n, columns) become the probabilities of classes, in place: exp(z_k) over the sum of them. The largest
 // score of a row is subtracted first unless all scores are small.
 template <class T> void softmax_rows(T* z, int64_t n, int64_t columns) {
@@ -58,9 +72,8 @@ template <class T> void softmax_rows(T* z, int64_t n, int64_t columns) {
     const int64_t m = std::min(rows, n - begin), size = m * columns;
     T* __restrict block = z + begin * columns;
     T sums[rows];
-    int outside = 0;
-    for (int64_t i = 0; i < size; ++i) outside |= !(block[i] <= small) | !(block[i] >= -small);
-    for (int64_t i = 0; outside && i < m; ++i) {
+    const bool inside = all_within(block, size, small);
+    for (int64_t i = 0; !inside && i < m; ++i) {
       T* row = block + i * columns;
       const T highest = *std::max_element(row, row + columns);
       for (int64_t k = 0; k < columns; ++k) row[k] -= highest;
@@ -133,6 +146,7 @@ template <class T>
 bool predict_rows(const Dense<T>& X, const T* theta, int64_t outputs, int64_t columns, const Prediction<T>& prediction,
                   int threads, Control& control) {
   constexpr int64_t chunk = 4080, tile_rows = 48, worth_a_thread = 1 << 17;  // rows, rows, elements
+  constexpr int64_t short_row = 128;
   const int64_t n = X.n, d = X.d;
   std::atomic<bool> stop{false}, finite{true};
   auto used = [&](int64_t begin, int64_t count, T* z) {
@@ -150,6 +164,7 @@ bool predict_rows(const Dense<T>& X, const T* theta, int64_t outputs, int64_t co
     for (int64_t i = begin; i < end; i += tile_rows) {
       const int64_t m = std::min(tile_rows, end - i);
       T* z = place_of(prediction, i, outputs, spare.data());
+      if (d <= short_row) prefetch(X.data + (i + m) * d, std::min(tile_rows, n - i - m) * d * int64_t(sizeof(T)));
       affine(X.data + i * d, d, theta, theta + d * columns, m, d, columns, block.data());
       for (int64_t r = 0; r < m; ++r) copy_row(block.data() + r * columns, z + r * outputs, outputs);
       used(i, m, z);
