@@ -257,11 +257,60 @@ template <class T> inline T weighted_softmax(T* z, int64_t columns, T highest, T
   return partition;
 }
 
+// The same for a block of rows; gives the sum over rows of weight * log sum_k exp(z_k).
+template <class T> double weighted_softmax(const Block<T>& b) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  constexpr int64_t together = 8;  // rows whose sums have one logarithm, of their product
+  constexpr T small = 30;          // the largest score of a row is subtracted unless all of its scores are small
+  const int64_t last = (b.columns - 1) / L * L;
+  V number;
+  for (int l = 0; l < L; ++l) number[l] = T(last + l);
+  const V zero = {}, columns = T(b.columns) - V{};
+  double found = 0;
+  for (int64_t begin = 0; begin < b.m; begin += together) {
+    const int64_t m = std::min(together, b.m - begin);
+    const T* weight = b.weight ? b.weight + begin : nullptr;
+    T* __restrict z = b.z + begin * b.stride;
+    const bool inside = all_within(z, m * b.stride, small);
+    for (int64_t i = 0; !inside && i < m; ++i) {
+      T* row = z + i * b.stride;
+      const T highest = all_within(row, b.columns, small) ? T(0) : largest(row, b.columns);
+      for (int64_t k = 0; k < b.columns; ++k) row[k] -= highest;
+      found += double(weight ? weight[i] : T(1)) * double(highest);
+    }
+    for_independent<T>(m * b.stride, [=](int64_t i) __attribute__((always_inline)) { z[i] = exp_(z[i]); });
+    V sums[together] = {};
+    T partition[together];
+    for (int64_t i = 0; i < m; ++i) {
+      const T* row = z + i * b.stride;
+      for (int64_t k = 0; k < last; k += L) sums[i] += load<V>(row + k);
+      sums[i] += number < columns ? load<V>(row + last) : zero;
+    }
+    for (int64_t i = 0; i < together; i += 4) sum4<T>(sums[i], sums[i + 1], sums[i + 2], sums[i + 3], partition + i);
+    double product = 1;
+    for (int64_t i = 0; i < m; ++i) {
+      T* row = z + i * b.stride;
+      const V scale = (weight ? weight[i] : T(1)) / partition[i] - zero;
+      for (int64_t k = 0; k < last; k += L) store(row + k, load<V>(row + k) * scale);
+      store(row + last, number < columns ? load<V>(row + last) * scale : zero);
+      for (int64_t k = last + L; k < b.stride; ++k) row[k] = 0;
+      if (weight)
+        found += double(weight[i]) * std::log(double(partition[i]));
+      else
+        product *= double(partition[i]);
+    }
+    found += std::log(product);
+  }
+  return found;
+}
+
 // One value a row over all its columns: log loss for more than two classes.
 struct Softmax {
   static constexpr std::string_view name = "softmax";
   static constexpr int parameters = 0;
   template <class T> double operator()(const Block<T>& b) const {
+    if (b.m >= 4 && b.stride % lanes<T> == 0) return of_block(b);
     double total = 0;
     for (int64_t i = 0; i < b.m; ++i) {
       T* z = b.z + i * b.stride;
@@ -273,6 +322,16 @@ struct Softmax {
       total += double(weight) * (double(highest - at_target) + std::log(double(partition)));
     }
     return total;
+  }
+
+ private:
+  template <class T> static double of_block(const Block<T>& b) {
+    double at_targets = 0;
+    for (int64_t i = 0; i < b.m; ++i)
+      at_targets += double(b.weight ? b.weight[i] : T(1)) * double(b.z[i * b.stride + int64_t(b.y[i])]);
+    const double total = weighted_softmax(b);
+    for (int64_t i = 0; i < b.m; ++i) b.z[i * b.stride + int64_t(b.y[i])] -= b.weight ? b.weight[i] : T(1);
+    return total - at_targets;
   }
 };
 

@@ -49,20 +49,6 @@ template <class T> int64_t divide_by_sums(T* z, int64_t count, const PaddedRow<T
   return i;
 }
 
-// Whether all of these numbers are from -most to most.
-template <class T> bool all_within(const T* z, int64_t count, T most) {
-  using V = vec<T>;
-  constexpr int L = lanes<T>;
-  const V high = most - V{}, low = -most - V{};
-  auto inside = (high == high);
-  int64_t i = 0;
-  for (; i + L <= count; i += L) inside &= (load<V>(z + i) <= high) & (load<V>(z + i) >= low);
-  bool all = true;
-  for (int l = 0; l < L; ++l) all &= inside[l] != 0;
-  for (; i < count; ++i) all &= z[i] <= most && z[i] >= -most;
-  return all;
-}
-
 // Raw scores (n, columns) become the probabilities of classes, in place: exp(z_k) over the sum of them. The largest
 // score of a row is subtracted first unless all scores are small.
 template <class T> void softmax_rows(T* z, int64_t n, int64_t columns) {

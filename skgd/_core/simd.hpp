@@ -117,6 +117,37 @@ template <class T> inline T sum(vec<T> v) {
     return sum<T>(__builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7));
 }
 
+// The sums of two vectors.
+template <class T> inline std::array<T, 2> sum2(vec<T> a, vec<T> b) {
+  if constexpr (sizeof(T) == 8) {
+    const vec<T> ab = __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
+    const half<T> sums = __builtin_shufflevector(ab, ab, 0, 1) + __builtin_shufflevector(ab, ab, 2, 3);
+    return {sums[0], sums[1]};
+  } else {
+    const vec<T> ab = __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13) +
+                      __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15);
+    const half<T> sums = __builtin_shufflevector(ab, ab, 0, 1, 2, 3) + __builtin_shufflevector(ab, ab, 4, 5, 6, 7);
+    return {sums[0] + sums[2], sums[1] + sums[3]};
+  }
+}
+
+// The sums of four vectors, into out (4).
+template <class T> inline void sum4(vec<T> a, vec<T> b, vec<T> c, vec<T> d, T* out) {
+  if constexpr (sizeof(T) == 8) {
+    const vec<T> ab = __builtin_shufflevector(a, b, 0, 4, 2, 6) + __builtin_shufflevector(a, b, 1, 5, 3, 7);
+    const vec<T> cd = __builtin_shufflevector(c, d, 0, 4, 2, 6) + __builtin_shufflevector(c, d, 1, 5, 3, 7);
+    store(out, __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
+  } else {
+    const vec<T> ab = __builtin_shufflevector(a, b, 0, 8, 2, 10, 4, 12, 6, 14) +
+                      __builtin_shufflevector(a, b, 1, 9, 3, 11, 5, 13, 7, 15);
+    const vec<T> cd = __builtin_shufflevector(c, d, 0, 8, 2, 10, 4, 12, 6, 14) +
+                      __builtin_shufflevector(c, d, 1, 9, 3, 11, 5, 13, 7, 15);
+    const vec<T> all = __builtin_shufflevector(ab, cd, 0, 1, 8, 9, 4, 5, 12, 13) +
+                       __builtin_shufflevector(ab, cd, 2, 3, 10, 11, 6, 7, 14, 15);
+    store(out, __builtin_shufflevector(all, all, 0, 1, 2, 3) + __builtin_shufflevector(all, all, 4, 5, 6, 7));
+  }
+}
+
 // x . w over d features.
 template <class T> inline T dot(const T* x, const T* w, int64_t d) {
   using V = vec<T>;
@@ -344,6 +375,20 @@ template <class T> inline bool all_finite(const T* x, int64_t count) {
   T total = sum<T>((a + b) + (c + e));
   for (; j < count; ++j) total += x[j] * T(0);
   return total == T(0);
+}
+
+// Whether all of these numbers are from -most to most.
+template <class T> inline bool all_within(const T* z, int64_t count, T most) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  const V high = most - V{}, low = -most - V{};
+  auto inside = (high == high);
+  int64_t i = 0;
+  for (; i + L <= count; i += L) inside &= (load<V>(z + i) <= high) & (load<V>(z + i) >= low);
+  bool all = true;
+  for (int l = 0; l < L; ++l) all &= inside[l] != 0;
+  for (; i < count; ++i) all &= z[i] <= most && z[i] >= -most;
+  return all;
 }
 
 // Into the second-level cache. Forced inline: GCC takes a function that only prefetches for one without
