@@ -205,7 +205,10 @@ class Classification(Evaluation, Streaming, Blockwise, Export, ClassifierMixin):
             if known is None and not _is_matrix(y):
                 raise ValueError("classes must be passed on the first call to partial_fit.")
             return known
-        classes = classes_of(np.asarray(classes))
+        given = np.asarray(classes)
+        if known is not None and given.dtype == known.dtype and np.array_equal(given, known):
+            return known
+        classes = classes_of(given)
         lost = np.setdiff1d(classes if known is None else known, classes)
         if len(lost):
             raise ValueError(
