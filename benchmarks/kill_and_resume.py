@@ -37,6 +37,7 @@ PERCEPTRON = {
     "momentum": {"optimizer": "momentum"},
     "early stopping": {"early_stopping": True, "refit": True},
     "members": {"n_members": 2, "early_stopping": True},
+    "shared weights": {"n_members": 2, "share_weights": True},
     "no tol": {"tol": None},
 }
 
@@ -89,11 +90,12 @@ def killed(seconds, *arguments):
 
 def everything(model):
     """Names and bytes of all that is fitted, but for seconds."""
-    if getattr(model, "n_members", 1) > 1:
+    if len(getattr(model, "members_", ())) > 1:
         return [everything(member) for member in model.members_]
     parts = (
         (*model.coefs_, *model.intercepts_) if hasattr(model, "coefs_") else (model.coef_, model.intercept_)
     )
+    parts += tuple(itertools.chain(*getattr(model, "adapters_", ())))
     columns = [values for name, values in model.history_.items() if name != "seconds"]
     numbers = model.loss_, model.n_iter_, model.n_updates_, model.learning_rate_
     return [each.tobytes() for each in (*parts, *columns)], numbers, model.stop_reason_
