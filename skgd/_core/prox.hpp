@@ -6,9 +6,11 @@ namespace skgd {
 
 template <class T> [[gnu::always_inline]] inline T magnitude(T w) { return w < 0 ? -w : w; }
 
-// Soft threshold, the proximal operator of threshold * |w|: exact zeros.
+// Soft threshold, the proximal operator of threshold * |w|: exact zeros. What is taken off is written so that compilers
+// see a minimum and a maximum, one instruction each.
 template <class T> [[gnu::always_inline]] inline T soft(T w, T threshold) {
-  return w - (w > threshold ? threshold : (w < -threshold ? -threshold : w));
+  const T at_most = threshold < w ? threshold : w;
+  return w - (-threshold > at_most ? -threshold : at_most);
 }
 
 // The flow of dw/ds = -(l1 sign(w) + l2 w) over a time `step`:

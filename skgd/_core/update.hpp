@@ -80,18 +80,16 @@ template <class Rule, class P, class T>
   }
 }
 
-// The penalty in the form for which a rule is compiled: strengths of zero give the same numbers and cost next to
-// nothing beside a division or a square root. The exponential function of Adagrad's flow costs more.
+// The penalty in the form for which a rule is compiled: strengths of zero give the same numbers, and one of l2 costs
+// next to nothing. The exponential function of Adagrad's flow costs more.
 template <class Rule, class P> auto form_for(const P& p) {
   using T = decltype(p.l2 + 0);
   constexpr bool flows = std::is_same_v<Rule, Adagrad>;
-  constexpr bool divides = requires(Rule r) { r.epsilon; } || requires(Rule r) { r.adam; } ||
-                           requires { Rule::implicit; } || std::is_same_v<Rule, ScheduleFree>;
   if constexpr (small_build)
     return ElasticNet<T>{p.l1, p.l2};
   else if constexpr (P::smooth && flows)
     return p;
-  else if constexpr (P::smooth && !divides && !std::is_same_v<Rule, Cumulative>)
+  else if constexpr (P::smooth && !std::is_same_v<Rule, Cumulative>)
     return L2<T>{p.l2};
   else
     return ElasticNet<T>{p.l1, p.l2};
