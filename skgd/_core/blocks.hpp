@@ -248,7 +248,8 @@ template <class T> struct Clipping {
   T c, decay, total, share;
 };
 
-// Makes the update and gives the product of the new w with the row `now`. All arrays are padded but the rows.
+// Makes the update and gives the product of the new w with the row `now`. decay >= 0, so that no weight has received
+// more than the total (clip_cumulative() does without that). All arrays are padded but the rows.
 template <bool averaging, class T>
 inline T clip_and_multiply(T* __restrict w, T* __restrict received, T* __restrict mean, const RowsInTurn<T>& rows,
                            const Clipping<T>& a, const PaddedRow<T>& row) {
@@ -258,9 +259,10 @@ inline T clip_and_multiply(T* __restrict w, T* __restrict received, T* __restric
   V score = {}, score_odd = {};
   auto add = [&](int64_t j, V before, V now, V& scores) __attribute__((always_inline)) {
     const V v = load<V>(w + j) * decay - before * c, got = load<V>(received + j) * decay;
-    const V up = v - (total + got), down = v + (total - got);
-    const V clipped = v > zero ? (up > zero ? up : zero) : (v < zero ? (down < zero ? down : zero) : v);
-    store(w + j, clipped), store(received + j, got + (clipped - v));
+    const V above = total + got, below = got - total;
+    const V most = above > zero ? above : zero, least = below < zero ? below : zero;  // the same but for rounding
+    const V at_most = most < v ? most : v, taken = least > at_most ? least : at_most, clipped = v - taken;
+    store(w + j, clipped), store(received + j, got - taken);
     if constexpr (averaging) store(mean + j, load<V>(mean + j) + share * (clipped - load<V>(mean + j)));
     scores += clipped * now;
   };

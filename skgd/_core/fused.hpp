@@ -15,6 +15,14 @@ template <class T> bool is_elementwise(const Loss& loss) {
   return std::visit([](const auto& l) { return Elementwise<std::decay_t<decltype(l)>, T>; }, loss);
 }
 
+// Whether no update takes more than the whole of a weight by its l2 penalty.
+template <class T> bool decays_at_most_to_zero(const Problem<T>& problem, const Plan& plan) {
+  const int64_t rates = plan.rate_stride == 0 ? 1 : plan.updates();
+  for (int64_t u = 0; u < rates; ++u)
+    if (!(plan.rate(u) * problem.penalty.l2() <= 1)) return false;
+  return true;
+}
+
 // The cumulative l1 penalty has one column here, and a penalty that is the same for all features, which then owe the
 // same.
 template <class T>
@@ -23,7 +31,7 @@ bool clipped_per_sample_applies(const Problem<T>& problem, const Descent<T>& des
   if (!std::holds_alternative<Cumulative>(optimizer) || plan.largest_batch() != 1 || problem.layers.size() != 1 ||
       problem.columns() != 1 || plan.max_gradient_norm != 0 || descent.gradient || problem.targets.offset ||
       !problem.penalty.strength.uniform() || !std::holds_alternative<Dense<T>>(problem.design) ||
-      !is_elementwise<T>(problem.loss))
+      !is_elementwise<T>(problem.loss) || !decays_at_most_to_zero(problem, plan))
     return false;
   const T* owed = descent.slots.first;
   return std::all_of(owed, owed + problem.d(), [owed](T total) { return total == owed[0]; });
