@@ -243,27 +243,39 @@ template <class T> class AdvanceByCall {
 };
 
 // An update on its way under a cumulative l1 penalty: w <- decay w - c before, clipped towards zero by what of the
-// total it has not received yet. The mean of the iterates takes its share of w after that.
+// total it has not received yet. The mean of the iterates takes its share of w after that. Features with strengths of
+// their own, l1_of and l2_of (padded), have totals of their own, `owed`, and the decay 1 - rate l2_of.
 template <class T> struct Clipping {
-  T c, decay, total, share;
+  T c, decay, total, share, rate = 0;
+  T* owed = nullptr;
+  const T *l1_of = nullptr, *l2_of = nullptr;
+  Standardization<T> standardization{};
 };
 
-// Makes the update and gives the product of the new w with the row `now`. decay >= 0, so that no weight has received
-// more than the total (clip_cumulative() does without that). All arrays are padded but the rows.
-template <bool averaging, class T>
+// Makes the update and gives the product of the new w with the row `now`. Decays are not negative, so that no weight
+// has received more than its total (clip_cumulative() does without that). All arrays are padded but the rows.
+template <bool averaging, Features features, class T>
 inline T clip_and_multiply(T* __restrict w, T* __restrict received, T* __restrict mean, const RowsInTurn<T>& rows,
                            const Clipping<T>& a, const PaddedRow<T>& row) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
-  const V c = a.c - V{}, decay = a.decay - V{}, total = a.total - V{}, share = a.share - V{}, zero = {};
+  constexpr bool standardized = features == Features::standardized;
+  const V c = a.c - V{}, share = a.share - V{}, rate = a.rate - V{}, zero = {};
   V score = {}, score_odd = {};
   auto add = [&](int64_t j, V before, V now, V& scores) __attribute__((always_inline)) {
+    V decay = a.decay - V{}, total = a.total - V{};
+    if constexpr (features != Features::alike) {
+      decay = T(1) - rate * load<V>(a.l2_of + j);
+      total = load<V>(a.owed + j) * decay + rate * load<V>(a.l1_of + j);
+      store(a.owed + j, total);
+    }
     const V v = load<V>(w + j) * decay - before * c, got = load<V>(received + j) * decay;
     const V above = total + got, below = got - total;
     const V most = above > zero ? above : zero, least = below < zero ? below : zero;  // the same but for rounding
     const V at_most = most < v ? most : v, taken = least > at_most ? least : at_most, clipped = v - taken;
     store(w + j, clipped), store(received + j, got - taken);
     if constexpr (averaging) store(mean + j, load<V>(mean + j) + share * (clipped - load<V>(mean + j)));
+    if constexpr (standardized) now = a.standardization(now, j), store(rows.formed + j, now);
     scores += clipped * now;
   };
   const T *before = rows.before, *now = rows.now, *far = rows.far, *soon = rows.soon;
@@ -278,9 +290,38 @@ inline T clip_and_multiply(T* __restrict w, T* __restrict received, T* __restric
   for (; j + 2 * L <= full; j += 2 * L) prefetch_at(j), add_at(j, score), add_at(j + L, score_odd);
   prefetch_at(j);
   if (j < full) add_at(j, score);
-  add(full, row.tail(before), row.tail(now), score_odd);
+  add(full, standardized ? load<V>(before + full) : row.tail(before), row.tail(now), score_odd);
   return sum<T>(score + score_odd);
 }
+
+// The same inside of a loop over rows, and by a call where features have strengths of their own (see AdvanceByCall).
+template <bool averages> struct ClipInline {
+  static constexpr bool averaging = averages;
+  template <class T>
+  [[gnu::always_inline]] T operator()(T* w, T* received, T* mean, const RowsInTurn<T>& rows, const Clipping<T>& a,
+                                      const PaddedRow<T>& row) const {
+    return clip_and_multiply<averages, Features::alike>(w, received, mean, rows, a, row);
+  }
+};
+template <class T> class ClipByCall {
+ public:
+  bool averaging;
+  ClipByCall(bool averaging, bool standardized)
+      : averaging(averaging),
+        function_(standardized ? of_kind<Features::standardized>(averaging) : of_kind<Features::featured>(averaging)) {}
+  T operator()(T* w, T* received, T* mean, const RowsInTurn<T>& rows, const Clipping<T>& a,
+               const PaddedRow<T>& row) const {
+    return function_(w, received, mean, rows, a, row);
+  }
+
+ private:
+  using Function = T (*)(T*, T*, T*, const RowsInTurn<T>&, const Clipping<T>&, const PaddedRow<T>&);
+  Function function_;
+
+  template <Features features> static Function of_kind(bool averaging) {
+    return averaging ? Function(clip_and_multiply<true, features, T>) : Function(clip_and_multiply<false, features, T>);
+  }
+};
 
 // (x - center) . w over d features.
 template <class T> inline T dot_centered(const T* x, const T* center, const T* w, int64_t d) {

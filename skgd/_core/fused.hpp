@@ -17,24 +17,29 @@ template <class T> bool is_elementwise(const Loss& loss) {
 
 // Whether no update takes more than the whole of a weight by its l2 penalty.
 template <class T> bool decays_at_most_to_zero(const Problem<T>& problem, const Plan& plan) {
+  double most = 0;
+  problem.penalty.visit([&](auto p) {
+    for (int64_t j = 0; j < (problem.penalty.strength.uniform() ? 1 : problem.d()); ++j)
+      most = std::max(most, double(problem.penalty.strength.at(p, j).l2));
+  });
   const int64_t rates = plan.rate_stride == 0 ? 1 : plan.updates();
   for (int64_t u = 0; u < rates; ++u)
-    if (!(plan.rate(u) * problem.penalty.l2() <= 1)) return false;
+    if (!(plan.rate(u) * most <= 1)) return false;
   return true;
 }
 
-// The cumulative l1 penalty has one column here, and a penalty that is the same for all features, which then owe the
-// same.
+// The cumulative l1 penalty has one column here. Where it is the same for all features, they owe the same.
 template <class T>
 bool clipped_per_sample_applies(const Problem<T>& problem, const Descent<T>& descent, const Plan& plan,
                                 const Optimizer& optimizer) {
   if (!std::holds_alternative<Cumulative>(optimizer) || plan.largest_batch() != 1 || problem.layers.size() != 1 ||
       problem.columns() != 1 || plan.max_gradient_norm != 0 || descent.gradient || problem.targets.offset ||
-      !problem.penalty.strength.uniform() || !std::holds_alternative<Dense<T>>(problem.design) ||
+      problem.penalty.strength.low || problem.penalty.joint || !std::holds_alternative<Dense<T>>(problem.design) ||
       !is_elementwise<T>(problem.loss) || !decays_at_most_to_zero(problem, plan))
     return false;
   const T* owed = descent.slots.first;
-  return std::all_of(owed, owed + problem.d(), [owed](T total) { return total == owed[0]; });
+  return !problem.penalty.strength.uniform() ||
+         std::all_of(owed, owed + problem.d(), [owed](T total) { return total == owed[0]; });
 }
 
 // The implicit rule has one column here, and a penalty that is the same for all features.
@@ -138,9 +143,13 @@ template <class T> class PerSample {
     if (standardized_) center_ = padded(design_.center), scale_ = padded(design_.inverse_scale);
     if (problem.penalty.strength.uniform() && !standardized_) return;
     problem.penalty.visit([&](auto p) {
-      for (int64_t j = 0; j < d_; ++j) l2_of_.push_back(problem.penalty.strength.at(p, j).l2);
+      for (int64_t j = 0; j < d_; ++j) {
+        l2_of_.push_back(problem.penalty.strength.at(p, j).l2);
+        if (kind == Step::clipped) l1_of_.push_back(problem.penalty.strength.at(p, j).l1);
+      }
     });
     if (in_turn_) l2_of_ = padded(l2_of_.data());
+    if (kind == Step::clipped) l1_of_ = padded(l1_of_.data()), owed_.resize(packed_.size());
   }
 
   Outcome run(Control& control) {
@@ -207,19 +216,19 @@ template <class T> class PerSample {
   bool in_turn_ = K_ == 1 && is_elementwise<T>(problem_.loss);  // not any_columns
   // The loops of one output form standardised rows as they multiply them; otherwise these, and short rows, are copied
   // to buffers.
-  bool standardized_ = design_.buffered() && in_turn_ && kind_ != Step::clipped && d_ >= lanes<T>;
+  bool standardized_ = design_.buffered() && in_turn_ && d_ >= lanes<T>;
   bool copied_ = (design_.buffered() && !standardized_) || d_ < lanes<T>;
   PaddedRow<T> row_{copied_ ? std::max<int64_t>(1, (d_ + lanes<T> - 1) / lanes<T>) * lanes<T> : d_};
   ScoredRows<T> scored_{rows_per_check};
   static constexpr int64_t copies = 4;  // rows in use at a time
-  Buffer<T> z_, rates_, l2_of_, buffers_[copies];
+  Buffer<T> z_, rates_, l1_of_, l2_of_, buffers_[copies];
   // Several outputs, and padded weights and means of each, one output after the other.
   static constexpr int64_t few_outputs = 16;
   bool by_columns_ = kind_ == Step::plain && K_ > 1 && targets_.columns <= few_outputs&& d_ >= lanes<T>;
   Buffer<T> columns_, means_;
-  Buffer<T> packed_, mean_;   // theta and the mean of the iterates, padded
-  Buffer<T> received_;        // of what is owed of a cumulative penalty, padded
-  Buffer<T> center_, scale_;  // of standardised rows (x - center) scale, padded
+  Buffer<T> packed_, mean_;    // theta and the mean of the iterates, padded
+  Buffer<T> owed_, received_;  // of a cumulative penalty, padded
+  Buffer<T> center_, scale_;   // of standardised rows (x - center) scale, padded
 
   double several_outputs(int64_t begin, int64_t end) {
     double total = 0;
@@ -246,7 +255,12 @@ template <class T> class PerSample {
   template <Step kind, class L> double rows_of(const L& loss, int64_t begin, int64_t end) {
     if (begin == end) return 0;
     if constexpr (kind == Step::clipped) {
-      descent_.average.values ? clipped_rows<true>(loss, begin, end) : clipped_rows<false>(loss, begin, end);
+      const bool averaging = descent_.average.values;
+      if (!l2_of_.empty())
+        clipped_rows(loss, ClipByCall<T>(averaging, standardized_), begin, end);
+      else
+        averaging ? clipped_rows(loss, ClipInline<true>(), begin, end)
+                  : clipped_rows(loss, ClipInline<false>(), begin, end);
     } else {
       const bool by_fours = !design_.buffered() && !copied_ && l2_of_.empty() && d_ * int64_t(sizeof(T)) > long_row;
       const int64_t fours = by_fours ? (end - begin) / 4 * 4 : 0;
@@ -603,39 +617,45 @@ template <class T> class PerSample {
 
   // Every weight is clipped after its step, so the score of a row needs all steps of the row before: each pass over the
   // weights makes these and multiplies with the row.
-  template <bool averaging, class L> [[gnu::noinline]] void clipped_rows(const L& loss, int64_t begin, int64_t end) {
+  template <class L, class How>
+  [[gnu::noinline]] void clipped_rows(const L& loss, const How& clip, int64_t begin, int64_t end) {
+    const bool averaging = clip.averaging;
     const T one = T(problem_.fit_intercept), l1 = T(problem_.penalty.l1());
     T *owed = descent_.slots.first, *received = descent_.slots.second, *values = descent_.average.values;
     T intercept = w_[d_], mean_intercept = averaging ? values[d_] : T(0);
-    pad(w_, packed_.data()), pad(received, received_.data());
-    if constexpr (averaging) pad(values, mean_.data());
-    const T* x = padded_row(begin);
+    T *w = packed_.data(), *got = received_.data(), *mean = mean_.data();
+    pad(w_, w), pad(received, got);
+    if (averaging) pad(values, mean);
+    if (!owed_.empty()) pad(owed, owed_.data());
+    const T* x = first_row(begin);
     RowsInTurn<T> turn{x, x, x, x, x};
-    Clipping<T> pending{0, 1, owed[0], 0};
-    T z = dot(x, w_, d_);
+    Clipping<T> pending{
+        0, 1, owed[0], 0, 0, owed_.data(), l1_of_.data(), l2_of_.data(), {center_.data(), scale_.data()}};
+    T z = standardized_ ? dot(x, w, int64_t(packed_.size())) : dot(x, w_, d_);
+    auto advance = [&](int64_t u) __attribute__((always_inline)) {
+      turn.now = padded_row(std::min(u, end - 1)), turn.formed = buffers_[(u - begin) & 1].data();
+      return clip(w, got, mean, turn, pending, row_);
+    };
     for (int64_t u = begin; u < end; ++u) {
       const int64_t i = plan_.rows[u];
-      turn.now = padded_row(u);
-      turn.far = row_to_prefetch(u, turn.now), turn.soon = row_soon(u, turn.now);
-      if (u > begin)
-        z = clip_and_multiply<averaging>(packed_.data(), received_.data(), mean_.data(), turn, pending, row_);
+      turn.far = row_to_prefetch(u, turn.before), turn.soon = row_soon(u, turn.before);
+      if (u > begin) z = advance(u), turn.before = standardized_ ? turn.formed : turn.now;
       const T y = targets_.y[i], slope = slope_of(loss, y, z + intercept);
       scored_.set(u - begin, z + intercept, y, slope, weight(i));
       const auto [decay, scale] = step<Step::clipped>(u, i);
-      pending.c = scale * slope, pending.decay = decay;
-      pending.total = pending.total * decay + T(plan_.rate(u)) * l1;
+      pending.c = scale * slope, pending.decay = decay, pending.rate = T(plan_.rate(u));
+      pending.total = pending.total * decay + pending.rate * l1;
       intercept -= pending.c * one;
-      if constexpr (averaging) {
+      if (averaging) {
         pending.share = T(descent_.average.share(descent_.t + u - begin));
         mean_intercept += pending.share * (intercept - mean_intercept);
       }
-      turn.before = turn.now;
     }
-    clip_and_multiply<averaging>(packed_.data(), received_.data(), mean_.data(), turn, pending, row_);
-    unpad(packed_.data(), w_), unpad(received_.data(), received);
-    if constexpr (averaging) unpad(mean_.data(), values), values[d_] = mean_intercept;
+    advance(end);
+    unpad(w, w_), unpad(got, received);
+    if (averaging) unpad(mean, values), values[d_] = mean_intercept;
     w_[d_] = intercept;
-    std::fill_n(owed, d_, pending.total);
+    owed_.empty() ? (void)std::fill_n(owed, d_, pending.total) : unpad(owed_.data(), owed);
     descent_.t += end - begin;
   }
 
