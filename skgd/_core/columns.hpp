@@ -142,6 +142,7 @@ template <class T> class ColumnDescent {
   int64_t d_, K_, size_;
   Buffer<T> gradient_, rows_, z_, rates_, weights_, table_, values_, factors_, decay_, l2_;
   FourUpdates<T> four_;
+  T shares_[4] = {};         // of the mean, of four updates
   int64_t factor_rows_ = 0;  // rows whose factors are multiplied in factors_
   std::vector<double> fold_weight_;
   ColumnSums sums_;
@@ -189,7 +190,7 @@ template <class T> class ColumnDescent {
   // Weighted slopes of at most block_rows rows, in z; gives the rows.
   const T* score(Rows part) {
     const T* x = raw_scores(part);
-    slopes(part, [](int64_t) {});
+    slopes(part, nullptr);
     return x;
   }
 
@@ -197,20 +198,21 @@ template <class T> class ColumnDescent {
   void four_steps(int64_t u) {
     const Rows rows = plan_.rows.part(u, 4);
     const T* x = raw_scores(rows);
-    const T one = T(problem_.fit_intercept);
+    std::fill_n(shares_, 4, T(0));
+    slopes(rows, x);
+    four_.apply(descent_.theta, descent_.average.values, shares_, x, d_);
+  }
+  // What the update by row r of four, which begin at x, does to the scores of the later ones.
+  [[gnu::noinline]] void step_of_row(int64_t r, const T* x, int64_t u) {
     T *intercept = descent_.theta + d_ * K_, *mean = descent_.average.values;
-    T shares[4] = {};
-    slopes(rows, [&](int64_t r) {
-      T products[4];
-      for (int64_t q = r + 1; q < 4; ++q) products[q] = dot(x + q * d_, x + r * d_, d_);
-      if (plan_.rate_stride) plan_.rates_of(u + r, rates_);
-      four_.update(int(r), z_.data(), intercept, rates_.data(), l2_.data(), products, one);
-      if (mean) shares[r] = T(descent_.average.share(descent_.t));
-      for (int64_t k = 0; k < K_ && shares[r] > 0; ++k)
-        mean[d_ * K_ + k] += shares[r] * (intercept[k] - mean[d_ * K_ + k]);
-      ++descent_.t, ++sums_.updates;
-    });
-    four_.apply(descent_.theta, mean, shares, x, d_);
+    T products[4];
+    for (int64_t q = r + 1; q < 4; ++q) products[q] = dot(x + q * d_, x + r * d_, d_);
+    if (plan_.rate_stride) plan_.rates_of(u, rates_);
+    four_.update(int(r), z_.data(), intercept, rates_.data(), l2_.data(), products, T(problem_.fit_intercept));
+    if (mean) shares_[r] = T(descent_.average.share(descent_.t));
+    for (int64_t k = 0; k < K_ && shares_[r] > 0; ++k)
+      mean[d_ * K_ + k] += shares_[r] * (intercept[k] - mean[d_ * K_ + k]);
+    ++descent_.t, ++sums_.updates;
   }
 
   // Raw scores of at most block_rows rows, in z; gives the rows.
@@ -237,12 +239,12 @@ template <class T> class ColumnDescent {
     if (later >= 0) design_.prefetch_row(later);
   }
 
-  // Weighted slopes replace the scores of the rows in z, one row after the other; then(row) may change those of later
-  // ones.
-  template <class F> void slopes(Rows part, F then) {
-    std::visit([&](const auto& loss) { slopes(loss, part, then); }, problem_.loss);
+  // Weighted slopes replace the scores of the rows in z, one row after the other. With x, the rows of four updates,
+  // each update is made before the slopes of the next row are found.
+  void slopes(Rows part, const T* x) {
+    match([&](const auto& loss) { slopes(loss, part, x); }, problem_.loss);
   }
-  template <class L, class F> void slopes(const L& loss, Rows part, F then) {
+  template <class L> void slopes(const L& loss, Rows part, const T* x) {
     if constexpr (Elementwise<L, T>) {
       constexpr bool has_log = requires(T y, T& slope) { loss.without_log(y, y, slope, slope); };
       const bool together = has_log && folds_.equal_weights;
@@ -260,7 +262,7 @@ template <class T> class ColumnDescent {
           together ? with_factors(loss, y, z, weight) : with_values(loss, y, z, weight);
         else
           with_values(loss, y, z, weight);
-        then(i);
+        if (x) step_of_row(i, x, next - part.count + i);
       }
       for (int64_t k = 0; k < K_; ++k) sums_.loss[k] += double(values_[k]);
     }

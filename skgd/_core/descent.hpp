@@ -103,7 +103,7 @@ template <class T> double weight_of(const Problem<T>& problem, Rows rows) {
 
 // Numbers in a row of X, on average.
 template <class T> int64_t row_length(const Problem<T>& problem) {
-  return std::visit(
+  return match(
       [](const auto& x) -> int64_t {
         if constexpr (requires { x.indptr; }) return x.n == 0 ? 0 : int64_t(x.indptr[x.n]) / x.n + 1;
         return x.d;

@@ -114,7 +114,7 @@ template <class T> std::array<double, 3> row_moments(const Problem<T>& problem) 
     const double s = weight * (squares + one);  // an update of a row of weight 2 is as long as one of sqrt(2) x
     first += s, second += s * s, largest = std::max(largest, s);
   };
-  std::visit(
+  match(
       [&](const auto& x) {
         if constexpr (requires { x.buffered(); }) {
           Buffer<T> buffer(x.buffered() ? x.d : 0);
@@ -144,7 +144,7 @@ template <class T>
 void stream_open(const Problem<T>& problem, Descent<T>& descent, const Optimizer& optimizer, LazyStream<T>& stream) {
   stream.journal.close();
   with_lazy(problem, descent, optimizer, stream.state, [](auto& lazy) { lazy.prepare(); });
-  std::visit(
+  match(
       [&](const auto& x) {
         if constexpr (requires { x.indptr; }) stream.journal.open(x, problem.columns(), descent, stream.state);
       },

@@ -12,7 +12,7 @@ template <class T> bool per_sample_applies(const Problem<T>& problem, const Plan
 }
 
 template <class T> bool is_elementwise(const Loss& loss) {
-  return std::visit([](const auto& l) { return Elementwise<std::decay_t<decltype(l)>, T>; }, loss);
+  return match([](const auto& l) { return Elementwise<std::decay_t<decltype(l)>, T>; }, loss);
 }
 
 // Whether no update takes more than the whole of a weight by its l2 penalty.
@@ -114,7 +114,7 @@ template <class T> struct AnyLoss {
 
  private:
   template <class R, class F> R visit(F f) const {
-    return std::visit(
+    return match(
         [&](const auto& l) -> R {
           if constexpr (Elementwise<std::decay_t<decltype(l)>, T>) return f(l);
           return 0;
@@ -122,6 +122,13 @@ template <class T> struct AnyLoss {
         loss);
   }
 };
+
+// Losses that are used often have loops over single rows of their own; the others are looked up for each row, which
+// costs a jump to where the last one went.
+template <class L, class... Own> constexpr bool is_one_of = (std::is_same_v<L, Own> || ...);
+template <class L>
+constexpr bool has_own_loop =
+    !small_build && is_one_of<L, SquaredError, Huber, AbsoluteError, Quantile, LogLoss, Hinge>;
 
 // How an update moves weights: against the gradient, to where the gradient after the step would have led, or against
 // the gradient and then towards zero by what is owed of a cumulative l1 penalty.
@@ -168,14 +175,12 @@ template <class T> class PerSample {
     }
     if (kind_ == Step::implicit)
       return one_output(std::integral_constant<Step, Step::implicit>(), std::get<SquaredError>(problem_.loss));
-    if constexpr (small_build)
-      return one_output(std::integral_constant<Step, Step::plain>(), AnyLoss<T>{problem_.loss});
-    return std::visit(
+    return match(
         [&](const auto& loss) {
-          if constexpr (Elementwise<std::decay_t<decltype(loss)>, T> && !small_build)
+          if constexpr (has_own_loop<std::decay_t<decltype(loss)>>)
             return one_output(std::integral_constant<Step, Step::plain>(), loss);
           else
-            return Outcome{};  // it has several outputs, or is a callback
+            return one_output(std::integral_constant<Step, Step::plain>(), AnyLoss<T>{problem_.loss});
         },
         problem_.loss);
   }
@@ -264,7 +269,7 @@ template <class T> class PerSample {
     } else {
       const bool by_fours = !design_.buffered() && !copied_ && l2_of_.empty() && d_ * int64_t(sizeof(T)) > long_row;
       const int64_t fours = by_fours ? (end - begin) / 4 * 4 : 0;
-      if (fours) rows_by_fours<kind>(loss, begin, begin + fours);
+      if (fours) rows_by_fours<kind>(AnyLoss<T>{problem_.loss}, begin, begin + fours);
       // values are computed now, for all rows of the call
       const double of_fours = fours ? scored_.loss(problem_.loss, fours, targets_.weight) : 0;
       if (begin + fours == end) return of_fours;
@@ -550,7 +555,7 @@ template <class T> class PerSample {
     else if (l2_of_.empty())
       one_column<kind, Features::alike>(loss, begin, end);
     else
-      rows_in_turn<kind>(loss, AdvanceByCall<T>(descent_.average.values), begin, end);
+      rows_in_turn<kind>(AnyLoss<T>{problem_.loss}, AdvanceByCall<T>(descent_.average.values), begin, end);
   }
   template <Step kind, Features features, class L> void one_column(const L& loss, int64_t begin, int64_t end) {
     descent_.average.values ? rows_in_turn<kind>(loss, AdvanceInline<true, features>(), begin, end)
@@ -576,12 +581,10 @@ template <class T> class PerSample {
     const T one = T(problem_.fit_intercept);
     T intercept = w_[d_], mean_intercept = averaging ? descent_.average.values[d_] : T(0);
     T *w = packed_.data(), *mean = mean_.data();
-    pad(w_, w);
-    if (averaging) pad(descent_.average.values, mean);
     const T* x = first_row(begin);
     RowsInTurn<T> turn{x, x, x, x, x};
     Advance<T> pending{0, 1, 0, 0, l2_of_.data(), {center_.data(), scale_.data()}};
-    T z = (standardized_ ? dot(x, w, int64_t(packed_.size())) : dot(x, w_, d_)) + intercept;
+    T z = begin_turns(x) + intercept;
     for (int64_t u = begin; u < end; ++u) {
       const int64_t i = plan_.rows[u], at = u - begin;
       turn.next = padded_row(std::min(u + 1, end - 1)), turn.formed = buffers_[(at + 1) & 1].data();
@@ -602,17 +605,26 @@ template <class T> class PerSample {
       }
       turn.before = turn.now, turn.now = standardized_ ? turn.formed : turn.next, pending.c = c;
     }
-    if (standardized_) decay_and_step(w, T(1), pending.c, turn.before, int64_t(packed_.size()));
-    unpad(w, w_);
-    if (!standardized_) decay_and_step(w_, T(1), pending.c, turn.before, d_);
+    end_turns(turn.before, pending, intercept, mean_intercept);
+    descent_.t += end - begin;
+  }
+  // Gives the product of w with the first row.
+  [[gnu::noinline]] T begin_turns(const T* x) {
+    pad(w_, packed_.data());
+    if (descent_.average.values) pad(descent_.average.values, mean_.data());
+    return standardized_ ? dot(x, packed_.data(), int64_t(packed_.size())) : dot(x, w_, d_);
+  }
+  // Makes the last update.
+  [[gnu::noinline]] void end_turns(const T* x, const Advance<T>& pending, T intercept, T mean_intercept) {
+    if (standardized_) decay_and_step(packed_.data(), T(1), pending.c, x, int64_t(packed_.size()));
+    unpad(packed_.data(), w_);
+    if (!standardized_) decay_and_step(w_, T(1), pending.c, x, d_);
     w_[d_] = intercept;
-    if (averaging) {
-      T* values = descent_.average.values;
-      unpad(mean, values);
+    if (T* values = descent_.average.values) {
+      unpad(mean_.data(), values);
       for (int64_t j = 0; j < d_; ++j) values[j] += pending.share * (w_[j] - values[j]);
       values[d_] = mean_intercept;
     }
-    descent_.t += end - begin;
   }
 
   // Every weight is clipped after its step, so the score of a row needs all steps of the row before: each pass over the

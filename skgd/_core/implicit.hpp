@@ -7,7 +7,7 @@ namespace skgd {
 
 // |x|^2 of a row, plus 1 if there is an intercept.
 template <class T> double squared_length(const Problem<T>& problem, int64_t i) {
-  const double squares = std::visit(
+  const double squares = match(
       [&](const auto& x) {
         if constexpr (requires { x.buffered(); }) {
           Buffer<T> buffer(x.buffered() ? x.d : 0);

@@ -27,7 +27,7 @@ bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Pl
   if (descent.average.values && plan.rate_columns > 1 && !(plain && problem.penalty.smooth())) return false;
   // one scale serves all features
   if (plain && problem.penalty.l2() > 0 && !problem.penalty.strength.uniform()) return false;
-  const double row = std::visit(
+  const double row = match(
       [](auto& x) -> double {
         if constexpr (requires { x.inverse_scale && x.indptr; })
           return x.inverse_scale ? double(x.d) : double(x.indptr[x.n]) / double(std::max<int64_t>(1, x.n));
@@ -38,19 +38,17 @@ bool lazy_applies(const Problem<T>& problem, const Descent<T>& descent, const Pl
   return 2 * double(plan.largest_batch()) * row < double(problem.d());
 }
 
-// P is the penalty of a weight (penalty.hpp). Rules that are not adaptive know it by its l1 and l2, so one of both
-// serves them all.
-template <class T, class I, class Rule, class P> class Lazy {
+template <class T, class I, class Rule> class Lazy {
+  using P = ElasticNet<T>;  // of the rules that are not adaptive, which know a penalty by its l1 and l2
   static constexpr bool adagrad = std::is_same_v<Rule, Adagrad>, ftrl = std::is_same_v<Rule, Ftrl>;
   static constexpr bool cumulative = std::is_same_v<Rule, Cumulative>, adaptive = adagrad || ftrl;
-  static constexpr bool penalised = !std::is_same_v<P, NoPenalty<T>>;
 
  public:
-  Lazy(const Problem<T>& problem, Descent<T>& descent, const Rule& rule, const P& penalty, LazyState<T>& state)
-      : problem_(problem), x_(std::get<Csr<T, I>>(problem.design)), descent_(descent), rule_(rule), penalty_(penalty),
+  Lazy(const Problem<T>& problem, Descent<T>& descent, const Rule& rule, LazyState<T>& state)
+      : problem_(problem), x_(std::get<Csr<T, I>>(problem.design)), descent_(descent), rule_(rule),
         strength_(problem.penalty.strength), K_(problem.columns()), d_(x_.d), l1_(problem.penalty.l1()),
-        l2_(problem.penalty.l2()), state_(state), now_(state.small),
-        adaptive_weights_(problem, descent, rule, penalty, state) {
+        l2_(problem.penalty.l2()), penalty_{T(l1_), T(l2_)}, state_(state), now_(state.small),
+        adaptive_weights_(problem, descent, rule, state) {
     prefetches_weights_ = d_ * K_ * int64_t(sizeof(T)) > (24 << 10);
   }
 
@@ -94,10 +92,10 @@ template <class T, class I, class Rule, class P> class Lazy {
   const Csr<T, I>& x_;
   Descent<T>& descent_;
   Rule rule_;
-  P penalty_;
   const Strength<T>& strength_;
   int64_t K_, d_;
   double l1_, l2_;
+  P penalty_;
   LazyState<T>& state_;
   typename LazyState<T>::Small& now_;
   Buffer<T> step_ = Buffer<T>(K_);
@@ -106,13 +104,15 @@ template <class T, class I, class Rule, class P> class Lazy {
   Journal<T>* journal_ = nullptr;
 
   struct NoWeights {
-    NoWeights(const Problem<T>&, const Descent<T>&, const Rule&, const P&, const LazyState<T>&) {}
+    NoWeights(const Problem<T>&, const Descent<T>&, const Rule&, const LazyState<T>&) {}
   };
-  std::conditional_t<adaptive, AdaptiveWeights<T, Rule, P>, NoWeights> adaptive_weights_;
+  std::conditional_t<adaptive, AdaptiveWeights<T, Rule>, NoWeights> adaptive_weights_;
 
   T* v(int64_t j) const { return descent_.theta + j * K_; }
   T* intercept() const { return v(d_); }
   bool averages() const { return descent_.average.values != nullptr; }
+  // The norms of weights that have no penalty are of use to nobody. The plain rule keeps them all the same.
+  bool penalised() const { return !adaptive || l1_ > 0 || l2_ > 0; }
   bool averages_shrinking() const { return averages() && !adaptive && l1_ > 0; }
   // Updates of all weights then cost no more than one of a weight each time.
   bool history_is_long() const { return state_.owed_history.size() > std::max<int64_t>(1 << 16, d_ * K_); }
@@ -143,7 +143,7 @@ template <class T, class I, class Rule, class P> class Lazy {
   // The norms of the weights, which a stream then keeps up to date if their penalty has a value.
   template <class Weight> void measure(Weight weight) {
     now_.l1_norms.assign(K_, 0.0), now_.squares.assign(K_, 0.0);
-    for (int64_t j = 0; penalised && j < d_; ++j)
+    for (int64_t j = 0; penalised() && j < d_; ++j)
       for (int64_t k = 0; k < K_; ++k)
         if (const T w = weight(j * K_ + k); w != 0) now_.changed(k, 0, w);
   }
@@ -401,7 +401,7 @@ template <class T, class I, class Rule, class P> class Lazy {
   }
 
   void scatter_and_measure(Rows batch, const T* c) {
-    if (!penalised) return scatter(batch, c, descent_.theta);
+    if (!penalised()) return scatter(batch, c, descent_.theta);
     for (int64_t i = 0; i < batch.count && K_ == 1; ++i) {
       constexpr int64_t most = 64;
       T before[most], after[most];
@@ -519,19 +519,8 @@ template <class T, class F>
 decltype(auto) with_lazy(const Problem<T>& problem, Descent<T>& descent, const Optimizer& optimizer,
                          LazyState<T>& state, F f) {
   auto of_rule = [&]<class I, class Rule>(const Csr<T, I>&, const Rule& rule) {
-    auto of_penalty = [&]<class P>(const P& penalty) {
-      Lazy<T, I, Rule, P> lazy(problem, descent, rule, penalty, state);
-      return f(lazy);
-    };
-    if constexpr (Rule::slots == 0 || std::is_same_v<Rule, Cumulative>)
-      return of_penalty(ElasticNet<T>{T(problem.penalty.l1()), T(problem.penalty.l2())});
-    else
-      return problem.penalty.visit([&]<class P>(P p) {
-        if constexpr (small_build && !std::is_same_v<P, NoPenalty<T>>)
-          return of_penalty(ElasticNet<T>{p.l1, p.l2});
-        else
-          return of_penalty(unbounded(p));
-      });
+    Lazy<T, I, Rule> lazy(problem, descent, rule, state);
+    return f(lazy);
   };
   auto of_rows = [&](const auto& csr) {
     if (auto* rule = std::get_if<Adagrad>(&optimizer)) return of_rule(csr, *rule);

@@ -20,16 +20,14 @@ struct AllFeatures {
   int64_t operator[](int64_t p) const { return p; }
 };
 
-// P is the penalty of a weight (penalty.hpp). Lists of features hold each of them once.
-template <class T, class Rule, class P> class AdaptiveWeights {
+// Lists of features hold each of them once.
+template <class T, class Rule> class AdaptiveWeights {
   static constexpr bool ftrl = std::is_same_v<Rule, Ftrl>;
-  static constexpr bool penalised = !std::is_same_v<P, NoPenalty<T>>;
 
  public:
-  AdaptiveWeights(const Problem<T>& problem, Descent<T>& descent, const Rule& rule, const P& penalty,
-                  LazyState<T>& state)
-      : descent_(descent), rule_(rule), penalty_(penalty), strength_(problem.penalty.strength), K_(problem.columns()),
-        d_(problem.d()), state_(state) {
+  AdaptiveWeights(const Problem<T>& problem, Descent<T>& descent, const Rule& rule, LazyState<T>& state)
+      : descent_(descent), rule_(rule), penalty_(problem.penalty), penalised_(penalty_.l1() > 0 || penalty_.l2() > 0),
+        K_(problem.columns()), d_(problem.d()), state_(state) {
     if (state.active) bind();
   }
 
@@ -164,8 +162,8 @@ template <class T, class Rule, class P> class AdaptiveWeights {
 
   Descent<T>& descent_;
   Rule rule_;
-  P penalty_;
-  const Strength<T>& strength_;
+  const Penalty<T>& penalty_;
+  bool penalised_;
   int64_t K_, d_;
   LazyState<T>& state_;
   Strided<T> weight_, squares_, subgradient_, step_, sum_, gradient_;
@@ -194,42 +192,52 @@ template <class T, class Rule, class P> class AdaptiveWeights {
     }
   }
 
-  // Calls f with a function that gives the penalty of a weight of the chunk.
-  template <class F> void with_penalties(const Chunk& c, F f) const {
-    if (strength_.uniform()) return f([penalty = penalty_](int) { return penalty; });
-    std::array<P, Chunk::most> each;
-    for (int p = 0; p < c.count; ++p) each[p] = strength_.at(penalty_, c.at[p] / K_);
-    f([&each](int p) { return each[p]; });
-  }
-
-  void bring_up_to_date(Chunk& c) {
-    with_penalties(c, [&](auto penalty_of) {
-      if (penalised)
-        for (int p = 0; p < c.count; ++p) c.applied[p] = applied_[c.at[p]];
-      if (averages()) add_past(c, penalty_of);
-      if (penalised) apply_penalties(c, penalty_of);
+  // Calls f with a function that gives the penalty of a weight of the chunk (penalty.hpp), if there is one or f is to
+  // be called `always`: the loops over a chunk are compiled for each form of it, what is around them is not.
+  template <bool always = false, class F> void with_penalties(const Chunk& c, F f) const {
+    auto with = [&](auto penalty) {
+      if (penalty_.strength.uniform()) return f([penalty](int) { return penalty; });
+      std::array<decltype(penalty), Chunk::most> each;
+      for (int p = 0; p < c.count; ++p) each[p] = penalty_.strength.at(penalty, c.at[p] / K_);
+      f([&each](int p) { return each[p]; });
+    };
+    penalty_.visit([&]<class P>(P p) {
+      constexpr bool none = std::is_same_v<P, NoPenalty<T>>;
+      if constexpr (small_build && !none)
+        with(ElasticNet<T>{p.l1, p.l2});
+      else if constexpr (!none || always)
+        with(unbounded(p));
     });
   }
 
-  template <class Of> void apply_penalties(Chunk& c, Of penalty_of) {
+  void bring_up_to_date(Chunk& c) {
+    if (penalised_)
+      for (int p = 0; p < c.count; ++p) c.applied[p] = applied_[c.at[p]];
+    if (averages()) penalised_ ? with_penalties(c, [&](auto of) { add_past(c, of); }) : add_past(c);
+    if (penalised_) apply_penalties(c);
+  }
+
+  void apply_penalties(Chunk& c) {
     const double start = state_.small.first_update;
     alignas(64) T before[Chunk::most];
     std::copy_n(c.weight, c.count, before);
-    SKGD_INDEPENDENT
-    for (int p = 0; p < c.count; ++p) {
-      const P penalty = penalty_of(p);
-      const T due = T(c.owed[p] - c.applied[p]), w = c.weight[p];
-      if constexpr (ftrl) {
-        T subgradient = c.subgradient[p];
-        const T from = T(start + c.applied[p]), to = T(start + c.owed[p]);
-        const T moved = Ftrl::advanced(w, T(0), subgradient, c.step[p], from, to, penalty);
-        c.weight[p] = due == 0 ? w : moved;
-        c.subgradient[p] = due == 0 ? c.subgradient[p] : subgradient;
-      } else {
-        const T time = c.squares[p] > 0 ? rule_.step(c.squares[p], due) : T(0), moved = penalty.flow(w, time);
-        c.weight[p] = due == 0 ? w : moved;
+    with_penalties(c, [&](auto penalty_of) {
+      SKGD_INDEPENDENT
+      for (int p = 0; p < c.count; ++p) {
+        const auto penalty = penalty_of(p);
+        const T due = T(c.owed[p] - c.applied[p]), w = c.weight[p];
+        if constexpr (ftrl) {
+          T subgradient = c.subgradient[p];
+          const T from = T(start + c.applied[p]), to = T(start + c.owed[p]);
+          const T moved = Ftrl::advanced(w, T(0), subgradient, c.step[p], from, to, penalty);
+          c.weight[p] = due == 0 ? w : moved;
+          c.subgradient[p] = due == 0 ? c.subgradient[p] : subgradient;
+        } else {
+          const T time = c.squares[p] > 0 ? rule_.step(c.squares[p], due) : T(0), moved = penalty.flow(w, time);
+          c.weight[p] = due == 0 ? w : moved;
+        }
       }
-    }
+    });
     for (int p = 0; p < c.count; ++p) {
       const int64_t i = c.at[p];
       weight_[i] = c.weight[p], applied_[i] = c.owed[p];
@@ -240,41 +248,48 @@ template <class T, class Rule, class P> class AdaptiveWeights {
 
   // Keeps the norms of the weights up to date, where that is asked for.
   void measure(const Chunk& c, const T* before) {
-    if (!penalised || state_.small.squares.empty()) return;
+    if (!penalised_ || state_.small.squares.empty()) return;
     if (K_ == 1) return state_.small.changed(before, c.weight, c.count);
     for (int p = 0; p < c.count; ++p) state_.small.changed(K_ == 1 ? 0 : c.at[p] % K_, before[p], c.weight[p]);
   }
 
-  // Adds to the sums of the mean what the weights were after the updates since they were last touched.
+  // Adds to the sums of the mean what the weights were after the updates since they were last touched; without a
+  // penalty, they were what they are.
+  void add_past(Chunk& c) {
+    const History& history = state_.history;
+    const int64_t to = count_past(c);
+    for (int p = 0; p < c.count; ++p)
+      sum_[c.at[p]] += T(double(c.weight[p]) * (history.total(to) - history.total(c.counted[p])));
+  }
   template <class Of> void add_past(Chunk& c, Of penalty_of) {
     const History& history = state_.history;
-    const int64_t to = history.size();
-    for (int p = 0; p < c.count; ++p) c.counted[p] = counted_[c.at[p]], counted_[c.at[p]] = to;
-    if constexpr (!penalised) {
-      for (int p = 0; p < c.count; ++p)
-        sum_[c.at[p]] += T(double(c.weight[p]) * (history.total(to) - history.total(c.counted[p])));
-    } else {
-      Courses courses;
-      find_courses(c, penalty_of, to ? history.time(to - 1) : 0, courses);
-      alignas(64) double moments[History::terms][Chunk::most], part[Chunk::most];
-      const History::Moments& all = history.moments(to);
-      for (int p = 0; p < c.count; ++p) {
-        const History::Moments& before = history.moments(c.counted[p]);
-        SKGD_UNROLL
-        for (int k = 0; k < History::terms; ++k) moments[k][p] = all[k] - before[k];
-      }
-      for (int p = 0; p < c.count; p += lanes<double>) {
-        vec<double> m[History::terms], terms[History::terms];
-        SKGD_UNROLL
-        for (int k = 0; k < History::terms; ++k) m[k] = load<vec<double>>(moments[k] + p);
-        courses.series(p, terms);
-        store(part + p, History::sum_of_polynomial(m, load<vec<double>>(c.applied + p), terms));
-      }
-      for (int p = 0; p < c.count; ++p) {
-        if (c.weight[p] == 0 || c.counted[p] == to) continue;
-        sum_[c.at[p]] += T(courses.is_short[p] ? part[p] : past(c, p, to, penalty_of(p)));
-      }
+    const int64_t to = count_past(c);
+    Courses courses;
+    find_courses(c, penalty_of, to ? history.time(to - 1) : 0, courses);
+    alignas(64) double moments[History::terms][Chunk::most], part[Chunk::most];
+    const History::Moments& all = history.moments(to);
+    for (int p = 0; p < c.count; ++p) {
+      const History::Moments& before = history.moments(c.counted[p]);
+      SKGD_UNROLL
+      for (int k = 0; k < History::terms; ++k) moments[k][p] = all[k] - before[k];
     }
+    for (int p = 0; p < c.count; p += lanes<double>) {
+      vec<double> m[History::terms], terms[History::terms];
+      SKGD_UNROLL
+      for (int k = 0; k < History::terms; ++k) m[k] = load<vec<double>>(moments[k] + p);
+      courses.series(p, terms);
+      store(part + p, History::sum_of_polynomial(m, load<vec<double>>(c.applied + p), terms));
+    }
+    for (int p = 0; p < c.count; ++p) {
+      if (c.weight[p] == 0 || c.counted[p] == to) continue;
+      sum_[c.at[p]] += T(courses.is_short[p] ? part[p] : past(c, p, to, penalty_of(p)));
+    }
+  }
+  // Gives the number of updates, up to which the weights of the chunk are counted from now on.
+  int64_t count_past(Chunk& c) {
+    const int64_t to = state_.history.size();
+    for (int p = 0; p < c.count; ++p) c.counted[p] = counted_[c.at[p]], counted_[c.at[p]] = to;
+    return to;
   }
 
   // The weights of a chunk under their penalties alone, t after the times up to which they are up to date: under FTRL
@@ -297,7 +312,7 @@ template <class T, class Rule, class P> class AdaptiveWeights {
     const double start = state_.small.first_update;
     SKGD_INDEPENDENT
     for (int p = 0; p < c.count; ++p) {
-      const P penalty = penalty_of(p);
+      const auto penalty = penalty_of(p);
       const double w = double(c.weight[p]), origin = c.applied[p], l1 = double(penalty.l1), l2 = double(penalty.l2);
       double size, decay, fall, zero;  // a time before which it is not zero
       if constexpr (ftrl) {
@@ -326,7 +341,7 @@ template <class T, class Rule, class P> class AdaptiveWeights {
   }
 
   // Sum over past updates of their weight in the mean times the weight p after them, where no short series gives it.
-  double past(const Chunk& c, int p, int64_t to, const P& penalty) const {
+  template <class P> double past(const Chunk& c, int p, int64_t to, const P& penalty) const {
     const History& history = state_.history;
     const double w = double(c.weight[p]), origin = c.applied[p], start = state_.small.first_update;
     const double l1 = double(penalty.l1), l2 = double(penalty.l2);
@@ -357,7 +372,7 @@ template <class T, class Rule, class P> class AdaptiveWeights {
     alignas(64) T before[Chunk::most], rate[Chunk::most];
     std::copy_n(c.weight, c.count, before);
     for (int p = 0; p < c.count; ++p) rate[p] = rates[K_ == 1 ? 0 : c.at[p] % K_];
-    with_penalties(c, [&](auto penalty_of) {
+    auto move = [&](auto penalty_of) {
       SKGD_INDEPENDENT
       for (int p = 0; p < c.count; ++p) {
         const T g = c.gradient[p], squares = c.squares[p] + g * g, step = rule_.step(squares, rate[p]);
@@ -370,7 +385,11 @@ template <class T, class Rule, class P> class AdaptiveWeights {
           c.weight[p] -= step * g;
         }
       }
-    });
+    };
+    if constexpr (ftrl)
+      with_penalties<true>(c, move);
+    else
+      move(nullptr);  // Adagrad's penalty is applied when the weight is next read
     for (int p = 0; p < c.count; ++p) {
       const int64_t i = c.at[p];
       weight_[i] = c.weight[p], squares_[i] = c.squares[p];

@@ -37,7 +37,7 @@ template <class T> class Linear final : public Model<T> {
         stride_ = row_.vectors * lanes<T>;
         weights_.resize(outputs_ * stride_), sums_.resize(outputs_ * stride_);
         columns_z_.resize(outputs_ * block_rows_), y_.resize(block_rows_), weight_.resize(block_rows_);
-        columnwise_ = std::visit([&](auto& loss) { return has_columns<T>(loss, outputs_); }, problem.loss);
+        columnwise_ = match([&](auto& loss) { return has_columns<T>(loss, outputs_); }, problem.loss);
       } else if (scale_) {
         weights_.resize(d_), sums_.resize(d_);
       }
@@ -115,7 +115,7 @@ template <class T> class Linear final : public Model<T> {
 
   // z (count, columns) of at most block_rows() rows.
   void forward(const T* theta, Rows rows, T* z) {
-    std::visit([&](auto& design) { forward(design, theta, rows, z); }, problem_.design);
+    match([&](auto& design) { forward(design, theta, rows, z); }, problem_.design);
   }
 
   const Problem<T>& problem_;
@@ -279,7 +279,7 @@ template <class T> class Linear final : public Model<T> {
   }
 
   template <class G> void backward(Rows rows, const T* slopes, G* gradient, T* sums) {
-    std::visit([&](auto& design) { backward(design, rows, slopes, sums); }, problem_.design);
+    match([&](auto& design) { backward(design, rows, slopes, sums); }, problem_.design);
     if (!problem_.fit_intercept) return;
     G* intercept = gradient + d_ * columns_;
     if (columns_ == 1) {

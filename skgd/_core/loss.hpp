@@ -513,7 +513,7 @@ using Loss =
 
 // slopes_of() of the loss that it is, in one function for all loops.
 template <class T> [[gnu::noinline]] double slopes_of(const Loss& loss, const Block<T>& b) {
-  return std::visit([&](const auto& l) { return slopes_of(l, b); }, loss);
+  return match([&](const auto& l) { return slopes_of(l, b); }, loss);
 }
 
 // The same for a block of one output, the k-th of a loss that has_columns().

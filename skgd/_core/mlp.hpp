@@ -78,7 +78,7 @@ template <class T> class Mlp final : public Model<T> {
     return std::accumulate(losses_.begin(), losses_.end(), 0.0);
   }
   void add_inputs(size_t l, int64_t begin, int64_t end, T* gradient) override {
-    if (l == 0) return std::visit([&](auto& design) { add_inputs(design, begin, end, gradient); }, problem_.design);
+    if (l == 0) return match([&](auto& design) { add_inputs(design, begin, end, gradient); }, problem_.design);
     add_gradient(values_[l - 1].data() + begin, layers_[l - 1].columns, delta(l), rows_.count, end - begin,
                  layers_[l].columns, gradient);
   }
@@ -209,8 +209,7 @@ template <class T> class Mlp final : public Model<T> {
 
   // Values of all layers, and their slopes and dropout where the block is learnt from.
   void forward(const T* theta, Span span) {
-    std::visit([&](auto& design) { first_layer(design, theta, theta + layers_[0].intercepts(), span); },
-               problem_.design);
+    match([&](auto& design) { first_layer(design, theta, theta + layers_[0].intercepts(), span); }, problem_.design);
     for (size_t l = 0; l + 1 < layers_.size(); ++l) {
       const Layer &layer = layers_[l], &next = layers_[l + 1];
       T* values = values_[l].data() + span.at * layer.columns;
@@ -220,8 +219,8 @@ template <class T> class Mlp final : public Model<T> {
       } else {
         if (layer.has_shares)
           std::copy_n(values, span.count * layer.columns, bends_[l].data() + span.at * layer.columns);
-        std::visit([&](auto& a) { activate(a, values, slopes, span.count, layer.width, layer.columns); },
-                   problem_.network.activations[l]);
+        match([&](auto& a) { activate(a, values, slopes, span.count, layer.width, layer.columns); },
+              problem_.network.activations[l]);
         if (layer.has_shares) take_shares(theta + layer.shares(), span, l);
         if (learning_ && dropped_ > 0) drop_units(span, l);
       }

@@ -135,8 +135,7 @@ double sum_of_losses(const L& loss, const T* y, const T* z, const T* weight, int
 
 // Whether ObjectivePass serves a problem: else the general loop has to.
 template <class T> bool objective_pass_applies(const Problem<T>& problem) {
-  const bool elementwise =
-      std::visit([](auto& loss) { return Elementwise<std::decay_t<decltype(loss)>, T>; }, problem.loss);
+  const bool elementwise = match([](auto& loss) { return Elementwise<std::decay_t<decltype(loss)>, T>; }, problem.loss);
   return elementwise && problem.layers.size() == 1 && problem.columns() == 1 &&
          std::holds_alternative<Dense<T>>(problem.design);
 }
@@ -151,7 +150,7 @@ template <class T> double sum_of_losses(const Problem<T>& problem, const RowScor
     const Rows some = rows.part(begin, std::min(part, rows.count - begin));
     scores(some, z);
     const Block<T> block = targets.block(problem, some, z);
-    std::visit(
+    match(
         [&](auto& loss) {
           if constexpr (Elementwise<std::decay_t<decltype(loss)>, T>)
             total += sum_of_losses(loss, block.y, z, block.weight, some.count);

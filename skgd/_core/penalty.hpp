@@ -185,7 +185,7 @@ template <class T> struct Penalty {
 
   // Calls f with the struct of the penalty, for weights of type U.
   template <class U = T, class F> decltype(auto) visit(F&& f) const {
-    return std::visit([&](const auto& p) -> decltype(auto) { return f(p.template as<U>()); }, kind);
+    return match([&](const auto& p) -> decltype(auto) { return f(p.template as<U>()); }, kind);
   }
   bool smooth() const {
     return !joint && visit([](auto p) { return p.smooth; });

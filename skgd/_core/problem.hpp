@@ -173,12 +173,12 @@ template <class T> struct Problem {
   }
   double rate_of_shares(size_t layer) const { return network.rates.empty() ? 1.0 : network.rates[layer].shares; }
   int64_t n() const {  // of X
-    return std::visit([](auto& x) { return x.n; }, design);
+    return match([](auto& x) { return x.n; }, design);
   }
   // The rows that count, in their natural order.
   Rows rows() const { return kept ? Rows{kept, 0, kept_count} : Rows{nullptr, 0, n()}; }
   int64_t d() const {
-    return std::visit([](auto& x) { return x.d; }, design);
+    return match([](auto& x) { return x.d; }, design);
   }
   // Columns of raw scores: 1, or the outputs rounded up to whole vectors (padding stays zero).
   int64_t columns() const { return targets.columns == 1 ? 1 : whole_vectors(targets.columns); }

@@ -231,7 +231,7 @@ template <class T, class Rule> class RuleOf final : public AnyRule<T> {
 
 // Passive-aggressive updates are the plain rule with other slopes (passive.hpp).
 template <class T> std::unique_ptr<AnyRule<T>> any_rule(const Optimizer& optimizer) {
-  return std::visit(
+  return match(
       []<class Rule>(const Rule& rule) -> std::unique_ptr<AnyRule<T>> {
         using Known = std::conditional_t<std::is_same_v<Rule, PassiveAggressive>, Plain, Rule>;
         return std::make_unique<RuleOf<T, Known>>(rule);

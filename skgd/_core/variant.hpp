@@ -12,6 +12,18 @@
 
 namespace skgd {
 
+// Calls f with the alternative that a variant holds: std::visit, but by comparisons where the standard library keeps a
+// table of functions for each call, which are never inlined and of which the loader has to be told.
+template <size_t I = 0, class F, class V> [[gnu::always_inline]] constexpr decltype(auto) match(F&& f, V& variant) {
+  auto* held = std::get_if<I>(&variant);
+  if constexpr (I + 1 < std::variant_size_v<std::remove_const_t<V>>) {
+    if (!held) return match<I + 1>(f, variant);
+  } else {
+    if (!held) __builtin_unreachable();
+  }
+  return f(*held);
+}
+
 template <class A>
 concept Named = requires {
   A::name;
