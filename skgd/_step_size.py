@@ -197,7 +197,7 @@ def scale_of(
     row = second / first if first > 0 else 0.0
     row = min(row, longest)  # which bounds it, where the fourth powers overflow
     largest, smallest = 0.0, np.nan
-    if batch_size > 1:
+    if batch_size > 1 and problem.total_weight > 0:
         unit = problem.total_weight / problem.n  # updates divide by rows, not by weights
         values = _eigenvalues_for(problem, batch_size, row / batch_size / unit, threads, few_passes)
         largest, smallest = (unit * value for value in values)
