@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -29,6 +30,9 @@ from .losses import Quantile
 from .optimizers import Optimizer
 from .schedules import Constant
 
+_PRECISE = 1e-6  # a `tol` that asks for more than what the noise of stochastic updates leaves
+_STEPS = 30  # over all rows, that put weights beside bounds and kinks right
+_NO_GAIN = 1e-7  # of the margin of the stopping rule: what such steps have to promise
 _CHANCE = 1e-3  # that a mean is as far from zero as the first rows of a stream have to be
 
 __all__ = ["begin_fit", "descent_of_stream", "end_fit", "for_all_rows", "initial_descent"]
@@ -189,9 +193,8 @@ def for_all_rows(fit: Fit, record: Record, n: int) -> Options:
 def end_fit(fit: Fit, record: Record) -> float:
     """Let the descent offer the best parameters it knows, within bounds; gives the objective there."""
     loss, problem = _end(fit, record), fit.problem
-    rough = fit.options.batch_size is not None or problem.dtype == np.float32  # by noise, or by rounding
-    if rough and has_kinks(problem) and record.stop_reason != "interrupted":
-        loss = _settle_at_kinks(fit, record, loss)
+    if problem.network is None and record.stop_reason != "interrupted":
+        loss = _settle(fit, record, loss)
     if problem.limits is None:
         return loss
     found = fit.descent.parameters
@@ -202,15 +205,39 @@ def end_fit(fit: Fit, record: Record) -> float:
     return problem.value(inside, fit.options.threads)
 
 
-def _settle_at_kinks(fit: Fit, record: Record, loss: float) -> float:
-    before, problem, threads = fit.descent.parameters, fit.problem, fit.options.threads
-    found, loss = at_kinks(problem, before, loss, threads)
-    if not fit.rates.given and record.stop_reason == "tol" and problem.loss.smooth:
-        margin = (fit.options.stopping.tol or 0.0) * fit.unit_of_tol
-        found, loss = nearer_the_minimum(problem, found, loss, margin, threads)
+def _settle(fit: Fit, record: Record, loss: float) -> float:
+    """Put weights at kinks of the penalty and at bounds, and go on to the minimum, where noise or rounding
+    left a linear model beside them; gives the objective there."""
+    problem, options, threads = fit.problem, fit.options, fit.options.threads
+    stopping, rough = options.stopping, options.batch_size is not None or problem.dtype == np.float32
+    beside = rough and has_kinks(problem)
+    found = before = fit.descent.parameters
+    if beside:
+        found, loss = at_kinks(problem, before, loss, threads)
+    steps = _steps_over_all_rows(fit, record, beside)
+    if steps:
+        deadline = np.inf
+        if stopping.max_time is not None:
+            deadline = time.perf_counter() + stopping.max_time - record.history["seconds"][-1]
+        least = _NO_GAIN * (stopping.tol or 0.0) * fit.unit_of_tol
+        found, loss = nearer_the_minimum(problem, found, loss, least, steps, deadline, threads)
     if found is not before:
         fit.descent.settle_at(found)
     return loss
+
+
+def _steps_over_all_rows(fit: Fit, record: Record, beside: bool) -> int:
+    """How many steps over all rows a fit may end with: as many as epochs were left to it, where `tol` asks
+    for more than stochastic updates give; some where weights may be beside kinks or bounds."""
+    options, stopping, left = fit.options, fit.options.stopping, 0
+    if fit.rates.given or stopping.tol is None or not fit.problem.loss.smooth:
+        return 0
+    if record.stop_reason == "tol":
+        left = stopping.max_iter - record.epochs
+    elif record.stop_reason == "max_iter" and beside:
+        left = record.epochs
+    precise = options.batch_size is not None and stopping.tol <= _PRECISE and not options.optimizer.decays
+    return left if precise else min(_STEPS, left) if beside else 0
 
 
 class _Above:

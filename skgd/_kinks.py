@@ -1,7 +1,8 @@
-"""Weights that are exactly zero, or exactly at a bound, at the end of a stochastic descent."""
+"""The end of a stochastic descent: weights exactly at zero or at a bound, and steps over all rows."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +14,7 @@ from ._step_size import curvature_in_units
 __all__ = ["at_kinks", "has_kinks", "nearer_the_minimum"]
 
 _TRIES, _SHORTER = 4, 0.25  # steps that are tried, and what each is of the one before
-_STEPS = 30  # over all rows, at most
-_NO_GAIN = 1e-6  # of the margin of the stopping rule: what steps have to promise
+_MEMORY = 10  # objectives up to the highest of which one may rise
 
 
 def has_kinks(problem: Problem) -> bool:
@@ -53,37 +53,48 @@ def at_kinks(problem: Problem, theta: np.ndarray, loss: float, threads: int = 1)
 
 
 def nearer_the_minimum(
-    problem: Problem, theta: np.ndarray, loss: float, margin: float, threads: int = 1
+    problem: Problem,
+    theta: np.ndarray,
+    loss: float,
+    least: float,
+    most_steps: int,
+    deadline: float = np.inf,
+    threads: int = 1,
 ) -> tuple[np.ndarray, float]:
     """Parameters, and the objective there, after proximal steps along the gradient over all rows, of the
-    lengths of Barzilai & Borwein, until two of them promise to gain less than a part of `margin`.
+    lengths of Barzilai & Borwein, until two of them promise to gain less than `least`.
 
     Noise moves a weight away from a bound to one side only. A mean of the iterates is therefore off by about
-    the rate, and so are means of weights that go with it (for the steps: Wright, Nowak & Figueiredo 2009).
+    the rate, and so are means of weights that go with it. Objectives may rise up to the highest of the last
+    ten (for the steps: Wright, Nowak & Figueiredo 2009); the end is the last of the lowest, up to rounding.
     """
     step, gradient, K = _first_step(problem), problem.loss_gradient(theta, threads), problem.targets.columns
-    rounding, little = float(np.finfo(problem.dtype).eps), 0
-    for _ in range(_STEPS):
-        for _ in range(_TRIES):
+    rounding, little, best, recent = float(np.finfo(problem.dtype).eps), 0, (theta, loss), [loss]
+    for _ in range(most_steps):
+        highest = max(recent[-_MEMORY:])
+        for _ in range(2 * _TRIES):
             found = theta.copy()
             found[:-1, :K] = _proximal_step(problem, theta[:-1, :K], gradient[:-1, :K], step)
             found[-1] -= np.asarray(step * gradient[-1], dtype=theta.dtype)  # zero without an intercept
             there = problem.zeros()
             value = problem.value_of(problem.evaluate(found, there, threads), found)
-            if value <= loss + rounding * abs(loss):
+            if value <= highest + rounding * abs(highest):
                 break
             step *= _SHORTER
         else:
             break
         there /= problem.total_weight
         moved, turned = (found - theta).astype(float), (there - gradient).astype(float)
-        theta, gradient, loss = found, there, value
+        theta, gradient = found, there
+        recent.append(value)
+        if value <= min(recent) + rounding * abs(value):
+            best = theta, value
         length, curved = float(np.vdot(moved, moved)), float(np.vdot(moved, turned))
-        little = little + 1 if length < 2 * step * _NO_GAIN * margin else 0
-        if little == 2 or not curved > 0:
+        little = little + 1 if length < 2 * step * least else 0
+        if little == 2 or not curved > 0 or time.perf_counter() > deadline:
             break
         step = length / curved
-    return theta, loss
+    return best
 
 
 def _first_step(problem: Problem) -> float:
@@ -99,8 +110,8 @@ def _proximal_step(problem: Problem, weights: np.ndarray, slopes: np.ndarray, st
         scale = None if standard is None else standard.scale
         penalty.core_spec(scale=scale, columns=weights.shape[1])[-1].prox(moved, step)
         return moved
-    assert problem.limits is not None
-    shrunk = replace(penalty, bounds=None).prox(
-        moved, step, 1.0 if standard is None else 1.0 / standard.scale
-    )
-    return np.clip(shrunk, *sides_of(problem.limits)).astype(weights.dtype)
+    units = 1.0 if standard is None else 1.0 / standard.scale
+    moved = replace(penalty, bounds=None).prox(moved, step, units)
+    if problem.limits is not None:
+        moved = np.clip(moved, *sides_of(problem.limits))
+    return moved.astype(weights.dtype)
