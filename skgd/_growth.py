@@ -13,13 +13,17 @@ from ._targets import padded_columns
 
 __all__ = ["with_classes"]
 
+_COUNTED = 8  # updates that the mean so far counts for, once there is a new class
+
 
 def with_classes(descent: Descent, old: np.ndarray, new: np.ndarray, tied: bool) -> Descent:
     """The descent of the classes `old` with columns of raw scores for all of `new`, which hold them.
 
     A class that is new starts at zero, with an optimizer that has no past. Of two classes there is one
     column, z; it becomes -z and z, or, where classes are ``tied`` by softmax, -z / 2 and z / 2, which have
-    the same probabilities; what the optimizer knew of it is forgotten.
+    the same probabilities; what the optimizer knew of it is forgotten. A stream that brings a class does not
+    rest: an automatic rate no longer falls. An automatic mean of the iterates is where the descent goes on,
+    and counts for a few updates only.
     """
     descent = descent.copy()
     places = np.searchsorted(new, old)
@@ -43,14 +47,20 @@ def with_classes(descent: Descent, old: np.ndarray, new: np.ndarray, tied: bool)
     stream = dict(descent.stream)
     if len(old) == 2 and tied and "curvature" in stream:
         stream["curvature"] *= 2  # of softmax, twice that of the logistic function
-    return replace(
+    for name in ("rests_from", "rests_after", "looked_at", "lag", "lag_squares"):
+        stream.pop(name, None)
+    anew = descent.average is not None and descent.average_power > 0
+    grown = replace(
         descent,
-        theta=moved(descent.theta, factors),
+        theta=moved(descent.parameters if anew else descent.theta, factors),
         slots=tuple(moved(slot, state) for slot in descent.slots),
         average=None if descent.average is None else moved(descent.average, factors),
         layers=layers,
         stream=stream,
     )
+    if anew:
+        grown.average_start = max(grown.average_start, grown.t - _COUNTED)
+    return grown
 
 
 def _last_layers(descent: Descent, classes: int) -> list[tuple[int, int, int, int]]:
