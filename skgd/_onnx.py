@@ -307,14 +307,9 @@ def converted_outliers(kind: str, coef: np.ndarray, offset: np.ndarray, dtype) -
     """A ModelProto that gives the scores of rows less the offset, and 1 or, where that is negative, -1."""
     graph, given = Graph(), np.dtype(dtype)
     inputs = [onnx().helper.make_tensor_value_info("X", element(given), ["n_samples", coef.shape[1]])]
-    o = Numeric(graph, np.result_type(given, coef.dtype))
-    x = "X" if given == o.dtype else graph.cast("X", o.dtype)
-    scores = o.Sub(o.MatMul(x, coef.T.astype(o.dtype)), float(offset[0]))
-    flat = graph.add("Reshape", scores, graph.constant(np.array([-1])), into="scores")
-    outside = graph.cast(o.Less(flat, 0.0), np.int64)
-    labels = graph.constant(np.array([1, -1]))
-    graph.add("Gather", labels, outside, axis=0, into="label")
-    return _checked(graph, kind, inputs, [("label", element(np.int64), []), ("scores", element(o.dtype), [])])
+    found = np.result_type(given, coef.dtype)
+    add_outliers_to(graph, coef, offset, "X", ["label", "scores"], (given, found))
+    return _checked(graph, kind, inputs, [("label", element(np.int64), []), ("scores", element(found), [])])
 
 
 def _number_output(o: Numeric, model: Model, raw: str, columns: int) -> tuple:
@@ -367,3 +362,14 @@ def add_to(graph: Graph, model: Model, inputs: list[str], outputs: list[str], dt
     else:
         found = _predictions(o, model, raw, columns)
     graph.cast(found, dtypes[1], last)
+
+
+def add_outliers_to(graph: Graph, coef, offset, x: str, outputs: list[str], dtypes: tuple) -> None:
+    """Add what computes labels, 1 and -1, and scores from rows x; `dtypes` are those of rows and scores."""
+    o = Numeric(graph, np.result_type(dtypes[0], coef.dtype))
+    x = x if dtypes[0] == o.dtype else graph.cast(x, o.dtype)
+    scores = o.Sub(o.MatMul(x, coef.T.astype(o.dtype)), float(offset[0]))
+    flat = graph.add("Reshape", scores, graph.constant(np.array([-1])))
+    graph.cast(flat, dtypes[1], outputs[1])
+    outside = graph.cast(o.Less(flat, 0.0), np.int64)
+    graph.add("Gather", graph.constant(np.array([1, -1])), outside, axis=0, into=outputs[0])

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ._onnx import OPSETS, add_to, labels_of, width_of
+from ._onnx import OPSETS, add_outliers_to, add_to, labels_of, width_of
 from ._onnx_encoders import encoded
 from ._onnx_graph import Graph
 from .linear import GDClassifier, GDRegressor
 from .mlp import GDMLPClassifier, GDMLPRegressor
+from .one_class import GDOneClassSVM
 from .preprocessing import PeriodicEncoder, PiecewiseLinearEncoder, SmoothClipScaler
 from .search import GDClassifierCV, GDRegressorCV
 
@@ -60,6 +61,7 @@ def register_converters() -> None:
     zipmap = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]}
     for kind in _CLASSIFIERS:
         register(kind, f"Skgd{kind.__name__}", _shape_of_model, _convert_model, options=zipmap)
+    register(GDOneClassSVM, "SkgdGDOneClassSVM", _shape_of_outliers, _convert_outliers)
     for encoder in _ENCODERS:
         register(encoder, f"Skgd{encoder.__name__}", _shape_of_encoder, _convert_encoder)
 
@@ -86,6 +88,23 @@ def _convert_model(scope, operator, container) -> None:
 
     def add(graph, inputs, outputs, dtypes):
         add_to(graph, model, inputs, outputs, dtypes)
+
+    _convert(scope, operator, container, add)
+
+
+def _shape_of_outliers(operator) -> None:
+    from skl2onnx.common.data_types import Int64TensorType
+
+    operator.outputs[0].type = Int64TensorType([None])
+    operator.outputs[1].type.shape = [None]
+
+
+def _convert_outliers(scope, operator, container) -> None:
+    model = operator.raw_operator
+    coef, offset = model.coef_, np.reshape(model.offset_, (1,))
+
+    def add(graph, inputs, outputs, dtypes):
+        add_outliers_to(graph, coef, offset, inputs[0], outputs, dtypes)
 
     _convert(scope, operator, container, add)
 

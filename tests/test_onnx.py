@@ -362,6 +362,19 @@ def test_pipeline_of_many_labels():
     np.testing.assert_allclose(probabilities, pipeline.predict_proba(X), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pipeline_of_outliers(cancer, dtype):
+    X = cancer[0].astype(dtype)
+    pipeline, proto = pipeline_of(GDOneClassSVM(nu=0.1, **QUICK), X, None)
+    labels, scores = run(proto, X).values()
+    expected, tolerance = pipeline.decision_function(X), 1e-5 if dtype == np.float32 else 1e-9
+    assert labels.shape == scores.shape == (len(X),) and scores.dtype == dtype
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=tolerance)
+    clear = np.abs(expected) > tolerance
+    np.testing.assert_array_equal(labels[clear], pipeline.predict(X)[clear])
+    assert set(labels) == {-1, 1}
+
+
 def test_pipeline_in_single_precision(iris):
     X, y = iris
     pipeline, proto = pipeline_of(GDClassifier(**QUICK), X.astype(np.float32), y, options={"zipmap": False})
