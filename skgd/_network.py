@@ -193,6 +193,10 @@ def _activate(function: Callable, z: np.ndarray, slopes: np.ndarray | None, widt
                 f"The activation {name} must return {what} of the shape of its argument, {(len(z), width)}; "
                 f"they have shape {np.shape(given)}."
             )
+        if np.isnan(np.sum(given)) and np.isnan(given).any() and np.isfinite(z[:, :width]).all():
+            raise ValueError(
+                f"The activation {name} returned {what} that are nan for scores that are finite."
+            )
         if into is not None:
             into[:, :width] = given
 

@@ -127,6 +127,15 @@ def one_array(z):
     return np.tanh(z)
 
 
+def of_roots(z):
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.sqrt(z), 0.5 / np.sqrt(z)
+
+
+def without_slope(z):
+    return z, np.where(z > 0, 1.0, np.nan)
+
+
 def raises(z):
     raise RuntimeError("broken")
 
@@ -136,6 +145,8 @@ def raises(z):
     [
         (wrong_shape, ValueError, "activation wrong_shape must return values of the shape"),
         (one_array, ValueError, "activation one_array must return two arrays"),
+        (of_roots, ValueError, "activation of_roots returned values that are nan"),
+        (without_slope, ValueError, "activation without_slope returned slopes that are nan"),
         (raises, RuntimeError, "broken"),
         (("relu",), ValueError, "one for each of the 2 hidden layers"),
         (("relu", "rely"), ValueError, r"activation=\('relu', 'rely'\) must be one name or callable"),
