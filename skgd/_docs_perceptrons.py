@@ -98,6 +98,9 @@ encoding : "auto", "table", transformer or None, default="auto"
     and dropout 0.3 for classes; 1 / (2 n), at most 3e-4, and 0.15 (0.05 with more than 8,000 rows) in
     regression. Of other rows they are a hidden layer of 100 units with relu, no dropout, alpha 1e-4, Adam,
     batches of 32 rows, and at most 200 epochs with tol 1e-4.
+    Under a loss of regression that is linear far out and an automatic rate, alpha is such a number over the
+    spread of y (times epsilon for the Huber loss) where that is more than one, except in streams: in any
+    unit of y the penalty is then to the loss what it is to squared error.
     ``settings_`` tells what was chosen.
 n_members : int or "auto", default="auto"
     Number of networks, each with its own start and order of the rows. "auto": one, or, where they share

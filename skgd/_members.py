@@ -139,7 +139,7 @@ class Members(GradientDescent):
         """What pilots have told of the rows of a table, and its encoder, with bins where they are of use."""
         encoder = vars(door).get("encoder_")
         by_rule = encoding is not None and isinstance(self.encoding, str)
-        if not (by_rule or options.by_noise):
+        if not (by_rule or options.by_noise or options.by_unit):
             return None, encoder
         one = self._member(options.seed, encoding, [], door.settings_, None)
         rows = one._training_rows(options.with_stopping(early_stopping=False), *given)

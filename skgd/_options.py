@@ -138,6 +138,7 @@ class Options:
     rate_factor: float = 1.0  # of the automatic rate of perceptrons under adaptive rules
     blocks: tuple[int, ...] | None = None  # rows of each, where no update sees rows of two blocks
     by_noise: tuple[str, ...] = ()  # what of them a pilot fit is to choose; see _pilot
+    by_unit: bool = False  # whether the strength of the penalty is still to be divided by the spread of y
     dtype: np.dtype | None = None  # that updates are computed in; None: that of the rows
     dropout_schedule: Schedule | Callable | None = None  # factors of the dropout; None: ones
     open_ended: bool = False  # further calls may follow: max_iter says nothing about the number of updates

@@ -72,6 +72,9 @@ class PerceptronModel(HiddenLayers, Members):
         table = sees_table(vars(self).get("encoder_") if fitted else self.encoding, X)
         settings = {name: known.get(name, value) for name, value in self._settings(X, table).items()}
         options = options_of(explicit(self, settings), reset)
+        loss = options.objective.loss
+        chooses = not fitted and "alpha" in settings and options.learning_rate is None
+        options = replace(options, by_unit=chooses and loss.task == "regression" and loss.bounded_slope)
         if not table:
             return options
         # "auto" does not standardise columns whose encoding has given them their units

@@ -45,9 +45,11 @@ _STANDARD_ERRORS = 2.0  # of what pilots gain without bins, from which it is no 
 def with_noise_known(
     options: Options, design: Design, targets: Targets, told: dict | None = None, spent: float = 0.0
 ) -> Options:
-    """The options with numbers for those that go by the noise of the rows, and with the time that is left;
-    `told` by pilots to these rows that took the time `spent` before."""
+    """The options with numbers for those that go by the noise of the rows or the unit of y, and with the time
+    that is left; `told` by pilots to these rows that took the time `spent` before."""
     names = options.by_noise
+    if options.by_unit:
+        options = _with_alpha_of_unit(options, targets)
     if not (names or spent):
         return options
     began, limit = time.perf_counter() - spent, options.stopping.max_time
@@ -62,6 +64,17 @@ def with_noise_known(
     if "dropout" in names and "dropout" in chosen and network is not None:
         objective = replace(objective, network=replace(network, dropout=chosen["dropout"]))
     return replace(options, objective=objective)
+
+
+def _with_alpha_of_unit(options: Options, targets: Targets) -> Options:
+    """The options with a penalty that is to a loss linear far out what it is to squared error.
+
+    With the unit of y such a loss grows as residuals do, but the penalty on the weights of the last layer as
+    their squares. The curvature of the loss, its largest slope over the spread of y, makes up for it.
+    """
+    objective = options.objective
+    factor = min(1.0, float(objective.loss._curvature(targets.y, targets.weight)))
+    return replace(options, by_unit=False, objective=objective.with_alpha(objective.penalty.alpha * factor))
 
 
 def without_useless_bins(options: Options, rows: TrainingRows) -> TrainingRows:
