@@ -26,6 +26,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "matplotlib.sphinxext.plot_directive",
     "mathml",  # _ext
+    "markdown_pages",
 ]
 exclude_patterns = ["_build", "design.md", "benchmarks.md"]
 smartquotes = False  # keep the straight quotes of "squared_error"
