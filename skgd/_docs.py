@@ -78,8 +78,8 @@ tol : float or None, default=1e-4
     With ``early_stopping`` it is the loss of the validation set that has to improve by as much, or, if
     ``scoring`` is given, the score by ``tol``. None runs all epochs.
     Noise keeps mini-batches and single rows beside the minimum. With ``tol`` of 1e-6 or less a linear model
-    of a smooth loss at an automatic rate therefore ends with steps over all rows, which ``history_`` does
-    not show: no more of them than ``max_iter`` has left.
+    of a smooth loss at an automatic rate therefore makes such updates as for 1e-6, and ends with steps over
+    all rows, which ``history_`` does not show: no more of them than ``max_iter`` has left.
 n_iter_no_change : int, default=5
     Number of checks to wait for an improvement.
 check_every : "epoch" or int, default="epoch"

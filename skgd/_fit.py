@@ -14,7 +14,7 @@ from ._epochs import EpochPlan, Stretch
 from ._options import CoreRule, Options
 from ._problem import Problem
 from ._rates import Rates
-from ._stopping import unit_of_tol
+from ._stopping import PRECISE, unit_of_tol
 
 __all__ = ["Fit"]
 
@@ -64,6 +64,15 @@ class Fit:
         """What `tol` is a share of, once there is a reference."""
         reference = self.descent.reference or 1.0
         return unit_of_tol(self.problem, reference) if self.rates.given else reference
+
+    @property
+    def ends_with_all_rows(self) -> bool:
+        """Whether steps over all rows follow, as `tol` asks for more than stochastic updates give."""
+        options, problem, stopping = self.options, self.problem, self.options.stopping
+        if stopping.tol is None or stopping.tol > PRECISE or stopping.early_stopping or self.rates.given:
+            return False
+        noisy = options.batch_size is not None and problem.network is None
+        return noisy and problem.loss.smooth and not options.optimizer.decays
 
     def value(self) -> float:
         """F at what the descent has to offer."""

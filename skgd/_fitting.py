@@ -30,7 +30,6 @@ from .losses import Quantile
 from .optimizers import Optimizer
 from .schedules import Constant
 
-_PRECISE = 1e-6  # a `tol` that asks for more than what the noise of stochastic updates leaves
 _STEPS = 30  # over all rows, that put weights beside bounds and kinks right
 _NO_GAIN = 1e-7  # of the margin of the stopping rule: what such steps have to promise
 _CHANCE = 1e-3  # that a mean is as far from zero as the first rows of a stream have to be
@@ -229,15 +228,14 @@ def _settle(fit: Fit, record: Record, loss: float) -> float:
 def _steps_over_all_rows(fit: Fit, record: Record, beside: bool) -> int:
     """How many steps over all rows a fit may end with: as many as epochs were left to it, where `tol` asks
     for more than stochastic updates give; some where weights may be beside kinks or bounds."""
-    options, stopping, left = fit.options, fit.options.stopping, 0
+    stopping, left = fit.options.stopping, 0
     if fit.rates.given or stopping.tol is None or not fit.problem.loss.smooth:
         return 0
     if record.stop_reason == "tol":
         left = stopping.max_iter - record.epochs
     elif record.stop_reason == "max_iter" and beside:
         left = record.epochs
-    precise = options.batch_size is not None and stopping.tol <= _PRECISE and not options.optimizer.decays
-    return left if precise else min(_STEPS, left) if beside else 0
+    return left if fit.ends_with_all_rows else min(_STEPS, left) if beside else 0
 
 
 class _Above:

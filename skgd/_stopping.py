@@ -8,7 +8,9 @@ import numpy as np
 
 from ._options import Stopping
 
-__all__ = ["LossWindow", "PlateauRule", "of_little_gain", "unit_of_tol", "value_of_constant"]
+PRECISE = 1e-6  # a `tol` that asks for more than what the noise of stochastic updates leaves
+
+__all__ = ["PRECISE", "LossWindow", "PlateauRule", "of_little_gain", "unit_of_tol", "value_of_constant"]
 
 
 class LossWindow:

@@ -14,7 +14,7 @@ from ._fit import Fit
 from ._held_out import Validation
 from ._layer_norms import LayerNorms
 from ._look import Look
-from ._stopping import LossWindow, PlateauRule
+from ._stopping import PRECISE, LossWindow, PlateauRule
 from ._training_state import Keeper, state_of, take_up
 
 __all__ = ["COLUMNS", "Record", "Watcher", "pass_over", "train"]
@@ -197,7 +197,10 @@ class _Training(_Pass):
         self.random = fit.descent.random.copy()  # before the order of the epoch was made
         if keeper.saved is not None:
             fit.descent.take_up(keeper.saved["descent"])
-        self.plateau_rule = PlateauRule(fit.options.stopping, fit.unit_of_tol)
+        stopping = fit.options.stopping
+        if fit.ends_with_all_rows:  # from where it ends those reach what `tol` asks for
+            stopping = replace(stopping, tol=PRECISE)
+        self.plateau_rule = PlateauRule(stopping, fit.unit_of_tol)
         fit.rates.begin(fit.descent)
         if keeper.saved is not None:
             take_up(self, keeper.saved)
