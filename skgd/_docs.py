@@ -133,7 +133,8 @@ n_jobs : int or None, default=None
     Number of threads; None means 1, -1 all processors. They share gradients over many rows
     (``solver="batch"``, from about 1,000 rows and 250,000 values of dense X on, of perceptrons from 8,192
     rows; CSR from 65,536 rows on), mini-batches of perceptrons on dense X (from a million of rows times
-    parameters on), objectives and predictions on dense X. Single rows and mini-batches of linear models,
+    parameters on; networks that share weights on any X), the short fits that choose settings for a table,
+    objectives and predictions on dense X. Single rows and mini-batches of linear models,
     whose updates wait for one another, use one; searches share candidates and folds. The result does not
     depend on it.
 verbose : int, default=0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 
 import numpy as np
@@ -108,7 +111,7 @@ def _gains(pilot: dict, options: Options, targets: Targets, designs: tuple[Desig
     first, by more than chance would have it; where the first fold says no, the next is not fitted."""
     gains = np.zeros(0)
     for k in range(_FOLDS_OF_CLASSES):
-        unseen = (_unseen(options, design, targets, k, pilot) for design in designs)
+        unseen = _each(options, lambda design, k=k: _unseen(options, design, targets, k, pilot), designs)
         found = [_values(*each) for each in unseen if each is not None]
         if len(found) < len(designs):
             continue
@@ -154,8 +157,7 @@ def noise_of(options: Options, design: Design, targets: Targets) -> float | None
     """
     if not options.objective.loss._quadratic or design.n < _FEWEST:
         return None
-    losses = np.sum([_losses(options, design, targets, k, PILOT) for k in range(_FOLDS)], axis=0)
-    left, whole = losses
+    left, whole = _losses(options, design, targets, _FOLDS, PILOT)
     return float(np.clip(left / whole, _LEAST_NOISE, 1.0)) if whole > 0 and np.isfinite(left) else None
 
 
@@ -196,20 +198,31 @@ def _vertex(values: list) -> float:
 
 def _loss_under(strength: float, options: Options, design: Design, targets: Targets) -> float:
     """The loss of pilots with this penalty on the rows that they have not seen."""
-    parts = [
-        _losses(options, design, targets, k, {**PILOT_OF_CLASSES, "strength": strength})
-        for k in range(_FOLDS_OF_CLASSES)
-    ]
-    return float(np.sum(parts, axis=0)[0])
+    pilot = {**PILOT_OF_CLASSES, "strength": strength}
+    return float(_losses(options, design, targets, _FOLDS_OF_CLASSES, pilot)[0])
 
 
-def _losses(options: Options, design: Design, targets: Targets, k: int, pilot: dict) -> tuple:
-    """Losses of a pilot and of the best constant, summed over a fold of the rows that they have not seen."""
-    found = _unseen(options, design, targets, k, pilot)
-    if found is None:
-        return 0.0, 0.0
-    problem, theta, constant = found
-    return problem.evaluate(theta, None), problem.evaluate(constant, None)
+def _losses(options: Options, design: Design, targets: Targets, folds: int, pilot: dict) -> np.ndarray:
+    """Losses of pilots and of the best constants, summed over the rows of the first folds, which they have
+    not seen."""
+
+    def of_fold(k: int) -> tuple[float, float]:
+        found = _unseen(options, design, targets, k, pilot)
+        if found is None:
+            return 0.0, 0.0
+        problem, theta, constant = found
+        return problem.evaluate(theta, None), problem.evaluate(constant, None)
+
+    return np.sum(_each(options, of_fold, range(folds)), axis=0)
+
+
+def _each(options: Options, function: Callable, items: Sequence) -> list:
+    """The function of each item, in as many threads as the fit may use."""
+    if options.threads == 1:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(min(options.threads, len(items)), thread_name_prefix="skgd-pilot") as pool:
+        calls = [pool.submit(copy_context().run, function, item) for item in items]
+        return [call.result() for call in calls]
 
 
 def _unseen(options: Options, design: Design, targets: Targets, k: int, pilot: dict) -> tuple | None:
@@ -249,6 +262,7 @@ def _pilot(options: Options, design: Design, targets: Targets, pilot: dict) -> F
         record_path=False,
         rate_factor=TABLE_RATE,
         dtype=None,
+        threads=1,  # there are several pilots
     )
     units = Units(False, of_y=True).after(design, targets, options.objective)
     problem = Problem(design, targets.in_units(units.output_units(options.objective)), options.objective)

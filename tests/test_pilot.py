@@ -178,6 +178,16 @@ def test_pilots_take_their_time_from_that_of_the_fit(n_members, monkeypatch):
     assert all(0 < limit < 1e-9 for limit in limits)
 
 
+@pytest.mark.parametrize("kind", [GDMLPRegressor, GDMLPClassifier])
+def test_threads_change_nothing(kind):
+    X, rng = pd.DataFrame(rows(800), columns=list("abc")), np.random.default_rng(1)
+    y = X["a"] - X["b"] + 0.3 * rng.normal(size=len(X))
+    y = y > 0 if kind is GDMLPClassifier else y
+    one, two = (kind(n_jobs=jobs, max_iter=2, random_state=0).fit(X, y) for jobs in (1, 2))
+    assert one.settings_["alpha"] == two.settings_["alpha"]
+    np.testing.assert_array_equal(one.predict(X), two.predict(X))
+
+
 def test_the_objective_is_that_of_the_fit():
     X = pd.DataFrame(rows(600), columns=list("abc"))
     y = X["a"] + np.random.default_rng(1).normal(size=len(X))

@@ -348,10 +348,34 @@ def test_blocks_of_rows_give_the_fit_to_all():
     np.testing.assert_allclose(blocks.predict(X), whole.predict(X), rtol=1e-9)
 
 
+def same_of_threads(kind, X, y, **params):
+    one, two, five = (kind(n_jobs=jobs, **{**QUICK, **params}).fit(X, y) for jobs in (1, 2, 5))
+    for other in (two, five):
+        assert other.loss_ == one.loss_
+        for ours, theirs in zip((*one.coefs_, *one._vectors), (*other.coefs_, *other._vectors), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 def test_threads_change_nothing():
     X, y = make(n=9000, d=5)
-    one, two = (GDMLPRegressor(solver="batch", n_jobs=jobs, **QUICK).fit(X, y) for jobs in (1, 2))
-    np.testing.assert_array_equal(one.predict(X), two.predict(X))
+    same_of_threads(GDMLPRegressor, X, y, solver="batch")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("storage", [np.asarray, csr], ids=["dense", "csr"])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"hidden_layer_sizes": 64, "dropout": 0.3, "batch_size": 300},
+        {"scaling_layer": True, "n_frequencies": 2, "activation": "parametric_mish", "max_grad_norm": 1.0},
+        {"freeze": 0, "optimizer": "momentum", "learning_rate": 0.01, "solver": "batch"},
+    ],
+    ids=["dropout", "features", "frozen"],
+)
+def test_members_share_threads(params, storage, dtype):
+    X, y = rows(700, 12, classes=3, dtype=dtype)
+    params = {"hidden_layer_sizes": (40, 24), "batch_size": 256, "n_members": 4, "max_iter": 3, **params}
+    same_of_threads(GDMLPClassifier, storage(X), y, **params)
 
 
 # ---------------------------------------------------------------- attributes and other formats

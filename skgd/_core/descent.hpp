@@ -130,6 +130,10 @@ template <class T> class Accumulator {
   int64_t work() const { return work_; }
   const std::vector<double>& total() const { return total_; }
   Model<T>& model() { return *models_[0]; }
+  // Threads that share the gradients of so many rows, if they are one segment and the model can.
+  void share_with(Crew& crew, int64_t rows) {
+    if (segments_of(rows) == 1) models_[0]->share_with(&crew);
+  }
   void drop(uint64_t seed, double share) {
     for (auto& model : models_) model->drop(seed, share);
     seed_ = seed, dropped_ = share;
@@ -281,7 +285,7 @@ bool updates_in_parts(const AnyRule<T>& rule, const Model<T>& model, const Probl
 // Whether an update of a perceptron has enough to do for several threads: from about 50 microseconds on.
 template <class T> bool worth_a_crew(const Problem<T>& problem, const Plan& plan) {
   constexpr int64_t multiplications = 1 << 20;
-  return problem.layers.size() > 1 && plan.largest_batch() * problem.parameters() >= multiplications;
+  return problem.layers.size() > 1 && plan.largest_batch() * weights_used(problem) >= multiplications;
 }
 
 template <class T>
@@ -295,6 +299,7 @@ Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan
   const std::vector<LayerPart> parts = parts_of(problem);
   Crew crew(worth_a_crew(problem, plan) ? plan.threads : 1);
   std::vector<Buffer<T>> part_gradients = part_buffers(problem, parts, crew.size());
+  accumulate.share_with(crew, plan.largest_batch());
   Outcome outcome;
   for (int64_t u = 0; u < updates && !control.stop; ++u) {
     const Rows batch = plan.batch(u);

@@ -265,6 +265,8 @@ template <class T> struct Model {
   virtual int64_t block_rows() const = 0;
   // Which hidden units are dropped in the gradients to come, by this seed, and how many of them; with 0 none is.
   virtual void drop(uint64_t, double) {}
+  // Threads among which a gradient that is not given in parts may be shared, until others are given; null: none.
+  virtual void share_with(Crew*) {}
 };
 
 // Called at least every 50 ms to find out whether to stop; `stop` stays set. Any thread may read and set `stop`;
