@@ -97,9 +97,11 @@ CHANGES = {
     "label_smoothing=.05": Change({"loss": LogLoss(label_smoothing=0.05)}, None, {}),
     "early_stopping": both(early_stopping=True),
     "early_stopping, refit": both(early_stopping=True, refit=True),
-    "n_members=2": both(n_members=2),
-    "n_members=5": both(n_members=5),
-    "n_members=5, early_stopping": both(n_members=5, early_stopping=True),
+    "one network": both(n_members=1),
+    "as many that share nothing": Change({}, {"n_members": 2}, {"n_members": 4}),
+    "8 that share weights": both(n_members=8, share_weights=True),
+    "5 that share nothing": both(n_members=5),
+    "5, early_stopping": both(n_members=5, early_stopping=True),
 }
 
 

@@ -1,11 +1,13 @@
 """Descriptions of parameters and attributes that perceptrons alone have, for `_docs`."""
 
 NETWORK = """\
-hidden_layer_sizes : int or sequence of int, default=(100,)
-    Number of units of each hidden layer; ``()``, no hidden layer, makes the model linear.
-activation : str, callable or sequence of them, default="relu"
+hidden_layer_sizes : int, sequence of int or "auto", default="auto"
+    Number of units of each hidden layer; "auto": 100 in one layer, of a table see ``encoding``. ``()``, no
+    hidden layer, makes the model linear.
+activation : str, callable or sequence of them, default="auto"
     Activation of the hidden units: "identity", "logistic", "tanh", "relu", "leaky_relu" (slope 0.01
-    below 0), "elu", "gelu", "silu", "selu", "mish", "softplus"; or a function of your own,
+    below 0), "elu", "gelu", "silu", "selu", "mish", "softplus"; "auto": "relu", of a table "silu"; or a
+    function of your own,
     ``activation(z) -> (values, slopes)``, of arrays (n_rows, n_units) of any size. A sequence has one for
     each hidden layer. "parametric_relu", "parametric_silu" and so on are :math:`z + a_i (\\sigma(z) - z)`
     with a share :math:`a_i` of the activation that each unit learns, from 1 on (Holzmüller, Grinsztajn &
@@ -50,8 +52,9 @@ alpha : float or "auto", default="auto"
 average : bool, int or "auto", default="auto"
     Return the mean of the iterates, from the start (True) or from the given update on (int). "auto"
     means False.
-dropout : float in [0, 1), default=0.0
-    Fraction of the hidden units that are dropped during training, chosen anew for each row and update;
+dropout : float in [0, 1) or "auto", default="auto"
+    Fraction of the hidden units that are dropped during training, chosen anew for each row and update
+    ("auto": none, of a table see ``encoding``);
     the others are scaled by 1 / (1 - dropout) (Srivastava et al. 2014).
 dropout_schedule : str, Schedule or callable, default="constant"
     Factor of ``dropout`` as a function of the update: a name or an object of :mod:`skgd.schedules`, or a
