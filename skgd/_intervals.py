@@ -1,4 +1,4 @@
-"""How sure a mean of networks is: the spread of its members, and intervals from rows that they held out."""
+"""How sure a network or a mean of them is: the spread of members, and intervals from rows held out."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _HALVINGS = 60  # of the range that a bound lies in
 def _has_members(estimator) -> bool:
     fitted = {"members_", "adapters_"} & vars(estimator).keys()
     if not fitted and (estimator.n_members == 1 or "coefs_" in vars(estimator)):
-        raise AttributeError("predict_std and predict_interval need several networks: n_members > 1.")
+        raise AttributeError("predict_std needs several networks: n_members > 1.")
     return True
 
 
 class Uncertainty:
-    """Predictions of a mean of networks with what is known of their errors."""
+    """Predictions of a network, or of a mean of them, with what is known of their errors."""
 
     _predict_each: Callable  # X -> (n_members, n_samples) or (n_members, n_samples, n_outputs)
     oof_residuals_: list[np.ndarray] | None
@@ -47,14 +47,15 @@ class Uncertainty:
         check_is_fitted(self, "coefs_")
         return np.std(self._predict_each(X), axis=0, ddof=1)
 
-    @available_if(_has_members)
     def predict_interval(self, X, coverage: float = 0.9) -> np.ndarray:
         """Intervals that y falls into with about the given probability, by CV+ (Barber et al. 2021).
 
-        With ``early_stopping=True`` each network k holds out rows of its own. Their absolute residuals
-        :math:`R_i = |y_i - \\mu_{k(i)}(x_i)|` tell how far predictions of rows not seen are off. The bounds
-        are quantiles of :math:`\\mu_{k(i)}(x) - R_i` and :math:`\\mu_{k(i)}(x) + R_i` over the n rows held
-        out, of ranks :math:`\\lfloor (1 - c)(n + 1) \\rfloor` and :math:`\\lceil c\\,(n + 1) \\rceil`.
+        With ``early_stopping=True`` each network k (or the only one) holds out rows of its own. Their
+        absolute residuals :math:`R_i = |y_i - \\mu_{k(i)}(x_i)|` tell how far predictions of rows not seen
+        are off. The bounds are quantiles of :math:`\\mu_{k(i)}(x) - R_i` and of
+        :math:`\\mu_{k(i)}(x) + R_i` over the n rows held out, of ranks
+        :math:`\\lfloor (1 - c)(n + 1) \\rfloor` and
+        :math:`\\lceil c\\,(n + 1) \\rceil`.
 
         Parameters
         ----------
@@ -80,9 +81,9 @@ class Uncertainty:
         on average over the rows, not for each of them: unless quantiles are fitted, the intervals hardly
         widen where y is noisier. Rows of weight zero do not count; others count alike, whatever their weight.
         What is held out also chooses the epoch at which a network stops, which changes the residuals little.
-        With ``refit=True`` they are those of the networks before they were fitted to all rows. Networks with
-        ``share_weights`` hold out the same rows, and their mean is one model: the bounds are then those of
-        split conformal prediction.
+        With ``refit=True`` they are those of the networks before they were fitted to all rows. One network is
+        one model, and so is the mean of networks with ``share_weights``, which hold out the same rows: the
+        bounds are then those of split conformal prediction.
 
         References
         ----------

@@ -106,19 +106,21 @@ class Members(GradientDescent):
         return self.n_members in (1, "auto") or self.share_weights is True
 
     def _outcome(self, fit, record, rows) -> dict:
-        """Of networks that share weights also what their mean makes of the rows held out."""
-        found = super()._outcome(fit, record, rows)
-        if fit.problem.shared is None:
-            return found
-        found["oof_score_"] = None
-        if not is_classifier(self):
-            found["oof_residuals_"] = None
-        if not (rows.is_split and fit.options.stopping.early_stopping):
+        """Also what the network, or the mean of those that share weights, makes of the rows held out."""
+        found, shares, regression = (
+            super()._outcome(fit, record, rows),
+            fit.problem.shared,
+            not is_classifier(self),
+        )
+        names = (["oof_score_"] if shares else []) + (["oof_residuals_"] if regression else [])
+        found |= dict.fromkeys(names)
+        if not (names and rows.is_split and fit.options.stopping.early_stopping):
             return found
         task, held, loss = rows.task, rows.held_out, fit.problem.loss
         raw = Validation(fit.problem, task, held).raw(fit.descent.parameters)
-        found["oof_score_"] = task.score(held.y, raw, loss, held.weight)
-        if not is_classifier(self):
+        if shares:
+            found["oof_score_"] = task.score(held.y, raw, loss, held.weight)
+        if regression:
             counted = slice(None) if held.weight is None else held.weight > 0
             found["oof_residuals_"] = [_residuals(held.y, slice(None), task.predict(raw, loss), counted)]
         return found

@@ -47,7 +47,8 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
     ----------
     {layers}
     oof_residuals_ : list of ndarrays of shape (n_held_out,) or (n_held_out, n_outputs), or None
-        y less the prediction, for the rows that each network held out; see :meth:`predict_interval`.
+        y less the prediction, for the rows that each network, or the only one, held out; see
+        :meth:`predict_interval`.
     {attributes}
 
     See Also

@@ -7,6 +7,7 @@ from sklearn.exceptions import NotFittedError
 
 from skgd import GDMLPClassifier, GDMLPRegressor
 from skgd._intervals import cross_conformal
+from skgd.losses import Quantile
 
 QUICK = {
     "hidden_layer_sizes": (16,),
@@ -93,6 +94,33 @@ def test_new_rows_are_covered(coverage):
     assert np.mean((low <= y[1500:]) & (y[1500:] <= high)) == pytest.approx(coverage, abs=0.04)
 
 
+@pytest.mark.parametrize("params", [{}, {"refit": True}, {"loss": Quantile([0.05, 0.95])}])
+def test_one_network_has_intervals_of_split_conformal_prediction(params):
+    X, y = rows(3000)
+    one = {
+        **QUICK,
+        "n_members": 1,
+        "max_iter": 30,
+        "early_stopping": True,
+        "validation_fraction": 0.4,
+        **params,
+    }
+    model = GDMLPRegressor(**one).fit(X[:1500], y[:1500])
+    (residuals,) = model.oof_residuals_
+    assert len(residuals) == 600 and not hasattr(model, "oof_score_")
+    ends, rank = model.predict(X[1500:]).reshape(1500, -1)[:, [0, -1]], int(np.ceil(0.9 * 601))
+    outside = np.maximum(-residuals[:, 0], residuals[:, -1]) if "loss" in params else np.abs(residuals)
+    width = np.sort(outside)[rank - 1]
+    interval = model.predict_interval(X[1500:], 0.9)
+    np.testing.assert_allclose(interval, ends + np.array([-width, width]), rtol=1e-9)
+    assert np.mean((interval[:, 0] <= y[1500:]) & (y[1500:] <= interval[:, 1])) == pytest.approx(
+        0.9, abs=0.04
+    )
+    stream = model.set_params(early_stopping=False).partial_fit(X[:10], y[:10])
+    with pytest.raises(ValueError, match="predict_interval needs rows"):
+        stream.predict_interval(X)
+
+
 def test_rows_of_weight_zero_do_not_count():
     X, y = rows()
     weight = np.ones(400)
@@ -105,7 +133,11 @@ def test_rows_of_weight_zero_do_not_count():
 def test_what_an_interval_needs_is_said():
     X, y = rows()
     model = GDMLPRegressor(**{**QUICK, "n_members": 1}).fit(X, y)
-    assert not hasattr(model, "predict_std") and not hasattr(model, "predict_interval")
+    assert not hasattr(model, "predict_std") and model.oof_residuals_ is None
+    with pytest.raises(ValueError, match="early_stopping=True"):
+        model.predict_interval(X)
+    with pytest.raises(NotFittedError):
+        clone(model).predict_interval(X)
     assert not hasattr(GDMLPClassifier(n_members=3), "predict_std")
     with pytest.raises(NotFittedError):
         GDMLPRegressor(n_members=2).predict_std(X)
