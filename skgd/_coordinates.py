@@ -28,12 +28,19 @@ __all__ = [
 _ENOUGH = 32  # rows of a stream before they do
 _APART = 3.0  # size of a feature, over or under one, from which its unit matters
 ALMOST_EMPTY = 64  # features over the non-zeros of a row, from which a stream of such rows keeps its units
+_WIDE, _RARE = (
+    64,
+    0.02,
+)  # features, and the share of their non-zeros of which it does not matter if they are small
 _FAR = 1.5  # mean over standard deviation from which a feature lies far from zero
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
-    """Whether features differ in size from each other (from one, the intercept's) or lie far from zero."""
+def asks_for_units(moments: Moments, fit_intercept: bool, rare: float = 0.0) -> bool:
+    """Whether features differ in size from each other (from one, the intercept's) or lie far from zero.
+
+    Small ones do not count if they have at most the share `rare` of the non-zeros.
+    """
     if moments.rows < 2:
         return False
     sizes, deviations = moments.sizes(), moments.deviations(moments.mean)
@@ -44,10 +51,19 @@ def asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
     if not fit_intercept:
         return bool(sizes.max() > _APART**2 * sizes.min())
     far = np.abs(moments.mean[varies]) > _FAR * deviations[varies]
-    return bool(sizes.max() > _APART or sizes.min() < 1 / _APART or far.any())
+    small = sizes < 1 / _APART
+    counts = moments.filled[varies][small].sum() > rare * moments.filled.sum()
+    return bool(sizes.max() > _APART or counts or far.any())
 
 
-def _sparse_asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
+def _rare(objective: Objective, features: int) -> float:
+    """Pixels at the edge of pictures hardly ever differ from zero: that they are small is no question of
+    units, and rows that are mostly zeros cost a perceptron many times as much once they are standardised."""
+    network = objective.network
+    return _RARE if network is not None and network.hidden and features >= _WIDE else 0.0
+
+
+def _sparse_asks_for_units(moments: Moments, fit_intercept: bool, rare: float = 0.0) -> bool:
     """The same where updates of sparse rows cost their non-zeros, but all features once standardised:
     of streams, of an l1 penalty, and of rules that find the units of sparse features themselves.
 
@@ -55,7 +71,7 @@ def _sparse_asks_for_units(moments: Moments, fit_intercept: bool) -> bool:
     have is large.
     """
     if ALMOST_EMPTY * moments.filled.sum() > moments.weight * len(moments.filled):
-        return asks_for_units(moments, fit_intercept)
+        return asks_for_units(moments, fit_intercept, rare)
     usual = moments.filled > moments.weight / 2
     return bool((moments.sizes()[usual] > _APART**2).any())
 
@@ -107,7 +123,8 @@ class Units:
         standardize = options.standardize
         if standardize is None:
             asks = _sparse_asks_for_units if _costs_non_zeros(options, design) else asks_for_units
-            standardize = asks(design.sampled_moments(targets.weight), objective.fit_intercept)
+            rare = _rare(objective, design.d)
+            standardize = asks(design.sampled_moments(targets.weight), objective.fit_intercept, rare)
         return cls(standardize, of_y=options.standardize_outputs).after(design, targets, objective)
 
     @np.errstate(over="ignore", invalid="ignore")  # an error tells of it
@@ -125,7 +142,8 @@ class Units:
             check_largest(design.X)
         choice: bool | None = self.standardize
         if choice is None and moments.rows >= _ENOUGH:
-            choice = _sparse_asks_for_units(moments, objective.fit_intercept)
+            rare = _rare(objective, len(moments.filled))
+            choice = _sparse_asks_for_units(moments, objective.fit_intercept, rare)
         if choice is False:
             return Units(False, outputs=outputs, of_y=self.of_y)
         return Units(choice, moments, curvature, outputs, self.of_y)

@@ -62,9 +62,11 @@ standardize : bool or "auto", default="auto"
     penalty then allow the same learning rate, whatever the units. ``coef_`` and ``alpha`` still refer to
     the original features. "auto" does so with ``learning_rate="auto"``, unless the features are about
     standardised already: a sample of the rows has non-zeros of a size (root mean square) between 1/3 and
-    3, and means within 1.5 standard deviations of zero. With a learning rate of your own, "auto" leaves
-    the features as they are. ``partial_fit`` decides once it has seen 32 rows. Perceptrons for regression
-    with ``learning_rate="auto"`` standardise y in the same way, and undo it in the last layer.
+    3, and means within 1.5 standard deviations of zero (of perceptrons with 64 features and more some may be
+    smaller, such as pixels at an edge: those that have at most 2 % of the non-zeros). With a learning rate of
+    your own, "auto" leaves the features as they are. ``partial_fit`` decides once it has seen 32 rows.
+    Perceptrons for regression with ``learning_rate="auto"`` standardise y in the same way, and undo it in the
+    last layer.
 max_iter : int, default=1000
     Maximum number of epochs.
 max_time : float or None, default=None

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from skgd import GDClassifier, GDMLPRegressor, GDRegressor, GDRegressorCV
+from skgd import GDClassifier, GDMLPClassifier, GDMLPRegressor, GDRegressor, GDRegressorCV
 from skgd._coordinates import asks_for_units, standard_of
 from skgd._descent import Descent
 from skgd._design import design_of
@@ -181,6 +181,29 @@ def test_auto_asks_the_features(X, expected, storage):
     weight = np.arange(len(X)) % 3
     for rows, weights in ((X, None), (X[::-1], None), (X, weight), (np.repeat(X, weight, axis=0), None)):
         assert asks_for_units(design_of(storage(rows)).sampled_moments(weights), True) is expected
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_matrix])
+def test_pixels_that_are_small_and_rare_keep_the_units_of_a_perceptron(storage):
+    """Of 64 features and more, those with at most a fiftieth of the non-zeros may be small."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0.3, 1, (400, 80)) * (rng.random((400, 80)) < 0.2)
+    X[:, 0] = 0.01 * (rng.random(400) < 0.1)
+    y = np.digitize(X[:, 1], [0.1])
+
+    def same(kind, X, other, **params):
+        fits = (kind(standardize=how, max_iter=2, random_state=0, **params) for how in ("auto", other))
+        first, second = (model.fit(storage(X), y).predict_proba(storage(X)) for model in fits)
+        return np.array_equal(first, second)
+
+    assert same(GDMLPClassifier, X, False) and not same(GDMLPClassifier, X, True)
+    assert same(GDClassifier, X, True)
+    many = X.copy()
+    many[:, 1:12] *= 0.1  # more than a fiftieth
+    large = X.copy()
+    large[:, 0] *= 1000
+    for other in (X[:, :60], many, large):
+        assert same(GDMLPClassifier, other, True)
 
 
 def test_rows_of_weight_zero_are_not_asked():
