@@ -404,7 +404,7 @@ def test_a_stream_of_single_rows_names_them():
 def test_rows_without_weight_end_an_exploded_stream_by_a_word():
     X = np.random.default_rng(0).normal(size=(20, 3))
     model = skgd.GDClassifier(solver="minibatch", learning_rate=1e300, class_weight={0: 2.0, 1: 0.0})
-    model.partial_fit(X, np.arange(20) % 2)
+    model.partial_fit(X, np.arange(20) % 2, classes=[0, 1])
     assert np.abs(model.coef_).max() > 1e290
     with pytest.raises(skgd.exceptions.DivergenceError, match="too high"):
         model.partial_fit(X, np.ones(20, dtype=int))
