@@ -58,6 +58,14 @@ template <class Rule, class P, class T>
       rule.update(i, w, share * g[i], slots, rate,
                   of_output<Rule>(strength.within(p.times(factor[i]).in_units(scale[i]), i), output));
     });
+  } else if (theta.one_rate && !strength.column && !strength.output) {
+    const T rate = theta.rate(0);
+    for (int64_t j = 0; j < inputs; ++j) {
+      const P of_feature = strength.at(p, j);
+      for_independent<T>(K, [&](int64_t k) __attribute__((always_inline)) {
+        rule.update(j * K + k, w, share * g[j * K + k], slots, rate, of_feature);
+      });
+    }
   } else {  // columns are whole vectors
     constexpr int64_t most = 64;
     T rates[most], column[most], output[most];
