@@ -100,35 +100,44 @@ template <class T> struct ScoredRows {
   }
 };
 
-// Any loss of one raw score, looked up for each row.
-template <class T> struct AnyLoss {
+// Any loss of one raw score, whose slope is a call.
+template <class T> class AnyLoss {
+ public:
   static constexpr bool has_margin = true;  // it may have one
-  const Loss& loss;
+  explicit AnyLoss(const Loss& loss)
+      : loss_(loss),
+        slope_(of_each<Slope>(loss, [](const auto& l) { return Slope(slope_by_call<std::decay_t<decltype(l)>>); })) {}
 
   T operator()(T y, T z, T& slope) const {
-    return visit<T>([&](const auto& l) { return l(y, z, slope); });
+    return of_each<T>(loss_, [&](const auto& l) { return l(y, z, slope); });
   }
-  T quick_slope(T y, T z) const {
-    return visit<T>([&](const auto& l) { return slope_of(l, y, z); });
-  }
+  T quick_slope(T y, T z) const { return slope_(loss_, y, z); }
 
  private:
-  template <class R, class F> R visit(F f) const {
+  using Slope = T (*)(const Loss&, T, T);
+  const Loss& loss_;
+  Slope slope_;
+
+  template <class L> static T slope_by_call(const Loss& loss, T y, T z) {
+    return slope_of(*std::get_if<L>(&loss), y, z);
+  }
+  // f of the loss that it is, if that has one raw score.
+  template <class R, class F> static R of_each(const Loss& loss, F f) {
     return match(
         [&](const auto& l) -> R {
           if constexpr (Elementwise<std::decay_t<decltype(l)>, T>) return f(l);
-          return 0;
+          return R();
         },
         loss);
   }
 };
 
-// Losses that are used often have loops over single rows of their own; the others are looked up for each row, which
-// costs a jump to where the last one went.
+// Losses whose slopes take no longer than a call have loops over single rows of their own, as the log loss has.
 template <class L, class... Own> constexpr bool is_one_of = (std::is_same_v<L, Own> || ...);
 template <class L>
 constexpr bool has_own_loop =
-    !small_build && is_one_of<L, SquaredError, Huber, AbsoluteError, Quantile, LogLoss, Hinge>;
+    !small_build && is_one_of<L, SquaredError, Huber, AbsoluteError, Quantile, EpsilonInsensitive, LogLoss, Hinge,
+                              SquaredHinge, ModifiedHuber, Perceptron>;
 
 // How an update moves weights: against the gradient, to where the gradient after the step would have led, or against
 // the gradient and then towards zero by what is owed of a cumulative l1 penalty.
