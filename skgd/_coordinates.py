@@ -28,10 +28,8 @@ __all__ = [
 _ENOUGH = 32  # rows of a stream before they do
 _APART = 3.0  # size of a feature, over or under one, from which its unit matters
 ALMOST_EMPTY = 64  # features over the non-zeros of a row, from which a stream of such rows keeps its units
-_WIDE, _RARE = (
-    64,
-    0.02,
-)  # features, and the share of their non-zeros of which it does not matter if they are small
+_WIDE = 64  # features of a perceptron from which on those that are hardly ever filled may be small
+_RARE = 0.02  # the share of all non-zeros that such features have at most
 _FAR = 1.5  # mean over standard deviation from which a feature lies far from zero
 
 

@@ -107,11 +107,8 @@ class Members(GradientDescent):
 
     def _outcome(self, fit, record, rows) -> dict:
         """Also what the network, or the mean of those that share weights, makes of the rows held out."""
-        found, shares, regression = (
-            super()._outcome(fit, record, rows),
-            fit.problem.shared,
-            not is_classifier(self),
-        )
+        found = super()._outcome(fit, record, rows)
+        shares, regression = fit.problem.shared, not is_classifier(self)
         names = (["oof_score_"] if shares else []) + (["oof_residuals_"] if regression else [])
         found |= dict.fromkeys(names)
         if not (names and rows.is_split and fit.options.stopping.early_stopping):

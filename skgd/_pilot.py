@@ -222,7 +222,11 @@ def _each(options: Options, function: Callable, items: Sequence) -> list:
         return [function(item) for item in items]
     with ThreadPoolExecutor(min(options.threads, len(items)), thread_name_prefix="skgd-pilot") as pool:
         calls = [pool.submit(copy_context().run, function, item) for item in items]
-        return [call.result() for call in calls]
+        try:
+            return [call.result() for call in calls]
+        except BaseException:  # an interrupt, too, waits for those that have begun alone
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _unseen(options: Options, design: Design, targets: Targets, k: int, pilot: dict) -> tuple | None:
