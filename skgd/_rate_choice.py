@@ -82,6 +82,7 @@ def _affordable(problem: Problem, descent: Descent, rate: float) -> float:
     most = _MOST_PENALTY * problem.value(descent.theta)
     step = problem.zeros()
     step[:-1, : problem.targets.columns] = 1
+    rate = min(rate, float(np.finfo(problem.dtype).max))  # half of infinity would be no less
     while np.isfinite(most) and most > 0 and problem.core.penalty(rate * step) > most:
         rate *= 0.5
     return rate

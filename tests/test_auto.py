@@ -1,5 +1,7 @@
 """What learning_rate="auto" promises: near the best tuned rate at once, and never a divergence."""
 
+from types import SimpleNamespace
+
 import _reference as reference
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from skgd import GDClassifier, GDMLPClassifier, GDRegressor
+from skgd._rate_choice import _MOST_PENALTY, _affordable
 from skgd.losses import LOSSES
 from skgd.optimizers import OPTIMIZERS
 
@@ -226,3 +229,16 @@ def test_few_units_are_not_switched_off_by_single_rows(optimizer):
     settings = {"hidden_layer_sizes": (5,), "solver": "sgd", "optimizer": optimizer, "max_iter": 60}
     losses = [GDMLPClassifier(random_state=seed, **settings).fit(X, y).loss_ for seed in range(6)]
     assert max(losses) < 0.2
+
+
+def test_an_infinite_step_is_lowered_to_what_the_penalty_affords():
+    problem = SimpleNamespace(
+        dtype=np.float64,
+        targets=SimpleNamespace(columns=1),
+        core=SimpleNamespace(penalty=lambda theta: float((theta**2).sum())),
+        value=lambda theta: 1.0,
+        zeros=lambda: np.zeros((4, 1)),
+    )
+    with np.errstate(over="ignore"):
+        rate = _affordable(problem, SimpleNamespace(theta=None), np.inf)
+    assert _MOST_PENALTY / 4 <= 3 * rate**2 <= _MOST_PENALTY
