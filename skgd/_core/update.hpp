@@ -58,7 +58,7 @@ template <class Rule, class P, class T>
       rule.update(i, w, share * g[i], slots, rate,
                   of_output<Rule>(strength.within(p.times(factor[i]).in_units(scale[i]), i), output));
     });
-  } else if (theta.one_rate && !strength.column && !strength.output) {
+  } else if (theta.one_rate && !strength.column && !strength.output) {  // of standardised features, as a rule
     const T rate = theta.rate(0);
     for (int64_t j = 0; j < inputs; ++j) {
       const P of_feature = strength.at(p, j);
