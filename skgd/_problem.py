@@ -109,7 +109,9 @@ class Problem(Theta):
         self._values: dict[bytes, float] = {}  # F at the last parameters
         self.condensed = False
         self.layers = tuple(map(tuple, self.core.layers))
-        self.total_weight = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
+        total = float(self.n if targets.weight is None else targets.weight.sum(dtype=float))
+        rounded = design.dtype == np.float32 and abs(total - self.n) <= self.n * np.finfo(np.float32).eps
+        self.total_weight = float(self.n) if rounded else total  # weights of mean one, as those of blocks
 
     def _core_targets(self, design: Design, targets: Targets) -> tuple:
         return targets.core_arrays(design.kept, len(design))
