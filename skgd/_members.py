@@ -269,7 +269,7 @@ def _raw_of(member, X) -> np.ndarray:
 
 def _residuals(y, rows, predictions, counted) -> np.ndarray:
     """y less predictions of these rows, of those that count."""
-    targets = np.asarray(y)[rows]
+    targets = np.asarray(y, dtype=float)[rows]
     residuals = (
         targets.reshape(predictions.shape if targets.size == predictions.size else (-1, 1)) - predictions
     )

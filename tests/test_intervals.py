@@ -156,3 +156,12 @@ def test_too_few_rows_bound_nothing():
     model = GDMLPRegressor(early_stopping=True, **{**QUICK, "n_members": 2}).fit(X, y)
     assert np.isinf(model.predict_interval(X, 0.95)).all()
     assert np.isfinite(model.predict_interval(X, 0.5)).all()
+
+
+def test_targets_that_are_written_as_words_have_residuals():
+    X = np.random.default_rng(0).normal(size=(120, 3))
+    numbers = np.round(X @ [1.0, 2.0, -1.0], 3)
+    settings = {"hidden_layer_sizes": 4, "early_stopping": True, "max_iter": 3, "random_state": 0}
+    by_words = GDMLPRegressor(**settings).fit(X, numbers.astype(str))
+    by_numbers = GDMLPRegressor(**settings).fit(X, numbers)
+    np.testing.assert_array_equal(by_words.oof_residuals_[0], by_numbers.oof_residuals_[0])
