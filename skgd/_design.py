@@ -204,7 +204,15 @@ class DenseDesign(Design):
     @property
     def _rows_at_a_time(self) -> int:
         """So many that an interrupt is seen soon; of copies, that they stay in the cache."""
-        return max(64, (1 << (21 if self.kept is None else 16)) // max(1, self.d))
+        return self._rows_of(1 << 21) if self.kept is None else self._rows_in_cache
+
+    @property
+    def _rows_in_cache(self) -> int:
+        """So many that what is computed from them stays in the second-level cache."""
+        return self._rows_of(1 << 16)
+
+    def _rows_of(self, values: int) -> int:
+        return max(64, values // max(1, self.d))
 
     @cached_property
     def mapping(self):
@@ -235,7 +243,7 @@ class DenseDesign(Design):
 
     def _rounded(self, dtype):
         rounded = np.empty(self.X.shape, dtype)
-        for part, rows in DenseDesign(self.X, self.standard).dense_blocks(max(64, (1 << 16) // self.d)):
+        for part, rows in DenseDesign(self.X, self.standard).dense_blocks(self._rows_in_cache):
             rounded[part] = rows
         kind = DenseDesign if self.standard is None else RoundedDesign
         return kind(rounded, self.standard, kept=self.kept, given=self.given)

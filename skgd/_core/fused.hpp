@@ -336,6 +336,8 @@ template <class T> class PerSample {
     copied_ ? (void)std::copy_n(packed, d_, values) : row_.unpack(packed, values);
   }
 
+  Standardization<T> standardization() const { return {center_.data(), scale_.data()}; }
+
   T weight(int64_t i) const { return targets_.weight ? targets_.weight[i] : T(1); }
 
   // An update is w <- decay w - scale slope x or, if implicit, w <- decay (w - scale slope x): the proximal step of the
@@ -576,7 +578,8 @@ template <class T> class PerSample {
     if (!standardized_) return padded_row(u);
     T* formed = buffers_[0].data();
     row_.pack(padded_row(u), formed);
-    for (size_t j = 0; j < center_.size(); ++j) formed[j] = (formed[j] - center_[j]) * scale_[j];
+    for (size_t j = 0; j < packed_.size(); j += lanes<T>)
+      store(formed + j, standardization()(load<vec<T>>(formed + j), j));
     return formed;
   }
 
@@ -592,7 +595,7 @@ template <class T> class PerSample {
     T *w = packed_.data(), *mean = mean_.data();
     const T* x = first_row(begin);
     RowsInTurn<T> turn{x, x, x, x, x};
-    Advance<T> pending{0, 1, 0, 0, l2_of_.data(), {center_.data(), scale_.data()}};
+    Advance<T> pending{0, 1, 0, 0, l2_of_.data(), standardization()};
     T z = begin_turns(x) + intercept;
     for (int64_t u = begin; u < end; ++u) {
       const int64_t i = plan_.rows[u], at = u - begin;
@@ -650,8 +653,7 @@ template <class T> class PerSample {
     if (!owed_.empty()) pad(owed, owed_.data());
     const T* x = first_row(begin);
     RowsInTurn<T> turn{x, x, x, x, x};
-    Clipping<T> pending{
-        0, 1, owed[0], 0, 0, owed_.data(), l1_of_.data(), l2_of_.data(), {center_.data(), scale_.data()}};
+    Clipping<T> pending{0, 1, owed[0], 0, 0, owed_.data(), l1_of_.data(), l2_of_.data(), standardization()};
     T z = standardized_ ? dot(x, w, int64_t(packed_.size())) : dot(x, w_, d_);
     auto advance = [&](int64_t u) __attribute__((always_inline)) {
       turn.now = padded_row(std::min(u, end - 1)), turn.formed = buffers_[(u - begin) & 1].data();
