@@ -1,9 +1,13 @@
 """How often a fit reads X: the passes that are left, and that they give what they gave."""
 
+import os
+import signal
+import time
 import tracemalloc
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from itertools import product
+from itertools import product, repeat
 
 import numpy as np
 import pytest
@@ -92,6 +96,45 @@ def test_objective_does_not_depend_on_the_threads(dtype):
     theta[:, 0] = np.linspace(-1, 1, 21)
     one = problem.core.evaluate(theta, None, 1)
     assert all(problem.core.evaluate(theta, None, threads) == one for threads in (2, 3, 8))
+
+
+def test_callers_in_threads_share_a_problem():
+    """Its crew works for one of them at a time; the others have threads of their own."""
+    X, y = make("log_loss", n=20_000, d=20)
+    problem = problem_of("log_loss", X, y)
+    thetas = [np.full((21, 1), value) for value in np.linspace(-1, 1, 12)]
+
+    def value_and_gradient(theta, threads):
+        gradient = problem.zeros()
+        values = [problem.core.evaluate(theta, into, threads) for into in (None, gradient)]
+        return [*values, gradient.tobytes()]
+
+    alone = [value_and_gradient(theta, 1) for theta in thetas]
+    with ThreadPoolExecutor(4) as callers:
+        for threads in (2, 3):
+            assert list(callers.map(value_and_gradient, thetas, repeat(threads))) == alone
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_process_does_not_wait_for_threads():
+    """It has none of those that a problem keeps: it can go on alone, and drop the problem."""
+    problem = problem_of("log_loss", *make("log_loss", n=20_000, d=20))
+    theta = np.ones((21, 1))
+    value = problem.core.evaluate(theta, None, 2)
+    child = os.fork()
+    if child == 0:
+        same = problem.core.evaluate(theta, None, 2) == value
+        del problem
+        os._exit(0 if same else 1)
+    for _ in range(300):
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(child, signal.SIGKILL)
+    assert found and status == 0
 
 
 @pytest.mark.parametrize("rows", ["isotropic", "decaying", "far from zero", "narrow"])

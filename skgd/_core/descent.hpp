@@ -117,22 +117,36 @@ template <class T> int64_t weights_used(const Problem<T>& problem) {
   return problem.network.members * problem.layers_of_member.back().end();
 }
 
+// Multiplications that the score of a row takes.
+template <class T> int64_t work_of_row(const Problem<T>& problem) {
+  return std::max<int64_t>(1, problem.layers.size() > 1 ? weights_used(problem) : row_length(problem));
+}
+
+// Into how many segments so many rows are cut: from about 100 microseconds of work on, which are worth another thread,
+// for dense rows, and where sums over so many rows should be sums of sums. Products of matrices want more rows at a
+// time.
+template <class T> int64_t segments_of(const Problem<T>& problem, int64_t rows) {
+  constexpr int64_t pieces = 16, worth_a_thread = 1 << 18;
+  const int64_t least = problem.layers.size() > 1 ? 512 : 64;
+  const bool dense = std::holds_alternative<Dense<T>>(problem.design);
+  const bool worth = rows >= pieces * least && rows * work_of_row(problem) * problem.columns() >= worth_a_thread;
+  return rows >= pieces * 4096 || (dense && worth) ? pieces : 1;
+}
+
 // Sum of weight * loss over many rows and its gradient, accumulated in double. Rows are cut into fixed
 // segments whose sums are added in order, so the result does not depend on the number of threads.
 template <class T> class Accumulator {
  public:
-  Accumulator(const Problem<T>& problem, int threads)
-      : problem_(problem), threads_(std::max(1, threads)),
-        work_(std::max<int64_t>(1, problem.layers.size() > 1 ? weights_used(problem) : row_length(problem))) {
+  Accumulator(const Problem<T>& problem, Crew& crew) : problem_(problem), crew_(crew), work_(work_of_row(problem)) {
     models_.push_back(make_model(problem));
   }
 
   int64_t work() const { return work_; }
   const std::vector<double>& total() const { return total_; }
   Model<T>& model() { return *models_[0]; }
-  // Threads that share the gradients of so many rows, if they are one segment and the model can.
-  void share_with(Crew& crew, int64_t rows) {
-    if (segments_of(rows) == 1) models_[0]->share_with(&crew);
+  // The crew shares the gradients of so many rows, if they are one segment and the model can.
+  void share(int64_t rows) {
+    if (segments_of(problem_, rows) == 1) models_[0]->share_with(&crew_);
   }
   void drop(uint64_t seed, double share) {
     for (auto& model : models_) model->drop(seed, share);
@@ -142,7 +156,7 @@ template <class T> class Accumulator {
   // The gradient is multiplied by `scale` before it is rounded to T. Over all rows its sums are in double as far as the
   // model has such; `total()` then gives them as they are.
   double operator()(const T* theta, Rows rows, T* gradient, Control& control, double scale = 1) {
-    const int64_t size = problem_.parameters(), segments = segments_of(rows.count);
+    const int64_t size = problem_.parameters(), segments = segments_of(problem_, rows.count);
     const bool wide = gradient && rows.count == problem_.rows().count && models_[0]->sums_in_double();
     auto whole = [&](int64_t rows) { return wide ? rows - rows % Model<T>::few_rows : rows; };
     const int64_t chunk = whole(chunk_rows());
@@ -154,7 +168,7 @@ template <class T> class Accumulator {
         for (int64_t i = 0; i < size; ++i) gradient[i] = T(gradient[i] * scale);
       return loss;
     }
-    const int workers = int(std::min<int64_t>(threads_, segments));
+    const int workers = int(std::min<int64_t>(crew_.size(), segments));
     while (int(models_.size()) < workers) {
       models_.push_back(make_model(problem_));
       models_.back()->drop(seed_, dropped_);
@@ -192,7 +206,7 @@ template <class T> class Accumulator {
         add(sums_.data());
       }
     } else {
-      parallel_for(segments, workers, segment);
+      crew_.run(segments, workers, segment);
       for (int64_t s = 0; s < segments; ++s) add(sums_.data() + s * size);
     }
     if (gradient)
@@ -204,22 +218,12 @@ template <class T> class Accumulator {
 
  private:
   const Problem<T>& problem_;
-  int threads_;
+  Crew& crew_;
   std::vector<std::unique_ptr<Model<T>>> models_;
   uint64_t seed_ = 0;
   double dropped_ = 0;
   int64_t work_;  // per row, in multiplications
   std::vector<double> sums_, total_;
-
-  // Into how many segments rows are cut: from about 100 microseconds of work on, which are worth another thread, for
-  // dense rows, and where sums over so many rows should be sums of sums. Products of matrices want more rows at a time.
-  int64_t segments_of(int64_t rows) const {
-    constexpr int64_t pieces = 16, worth_a_thread = 1 << 18;
-    const int64_t least = problem_.layers.size() > 1 ? 512 : 64;
-    const bool dense = std::holds_alternative<Dense<T>>(problem_.design);
-    const bool worth = rows >= pieces * least && rows * work_ * problem_.columns() >= worth_a_thread;
-    return rows >= pieces * 4096 || (dense && worth) ? pieces : 1;
-  }
 
   // Rows whose gradients are added in T. Of sparse rows so many that filling and adding the sum costs no more than
   // they do: a feature then gets eight terms on average.
@@ -282,24 +286,28 @@ bool updates_in_parts(const AnyRule<T>& rule, const Model<T>& model, const Probl
          model.gives_parts(rows);
 }
 
-// Whether an update of a perceptron has enough to do for several threads: from about 50 microseconds on.
-template <class T> bool worth_a_crew(const Problem<T>& problem, const Plan& plan) {
+// Threads for updates: one unless rows are cut into segments, or an update of a perceptron has enough to do, from about
+// 50 microseconds on.
+template <class T> int threads_for(const Problem<T>& problem, const Plan& plan) {
   constexpr int64_t multiplications = 1 << 20;
-  return problem.layers.size() > 1 && plan.largest_batch() * weights_used(problem) >= multiplications;
+  const int64_t rows = plan.largest_batch();
+  const bool large = problem.layers.size() > 1 && rows * weights_used(problem) >= multiplications;
+  return large || segments_of(problem, rows) > 1 ? std::max(1, plan.threads) : 1;
 }
 
 template <class T>
 Outcome dense_updates(const Problem<T>& problem, Descent<T>& descent, const Plan& plan, AnyRule<T>& rule,
                       Control& control) {
   const int64_t size = problem.parameters(), updates = plan.updates();
-  Accumulator<T> accumulate(problem, plan.threads);
+  auto loan = problem.threads->lend(threads_for(problem, plan));
+  Crew& crew = *loan;
+  Accumulator<T> accumulate(problem, crew);
   Buffer<T> gradient(size), rates(plan.rate_columns == 1 ? 1 : problem.columns());
   Theta<T> theta{descent.theta, gradient.data(), descent.slots, rates.data(), rates.size() == 1};
   const int64_t work = accumulate.work();
   const std::vector<LayerPart> parts = parts_of(problem);
-  Crew crew(worth_a_crew(problem, plan) ? plan.threads : 1);
   std::vector<Buffer<T>> part_gradients = part_buffers(problem, parts, crew.size());
-  accumulate.share_with(crew, plan.largest_batch());
+  accumulate.share(plan.largest_batch());
   Outcome outcome;
   for (int64_t u = 0; u < updates && !control.stop; ++u) {
     const Rows batch = plan.batch(u);

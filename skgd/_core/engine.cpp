@@ -81,7 +81,8 @@ template <class T>
 double evaluate(const Problem<T>& problem, const T* theta, T* gradient, int threads, Control& control, double* sums) {
   if (!gradient && objective_pass_applies(problem)) return objective_pass(problem, theta, threads, control);
   const bool zero = std::all_of(theta, theta + problem.parameters(), [](T w) { return w == 0; });
-  Accumulator<T> accumulate(problem, threads);
+  auto loan = problem.threads->lend(segments_of(problem, problem.rows().count) > 1 ? threads : 1);
+  Accumulator<T> accumulate(problem, *loan);
   const double loss = accumulate(zero && !gradient ? nullptr : theta, problem.rows(), gradient, control);
   if (sums) std::copy(accumulate.total().begin(), accumulate.total().end(), sums);
   return loss;

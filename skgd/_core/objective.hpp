@@ -213,7 +213,8 @@ template <class T> double objective_pass(const Problem<T>& problem, const T* the
       if (worker == 0 && control.done(count * d)) stop = true;
     }
   };
-  parallel_for(chunks, int(std::clamp<int64_t>(n * d / worth_a_thread, 1, std::max(1, threads))), sum);
+  auto loan = problem.threads->lend(n * d / worth_a_thread < 2 ? 1 : threads);
+  (*loan).run(chunks, int(std::min<int64_t>(threads, n * d / worth_a_thread)), sum);
   double total = 0;
   for (double each : sums) total += each;
   return total;

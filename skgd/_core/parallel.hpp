@@ -8,6 +8,9 @@
 #include <mutex>
 #include <thread>
 #endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#endif
 #include <vector>
 
 namespace skgd {
@@ -22,17 +25,39 @@ class Crew {
  public:
   explicit Crew(int) {}
   int size() const { return 1; }
+  template <class Work> void run(int64_t items, int, const Work& work) { parallel_for(items, 1, work); }
   template <class Work> void run(int64_t items, const Work& work) { parallel_for(items, 1, work); }
+};
+
+class KeptCrew {
+ public:
+  class Loan {
+   public:
+    Crew& operator*() { return crew_; }
+
+   private:
+    Crew crew_{1};
+  };
+  Loan lend(int) { return {}; }
 };
 
 #else
 
-// Threads that are joined however their scope is left.
+inline int64_t this_process() {
+#if defined(__unix__) || defined(__APPLE__)
+  return getpid();
+#else
+  return 0;  // processes are not forked
+#endif
+}
+
+// Threads that are joined however their scope is left. In a fork of the process there are none, whom a join would wait
+// for.
 class JoinedThreads {
  public:
   explicit JoinedThreads(int at_most) { threads_.reserve(at_most); }
   ~JoinedThreads() {
-    for (auto& thread : threads_) thread.join();
+    for (auto& thread : threads_) process_ == this_process() ? thread.join() : thread.detach();
   }
   // Whether another thread started: the system may refuse, for example under a memory limit.
   template <class F> bool start(F work) noexcept {
@@ -45,6 +70,7 @@ class JoinedThreads {
   }
 
  private:
+  const int64_t process_ = this_process();
   std::vector<std::thread> threads_;
 };
 
@@ -73,8 +99,8 @@ template <class Work> void parallel_for(int64_t items, int workers, const Work& 
   if (error) std::rethrow_exception(error);
 }
 
-// Threads that wait for work, for pieces of it that are shorter than a thread takes to start. A crew belongs to the
-// thread that made it, which is worker 0; it has as many others as could be started, up to workers - 1.
+// Threads that wait for work, for pieces of it that are shorter than a thread takes to start. The calling thread, one
+// at a time, is worker 0; a crew has as many others as could be started, up to workers - 1.
 class Crew {
  public:
   explicit Crew(int workers) {
@@ -93,14 +119,14 @@ class Crew {
 
   int size() const { return size_; }
 
-  // As parallel_for. A thread that is still asleep when all items are taken is not waited for.
-  template <class Work> void run(int64_t items, const Work& work) {
-    if (size_ == 1) {
+  // As parallel_for, on at most `workers` threads. One that is still asleep when all items are taken is not waited for.
+  template <class Work> void run(int64_t items, int workers, const Work& work) {
+    if (size_ == 1 || workers < 2) {
       for (int64_t item = 0; item < items; ++item) work(0, item);
       return;
     }
     call_ = [](const void* call, int worker, int64_t item) { (*static_cast<const Work*>(call))(worker, item); };
-    work_ = &work, items_ = items, next_ = 0, error_ = nullptr;
+    work_ = &work, items_ = items, workers_ = workers, next_ = 0, error_ = nullptr;
     open_ = true;
     begin_round();
     take_items(0);
@@ -108,6 +134,7 @@ class Crew {
     while (inside_ > 0) pause();  // for the items that others have taken
     if (error_) std::rethrow_exception(error_);
   }
+  template <class Work> void run(int64_t items, const Work& work) { run(items, size_, work); }
 
  private:
   static constexpr int spins = 2000;  // about 50 microseconds
@@ -120,6 +147,7 @@ class Crew {
   void (*call_)(const void*, int, int64_t) = nullptr;
   const void* work_ = nullptr;
   int64_t items_ = 0;
+  int workers_ = 1;
   std::atomic<int64_t> next_{0};
   std::mutex lock_;
   std::exception_ptr error_;
@@ -144,7 +172,7 @@ class Crew {
       seen = round_;
       if (ended_) return;
       ++inside_;
-      if (open_) take_items(worker);
+      if (open_ && worker < workers_) take_items(worker);
       --inside_;
     }
   }
@@ -158,6 +186,40 @@ class Crew {
       next_ = items_;
     }
   }
+};
+
+// A crew that is kept from call to call, as many calls are shorter than a thread takes to start. It works for one
+// caller at a time; a loan ends with its scope, and whoever asks in between gets a crew for the time of the loan.
+class KeptCrew {
+ public:
+  class Loan {
+   public:
+    Crew& operator*() { return own_ ? *own_ : *kept_; }
+
+   private:
+    friend class KeptCrew;
+    std::unique_lock<std::mutex> lock_;
+    Crew* kept_ = nullptr;
+    std::unique_ptr<Crew> own_;
+  };
+
+  // For at most `workers` threads, the caller among them.
+  Loan lend(int workers) {
+    Loan loan;
+    std::unique_lock<std::mutex> lock(in_use_, std::defer_lock);
+    if (workers < 2 || !lock.try_lock()) {
+      loan.own_ = std::make_unique<Crew>(workers);
+      return loan;
+    }
+    if (!crew_ || wanted_ != workers) crew_.reset(), crew_ = std::make_unique<Crew>(workers), wanted_ = workers;
+    loan.lock_ = std::move(lock), loan.kept_ = crew_.get();
+    return loan;
+  }
+
+ private:
+  std::mutex in_use_;
+  std::unique_ptr<Crew> crew_;
+  int wanted_ = 0;  // workers that it was made for; it may have fewer
 };
 
 #endif

@@ -107,6 +107,7 @@ template <class T> struct Problem {
   mutable std::vector<T> squared_lengths;       // of the rows; empty until an implicit rule asks (implicit.hpp)
   mutable std::shared_ptr<const Runs<T>> runs;  // of sparse rows; null until a perceptron asks
   mutable Passive<T> passive;                   // of all rows, while passive-aggressive updates are made (passive.hpp)
+  std::shared_ptr<KeptCrew> threads = std::make_shared<KeptCrew>();  // of all passes over the rows
 
   // Lays out theta for hidden layers of the given widths; to be called after design and targets are set.
   void lay_out(const std::vector<int64_t>& hidden) {
