@@ -25,10 +25,10 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "matplotlib.sphinxext.plot_directive",
+    "myst_parser",  # the changelog and the benchmarks
     "mathml",  # _ext
-    "markdown_pages",
 ]
-exclude_patterns = ["_build", "design.md", "benchmarks.md"]
+exclude_patterns = ["_build", "design.md"]
 smartquotes = False  # keep the straight quotes of "squared_error"
 suppress_warnings = ["config.cache"]
 
