@@ -96,7 +96,7 @@ class Blockwise:
         summary = local.survey(classes=self._task == "classification")
         if classes is None and local.numbers and len(local.numbers) == 1 and source.can_permute:
             X, y, weight = (*called(source.blocks[local.numbers[0]]), None)[:3]
-            if not sees_table(getattr(self, "encoding", None), X):
+            if not sees_table(getattr(self, "_encoding", None), X):
                 given = (X, y, weight, (None, None), (*validation, None), None, (None, None))
                 return self._fit(*given, session)
         return self._fit_summary(local, summary, door, classes, validation, session)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -245,6 +245,7 @@ class DaskPerceptron(DaskDescent):
     scaling_layer, n_frequencies, frequency_scale = False, 0, 0.1
     dropout_schedule: str | Schedule | Callable = "constant"
     encoding = None
+    categorical_features: str | Sequence | None = "from_dtype"
     n_members, share_weights = 1, False
     _weights = ("coefs_", "_vectors")
 

@@ -105,6 +105,10 @@ encoding : "auto", "table", transformer or None, default="auto"
     spread of y (times epsilon for the Huber loss) where that is more than one, except in streams: in any
     unit of y the penalty is then to the loss what it is to squared error.
     ``settings_`` tells what was chosen.
+categorical_features : "from_dtype", array-like or None, default="from_dtype"
+    Which columns of a table are categories (see :class:`skgd.preprocessing.TableEncoder`). "from_dtype": of a
+    data frame those whose dtype is neither a number nor bool; or names, indices or a mask, with which
+    ``encoding="auto"`` is "table"; None: none.
 n_members : int or "auto", default="auto"
     Number of networks, each with its own start and order of the rows. "auto": one, or, where they share
     weights, two in regression and four for classes. Predictions are means of theirs: of probabilities for

@@ -164,7 +164,9 @@ class Members(GradientDescent):
 
     def _member(self, seed: int, encoding, fold: list, settings: dict, seconds: float | None):
         """A network of the ensemble, to be fitted to encoded rows."""
-        member = clone_unwatched(self).set_params(n_members=1, encoding=encoding, random_state=seed)
+        member = clone_unwatched(self).set_params(
+            n_members=1, encoding=encoding, categorical_features="from_dtype", random_state=seed
+        )
         member.set_params(n_jobs=None, max_time=seconds, **settings)
         return member.set_params(validation_fraction=fold) if fold else member
 
@@ -231,9 +233,9 @@ class Members(GradientDescent):
                 f"fit_blocks fits one network, but n_members={self.n_members}; those with "
                 f"share_weights=True are fitted as one."
             )
-        if not (self.encoding is None or self.encoding == "auto"):
+        if not (self._encoding is None or self._encoding == "auto"):
             raise ValueError(
-                f"encoding={self.encoding!r} would see the columns of one block only: fit the encoder to "
+                f"encoding={self._encoding!r} would see the columns of one block only: fit the encoder to "
                 f"some rows, and let it transform each block (transformer= in skgd.io)."
             )
         door = super()._door_of_blocks()

@@ -53,6 +53,7 @@ class PerceptronModel(HiddenLayers, Members):
         "parametrization": [Names(set(PARAMETRIZATIONS))],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "encoding": [Names({"auto", "table"}), HasMethods(["fit", "transform"]), None],
+        "categorical_features": ["array-like", Names({"from_dtype"}), None],
         "n_members": [Interval(Integral, 1, None, closed="left"), _AUTO],
         "share_weights": ["boolean", _AUTO],
         "dtype": [Names({"auto", "float32", "float64"})],
@@ -69,7 +70,7 @@ class PerceptronModel(HiddenLayers, Members):
         refuse_elsewhere(self, X, to_fit=reset)
         fitted = not reset and "settings_" in vars(self)
         known = self.settings_ if fitted else {}
-        table = sees_table(vars(self).get("encoder_") if fitted else self.encoding, X)
+        table = sees_table(vars(self).get("encoder_") if fitted else self._encoding, X)
         settings = {name: known.get(name, value) for name, value in self._settings(X, table).items()}
         options = options_of(explicit(self, settings), reset)
         loss = options.objective.loss
@@ -111,17 +112,31 @@ class PerceptronModel(HiddenLayers, Members):
         """Values of the parameters that are "auto"."""
         return settings_of(self, table, _num_samples(X))
 
+    @property
+    def _encoding(self):
+        """`encoding`, "table" where columns are named as categories."""
+        named = self.categorical_features
+        if named is None or isinstance(named, str):
+            return self.encoding
+        if not isinstance(self.encoding, str):
+            raise ValueError(
+                f"categorical_features={named!r} is for encoding='auto' and 'table', but "
+                f"encoding={self.encoding!r}: a transformer is told its columns itself."
+            )
+        return "table"
+
     def _learn_columns(self, door, X):
         """The encoder of the columns of X, if there is one; it and the "auto" parameters are written to the
         door. A warm start keeps the encoder of the last fit."""
-        known, table = vars(door).pop("encoder_", None), sees_table(self.encoding, X)
+        known, table = vars(door).pop("encoder_", None), sees_table(self._encoding, X)
         vars(door)["settings_"] = self._settings(X, table)
         if not (table or hasattr(self.encoding, "transform")):
             return None
         if known is None or not self.warm_start:
             from .preprocessing import TableEncoder  # late: slow to import
 
-            known = (TableEncoder() if isinstance(self.encoding, str) else clone(self.encoding)).fit(X)
+            known = clone(self.encoding) if hasattr(self.encoding, "transform") else None
+            known = (known or TableEncoder(categorical_features=self.categorical_features)).fit(X)
         vars(door).update({**schema_of(known), "encoder_": known})
         return known
 

@@ -47,6 +47,8 @@ __all__ = [
 _DTYPES = (np.float64, np.float32)
 _LINEAR = ("GDRegressor", "GDClassifier")
 _ON_DASK = {*_LINEAR, *(f"{name}CV" for name in _LINEAR), "GDMLPRegressor", "GDMLPClassifier"}
+_TO_FILES = "write it to Parquet files and give skgd.io.parquet_blocks to fit_blocks."
+_ELSEWHERE = {"pyspark": _TO_FILES, "ray": _TO_FILES, "LazyFrame": "give X.collect(), which reads its rows."}
 _NATIVE = frozenset(np.dtype(dtype).str for dtype in _DTYPES)
 
 
@@ -97,10 +99,8 @@ def refuse_elsewhere(estimator, X, to_fit: bool = True) -> None:
     package, what = kind.__module__.partition(".")[0], f"{kind.__module__}.{kind.__name__}"
     if package in ("dask", "dask_expr"):
         raise TypeError(f"X is a {what}: {_for_dask(type(estimator).__name__, to_fit)}")
-    if package in ("pyspark", "ray"):
-        raise TypeError(
-            f"X is a {what}: write it to Parquet files and give skgd.io.parquet_blocks to fit_blocks."
-        )
+    if remedy := _ELSEWHERE.get(package if kind.__name__ != "LazyFrame" else kind.__name__):
+        raise TypeError(f"X is a {what}: {remedy}")
     if isinstance(X, (str, PathLike)):
         raise TypeError(
             f"X={str(X)!r} is a path: read the file first, or give blocks of it to fit_blocks (see skgd.io)."

@@ -92,6 +92,7 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         parametrization: str = "standard",
         max_grad_norm: float | None = None,
         encoding: str | BaseEstimator | None = "auto",
+        categorical_features: str | Sequence | None = "from_dtype",
         n_members: int | str = "auto",
         share_weights: bool | str = "auto",
         dtype: str = "auto",
@@ -136,6 +137,7 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
         self.parametrization = parametrization
         self.max_grad_norm = max_grad_norm
         self.encoding = encoding
+        self.categorical_features = categorical_features
         self.n_members = n_members
         self.share_weights = share_weights
         self.dtype = dtype
@@ -241,6 +243,7 @@ class GDMLPClassifier(Classification, PerceptronModel):
         parametrization: str = "standard",
         max_grad_norm: float | None = None,
         encoding: str | BaseEstimator | None = "auto",
+        categorical_features: str | Sequence | None = "from_dtype",
         n_members: int | str = "auto",
         share_weights: bool | str = "auto",
         dtype: str = "auto",
@@ -286,6 +289,7 @@ class GDMLPClassifier(Classification, PerceptronModel):
         self.parametrization = parametrization
         self.max_grad_norm = max_grad_norm
         self.encoding = encoding
+        self.categorical_features = categorical_features
         self.n_members = n_members
         self.share_weights = share_weights
         self.dtype = dtype

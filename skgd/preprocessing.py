@@ -13,7 +13,12 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_feature_names_in,
+    check_is_fitted,
+    validate_data,
+)
 
 from ._table import table_of
 
@@ -486,9 +491,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     scale : float, default=2.0
         What all columns but those of bins are multiplied by. The larger it is, the more does a penalty
         prefer smooth functions of the numbers, and of the categories, to ones that bend at the ends of bins.
-    categorical_features : "from_dtype" or array-like, default="from_dtype"
-        Which columns are categories: those of a data frame whose dtype is neither a number nor bool (none
-        of an array), or the given names, indices or mask.
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        Which columns are categories: those of a data frame whose dtype is neither a number nor bool, but for
+        columns of objects that are all numbers (none of an array); the given names, indices or mask; None:
+        none. Categories of several types are told apart as text.
     min_frequency : int, default=10
         Rows that a category needs for a column of its own.
 
@@ -533,7 +539,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "n_bins": [Interval(Integral, 0, None, closed="left")],
         "scale": [Interval(Real, 0, None, closed="neither")],
-        "categorical_features": ["array-like", str],
+        "categorical_features": ["array-like", str, None],
         "min_frequency": [Interval(Integral, 1, None, closed="left")],
     }
 
@@ -568,11 +574,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """
         table = table_of(X, self.categorical_features)
         self.n_features_in_ = len(table.names)
-        self.__dict__.pop("feature_names_in_", None)
-        if table.named:
-            self.feature_names_in_ = np.array(table.names, dtype=object)
+        _check_feature_names(self, X, reset=True)
         self._categorical = table.categorical
-        numbers, categories = table.numbers(), table.categories()
+        numbers, (categories, self._as_text) = table.numbers(), table.categories()
         self.center_, self.scale_ = _spread(numbers)
         self._missing = np.isnan(numbers).any(axis=0)
         self.edges_ = [_edges(column, max(1, self.n_bins)) for column in numbers.T]
@@ -627,11 +631,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             float32.
         """
         check_is_fitted(self)
-        table = table_of(X, self._categorical, getattr(self, "feature_names_in_", None), self.n_features_in_)
+        _check_feature_names(self, X, reset=False)
+        table = table_of(X, self._categorical, self.n_features_in_)
         encoded = _csr(map(self._numbers_encoded, _pieces(table.numbers())))
         if self._one_hot is None:
             return encoded
-        ones = self._one_hot.transform(table.categories()) * np.float32(self.scale)
+        ones = self._one_hot.transform(table.categories(self._as_text)[0]) * np.float32(self.scale)
         return sparse.csr_array(sparse.hstack([encoded, ones], format="csr"))
 
     def _numbers_encoded(self, numbers: np.ndarray) -> np.ndarray:

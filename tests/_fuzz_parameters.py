@@ -199,6 +199,7 @@ def own_parameters(rng, kind, d):
             "dropout": choose(rng, ["auto", 0.0, 0.5, 0.999]),
             "max_grad_norm": choose(rng, [None, 1.0, 1e-12]),
             "encoding": choose(rng, ["auto", "auto", "table", None]),
+            "categorical_features": choose(rng, [*["from_dtype"] * 3, None, [0]]),
             "n_members": choose(rng, [1, 1, 1, 2]),
         }
     else:
