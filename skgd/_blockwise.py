@@ -122,7 +122,8 @@ class Blockwise:
         """Raise where a fit to blocks cannot do what was asked for."""
         if classes is not None and self._task != "classification":
             raise ValueError("classes are those of a classifier: leave them out for regression.")
-        if self.early_stopping and all(part is None for part in validation):
+        stops_early = self.early_stopping and not isinstance(self.early_stopping, str)
+        if stops_early and all(part is None for part in validation):
             raise ValueError("early_stopping holds out no rows of blocks: give fit_blocks X_val and y_val.")
 
     def _rows_of_blocks(

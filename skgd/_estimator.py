@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from ._assigned import AssignedWeights
+from ._calibration import settle_shifted
 from ._callbacks import CallbackSupportMixin, Tasks, has_callbacks
 from ._checkpoint import Keeping, Session
 from ._coordinates import Units, of_present_features, to_original
@@ -36,8 +37,6 @@ from ._validation import check_design, door_of, rows_of
 from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
-
-_SPLITTER = HasMethods(["split", "get_n_splits"])
 
 
 class GradientDescent(
@@ -281,7 +280,7 @@ class GradientDescent(
         if again.stop_reason == "interrupted":
             return {"stop_reason_": "interrupted"}
         ended = {
-            "loss_": end_fit(fit, again),
+            "loss_": settle_shifted(fit, end_fit(fit, again), record.shift),
             "n_iter_": max(1, again.epochs),
             "_units": units.among(fit.problem.design.features).state(),
         }
@@ -294,7 +293,7 @@ class GradientDescent(
 
     def _check_stream(self, options: Options) -> None:
         """Raise where partial_fit cannot do what was asked for."""
-        if options.stopping.early_stopping:
+        if options.stopping.early_stopping and not isinstance(self.early_stopping, str):
             raise ValueError("early_stopping=True is not for partial_fit, which cannot hold out rows.")
 
     def _door_of_blocks(self):

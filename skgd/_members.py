@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import _safe_indexing
 
+from ._calibration import has_quantiles, quantile_shift, shifted
 from ._callbacks import clone_unwatched
 from ._estimator import GradientDescent
 from ._fitted import NO_OFFSET_OF_MEMBERS
@@ -19,6 +20,7 @@ from ._held_out import Validation
 from ._options import Options
 from ._pilot import with_noise_known, without_useless_bins
 from ._recipe import in_use, sees_table
+from ._scoring import scorers_of
 from ._validation import check_offset, dense, door_of, schema_of
 
 __all__ = ["Members"]
@@ -107,13 +109,20 @@ class Members(GradientDescent):
 
     def _outcome(self, fit, record, rows) -> dict:
         """Also what the network, or the mean of those that share weights, makes of the rows held out."""
+        best, held = record.best_parameters, rows.held_out
+        if best is not None and held is not None and has_quantiles(fit):
+            held_out = self._validation(fit.problem, rows, scorers_of(self, self.scoring))
+            assert held_out is not None
+            record.shift = quantile_shift(fit, best, held_out)
+            record.best_parameters = shifted(fit, best, record.shift)
+            record.best_score = held_out(record.best_parameters)["validation_score"]
         found = super()._outcome(fit, record, rows)
         shares, regression = fit.problem.shared, not is_classifier(self)
         names = (["oof_score_"] if shares else []) + (["oof_residuals_"] if regression else [])
         found |= dict.fromkeys(names)
         if not (names and rows.is_split and fit.options.stopping.early_stopping):
             return found
-        task, held, loss = rows.task, rows.held_out, fit.problem.loss
+        task, loss = rows.task, fit.problem.loss
         raw = Validation(fit.problem, task, held).raw(fit.descent.parameters)
         if shares:
             found["oof_score_"] = task.score(held.y, raw, loss, held.weight)
@@ -240,11 +249,15 @@ class Members(GradientDescent):
             )
         door = super()._door_of_blocks()
         door.encoding = None
+        if isinstance(self.early_stopping, str):
+            door.early_stopping = False  # rows to hold out lie in all blocks
         return door
 
     def _become(self, found: dict, streams: bool = False) -> None:
         """After a stream has learnt more rows, what was held out before says nothing of the networks."""
         held_out = ("oof_score_", "oof_residuals_") if streams else ()
+        if streams and "early_stopping" in found.get("settings_", {}):
+            found = {**found, "settings_": {**found["settings_"], "early_stopping": False}}
         super()._become(found | {name: None for name in held_out if name in vars(self)}, streams)
 
     def _check_stream(self, options):

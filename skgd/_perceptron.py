@@ -54,6 +54,7 @@ class PerceptronModel(HiddenLayers, Members):
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "encoding": [Names({"auto", "table"}), HasMethods(["fit", "transform"]), None],
         "categorical_features": ["array-like", Names({"from_dtype"}), None],
+        "early_stopping": ["boolean", _AUTO],
         "n_members": [Interval(Integral, 1, None, closed="left"), _AUTO],
         "share_weights": ["boolean", _AUTO],
         "dtype": [Names({"auto", "float32", "float64"})],

@@ -33,6 +33,7 @@ STRENGTH_STEP = 3.0
 STRENGTHS = tuple(10 * STRENGTH_STEP**k for k in range(-3, 4))  # penalties for classes times rows, to try
 USUAL_STRENGTH = STRENGTHS[3]
 _FEWEST_ROWS, _MOST_COLUMNS = 500, 256  # of a data frame of numbers alone that is taken for a table
+_FEWEST_TO_HOLD_OUT = 100  # rows of a fit of several quantiles that stops early
 
 _ROWS = {  # one hidden layer, as in scikit-learn
     "hidden_layer_sizes": (100,),
@@ -102,7 +103,8 @@ def settings_of(estimator, table: bool, n: int = 1) -> dict:
     """The values of the parameters that are "auto", for n rows of numbers or of a table."""
     regression = estimator._task == "regression"
     chosen = _table_settings(estimator.solver, regression, max(1, n)) if table else _ROWS
-    chosen = {**chosen, **_networks(estimator, regression, table)}
+    held_out = len(getattr(estimator.loss, "levels", None) or ()) > 1 and n >= _FEWEST_TO_HOLD_OUT
+    chosen = {**chosen, **_networks(estimator, regression, table), "early_stopping": held_out}
     return {name: value for name, value in chosen.items() if _is_auto(getattr(estimator, name))}
 
 

@@ -64,6 +64,7 @@ class Record:
     best_score: float = np.nan  # where that was lowest
     best_epoch: float = 0.0  # at its end, with its fraction
     best_parameters: np.ndarray | None = None
+    shift: np.ndarray | None = None  # of quantiles, by the rows held out
 
     @property
     def seen(self) -> float:

@@ -309,7 +309,7 @@ def test_a_logged_score_is_that_of_a_fit_stopped_there(kind, solver, settings):
         np.testing.assert_array_equal(flat(seen), flat(stopped))
         for name in ("loss_", "n_iter_", "n_updates_", "learning_rate_", "stop_reason_"):
             assert getattr(seen, name) == getattr(stopped, name), name
-        for name in ("loss_curve_", "validation_scores_", "path_")[: 1 + 2 * model.early_stopping]:
+        for name in ("loss_curve_", "validation_scores_", "path_")[: 1 + 2 * (model.early_stopping is True)]:
             np.testing.assert_array_equal(getattr(seen, name), getattr(stopped, name))
         rows_seen, target, metadata = recorder.data[epoch]
         score = SCORES[kind](target, stopped.predict(rows_seen), **metadata)

@@ -279,6 +279,7 @@ def test_a_table_gets_the_settings_of_tables(solver):
         "tol": None,
         "n_members": 4,
         "share_weights": True,
+        "early_stopping": False,
     }
     bare = GDMLPClassifier(**{**QUICK, "learning_rate": "auto", "solver": solver, "batch_size": 50})
     rate = bare.fit(X[["count"]], y).learning_rate_
@@ -303,6 +304,7 @@ def test_numbers_get_the_settings_of_numbers():
         "tol": 1e-4,
         "n_members": 1,
         "share_weights": False,
+        "early_stopping": False,
     }
     for rows in (X, pd.DataFrame(X, columns=list("abc"))):  # few rows
         model = GDMLPClassifier(random_state=0).fit(rows, y)
