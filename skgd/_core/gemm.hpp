@@ -132,9 +132,12 @@ template <class T> bool pulls_by_transposed(int64_t m, int64_t k, int64_t n) {
 // W (k, n) transposed, without the columns that do not count: (n_used, lde), zero past k.
 template <class T>
 void transpose(const T* W, int64_t k, int64_t n, int64_t n_used, int64_t lde, Buffer<T>& transposed) {
+  constexpr int64_t side = 16;  // of squares, whose rows stay in the first-level cache
   transposed.assign(n_used * lde, T(0));
-  for (int64_t j = 0; j < k; ++j)
-    for (int64_t c = 0; c < n_used; ++c) transposed[c * lde + j] = W[j * n + c];
+  for (int64_t j0 = 0; j0 < k; j0 += side)
+    for (int64_t c0 = 0; c0 < n_used; c0 += side)
+      for (int64_t c = c0; c < std::min(c0 + side, n_used); ++c)
+        for (int64_t j = j0; j < std::min(j0 + side, k); ++j) transposed[c * lde + j] = W[j * n + c];
 }
 
 // E (m, lde) = D (m, n) W' for W (k, n), of which n_used columns count; columns of E past k become zero. `transposed`
