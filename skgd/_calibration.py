@@ -7,14 +7,14 @@ import numpy as np
 from ._fit import Fit
 from ._held_out import Validation
 from ._residuals import quantiles_of
-from .losses import Quantile
 
 __all__ = ["has_quantiles", "quantile_shift", "settle_shifted", "shifted"]
 
 
 def has_quantiles(fit: Fit) -> bool:
-    """Whether quantiles are fitted whose scores can be moved."""
-    return isinstance(fit.problem.loss, Quantile) and fit.problem.fit_intercept
+    """Whether several quantiles are fitted, and their scores can be moved."""
+    levels = getattr(fit.problem.loss, "levels", None) or ()
+    return len(levels) > 1 and fit.problem.fit_intercept
 
 
 def quantile_shift(fit: Fit, theta: np.ndarray, held_out: Validation) -> np.ndarray:
@@ -24,15 +24,10 @@ def quantile_shift(fit: Fit, theta: np.ndarray, held_out: Validation) -> np.ndar
     ones, as it has learnt some of their noise. The intercept that lowers the loss of the rows held out most
     is higher by the quantile of the residuals there.
     """
-    loss = fit.problem.loss
-    rows, predicted = held_out.rows, held_out.task.predict(held_out.raw(theta), loss)
-    predicted = predicted.reshape(len(predicted), -1).astype(float)
-    y = np.reshape(np.asarray(rows.y, dtype=float), (len(predicted), -1))
-    shares = np.broadcast_to(loss._quantiles, predicted.shape[1])
-    residuals = np.broadcast_to(y, predicted.shape) - predicted
-    return np.array(
-        [quantiles_of(residuals[:, k : k + 1], rows.weight, shares[k : k + 1])[0] for k in range(len(shares))]
-    )
+    loss, rows = fit.problem.loss, held_out.rows
+    predicted = held_out.task.predict(held_out.raw(theta), loss).astype(float)
+    residuals = np.reshape(np.asarray(rows.y, dtype=float), (-1, 1)) - predicted
+    return quantiles_of(residuals, rows.weight, loss.levels)
 
 
 def shifted(fit: Fit, theta: np.ndarray, shift: np.ndarray) -> np.ndarray:

@@ -169,7 +169,7 @@ validation_scores_ : ndarray of shape (n_checks,) or None
     The first score of ``scoring``, by default R2 or accuracy, on the validation set at each check.
 best_validation_score_ : float or None
     With ``early_stopping`` this score at the parameters restored: the highest with ``scoring``, else the one
-    where the validation loss is lowest; of quantiles of perceptrons once they were moved.
+    where the validation loss is lowest; of several quantiles of perceptrons once they are moved.
 stop_reason_ : {"tol", "early_stopping", "max_iter", "max_time", "callback", "interrupted"}
     Why training stopped.
 history_ : dict of ndarrays of shape (n_checks,)

@@ -127,10 +127,9 @@ share_weights : bool or "auto", default="auto"
     their mean. ``partial_fit``, ``warm_start`` and ``fit_blocks`` work as for one network.
 early_stopping : bool or "auto", default="auto"
     Stop when the loss of a validation set (or its score, with ``scoring``), instead of the objective, no
-    longer improves; the best parameters are restored. Under the quantile loss the scores of each quantile are
-    then moved by the quantile of the residuals of that set: as much of new rows should lie below as it says,
-    while networks scatter too little about what they have learnt of the others. "auto": in fits of several
-    quantiles to 100 rows or more, not of blocks and streams.
+    longer improves; the best parameters are restored. Of several quantiles each is then moved by the quantile
+    of the residuals of that set, since rows that were learnt scatter less about the quantiles than new ones.
+    "auto": in fits of several quantiles to 100 rows or more, not of blocks and streams.
 dtype : "auto", "float32" or "float64", default="auto"
     Precision of the updates. "auto": that of X, and float32 for an encoded table. With "float32", rows of
     float64 are rounded to it once they are standardised, in a copy; y and weights are rounded too. The

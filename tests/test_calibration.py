@@ -48,22 +48,33 @@ def test_scores_are_moved_by_quantiles_of_the_residuals(refit, weighted, monkeyp
     X, y = rows()
     held = np.arange(len(X)) % 7 == 0
     fold = [(np.flatnonzero(~held), np.flatnonzero(held))]
-    given = {"loss": Quantile(0.9), "early_stopping": True, "alpha": 0.0, "validation_fraction": fold}
+    given = {"loss": Quantile([0.1, 0.9]), "early_stopping": True, "alpha": 0.0, "validation_fraction": fold}
     weight = np.random.default_rng(2).integers(0, 3, len(X)) if weighted else None
     moved, again = (regressor(refit=each, **given).fit(X, y, weight) for each in (False, refit))
+    assert moved.best_validation_score_ == pytest.approx(
+        moved.score(X[held], y[held], None if weight is None else weight[held]), rel=1e-9
+    )
     monkeypatch.setattr("skgd._members.has_quantiles", lambda _: False)
     before, other = (regressor(refit=each, **given).fit(X, y, weight) for each in (False, refit))
     shift = moved.intercepts_[-1] - before.intercepts_[-1]
-    repeated = np.repeat(y[held] - before.predict(X[held]), 1 if weight is None else weight[held])
-    assert np.mean(repeated < shift - 1e-6) <= 0.9 <= np.mean(repeated <= shift + 1e-6)
+    times = 1 if weight is None else weight[held]
+    for k, level in enumerate((0.1, 0.9)):
+        residuals = np.repeat(y[held] - before.predict(X[held])[:, k], times)
+        assert np.mean(residuals < shift[k] - 1e-6) <= level <= np.mean(residuals <= shift[k] + 1e-6)
     np.testing.assert_allclose(again.intercepts_[-1] - other.intercepts_[-1], shift, rtol=1e-9)
-    np.testing.assert_allclose(moved.predict(X), before.predict(X) + shift, rtol=1e-9)
-    np.testing.assert_allclose(again.predict(X), other.predict(X) + shift, rtol=1e-9)
-    trained = np.ones(len(X), dtype=bool) if refit else ~held
+    np.testing.assert_allclose(raw(moved, X), raw(before, X) + shift, rtol=1e-9)
+    np.testing.assert_allclose(raw(again, X), raw(other, X) + shift, rtol=1e-9)
     if weight is None:
-        errors = y[trained] - again.predict(X[trained])
-        pinball = np.mean(np.maximum(0.9 * errors, -0.1 * errors))
+        trained = np.ones(len(X), dtype=bool) if refit else ~held
+        errors = y[trained, None] - raw(again, X[trained])
+        pinball = np.maximum([0.1, 0.9] * errors, [-0.9, -0.1] * errors).sum(axis=1).mean()
         np.testing.assert_allclose(again.loss_, pinball, rtol=1e-9)
+
+
+def raw(model, X):
+    """Scores before they are sorted."""
+    h = np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0)
+    return h @ model.coefs_[1] + model.intercepts_[1]
 
 
 def test_a_validation_set_of_ones_own_moves_them_too(monkeypatch):
@@ -94,7 +105,7 @@ def test_other_fits_hold_out_nothing_by_default():
     X, y = rows()
     for model in (
         regressor(loss=Quantile(0.9)).fit(X, y),
-        regressor(loss="quantile").fit(X, y),
+        regressor(loss=Quantile([0.9])).fit(X, y),
         regressor().fit(X[:99], y[:99]),
         regressor().partial_fit(X, y).partial_fit(X, y),
         regressor().fit_blocks([(X[:150], y[:150]), (X[150:], y[150:])]),
