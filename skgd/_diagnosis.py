@@ -186,6 +186,8 @@ def _far_from_optimum(fit: Fit, loss: float) -> list[str]:
     if problem.loss.least_at_zero or problem.penalty.joint:
         return []
     constant = problem.value(problem.constant)
+    if problem.loss.task == "classification":  # zero scores are far above the best constant of rare classes
+        constant = min(constant, 2 * value_of_constant(problem, fit.options.threads))
     if _is_constant(problem, constant):
         return []
     of_units = fit.constant_of_units

@@ -14,7 +14,7 @@ from ._epochs import EpochPlan, Stretch
 from ._options import CoreRule, Options
 from ._problem import Problem
 from ._rates import Rates
-from ._stopping import PRECISE, unit_of_tol
+from ._stopping import PRECISE, unit_of_tol, value_of_constant
 
 __all__ = ["Fit"]
 
@@ -61,9 +61,14 @@ class Fit:
 
     @property
     def unit_of_tol(self) -> float:
-        """What `tol` is a share of, once there is a reference."""
-        reference = self.descent.reference or 1.0
-        return unit_of_tol(self.problem, reference) if self.rates.given else reference
+        """What `tol` is a share of, once there is a reference; of linear classifiers under an automatic rate no
+        more than twice the objective at the best constant, which is small where a class is rare."""
+        problem, reference = self.problem, self.descent.reference or 1.0
+        if self.rates.given:
+            return unit_of_tol(problem, reference)
+        if self.stream or problem.network is not None or problem.loss.task == "regression":
+            return reference
+        return min(reference, 2 * value_of_constant(problem, self.options.threads)) or reference
 
     @property
     def ends_with_all_rows(self) -> bool:

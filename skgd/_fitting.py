@@ -20,7 +20,7 @@ from ._kinks import at_kinks, has_kinks, nearer_the_minimum
 from ._log_link import LogLink, column_means
 from ._options import CoreRule, Options
 from ._problem import Problem
-from ._rate_choice import choose_rates, dropout_schedule_for
+from ._rate_choice import choose_rates, dropout_schedule_for, with_unit_of_weights
 from ._residuals import median
 from ._rows import TOGETHER, Form
 from ._targets import Targets
@@ -60,6 +60,9 @@ def begin_fit(
         follow(problem, descent, options)
     else:
         descent = _settled_descent_of(options, problem, rule, previous, False)
+    if options.optimizer.decays:
+        options = with_unit_of_weights(options, problem, descent.stream if stream else None)
+        rule = options.rule_of_stream if stream else options.rule(problem.n)
     if start is not None:
         theta = problem.zeros()
         start(problem, theta)

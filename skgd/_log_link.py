@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import xlogy
 
 __all__ = ["LogLink", "column_means"]
 
@@ -34,6 +35,26 @@ class LogLink:
     def _curvature_from_zero(self, mean):
         """The largest curvature between z = 0 and the logarithm of a mean of at least one."""
         raise NotImplementedError
+
+    def _of_unit(self, means):
+        """What the unit of y adds to the loss, from the means of y."""
+        p = self._power
+        return -means * np.log(means) if p == 1 else np.log(means) * (p == 2)
+
+    def _of_exact_fit(self, y):
+        """The loss of each row where the mean that is predicted is y: the least that it can be."""
+        p = self._power
+        if p == 1:
+            return y - xlogy(y, y)
+        return 1 + np.log(y) if p == 2 else y ** (2 - p) / ((2 - p) * (p - 1))
+
+    def _constant_of_units(self, y, weight):
+        """What the unit of y adds to the loss, or nearly the loss of an exact fit, whichever is larger: what
+        lies above the latter is half the deviance, small where y varies little beside its mean."""
+        y = np.reshape(y, (len(y), -1))
+        means, rounding = column_means(y, weight), np.sqrt(np.finfo(y.dtype).eps)
+        exact = np.average(self._of_exact_fit(y.astype(np.float64)), axis=0, weights=weight)
+        return float(np.maximum(self._of_unit(means), exact - rounding * means ** (2 - self._power)).sum())
 
     def _curvature(self, y, weight):
         mean = np.average(np.asarray(y, dtype=np.float64), axis=0, weights=weight)

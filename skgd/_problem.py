@@ -160,9 +160,9 @@ class Problem(Theta):
         shape = (self.d + 1, columns) if self.network is None else offset + (inputs + 1) * columns
         return aligned_zeros(shape, self.dtype)
 
-    @property
+    @cached_property
     def units_of_y(self) -> float:
-        """What the unit of y adds to objectives."""
+        """What the unit of y adds to objectives, or nearly what they are for rows that are fitted exactly."""
         return self.loss._constant_of_units(self.targets.y, self.targets.weight)
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = [
     "largest_stable",
     "rates_up_to_stable",
     "schedule_for",
+    "with_unit_of_weights",
 ]
 
 RATIO = 2.0  # between neighbouring rates of a search
@@ -72,8 +74,24 @@ def base_rate(problem: Problem, descent: Descent, options: Options, stream: bool
     far = _stream_scale(descent.stream) if stream else _parameter_scale(problem, descent)
     rate = optimizer.auto_rate_scale * far
     if optimizer.decays and scale.penalty > 0:  # by at most a tenth an update
-        rate = min(rate, 0.1 / scale.penalty)
+        rate = min(rate, 0.1 * optimizer._unit / scale.penalty)
     return (rate if stream else _affordable(problem, descent, rate)), np.inf
+
+
+def with_unit_of_weights(options: Options, problem: Problem, stream: dict | None) -> Options:
+    """Options whose rule makes weights of a linear regression decay as those of standardised y do, under an
+    automatic rate; `stream`: what is known of one."""
+    loss, optimizer = problem.loss, options.optimizer
+    of_location = loss.task == "regression" and not loss.log_link and problem.network is None
+    if not (optimizer.decays and of_location and options.learning_rate is None):
+        return options
+    if stream is not None:
+        unit = stream.get("residual", 0.0)
+    else:
+        y = problem.targets.y.reshape(problem.n, -1).astype(float)
+        away = y - problem.constant[-1, : y.shape[1]]
+        unit = float(np.sqrt(np.average(np.square(away), axis=0, weights=problem.targets.weight).max()))
+    return replace(options, optimizer=optimizer._in_unit(unit)) if 0 < unit < np.inf else options
 
 
 def _affordable(problem: Problem, descent: Descent, rate: float) -> float:

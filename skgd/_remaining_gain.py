@@ -13,7 +13,9 @@ __all__ = ["remaining_gain"]
 _ROWS = 2048  # from which second derivatives are taken
 _FLOPS = 2e8  # up to which features are taken together, not one by one
 _STEPS = (1.0, 0.5, 0.25, 0.1)  # lengths of the step that are tried
-_MORE_STEPS = 16  # of Newton's method, where one does not tell
+_MORE_STEPS = 24  # of Newton's method, where one does not tell
+_NEAR = 2.0**-4  # of the size of residuals: kinks that are nearer count as if they were there
+_LEAST_DAMPING = 1e-6  # share of the curvature
 
 
 def remaining_gain(problem, theta, least: float = 0.0, threads: int = 1) -> float:
@@ -122,13 +124,13 @@ def _solution(H, l2, gradient, ridge):
 def _descended(problem, sample, u, standard, kinks, l2, enough: float):
     """Parameters u (d + 1, K) after some steps of Newton's method on the sample, up to a gain of `enough`.
 
-    Derivatives are differences over a distance, which smooths a loss with kinks. Where a step does not lower
-    the objective the distance shrinks, and the damping of the curvature grows (Levenberg 1944).
+    The curvature of a loss with kinks is that of parabolas above it (see `_derivatives`), so that steps go
+    down (iteratively reweighted least squares). Where one does not, the parabolas get narrower.
     """
     if _is_large(sample, u):
         return u
     Z = _standardized(sample.design, standard)
-    value, distance, damping = sample.value(_theta(sample, u, standard)), 1.0, 1e-6
+    value, distance, damping = sample.value(_theta(sample, u, standard)), _NEAR, _LEAST_DAMPING
     start = value
     for _ in range(_MORE_STEPS):
         if start - value > 1.1 * enough:
@@ -137,15 +139,15 @@ def _descended(problem, sample, u, standard, kinks, l2, enough: float):
         gradient = Z.T @ slopes + l2 * u
         gradient[-1] *= problem.fit_intercept
         gradient = kinks.held(u, gradient)
-        step = _solved(Z, curvatures, l2 + damping, gradient, 1e-8)
-        tried = [kinks.after(u, part * step, gradient) for part in _STEPS]
+        step = _solved(Z, curvatures, l2 + damping * curvatures.sum(axis=0).max(), gradient, 1e-8)
+        tried = [kinks.after(u, part * step, gradient) for part in (2.0, *_STEPS)]
         values = [sample.value(_theta(sample, each, standard)) for each in tried]
         best = int(np.argmin([one if np.isfinite(one) else np.inf for one in values]))
         if values[best] < value:
             u, value = tried[best], values[best]
-            damping /= 3
+            damping = max(damping / 10, _LEAST_DAMPING)
         else:
-            distance, damping = 0.5 * distance, 10 * damping
+            distance, damping = distance / 4, 10 * damping
     return u
 
 
@@ -160,19 +162,26 @@ def _standardized(design: Design, standard: Standard, precision=np.float64) -> n
 def _derivatives(problem, raw, distance: float = 1.0):
     """First and second derivatives (n, K) of the losses at raw scores, times the rows' shares of the weight.
 
-    They are means and differences of slopes at a distance.
+    They are means and differences of slopes at a distance. Where curvature sits in kinks the second are the
+    largest such differences up to there: over a kink a parabola that touches the loss where the row is, and
+    lies above it.
     """
-    targets = problem.targets
+    targets, loss = problem.targets, problem.loss
     weight = np.ones(problem.n) if targets.weight is None else targets.weight.astype(float)
     share = (weight / max(weight.sum(), 1e-300))[:, None]
-    if problem.loss._quadratic:
+    if loss._quadratic:
         return share * (raw - targets.y.reshape(raw.shape)), np.broadcast_to(share, raw.shape)
-    apart = distance * _distance(problem.loss, targets.y, raw)
+    apart = _distance(loss, targets.y, raw)
+    steps = np.array([1.0])
+    if distance < 1 and not _is_smooth(loss):
+        steps = np.exp2(np.arange(3.0, np.log2(distance) - 0.5, -1.0))
     first, second = np.zeros_like(raw), np.zeros_like(raw)
     for k in range(raw.shape[1]):
-        above, below = (_slopes_at(problem.loss, targets.y, raw, k, side * apart[k]) for side in (1, -1))
-        first[:, k], second[:, k] = (above + below) / 2, (above - below) / (2 * apart[k])
-    return share * first, share * np.maximum(second, 0.0)
+        for distance in steps * apart[k]:
+            above, below = (_slopes_at(loss, targets.y, raw, k, side * distance) for side in (1, -1))
+            first[:, k] = (above + below) / 2
+            second[:, k] = np.maximum(second[:, k], (above - below) / (2 * distance))
+    return share * first, share * second
 
 
 def _slopes_at(loss, y, raw, k, distance):
@@ -181,14 +190,21 @@ def _slopes_at(loss, y, raw, k, distance):
     return loss.value_and_slope(y, moved)[1].reshape(raw.shape)[:, k]
 
 
+def _is_smooth(loss) -> bool:
+    """Whether curvature is the same over some distance, not in kinks or near small residuals only."""
+    return loss.smooth and not (loss.bounded_slope and loss.task == "regression")
+
+
 def _distance(loss, y, raw):
     """How far apart slopes are taken, for each column.
 
     Where curvature sits in kinks, or near small residuals only, that is the size of residuals or half a
     margin: the rows near a kink then tell what it adds to the curvature of all.
     """
-    if loss.smooth and not (loss.bounded_slope and loss.task == "regression"):
-        return 1e-4 * (np.abs(raw - raw.mean(axis=0)).mean(axis=0) + 1e-3 * np.abs(raw).mean(axis=0) + 1e-12)
+    if _is_smooth(loss):
+        size = np.abs(raw - raw.mean(axis=0)).mean(axis=0) + 1e-3 * np.abs(raw).mean(axis=0)
+        has_unit = loss.task == "regression" and not loss.log_link  # else that of raw scores is one
+        return 1e-4 * (size + 1e-12 if has_unit else np.maximum(size, 0.1))
     if loss.task == "classification":
         return np.full(raw.shape[1], 0.5)
     return np.maximum(np.abs(y.reshape(raw.shape) - raw).mean(axis=0), 1e-300)

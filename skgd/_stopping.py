@@ -106,7 +106,8 @@ def value_of_constant(problem, threads: int = 1) -> float:
         y, coded = np.reshape(targets.y, (problem.n, -1)), targets.codes and K > 1
         share = np.average(y == np.arange(K) if coded else y, axis=0, weights=targets.weight)
         share = np.clip(share, 1e-9, 1 - 1e-9)
-        for each in (np.log(share if coded else share / (1 - share)), np.sign(share - 0.5)):
+        log_odds = np.log(share if coded else share / (1 - share))
+        for each in (log_odds, np.sign(share - 0.5), 2 * share - 1):
             theta = best.copy()
             problem.blocks(theta)[-1][-1, :K] = each
             scores.append(theta)

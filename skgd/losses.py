@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import expit, log_expit, log_softmax
 
 from ._core import core
-from ._log_link import LogLink, column_means
+from ._log_link import LogLink
 from ._loss import Loss, targets_and_scores
 from ._residuals import (
     centre,
@@ -301,10 +301,6 @@ class Poisson(LogLink, _Compiled):
     def _curvature_from_zero(self, mean):
         return mean
 
-    def _constant_of_units(self, y, weight):
-        means = column_means(y, weight)
-        return float(-(means * np.log(means)).sum())
-
 
 class Gamma(LogLink, _Compiled):
     r"""Half the gamma deviance with log link, :math:`z + y e^{-z}`; y must be positive."""
@@ -322,9 +318,6 @@ class Gamma(LogLink, _Compiled):
 
     def _curvature_from_zero(self, mean):
         return mean  # y exp(-z) at z = 0
-
-    def _constant_of_units(self, y, weight):
-        return float(np.log(column_means(y, weight)).sum())
 
 
 class Tweedie(LogLink, _Compiled):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 __all__ = [
     "FTRL",
@@ -426,6 +426,10 @@ class AdamW(Adam):
     times the fraction of l2. Because the decay is not divided by the moments, the result is near the
     minimum of the objective only if alpha_2 is small. An l1 penalty acts as in Adam.
 
+    An automatic rate grows with the unit of the weights, and so with that of y in a regression. There a
+    linear model shrinks its weights by rate alpha_2 / s, where s is the standard deviation of y (of a stream,
+    the size of its residuals), so that it fits y of any unit alike. (A loss with a log link knows no unit.)
+
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
@@ -447,6 +451,17 @@ class AdamW(Adam):
 
     name = "adamw"
     decays = True
+    _unit = 1.0  # of the weights: what the rate is divided by where it makes them decay
+
+    def core_rule(self, *, l1, noisy):
+        name, parameters, slots = super().core_rule(l1=l1, noisy=noisy)
+        return name, (1 / self._unit, *parameters), slots
+
+    def _in_unit(self, unit: float) -> AdamW:
+        """The same for weights of this unit."""
+        rule = clone(self)
+        rule._unit = unit
+        return rule
 
 
 class FTRL(Optimizer):

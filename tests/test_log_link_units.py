@@ -160,3 +160,17 @@ def test_a_rate_too_low_for_the_unit_is_told(loss):
     X, y = rows(2, n=300)
     with pytest.warns(ConvergenceWarning, match="worse than a constant prediction: raise learning_rate"):
         GDRegressor(loss, learning_rate=1e-4, random_state=0, max_iter=50).fit(X, 1e-3 * y)
+
+
+@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
+@pytest.mark.parametrize(("loss", "p"), CASES)
+def test_targets_that_vary_little_beside_their_mean(loss, p, solver):
+    """The deviance is a thousandth of the objective, of which `tol` must not be a share."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 20))
+    y = np.exp(8 + X @ rng.normal(size=20) / 100 + rng.normal(size=400) / 100)
+    model = fitted(GDRegressor(loss, solver=solver, alpha=0, random_state=0), X, y)
+    best = fitted(GDRegressor(loss, solver="batch", alpha=0, tol=1e-10, max_iter=5000), X, y)
+    constant = loss._values(y, np.full((400, 1), np.log(y.mean()))).mean()
+    assert best.loss_ < model.loss_ + 1e-12 * abs(constant)
+    assert model.loss_ - best.loss_ < 0.003 * (constant - best.loss_)

@@ -5,11 +5,57 @@ import _reference as reference
 import numpy as np
 import pytest
 
+import skgd
+from skgd._design import design_of
+from skgd._options import options_of
+from skgd._problem import Problem
+from skgd._remaining_gain import remaining_gain
+from skgd._targets import Targets
+
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_fit_ends_at_the_minimum_or_warns(seed):
     outcome = problems.outcome(problems.random_problem(seed))
     assert outcome.violation is None, outcome
+
+
+def of_the_constant(problem):
+    """The least objective without weights."""
+    constant = problems.Problem(**{**vars(problem), "X": np.zeros((len(problem.X), 1))})
+    return problems.objective(constant, problems.minimum(constant, 1))
+
+
+@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "modified_huber", "log_loss"])
+@pytest.mark.parametrize("optimizer", ["plain", "momentum", "rmsprop", "adam"])
+def test_of_rare_classes_fits_reach_more_than_a_constant_or_warn(loss, solver, optimizer):
+    """Each twentieth row is of a class, so that zero scores are far above the best constant."""
+    rng = np.random.default_rng(4)
+    X = rng.lognormal(0, 2, (300, 4))
+    scores = np.log1p(X).sum(axis=1) + rng.normal(size=300)
+    y = (scores > np.quantile(scores, 0.95)).astype(int)
+    settings = {"solver": solver, "optimizer": optimizer, "penalty": "l2", "alpha": 1e-4, "random_state": 0}
+    settings["fit_intercept"] = True
+    outcome = problems.outcome(problems.Problem(4, loss, X, y, None, X, settings, False))
+    left = (outcome.end - outcome.lowest) / (of_the_constant(outcome.problem) - outcome.lowest)
+    assert left < 0.03 or outcome.cause is not None, (left, outcome.stop)
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "epsilon_insensitive", "huber", "log_cosh"])
+@pytest.mark.parametrize("unit", [1.0, 1e2, 1e4])
+def test_what_a_fit_left_under_a_loss_that_is_linear_far_out_is_found(loss, unit):
+    """Steps from beside the minimum, with heavy tails, find at least a fifth of what is left."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_t(3, (150, 6))
+    y = unit * (X @ rng.normal(size=6) + rng.standard_t(2, 150))
+    settings = {"solver": "batch", "penalty": None, "alpha": 0.0, "fit_intercept": True}
+    problem = problems.Problem(0, loss, X, y, None, X, settings, False)
+    theta = problems.minimum(problem, 1) + unit * 0.05 * rng.normal(size=(7, 1))
+    left = problems.objective(problem, theta) - problems.objective(problem, problems.minimum(problem, 1))
+    objective = options_of(skgd.GDRegressor(loss, penalty=None)).objective
+    given = Problem(design_of(X), Targets(y, None, 1, False), objective)
+    found = remaining_gain(given, theta, least=left / 5)
+    assert left / 5 < found < left * (1 + 1e-6)
 
 
 # ---------------------------------------------------------------- the reference itself

@@ -250,17 +250,18 @@ struct NAdam {
   }
 };
 
-// Adam whose l2 penalty acts with the rate itself, whatever the moments and the units of the outputs.
+// Adam whose l2 penalty acts with `share` of the rate, whatever the moments and the units of the outputs.
 struct AdamW {
   static constexpr std::string_view name = "adamw";
-  static constexpr int parameters = 3;
+  static constexpr int parameters = 4;
   static constexpr int slots = 2;
   static constexpr bool decays = true;
+  double share;
   Adam adam;
-  template <class T> AdamW at(int64_t t) const { return {adam.at<T>(t)}; }
+  template <class T> AdamW at(int64_t t) const { return {share, adam.at<T>(t)}; }
   template <class P, class T>
   [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
-    w[i] -= rate * penalty.slope(w[i]);
+    w[i] -= T(share) * rate * penalty.slope(w[i]);
     adam.update(i, w, g, s, rate, penalty.kinked());
   }
 };
