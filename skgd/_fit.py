@@ -61,8 +61,11 @@ class Fit:
 
     @property
     def unit_of_tol(self) -> float:
-        """What `tol` is a share of, once there is a reference. Of linear classifiers under an automatic rate no
-        more than twice the objective at the best constant, which is small where a class is rare."""
+        """What `tol` is a share of, once there is a reference.
+
+        Of linear classifiers under an automatic rate it is at most twice the objective at the best constant,
+        which is small where a class is rare.
+        """
         problem, reference = self.problem, self.descent.reference or 1.0
         if self.rates.given:
             return unit_of_tol(problem, reference)
