@@ -29,13 +29,15 @@ class SingularError(ValueError):
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows, their targets as a loss takes them, their raw scores, and weights with a mean of one."""
+    """Rows, their targets as a loss takes them, their raw scores, and weights: with a mean of one, or the
+    numbers of equal rows that they stand for."""
 
     design: Design
     y: np.ndarray
     raw: np.ndarray  # (n, K), float64
     weight: np.ndarray | None
     intercept: bool
+    frequencies: bool = False
 
     @property
     def p(self) -> int:
@@ -45,7 +47,9 @@ class Rows:
     @property
     def counted(self) -> int:
         """Rows that count."""
-        return self.design.n if self.weight is None else int(np.count_nonzero(self.weight))
+        if self.weight is None:
+            return self.design.n
+        return round(self.weight.sum()) if self.frequencies else int(np.count_nonzero(self.weight))
 
     def blocks(self) -> Iterator[tuple[slice, Any]]:
         """Slices, and the rows in them in float64 with a one for the intercept."""
@@ -57,9 +61,10 @@ class Rows:
                 yield part, np.hstack([X.astype(float), ones])
 
     def weighted(self, values: np.ndarray, power: int = 1) -> np.ndarray:
-        """Values (n, ...) times the weights to a power."""
+        """Values (n, ...), of losses to a power, times their weights."""
         if self.weight is None:
             return values
+        power = 1 if self.frequencies else power
         return values * np.reshape(self.weight.astype(float) ** power, (-1,) + (1,) * (values.ndim - 1))
 
 

@@ -92,7 +92,7 @@ def of_location(slopes, second, weight, df: float) -> tuple[np.ndarray, np.ndarr
     n, s = len(slopes), _ones(weight, len(slopes))[:, None]
     mean = (s * second).sum(axis=0) / s.sum()
     variance = (s * (second - mean) ** 2).sum(axis=0) / s.sum()
-    rows = np.count_nonzero(s)
+    rows = s.sum()
     factor = 1 + (rows - df) / rows * variance / mean**2
     squares = (s * slopes**2).sum(axis=0) / df
     return np.ones((n, slopes.shape[1])), factor**2 * squares / mean**2
@@ -123,7 +123,7 @@ def density_weights(residuals, quantiles, weight, density: str = "window") -> np
 
 
 def _density_weights(terms, residual, q: float, weight) -> np.ndarray:
-    n = len(residual) if weight is None else np.count_nonzero(weight)
+    n = len(residual) if weight is None else round(weight.sum())
     h = _hall_sheather(n, q)
     if not 0 < q - h < q + h < 1:
         raise ValueError(f"{n} rows are too few for standard errors of the quantile {q:g}.")

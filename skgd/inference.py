@@ -45,6 +45,7 @@ def summarize(
     correction: bool = True,
     offset: ArrayLike | None = None,
     density: str = "window",
+    frequencies: bool = False,
 ) -> Mapping[str, Any]:
     r"""Tell the weights of a fitted linear model with standard errors, z tests and confidence intervals.
 
@@ -83,7 +84,8 @@ def summarize(
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Their targets.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows, as in the fit; only their ratios matter. Class weights are multiplied with them.
+        Weights of the rows, as in the fit; only their ratios matter, unless they are ``frequencies``. Class
+        weights are multiplied with them.
     covariance : {"model", "robust", "clustered"}, default="model"
         What is assumed about the rows; see above.
     groups : array-like of shape (n_samples,), default=None
@@ -103,6 +105,8 @@ def summarize(
         :math:`\sigma (\Phi^{-1}(q + h) - \Phi^{-1}(q - h))` as in Koenker (2005, 3.4.2), which is the default
         of statsmodels; its intervals are too wide where residuals are dense, and too narrow for outer
         quantiles.
+    frequencies : bool, default=False
+        Whether sample_weight tells for how many equal rows each row stands: errors are those of all of them.
 
     Returns
     -------
@@ -164,7 +168,7 @@ def summarize(
         loss = copy(loss)
         loss._density = density
     options = model._options(X, reset=False)
-    rows, numbers = _rows_of(model, task, X, y, sample_weight, groups, offset)
+    rows, numbers = _rows_of(model, task, X, y, sample_weight, groups, offset, frequencies)
     theta = np.column_stack([np.atleast_2d(_dense(model.coef_)), model.intercept_]).astype(float)[:, : rows.p]
     penalty = options.objective.penalty
     _check_bounds(penalty.bounds, _dense(model.coef_))
@@ -206,7 +210,7 @@ def _dense(coef) -> np.ndarray:
     return coef if isinstance(coef, np.ndarray) else coef.toarray()
 
 
-def _rows_of(model, task, X, y, sample_weight, groups, offset) -> tuple[Rows, np.ndarray | None]:
+def _rows_of(model, task, X, y, sample_weight, groups, offset, frequencies) -> tuple[Rows, np.ndarray | None]:
     """Validated rows with their raw scores, and the numbers of their groups."""
     X = model._check_rows(model, X, reset=False)
     y = _check_y(y, multi_output=True, y_numeric=model._task == "regression", estimator=model)
@@ -215,9 +219,12 @@ def _rows_of(model, task, X, y, sample_weight, groups, offset) -> tuple[Rows, np
     targets = model._encode(task, y, weight, np.dtype(float), model._fitted_loss)
     targets = targets.with_offset(check_offset(offset, X, targets.columns), model._fitted_loss)
     raw = np.asarray(X @ _dense(model.coef_).reshape(-1, X.shape[1]).T.astype(float) + model.intercept_)
-    weight = None if targets.weight is None else _counting(targets.weight.astype(float))
-    intercept = bool(model.fit_intercept)
-    rows = Rows(design_of(X), targets.y, targets.offset_to(raw.astype(float)), weight, intercept)
+    if frequencies:
+        weight = _frequencies(weight, model)
+    else:
+        weight = None if targets.weight is None else _counting(targets.weight.astype(float))
+    raw, intercept = targets.offset_to(raw.astype(float)), bool(model.fit_intercept)
+    rows = Rows(design_of(X), targets.y, raw, weight, intercept, bool(frequencies))
     if groups is None:
         return rows, None
     groups = column_or_1d(groups)
@@ -226,6 +233,17 @@ def _rows_of(model, task, X, y, sample_weight, groups, offset) -> tuple[Rows, np
     if numbers.max() < 1:
         raise ValueError("groups holds one group only: independent ones are needed, and many.")
     return rows, numbers
+
+
+def _frequencies(weight, model) -> np.ndarray:
+    """Numbers of equal rows, or an error."""
+    if (
+        weight is None
+        or getattr(model, "class_weight", None) is not None
+        or np.any(weight != np.round(weight))
+    ):
+        raise ValueError("frequencies=True needs whole numbers as sample_weight, and no class_weight.")
+    return np.asarray(weight, dtype=float)
 
 
 def _counting(weight: np.ndarray) -> np.ndarray:

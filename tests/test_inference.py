@@ -96,6 +96,78 @@ def test_weighted_squares_have_the_errors_of_wls():
     np.testing.assert_allclose(found["standard_error"], expected.bse, rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["squared_error", "log_loss", "poisson", "gamma", "tweedie"])
+def test_weights_and_an_offset_count_as_in_statsmodels(name, kind):
+    """Its var_weights are ours where the dispersion is estimated, or the covariance is a sandwich."""
+    api = pytest.importorskip("statsmodels.api")
+    X, y, groups = targets("gamma" if name == "tweedie" else name)
+    rng = np.random.default_rng(1)
+    weight, offset = rng.uniform(0.2, 3, N), rng.normal(0, 0.3, N) * (name != "log_loss")
+    if name in ("poisson", "log_loss") and kind == "model":  # without a dispersion their size counts
+        weight /= weight.mean()
+    families, log = api.families, api.families.links.Log()
+    family = {
+        "squared_error": lambda: families.Gaussian(),
+        "log_loss": lambda: families.Binomial(),
+        "poisson": lambda: families.Poisson(),
+        "gamma": lambda: families.Gamma(log),
+        "tweedie": lambda: families.Tweedie(log, var_power=1.5),
+    }[name]()
+    theirs, ours = KINDS[kind](groups)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "not fully supported"
+        expected = api.GLM(y, ones(X), family, var_weights=weight, offset=offset).fit(
+            tol=1e-14, maxiter=300, **theirs
+        )
+    model = GDClassifier(**EXACT) if name == "log_loss" else GDRegressor(name, **EXACT)
+    given = {} if name == "log_loss" else {"offset": offset}
+    model.fit(X, y, weight, **given)
+    found = summarize(model, X, y, weight, covariance=kind, **ours, **given)
+    np.testing.assert_allclose(found["coefficient"], expected.params, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found["standard_error"], expected.bse, rtol=1e-6)
+
+
+def test_huber_has_the_errors_of_rlm(monkeypatch):
+    """With the scale that epsilon is in."""
+    api = pytest.importorskip("statsmodels.api")
+    X, y, _ = targets("squared_error")
+    model = api.RLM(y, ones(X), M=api.robust.norms.HuberT(t=1.35))
+    monkeypatch.setattr(model, "_estimate_scale", lambda *args: 1.0)
+    expected = model.fit(tol=1e-12, maxiter=500, update_scale=False)
+    found = summarize(fitted(losses.Huber(1.35), X, y), X, y)
+    np.testing.assert_allclose(found["coefficient"], expected.params, atol=1e-6)
+    np.testing.assert_allclose(found["standard_error"], expected.bse, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["squared_error", "huber", "log_loss", "poisson", "gamma", "absolute_error"])
+def test_frequencies_are_equal_rows(name, kind):
+    X, y, groups = targets(name)
+    counts = np.random.default_rng(3).integers(0, 4, N)
+    own = {"groups": groups} if kind == "clustered" else {}
+    every = {"groups": np.repeat(groups, counts)} if kind == "clustered" else {}
+    model = fitted(name, X, y, counts, **({"tol": 1e-6} if name == "absolute_error" else {}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the absolute error, near its minimum only
+        found = summarize(model, X, y, counts, covariance=kind, frequencies=True, **own)
+        repeated = np.repeat(X, counts, axis=0), np.repeat(y, counts)
+        expected = summarize(model, *repeated, np.ones(counts.sum()), covariance=kind, **every)
+    np.testing.assert_allclose(found["standard_error"], expected["standard_error"], rtol=1e-9)
+
+
+def test_frequencies_of_statsmodels():
+    api = pytest.importorskip("statsmodels.api")
+    X, y, _ = targets("poisson")
+    counts = np.random.default_rng(3).integers(1, 4, N)
+    expected = api.GLM(y, ones(X), api.families.Poisson(), freq_weights=counts).fit(tol=1e-14)
+    found = summarize(fitted("poisson", X, y, counts), X, y, counts, frequencies=True)
+    np.testing.assert_allclose(found["standard_error"], expected.bse, rtol=1e-6)
+    for weight in (None, counts + 0.5):
+        with pytest.raises(ValueError, match="frequencies"):
+            summarize(fitted("poisson", X, y), X, y, weight, frequencies=True)
+
+
 def test_the_quantile_has_the_errors_of_quantreg():
     api = pytest.importorskip("statsmodels.api")
     X, y, _ = targets("squared_error", n=400)
