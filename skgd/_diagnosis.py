@@ -19,8 +19,11 @@ _COARSE = 10.0  # times the objective of the best constant: of which a share is 
 
 
 @np.errstate(all="ignore")
-def convergence_warnings(fit: Fit, record: Record, loss: float) -> list[str]:
-    """Texts of the ConvergenceWarnings that are due; `loss` is the objective at the end."""
+def convergence_warnings(fit: Fit, record: Record, loss: float, of_search: bool = False) -> list[str]:
+    """Texts of the ConvergenceWarnings that are due; `loss` is the objective at the end.
+
+    `of_search`: the rate is one that a search has found, not the user's.
+    """
     problem, stopping = fit.problem, fit.options.stopping
     text = _too_high_a_rate(fit, record, loss) if fit.rates.given else ""
     if text:
@@ -35,12 +38,12 @@ def convergence_warnings(fit: Fit, record: Record, loss: float) -> list[str]:
     if record.stop_reason == "max_iter":
         text = f"Maximum number of epochs (max_iter={stopping.max_iter}) reached before convergence."
         return [f"{text} {_units(fit) or _few_updates(fit) or _what_to_raise(fit, loss)}"]
-    chosen = fit.rates.given or record.stop_reason == "early_stopping"
+    chosen = (fit.rates.given and not of_search) or record.stop_reason == "early_stopping"
     if chosen and not _units(fit):  # as near as the user asked for
         return _ended_early(fit, record, loss)
     if problem.network is not None:
         return _nothing_learnt(fit, record, loss)
-    return _far_from_optimum(fit, loss)
+    return _far_from_optimum(fit, loss, of_search)
 
 
 def _too_high_a_rate(fit: Fit, record: Record, loss: float) -> str:
@@ -180,7 +183,7 @@ def _described(moments, fit_intercept: bool) -> str:
     )
 
 
-def _far_from_optimum(fit: Fit, loss: float) -> list[str]:
+def _far_from_optimum(fit: Fit, loss: float, of_search: bool) -> list[str]:
     """The warning of a fit that stopped although its objective can still fall."""
     problem, stopping = fit.problem, fit.options.stopping
     if problem.loss.least_at_zero or problem.penalty.joint:
@@ -190,7 +193,7 @@ def _far_from_optimum(fit: Fit, loss: float) -> list[str]:
         constant = min(constant, 2 * value_of_constant(problem, fit.options.threads))
     if _is_constant(problem, constant):
         return []
-    of_units = fit.constant_of_units
+    of_units = problem.units_of_y
     least = _least_gain(problem.loss, constant - of_units, loss - of_units, stopping.tol or 0.0)
     gain = remaining_gain(problem, fit.descent.parameters, least, fit.options.threads)
     if not gain > least:
@@ -198,6 +201,7 @@ def _far_from_optimum(fit: Fit, loss: float) -> list[str]:
     todo = _units(fit) or (
         f"Lower tol (now {stopping.tol:g}) or raise n_iter_no_change (now {stopping.n_iter_no_change}), "
         f'and max_iter with them; solver="batch" is the most exact.'
+        + (' Or search with learning_rates="auto".' if of_search else "")
     )
     return [
         f"The fit stopped before it reached the optimum: further steps lower the objective from "

@@ -1,9 +1,13 @@
 """Random problems in raw units; 1,000 of them: benchmarks/random_problems.py."""
 
+import warnings
+
 import _random_problems as problems
 import _reference as reference
 import numpy as np
 import pytest
+from sklearn.datasets import load_linnerud
+from sklearn.exceptions import ConvergenceWarning
 
 import skgd
 from skgd._design import design_of
@@ -39,6 +43,23 @@ def test_of_rare_classes_fits_reach_more_than_a_constant_or_warn(loss, solver, o
     outcome = problems.outcome(problems.Problem(4, loss, X, y, None, X, settings, False))
     left = (outcome.end - outcome.lowest) / (of_the_constant(outcome.problem) - outcome.lowest)
     assert left < 0.03 or outcome.cause is not None, (left, outcome.stop)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "epsilon_insensitive", "huber"])
+@pytest.mark.parametrize("solver", ["batch", "minibatch", "sgd"])
+def test_a_search_ends_at_the_minimum_or_warns(loss, solver):
+    """The rate is not the user's, who may not know that `tol` ended the fit on all rows early."""
+    X, y = load_linnerud(return_X_y=True)
+    y = y[:, 0]
+    settings = {"penalty": "l2", "fit_intercept": True}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        search = skgd.GDRegressorCV(loss, solver=solver, cv=3, random_state=0).fit(X, y)
+    problem = problems.Problem(0, loss, X, y, None, X, {**settings, "alpha": 1e-4}, False)
+    lowest = problems.objective(problem, problems.minimum(problem, 1))
+    end = problems.objective(problem, np.append(search.coef_, search.intercept_)[:, None])
+    left = (end - lowest) / (of_the_constant(problem) - lowest)
+    assert left < 0.05 or any(each.category is ConvergenceWarning for each in caught), left
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", "epsilon_insensitive", "huber", "log_cosh"])
