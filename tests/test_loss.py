@@ -6,7 +6,7 @@ import pytest
 import sklearn._loss as oracle
 from _data import SOLVERS, STILL, csr, estimator, make, theta, thin
 
-from skgd import losses
+from skgd import GDRegressor, losses
 
 VARIANTS = [
     *((name, {}) for name in losses.LOSSES),
@@ -312,3 +312,23 @@ def test_fits_start_at_about_the_best_constant(name, params, scale, weighted):
 
     best = min(map(objective, np.linspace(*np.quantile(y, [0.01, 0.99]), 2001)))
     assert objective(float(loss._constant(y, weight)[0])) < 1.01 * best
+
+
+def test_log_cosh_of_small_residuals():
+    """log cosh r = log(1 + 2 sinh^2(r / 2)) to all digits; differences of exponentials lose them."""
+    r = np.logspace(-150, 0, 400)
+    for sign in (-1.0, 1.0):
+        values, slopes = losses.LogCosh().value_and_slope(np.zeros(400), sign * r[:, None])
+        np.testing.assert_allclose(values, np.log1p(2 * np.sinh(r / 2) ** 2), rtol=1e-12)
+        np.testing.assert_allclose(slopes[:, 0], sign * np.tanh(r), rtol=1e-12)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_log_cosh_fits_small_units_of_y_in_float32(solver):
+    """Rounding left a model of 1e-8 y at its start, or worse than a constant, without a word."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4)).astype(np.float32)
+    y = X @ [1.0, -0.5, 0.0, 2.0] + rng.normal(size=300)
+    model = GDRegressor("log_cosh", solver=solver, penalty=None, random_state=0)
+    scores = [model.fit(X, (unit * y).astype(np.float32)).score(X, unit * y) for unit in (1e-3, 1e-6, 1e-8)]
+    np.testing.assert_allclose(scores, scores[0], atol=1e-3)

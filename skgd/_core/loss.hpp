@@ -60,9 +60,12 @@ struct LogCosh {
   static constexpr int parameters = 0;
   template <class T> [[gnu::always_inline]] T operator()(T y, T z, T& slope) const {
     const T r = z - y, a = r < 0 ? -r : r, e = exp_(T(-2) * a);  // cosh r = exp|r| (1 + e) / 2
-    const T t = (T(1) - e) / (T(1) + e);
-    slope = r < 0 ? -t : t;
-    return a + log1p_(e) - T(0.6931471805599453);
+    const T t = (T(1) - e) / (T(1) + e), s = a * a;
+    const bool small = a < T(0.03125);  // where differences would lose the digits, series
+    const T tanh = small ? a * (T(1) - s * (T(1.0 / 3) - s * (T(2.0 / 15) - s * T(17.0 / 315)))) : t;
+    slope = r < 0 ? -tanh : tanh;
+    return small ? s * (T(0.5) - s * (T(1.0 / 12) - s * (T(1.0 / 45) - s * T(17.0 / 2520))))
+                 : a + log1p_(e) - T(0.6931471805599453);
   }
 };
 
