@@ -50,7 +50,6 @@ class GradientDescent(
     """
 
     _task: str
-    _rate_of_search = False  # whether the learning rate was found by a search, and is not the user's
     _parameter_constraints: dict = {
         "solver": [Names({"batch", "sgd", "minibatch"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -250,7 +249,7 @@ class GradientDescent(
         if found["stop_reason_"] == "interrupted":
             return []
         try:
-            return convergence_warnings(fit, record, loss, self._rate_of_search)
+            return convergence_warnings(fit, record, loss, vars(self).get("_rate_of_search", False))
         except KeyboardInterrupt:
             self._become(found)
             raise

@@ -13,8 +13,9 @@ __all__ = ["remaining_gain"]
 _ROWS = 2048  # from which second derivatives are taken
 _FLOPS = 2e8  # up to which features are taken together, not one by one
 _STEPS = (1.0, 0.5, 0.25, 0.1)  # lengths of the step that are tried
-_MORE_STEPS = 24  # of Newton's method, where one does not tell
+_MORE_STEPS = 16  # of Newton's method, where one does not tell
 _NEAR = 2.0**-4  # of the size of residuals: kinks that are nearer count as if they were there
+_MISSES = 4  # of such steps in a row that gain nothing
 _LEAST_DAMPING = 1e-6  # share of the curvature
 
 
@@ -131,10 +132,11 @@ def _descended(problem, sample, u, standard, kinks, l2, enough: float):
         return u
     Z = _standardized(sample.design, standard)
     value, distance, damping = sample.value(_theta(sample, u, standard)), _NEAR, _LEAST_DAMPING
-    start = value
-    for _ in range(_MORE_STEPS):
-        if start - value > 1.1 * enough:
-            break
+    start, gains, misses = value, [np.inf], 0
+    for left in range(_MORE_STEPS, 0, -1):
+        reach = min(left, _MORE_STEPS / 2) * max(gains[-4:])
+        if start - value > 1.1 * enough or start - value + reach < enough or misses == _MISSES:
+            break  # known, or out of reach
         slopes, curvatures = _derivatives(sample, sample.targets.offset_to(Z @ u), distance)
         gradient = Z.T @ slopes + l2 * u
         gradient[-1] *= problem.fit_intercept
@@ -144,9 +146,12 @@ def _descended(problem, sample, u, standard, kinks, l2, enough: float):
         values = [sample.value(_theta(sample, each, standard)) for each in tried]
         best = int(np.argmin([one if np.isfinite(one) else np.inf for one in values]))
         if values[best] < value:
+            gains.append(value - values[best])
+            misses = 0
             u, value = tried[best], values[best]
             damping = max(damping / 10, _LEAST_DAMPING)
         else:
+            misses += 1
             distance, damping = distance / 4, 10 * damping
     return u
 
@@ -171,23 +176,25 @@ def _derivatives(problem, raw, distance: float = 1.0):
     share = (weight / max(weight.sum(), 1e-300))[:, None]
     if loss._quadratic:
         return share * (raw - targets.y.reshape(raw.shape)), np.broadcast_to(share, raw.shape)
-    apart = _distance(loss, targets.y, raw)
     steps = np.array([1.0])
     if distance < 1 and not _is_smooth(loss):
         steps = np.exp2(np.arange(3.0, np.log2(distance) - 0.5, -1.0))
+    apart = _distance(loss, targets.y, raw) * steps[:, None]  # (S, K)
     first, second = np.zeros_like(raw), np.zeros_like(raw)
     for k in range(raw.shape[1]):
-        for distance in steps * apart[k]:
-            above, below = (_slopes_at(loss, targets.y, raw, k, side * distance) for side in (1, -1))
-            first[:, k] = (above + below) / 2
-            second[:, k] = np.maximum(second[:, k], (above - below) / (2 * distance))
+        above, below = _slopes_at(loss, targets.y, raw, k, np.concatenate([apart[:, k], -apart[:, k]]))
+        first[:, k] = (above[-1] + below[-1]) / 2
+        second[:, k] = np.maximum(((above - below) / (2 * apart[:, k, None])).max(axis=0), 0.0)
     return share * first, share * second
 
 
-def _slopes_at(loss, y, raw, k, distance):
-    moved = raw.copy()
-    moved[:, k] += distance
-    return loss.value_and_slope(y, moved)[1].reshape(raw.shape)[:, k]
+def _slopes_at(loss, y, raw, k, distances):
+    """Slopes (2, S, n) of the losses where column k of the raw scores has moved by 2 S distances."""
+    moved = np.repeat(raw[None], len(distances), axis=0)
+    moved[:, :, k] += distances[:, None]
+    every = np.concatenate([y] * len(distances))
+    slopes = loss.value_and_slope(every, moved.reshape(-1, raw.shape[1]))[1]
+    return slopes.reshape(moved.shape)[:, :, k].reshape(2, -1, len(raw))
 
 
 def _is_smooth(loss) -> bool:
