@@ -69,7 +69,8 @@ class Fit:
         problem, reference = self.problem, self.descent.reference or 1.0
         if self.rates.given:
             return unit_of_tol(problem, reference)
-        if self.stream or problem.network is not None or problem.loss.task == "regression":
+        unused = self.stream or self.options.stopping.tol is None
+        if unused or problem.network is not None or problem.loss.task == "regression":
             return reference
         return min(reference, 2 * value_of_constant(problem, self.options.threads)) or reference
 

@@ -78,8 +78,8 @@ def rule_of(name, kind, size, n):
     """Name and parameters of a rule as the core takes them, and its number of state arrays."""
     if name == "plain" and KINDS[kind][0] > 0 and size < n:
         return ("cumulative", []), 2
-    rule = OPTIMIZERS[name]()
-    return (name, [float(getattr(rule, parameter)) for parameter in rule._order]), rule.slots
+    name, parameters, slots = OPTIMIZERS[name]().core_rule(l1=False, noisy=False)
+    return (name, list(parameters)), slots
 
 
 def steps_of(n, size, columns=1, rate=RATE):
