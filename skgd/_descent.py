@@ -259,11 +259,17 @@ class Descent:
             )
 
         def carry(into, array):
-            for new, old in zip(blocks(into, fresh.layers), blocks(array, self.layers), strict=True):
-                new[:] = old
-            kept = zip(shares(into, fresh.layers), shares(array, self.layers), strict=False)
-            for new, old in kept if same_shares else ():
-                new[:] = old
+            with np.errstate(over="ignore"):
+                for new, old in zip(blocks(into, fresh.layers), blocks(array, self.layers), strict=True):
+                    new[:] = old
+                kept = zip(shares(into, fresh.layers), shares(array, self.layers), strict=False)
+                for new, old in kept if same_shares else ():
+                    new[:] = old
+            if into.dtype != array.dtype and not np.isfinite(into).all():
+                raise ValueError(
+                    f"The model, fitted in {array.dtype}, overflows {into.dtype}: give X as {array.dtype}, "
+                    "or divide y by a constant and fit anew."
+                )
 
         same_shares = _place_of_shares(self.layers) == _place_of_shares(fresh.layers)
         for share in shares(fresh.theta, fresh.layers):

@@ -52,3 +52,19 @@ def test_a_rate_that_no_weight_survives_is_an_error_of_rows_without_entries_too(
     with pytest.raises(ValueError):
         model.partial_fit(X, y if outputs > 1 else y.ravel())
     assert not hasattr(model, "coef_")
+
+
+@pytest.mark.parametrize("shape", [csr, np.asarray])
+@pytest.mark.parametrize("rule", RULES)
+def test_a_model_too_large_for_float32_is_an_error_of_a_call_in_float32(rule, shape):
+    X, y = wide(n=30)
+    rate = 0.1 if rule == "plain" else 1e60
+    model = estimator("squared_error", optimizer=RULES[rule], learning_rate=rate, solver="minibatch")
+    model.partial_fit(csr(X), 1e60 * y)
+    before = theta(model)
+    assert np.abs(before).max() > np.finfo(np.float32).max
+    with pytest.raises(ValueError, match="overflows float32"):
+        model.partial_fit(shape(np.zeros((20, X.shape[1]), dtype=np.float32)), np.zeros(20))
+    np.testing.assert_array_equal(theta(model), before)
+    model.partial_fit(shape(np.zeros((20, X.shape[1]))), np.zeros(20))
+    assert np.isfinite(theta(model)).all()
