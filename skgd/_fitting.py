@@ -220,7 +220,8 @@ def _settle(fit: Fit, record: Record, loss: float) -> float:
     if steps:
         deadline = np.inf
         if stopping.max_time is not None:
-            deadline = time.perf_counter() + stopping.max_time - record.history["seconds"][-1]
+            spent = record.history["seconds"][-1:] or [0.0]  # a fit can end before anything is recorded
+            deadline = time.perf_counter() + stopping.max_time - spent[0]
         least = _NO_GAIN * (stopping.tol or 0.0) * fit.unit_of_tol
         found, loss = nearer_the_minimum(problem, found, loss, least, steps, deadline, threads)
     if found is not before:

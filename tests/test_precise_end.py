@@ -100,3 +100,12 @@ def test_bounds_are_reached_where_epochs_run_out():
         model = estimator(solver="sgd", tol=1e-9, max_iter=30, **options).fit(X, y)
     assert model.stop_reason_ == "max_iter"
     np.testing.assert_allclose(model.coef_, exact.coef_, atol=2e-6)
+
+
+def test_a_fit_of_which_nothing_is_recorded_ends_within_its_time():
+    """The objective overflows at each rate, so that no epoch is accepted."""
+    X = np.array([[0, 2.0, 0]], dtype=np.float32)
+    options = {"optimizer": "rmsprop", "alpha": 1e300, "bounds": (1.0, 1.0), "max_iter": 2, "max_time": 10}
+    model = estimator("squared_error", solver="minibatch", random_state=0, **options).fit(X, [-1.0])
+    assert model.stop_reason_ == "max_iter"
+    np.testing.assert_array_equal(model.coef_, 1)
