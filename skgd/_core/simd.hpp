@@ -90,9 +90,14 @@ template <class T> void copy_row(const T* from, T* to, int64_t count) {
   store(to + count - L, load<V>(from + count - L));
 }
 
+// The largest multiple of the lanes up to count; compilers know by the mask that no loop for a rest is needed.
+template <class T> [[gnu::always_inline]] inline int64_t full_vectors(int64_t count) {
+  return count & -int64_t(lanes<T>);
+}
+
 // Calls f(i) for i in 0 .. count - 1, which do not depend on each other, by whole vectors, half of one, and the rest.
 template <class T, class F> [[gnu::always_inline]] inline void for_independent(int64_t count, F f) {
-  const int64_t whole = count / lanes<T> * lanes<T>;
+  const int64_t whole = full_vectors<T>(count);
   SKGD_INDEPENDENT
   for (int64_t i = 0; i < whole; ++i) f(i);
   int64_t rest = whole;

@@ -44,33 +44,30 @@ template <class Rule, class P, class T>
   const T* __restrict g = theta.gradient;
   const Slots<T> slots = theta.slots;
   const T share = theta.scale;
-  if (strength.uniform() && (K == 1 || theta.one_rate)) {
-    const T rate = theta.rate(0);
-    const int64_t size = inputs * K;
-    for_independent<T>(
-        size, [&](int64_t i) __attribute__((always_inline)) { rule.update(i, w, share * g[i], slots, rate, p); });
-  } else if (K == 1 && !strength.feature) {
+  const bool uniform = strength.uniform() && (K == 1 || theta.one_rate);
+  if (K == 1 && !strength.feature && strength.output) {
     update_weights(rule, theta, of_output<Rule>(p, strength.output[0]), Strength<T>{}, inputs, K);
-  } else if (K == 1) {
+  } else if (K == 1 && strength.feature) {
     const T rate = theta.rate(0), output = strength.output ? strength.output[0] : T(1);
     const T* __restrict factor = strength.feature, * __restrict scale = strength.scale;
     for_independent<T>(inputs, [&](int64_t i) __attribute__((always_inline)) {
       rule.update(i, w, share * g[i], slots, rate,
                   of_output<Rule>(strength.within(p.times(factor[i]).in_units(scale[i]), i), output));
     });
-  } else if (theta.one_rate && !strength.column && !strength.output) {  // of standardised features, as a rule
+  } else if (uniform || (theta.one_rate && !strength.column && !strength.output)) {  // alike, or standardised features
     const T rate = theta.rate(0);
-    for (int64_t j = 0; j < inputs; ++j) {
+    const int64_t rows = uniform ? 1 : inputs, width = uniform ? inputs * K : K;
+    for (int64_t j = 0; j < rows; ++j) {
       const P of_feature = strength.at(p, j);
-      for_independent<T>(K, [&](int64_t k) __attribute__((always_inline)) {
-        rule.update(j * K + k, w, share * g[j * K + k], slots, rate, of_feature);
+      for_independent<T>(width, [&](int64_t k) __attribute__((always_inline)) {
+        rule.update(j * width + k, w, share * g[j * width + k], slots, rate, of_feature);
       });
     }
   } else {  // columns are whole vectors
     constexpr int64_t most = 64;
     T rates[most], column[most], output[most];
     for (int64_t begin = 0; begin < K; begin += most) {
-      const int64_t count = std::min(most, K - begin) / lanes<T> * lanes<T>;
+      const int64_t count = full_vectors<T>(std::min(most, K - begin));
       for (int64_t k = 0; k < count; ++k) {
         rates[k] = theta.rate(begin + k);
         column[k] = strength.column ? strength.column[begin + k] : T(1);
