@@ -38,9 +38,11 @@ def convergence_warnings(fit: Fit, record: Record, loss: float, of_search: bool 
     if record.stop_reason == "max_iter":
         text = f"Maximum number of epochs (max_iter={stopping.max_iter}) reached before convergence."
         return [f"{text} {_units(fit) or _few_updates(fit) or _what_to_raise(fit, loss)}"]
-    chosen = (fit.rates.given and not of_search) or record.stop_reason == "early_stopping"
-    if chosen and not _units(fit):  # as near as the user asked for
-        return _ended_early(fit, record, loss)
+    stopped_early = record.stop_reason == "early_stopping"
+    if (fit.rates.given or stopped_early) and not _units(fit):  # as near as the user asked for
+        texts = _ended_early(fit, record, loss)
+        if texts or stopped_early or not of_search:
+            return texts
     if problem.network is not None:
         return _nothing_learnt(fit, record, loss)
     return _far_from_optimum(fit, loss, of_search)
