@@ -5,7 +5,7 @@ the ROC curve on 20,000 other rows. Target: by the validation loss at least that
 stopping, less .002. Quantiles: a linear function of eight features, and Friedman's first function of ten,
 under noise whose scale depends on a feature; the share of 20,000 other rows below the prediction. Target:
 by the validation loss within .005 of the quantile. All in the mean over the seeds; sd is that of one seed.
-Rows are given as arrays, to which the defaults for numbers apply, and as data frames, for tables.
+Rows are given as arrays with encoding=None, for the defaults of numbers, and as data frames, for tables.
 """
 
 import warnings
@@ -66,7 +66,7 @@ def measured(seeds, data, kind, fitted, measure):
         if kind == "frame":
             X, X_test = pd.DataFrame(X), pd.DataFrame(X_test)
         for k, how in enumerate(KINDS[kind]):
-            model = fitted(seed, HOW[how]).fit(X, y)
+            model = fitted(seed, HOW[how]).set_params(encoding="auto" if kind == "frame" else None).fit(X, y)
             found[seed, k], epochs[seed, k] = measure(model, X_test, y_test), model.n_iter_
     return found, epochs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._arrays import lost_to_rounding
 from ._coordinates import asks_for_units
 from ._fit import Fit
 from ._problem import Problem
@@ -15,6 +16,7 @@ from .losses import Loss
 
 __all__ = ["convergence_warnings"]
 
+_MOST_LOST = 0.05  # of the spread of y, to rounding
 _COARSE = 10.0  # times the objective of the best constant: of which a share is too much of what can be gained
 
 
@@ -24,6 +26,26 @@ def convergence_warnings(fit: Fit, record: Record, loss: float, of_search: bool 
 
     `of_search`: the rate is one that a search has found, not the user's.
     """
+    return _too_few_digits(fit.problem) + _of_training(fit, record, loss, of_search)
+
+
+def _too_few_digits(problem: Problem) -> list[str]:
+    """The warning of float32 that hardly tells the values of y apart."""
+    y = problem.targets.unshifted
+    if problem.dtype != np.float32 or problem.loss.task != "regression" or len(y) < 2:
+        return []
+    if not (y != y[0]).any() or lost_to_rounding(y, np.float32) < _MOST_LOST:
+        return []
+    largest = np.max(np.abs(y))
+    return [
+        f"float32, the precision of the fit, has no numbers between {largest:.9g} and the next one, "
+        f"{np.spacing(largest):.3g} farther, and the standard deviation of y is "
+        f"{np.std(y, dtype=float):.3g}. Take the mean off y, or fit in float64."
+    ]
+
+
+def _of_training(fit: Fit, record: Record, loss: float, of_search: bool) -> list[str]:
+    """What is to be said of how the training ended."""
     problem, stopping = fit.problem, fit.options.stopping
     text = _too_high_a_rate(fit, record, loss) if fit.rates.given else ""
     if text:

@@ -82,8 +82,10 @@ encoding : "auto", "table", transformer or None, default="auto"
     :class:`skgd.preprocessing.TableEncoder`, which takes data frames with categories and missing values
     and adds piecewise linear bins of the numbers; a transformer of scikit-learn is cloned and fitted;
     None: nothing, X must be numbers. "auto": "table" where X is a data frame with columns that are no
-    numbers, where numbers are missing, and where X is a data frame of at least 500 rows and at most 256
-    columns; arrays of numbers are just that. ``partial_fit`` fits it to the first rows.
+    numbers, where numbers are missing, and, if ``hidden_layer_sizes`` is "auto", where there are at least 100
+    rows of at most 256 numbers, 2^25 numbers in all, in a data frame or an array in memory. Other numbers are
+    just that, and so are those that ``partial_fit`` begins with; a stream of other columns is encoded by its
+    first rows.
 
     Other parameters that are "auto" depend on it too: of a table they are two networks that share weights,
     four for classes (``n_members``, ``share_weights``), a hidden layer of 128 units (96 where networks for

@@ -105,8 +105,9 @@ class GradientDescent(
 
     # -- what a model adds ------------------------------------------------------------------------
 
-    def _check_rows(self, door, X, y="no_validation", *, reset: bool, finite: bool = True):
-        """X (and y) validated, as the core takes them; what is learned of X is written to the door."""
+    def _check_rows(self, door, X, y="no_validation", *, reset: bool, finite=True, stream=False):
+        """X (and y), of a stream or not, validated as the core takes them; what is learned of X is written to
+        the door."""
         numeric = self._task == "regression"
         return check_design(door, X, y, reset=reset, y_numeric=numeric, finite=finite)
 
@@ -286,9 +287,9 @@ class GradientDescent(
         }
         return {**self._state_of(fit, rows.task), **ended}
 
-    def _options(self, X, reset: bool = True, key: tuple | None = None) -> Options:
-        """What the parameters, with this key, mean for these rows; without `reset` as for those of the last
-        fit."""
+    def _options(self, X, reset: bool = True, key: tuple | None = None, stream: bool = False) -> Options:
+        """What the parameters, with this key, mean for these rows, or for those of a stream; without `reset`
+        as for those of the last fit."""
         return options_of(self, reset, key)
 
     def _check_stream(self, options: Options) -> None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _num_samples
 
+from ._arrays import lost_to_rounding
 from ._estimator import GradientDescent
 from ._hints import Names
 from ._layer_rates import PARAMETRIZATIONS
@@ -19,9 +20,9 @@ from ._network import INITIALISATIONS, NAMES
 from ._options import options_of, threads_of
 from ._penalty import PENALTIES
 from ._pilot import without_useless_bins
-from ._recipe import BY_NOISE, TABLE_RATE, explicit, in_use, sees_table, settings_of
+from ._recipe import BY_NOISE, TABLE_RATE, explicit, in_use, is_auto, sees_table, settings_of
 from ._shared_weights import adapters_among
-from ._validation import refuse_elsewhere, schema_of, shaped
+from ._validation import door_of, refuse_elsewhere, schema_of, shaped
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
 
@@ -29,6 +30,8 @@ __all__ = ["PerceptronModel"]
 
 _AUTO = Names({"auto"})
 _SHARED = ("batch_size", "alpha", "max_iter", "tol")  # parameters of linear models that may be "auto" here
+
+_MOST_LOST = 1e-3  # of the spread of y, to rounding, where an encoded table is float32
 
 
 class PerceptronModel(HiddenLayers, Members):
@@ -61,17 +64,22 @@ class PerceptronModel(HiddenLayers, Members):
     }
     _fitted = "coefs_"
 
-    def _check_rows(self, door, X, y="no_validation", *, reset, finite=True):
-        encoder = self._learn_columns(door, X) if reset else vars(door).get("encoder_")
+    def _check_rows(self, door, X, y="no_validation", *, reset, finite=True, stream=False):
+        encoder = self._learn_columns(door, X, stream) if reset else vars(door).get("encoder_")
         if encoder is None:
             return super()._check_rows(door, X, y, reset=reset, finite=finite)
-        return super()._check_rows(BaseEstimator(), encoder.transform(X), y, reset=True)
+        found = super()._check_rows(door_of(self), encoder.transform(X), y, reset=True)
+        if isinstance(y, str) or self._task == "classification":
+            return found
+        X, y = found
+        wide = lost_to_rounding(y, np.float32) > _MOST_LOST
+        return (X.astype(np.float64, copy=False) if wide else X), y
 
-    def _options(self, X, reset=True, key=None):
+    def _options(self, X, reset=True, key=None, stream=False):
         refuse_elsewhere(self, X, to_fit=reset)
         fitted = not reset and "settings_" in vars(self)
         known = self.settings_ if fitted else {}
-        table = sees_table(vars(self).get("encoder_") if fitted else self._encoding, X)
+        table = sees_table(vars(self).get("encoder_"), X) if fitted else self._sees_table(X, stream)
         settings = {name: known.get(name, value) for name, value in self._settings(X, table).items()}
         options = options_of(explicit(self, settings), reset)
         loss = options.objective.loss
@@ -126,10 +134,15 @@ class PerceptronModel(HiddenLayers, Members):
             )
         return "table"
 
-    def _learn_columns(self, door, X):
+    def _sees_table(self, X, stream: bool = False) -> bool:
+        """Whether the columns of X are those of a table. Numbers are where nobody says what the network is;
+        the first rows of a stream tell too little of theirs."""
+        return sees_table(self._encoding, X, numbers=is_auto(self.hidden_layer_sizes) and not stream)
+
+    def _learn_columns(self, door, X, stream: bool = False):
         """The encoder of the columns of X, if there is one; it and the "auto" parameters are written to the
         door. A warm start keeps the encoder of the last fit."""
-        known, table = vars(door).pop("encoder_", None), sees_table(self._encoding, X)
+        known, table = vars(door).pop("encoder_", None), self._sees_table(X, stream)
         vars(door)["settings_"] = self._settings(X, table)
         if not (table or hasattr(self.encoding, "transform")):
             return None

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from scipy.sparse import issparse
+
+from ._mapped import file_behind
 from ._table import has_missing, is_frame, text_columns
 from .optimizers import Adam
 
@@ -18,6 +22,7 @@ __all__ = [
     "USUAL_STRENGTH",
     "explicit",
     "in_use",
+    "is_auto",
     "sees_table",
     "settings_by_noise",
     "settings_of",
@@ -32,7 +37,8 @@ PILOT_OF_CLASSES = {**PILOT, "units": 32, "batch_size": 64, "max_iter": 25}
 STRENGTH_STEP = 3.0
 STRENGTHS = tuple(10 * STRENGTH_STEP**k for k in range(-3, 4))  # penalties for classes times rows, to try
 USUAL_STRENGTH = STRENGTHS[3]
-_FEWEST_ROWS, _MOST_COLUMNS = 500, 256  # of a data frame of numbers alone that is taken for a table
+_FEWEST_ROWS, _MOST_COLUMNS = 100, 256  # of numbers alone that are taken for a table
+_MOST_NUMBERS = 1 << 25  # likewise: encoded, a number takes about 70 bytes
 _FEWEST_TO_HOLD_OUT = 100  # rows of a fit of several quantiles that stops early
 
 _ROWS = {  # one hidden layer, as in scikit-learn
@@ -86,17 +92,29 @@ def _table_settings(solver: str, regression: bool, n: int) -> dict:
     }
 
 
-def sees_table(encoding, X) -> bool:
+def sees_table(encoding, X, numbers: bool = False) -> bool:
     """Whether the columns of X are to be encoded as those of a table.
 
-    "auto": where some are categories, or numbers are missing, and of other data frames those that have rows
-    enough to find bins of a few columns; pixels and words have many.
+    "auto": where some are categories, or numbers are missing; with `numbers` also where all are numbers, and
+    there are rows enough to find bins of a few columns; pixels and words have many.
     """
-    if not _is_auto(encoding):
+    if not is_auto(encoding):
         return getattr(encoding, "encodes_tables", encoding == "table")
     if text_columns(X) or has_missing(X):
         return True
-    return is_frame(X) and X.shape[0] >= _FEWEST_ROWS and X.shape[1] <= _MOST_COLUMNS
+    n, d = _shape_of_numbers(X) if numbers else (0, 0)
+    return n >= _FEWEST_ROWS and d <= _MOST_COLUMNS and n * d <= _MOST_NUMBERS
+
+
+def _shape_of_numbers(X) -> tuple[int, int]:
+    """Rows and columns of a data frame, or of a dense array-like of numbers in memory; (0, 0) of others."""
+    if not is_frame(X):
+        if issparse(X):
+            return 0, 0
+        X = np.asarray(X, dtype=object) if isinstance(X, list | tuple) else np.asarray(X)
+        if X.dtype.kind not in "biufO" or file_behind(X):
+            return 0, 0
+    return (X.shape[0], X.shape[1]) if len(X.shape) == 2 else (0, 0)
 
 
 def settings_of(estimator, table: bool, n: int = 1) -> dict:
@@ -105,7 +123,7 @@ def settings_of(estimator, table: bool, n: int = 1) -> dict:
     chosen = _table_settings(estimator.solver, regression, max(1, n)) if table else _ROWS
     held_out = len(getattr(estimator.loss, "levels", None) or ()) > 1 and n >= _FEWEST_TO_HOLD_OUT
     chosen = {**chosen, **_networks(estimator, regression, table), "early_stopping": held_out}
-    return {name: value for name, value in chosen.items() if _is_auto(getattr(estimator, name))}
+    return {name: value for name, value in chosen.items() if is_auto(getattr(estimator, name))}
 
 
 def _networks(estimator, regression: bool, table: bool) -> dict:
@@ -113,10 +131,10 @@ def _networks(estimator, regression: bool, table: bool) -> dict:
     for a number of networks."""
     several, units = _SHARED[regression]
     members, shares = estimator.n_members, estimator.share_weights
-    if _is_auto(members):
-        shares = table if _is_auto(shares) else shares
+    if is_auto(members):
+        shares = table if is_auto(shares) else shares
         members = several if shares else 1
-    shares = members > 1 and not _is_auto(shares) and bool(shares)
+    shares = members > 1 and not is_auto(shares) and bool(shares)
     found = {"n_members": members, "share_weights": shares}
     return {**found, "hidden_layer_sizes": (units,)} if table and shares else found
 
@@ -127,7 +145,7 @@ def in_use(settings: dict, objective) -> dict:
     return {**settings, **{name: value for name, value in found.items() if name in settings}}
 
 
-def _is_auto(value) -> bool:
+def is_auto(value) -> bool:
     return isinstance(value, str) and value == "auto"
 
 

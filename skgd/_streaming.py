@@ -39,10 +39,10 @@ class Streaming:
         """`beside` is called with the fit, and with what carries descents on, for copies that follow it."""
         first = "_descent" not in vars(self)
         key = self._validate_new_params()
-        options = self._options(X, first, key)
+        options = self._options(X, first, key, stream=True)
         self._check_stream(options)
         door = door_of(self) if first else self
-        X, y = self._check_rows(door, X, y, reset=first)
+        X, y = self._check_rows(door, X, y, reset=first, stream=True)
         options = self._known_columns(options, vars(door))
         options.objective.penalty.check_features(X.shape[1])
         weight = None if sample_weight is None else check_weights(sample_weight, X)

@@ -137,7 +137,7 @@ def test_a_warm_start_keeps_its_columns():
 
 def test_a_stream_has_bins():
     X = frame()
-    model = GDMLPRegressor(random_state=0).partial_fit(X, smooth(X))
+    model = GDMLPRegressor(encoding="table", random_state=0).partial_fit(X, smooth(X))
     assert model.encoder_.n_bins == 16
     model.partial_fit(X, smooth(X))
 

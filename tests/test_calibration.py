@@ -17,7 +17,8 @@ def rows(n=300, seed=0):
 
 
 def regressor(**parameters):
-    return GDMLPRegressor(**{"loss": Quantile(LEVELS), "max_iter": 20, "random_state": 0, **parameters})
+    settings = {"loss": Quantile(LEVELS), "max_iter": 20, "encoding": None, "random_state": 0}
+    return GDMLPRegressor(**{**settings, **parameters})
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from scipy.special import expit, softmax
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, cross_val_score
@@ -281,7 +282,9 @@ def test_a_table_gets_the_settings_of_tables(solver):
         "share_weights": True,
         "early_stopping": False,
     }
-    bare = GDMLPClassifier(**{**QUICK, "learning_rate": "auto", "solver": solver, "batch_size": 50})
+    bare = GDMLPClassifier(
+        **{**QUICK, "learning_rate": "auto", "solver": solver, "batch_size": 50, "encoding": None}
+    )
     rate = bare.fit(X[["count"]], y).learning_rate_
     assert model.learning_rate_ == pytest.approx(2.5 * rate)
     chosen = {**model.settings_, "encoding": "table", "max_iter": 3, "batch_size": 50}
@@ -291,7 +294,7 @@ def test_a_table_gets_the_settings_of_tables(solver):
 
 
 def test_numbers_get_the_settings_of_numbers():
-    X = np.random.default_rng(0).standard_normal((120, 3))
+    X = np.random.default_rng(0).standard_normal((99, 3))
     y = X[:, 0] > 0
     chosen = {
         "hidden_layer_sizes": (100,),
@@ -314,16 +317,34 @@ def test_numbers_get_the_settings_of_numbers():
     np.testing.assert_array_equal(model.coefs_[0], same.coefs_[0])
 
 
-def test_a_data_frame_of_many_rows_and_few_columns_is_a_table():
-    X = pd.DataFrame(np.random.default_rng(0).standard_normal((500, 257)))
-    X.columns = [f"x{j}" for j in range(257)]
-    y = X["x0"] > 0
-    assert hasattr(GDMLPClassifier(max_iter=1, random_state=0).fit(X.iloc[:, :3], y), "encoder_")
-    for rows in (X, X.iloc[:, :3].to_numpy()):
-        assert not hasattr(GDMLPClassifier(max_iter=1, random_state=0).fit(rows, y), "encoder_")
-    few = X.iloc[:499, :3]
-    assert not hasattr(GDMLPClassifier(max_iter=1, random_state=0).fit(few, y[:499]), "encoder_")
-    assert not hasattr(GDMLPClassifier(encoding=None, max_iter=1).fit(X.iloc[:, :3], y), "encoder_")
+def test_many_rows_of_few_numbers_are_a_table_unless_the_network_is_described(tmp_path):
+    """In a data frame, an array or a list; a stream, a memory map and a described network see numbers."""
+    X = np.random.default_rng(0).standard_normal((200, 257))
+    y = X[:, 0] > 0
+
+    def is_table(rows, stream=False, **given):
+        model = GDMLPClassifier(max_iter=1, random_state=0, **given)
+        fit = model.partial_fit if stream else model.fit
+        classes = {"classes": [0, 1]} if stream else {}
+        n = len(rows) if isinstance(rows, list) else rows.shape[0]
+        return hasattr(fit(rows, y[:n], **classes), "encoder_")
+
+    np.save(tmp_path / "X.npy", X[:, :3])
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    frame = pd.DataFrame(X[:, :3], columns=list("abc"))
+    for rows in (X[:, :3], frame, X[:, :3].astype(np.float32), X[:100, :3].tolist(), X[:, :256]):
+        assert is_table(rows)
+    for rows in (X, X[:99, :3], frame[:99], csr_array(X[:, :3]), mapped):
+        assert not is_table(rows)
+    for rows in (X[:, :3], frame):
+        assert not is_table(rows, encoding=None)
+        assert not is_table(rows, hidden_layer_sizes=(9,))
+        assert is_table(rows, hidden_layer_sizes=(9,), encoding="table")
+        assert not is_table(rows, stream=True)
+    same = [GDMLPClassifier(max_iter=2, random_state=0).fit(rows, y) for rows in (X[:, :3], frame)]
+    np.testing.assert_array_equal(
+        *(model.predict_proba(rows) for model, rows in zip(same, (X[:, :3], frame), strict=True))
+    )
 
 
 def test_a_linear_model_names_columns_that_are_no_numbers():

@@ -508,7 +508,7 @@ def test_a_fit_whose_units_have_died_begins_anew(optimizer):
 def test_a_classifier_that_ends_no_better_than_a_constant_says_so(loss):
     X, y = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 10 == 0
     with pytest.warns(ConvergenceWarning, match="learnt next to nothing"):
-        GDMLPClassifier(loss, alpha=10, random_state=0).fit(X, y)
+        GDMLPClassifier(loss, alpha=10, encoding=None, random_state=0).fit(X, y)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """dtype: perceptrons in another precision than that of X."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 from skgd import GDMLPClassifier, GDMLPRegressor, GDRegressor
@@ -173,3 +175,31 @@ def test_a_model_can_be_cloned_searched_and_pickled():
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
     search = GridSearchCV(net(), {"dtype": ["float32", "float64"]}, cv=2).fit(X, y)
     assert np.ptp(search.cv_results_["mean_test_score"]) < 1e-2
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e8])
+@pytest.mark.parametrize("settings", [{}, {"n_members": 2}, {"early_stopping": True}])
+def test_a_table_has_the_digits_that_y_needs(offset, settings):
+    """Its columns are float32, in which 1e8 and 1e8 + 1 are one number."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 3))
+    y = X[:, 0] + np.sin(X[:, 1]) + offset
+    model = GDMLPRegressor(random_state=0, **settings).fit(X, y)
+    assert model.score(X, y) > 0.99
+    model.partial_fit(X[:50], y[:50]) if not settings else None
+    assert model.predict(X).dtype == np.float64
+    assert model.score(X, y) > 0.98
+
+
+@pytest.mark.parametrize("kind", [GDRegressor, GDMLPRegressor])
+def test_values_of_y_that_float32_hardly_tells_apart_are_told(kind):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 3))
+    y = X[:, 0] + np.sin(X[:, 1])
+    settings = {"random_state": 0} | ({"encoding": None} if kind is GDMLPRegressor else {})
+    with pytest.warns(ConvergenceWarning, match="float32, the precision of the fit"):
+        kind(**settings).fit(X.astype(np.float32), y + 1e8)
+    for rows, target in ((X, y + 1e8), (X.astype(np.float32), y + 1e3)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            kind(**settings).fit(rows, target)

@@ -466,7 +466,7 @@ def test_tables_have_several_networks_unless_somebody_asks(given, members, share
     assert model.settings_["hidden_layer_sizes"] == (units,)
     assert hasattr(model, "adapters_") == shared
     assert hasattr(model, "members_") == (members > 1 and not shared)
-    bare = GDMLPClassifier(max_iter=1, random_state=0).fit(X.to_numpy(), X["a"] > 0)
+    bare = GDMLPClassifier(max_iter=1, encoding=None, random_state=0).fit(X, X["a"] > 0)
     assert (bare.settings_["n_members"], bare.settings_["share_weights"]) == (1, False)
 
 
