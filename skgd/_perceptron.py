@@ -22,7 +22,7 @@ from ._penalty import PENALTIES
 from ._pilot import without_useless_bins
 from ._recipe import BY_NOISE, TABLE_RATE, explicit, in_use, is_auto, sees_table, settings_of
 from ._shared_weights import adapters_among
-from ._validation import door_of, refuse_elsewhere, schema_of, shaped
+from ._validation import door_of, refuse_elsewhere, refuse_sparse, schema_of, shaped
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
 
@@ -72,7 +72,8 @@ class PerceptronModel(HiddenLayers, Members):
         if isinstance(y, str) or self._task == "classification":
             return found
         X, y = found
-        wide = lost_to_rounding(y, np.float32) > _MOST_LOST
+        refuse_sparse(y)
+        wide = lost_to_rounding(y.astype(float), np.float32) > _MOST_LOST
         return (X.astype(np.float64, copy=False) if wide else X), y
 
     def _options(self, X, reset=True, key=None, stream=False):

@@ -203,3 +203,20 @@ def test_values_of_y_that_float32_hardly_tells_apart_are_told(kind):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             kind(**settings).fit(rows, target)
+
+
+def test_targets_of_a_table_that_cannot_be_are_named():
+    X = np.random.default_rng(0).standard_normal((200, 3))
+    y = X[:, 0]
+    words = GDMLPRegressor(max_iter=2, random_state=0).fit(X, y.astype(str))
+    numbers = GDMLPRegressor(max_iter=2, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(words.predict(X), numbers.predict(X))
+    wrong = {
+        "y is a sparse matrix": sparse.csr_array(y[:, None]),
+        "could not convert string to float": np.full(200, "a"),
+        "requires y to be passed": None,
+        "Input y contains NaN": np.full(200, np.nan),
+    }
+    for message, target in wrong.items():
+        with pytest.raises(ValueError, match=message):
+            GDMLPRegressor(max_iter=2).fit(X, target)
