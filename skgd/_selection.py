@@ -271,7 +271,7 @@ class Candidates:
             for index in order_of_choice(scores, alphas, self.search.selection):
                 alpha, rate = self.params[index]
                 estimator = with_callbacks_of(self._new(alpha=alpha, learning_rate=rate), self.search)
-                estimator._rate_of_search = not self.automatic
+                estimator._rate_of_search = not (self.automatic or self.given)
                 try:
                     estimator.fit(self.X, self.labels, self.weight, groups=self.groups, offset=self.offset)
                 except DivergenceError as diverged:  # on all rows, though on no fold
