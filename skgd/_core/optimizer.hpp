@@ -258,7 +258,12 @@ struct AdamW {
   static constexpr bool decays = true;
   double share;
   Adam adam;
-  template <class T> AdamW at(int64_t t) const { return {share, adam.at<T>(t)}; }
+  AdamW(double share, double beta_1, double beta_2, double epsilon) : share(share), adam{beta_1, beta_2, epsilon} {}
+  template <class T> AdamW at(int64_t t) const {
+    AdamW rule = *this;
+    rule.adam = adam.at<T>(t);
+    return rule;
+  }
   template <class P, class T>
   [[gnu::always_inline]] void update(int64_t i, T* w, T g, Slots<T> s, T rate, const P& penalty) const {
     w[i] -= T(share) * rate * penalty.slope(w[i]);
