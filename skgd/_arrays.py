@@ -30,7 +30,8 @@ def aligned_zeros(shape, dtype) -> np.ndarray:
 def lost_to_rounding(values: np.ndarray, dtype) -> float:
     """Distance of neighbouring numbers of a precision at the largest of these values, as a share of their
     standard deviation; the largest share of several columns."""
-    distance = np.finfo(dtype).eps * np.max(np.abs(values), axis=0, initial=0.0).astype(float)
-    spread = np.std(values, axis=0, dtype=float)
+    values = np.asarray(values, dtype=float)
+    distance = np.finfo(dtype).eps * np.max(np.abs(values), axis=0, initial=0.0)
+    spread = np.std(values, axis=0)
     share = np.where(distance > 0, np.inf, 0.0)
     return float(np.max(np.divide(distance, spread, out=share, where=spread > 0)))

@@ -19,7 +19,7 @@ from ._checkpoint import Session
 from ._labels import classes_of
 from ._options import Options, dtype_of, threads_of
 from ._reading import called, source_of
-from ._recipe import sees_table
+from ._recipe import is_auto, sees_table
 from ._rows import Form, TrainingRows
 from ._scoring import scorers_of
 from ._validation import RowsCheck, door_of, schema_of, weights_of_classes
@@ -122,7 +122,7 @@ class Blockwise:
         """Raise where a fit to blocks cannot do what was asked for."""
         if classes is not None and self._task != "classification":
             raise ValueError("classes are those of a classifier: leave them out for regression.")
-        stops_early = self.early_stopping and not isinstance(self.early_stopping, str)
+        stops_early = self.early_stopping and not is_auto(self.early_stopping)
         if stops_early and all(part is None for part in validation):
             raise ValueError("early_stopping holds out no rows of blocks: give fit_blocks X_val and y_val.")
 

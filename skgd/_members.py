@@ -19,7 +19,7 @@ from ._fitted import NO_OFFSET_OF_MEMBERS
 from ._held_out import Validation
 from ._options import Options
 from ._pilot import with_noise_known, without_useless_bins
-from ._recipe import in_use, sees_table
+from ._recipe import in_use, is_auto, sees_table
 from ._scoring import scorers_of
 from ._validation import check_offset, dense, door_of, schema_of
 
@@ -249,7 +249,7 @@ class Members(GradientDescent):
             )
         door = super()._door_of_blocks()
         door.encoding = None
-        if isinstance(self.early_stopping, str):
+        if is_auto(self.early_stopping):
             door.early_stopping = False  # rows to hold out lie in all blocks
         return door
 

@@ -73,7 +73,7 @@ class PerceptronModel(HiddenLayers, Members):
             return found
         X, y = found
         refuse_sparse(y)
-        wide = lost_to_rounding(y.astype(float), np.float32) > _MOST_LOST
+        wide = lost_to_rounding(y, np.float32) > _MOST_LOST
         return (X.astype(np.float64, copy=False) if wide else X), y
 
     def _options(self, X, reset=True, key=None, stream=False):

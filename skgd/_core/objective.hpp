@@ -213,8 +213,9 @@ template <class T> double objective_pass(const Problem<T>& problem, const T* the
       if (worker == 0 && control.done(count * d)) stop = true;
     }
   };
-  auto loan = problem.threads->lend(n * d / worth_a_thread < 2 ? 1 : threads);
-  (*loan).run(chunks, int(std::min<int64_t>(threads, n * d / worth_a_thread)), sum);
+  const int workers = int(std::min<int64_t>(threads, n * d / worth_a_thread));
+  auto loan = problem.threads->lend(workers > 1 ? threads : 1);
+  (*loan).run(chunks, workers, sum);
   double total = 0;
   for (double each : sums) total += each;
   return total;
