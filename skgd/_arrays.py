@@ -16,6 +16,8 @@ def is_laid_out(array: np.ndarray) -> bool:
 
 def laid_out(array, dtype=None) -> np.ndarray:
     """The array, or a copy, as the core can read it."""
+    if type(array) is np.ndarray and (dtype is None or array.dtype == dtype) and is_laid_out(array):
+        return array
     return np.require(array, dtype, ["C", "A", "E"])
 
 

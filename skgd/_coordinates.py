@@ -125,12 +125,15 @@ class Units:
             standardize = asks(design.sampled_moments(targets.weight), objective.fit_intercept, rare)
         return cls(standardize, of_y=options.standardize_outputs).after(design, targets, objective)
 
-    @np.errstate(over="ignore", invalid="ignore")  # an error tells of it
     def after(self, design: Design, targets: Targets, objective: Objective) -> Units:
         """With some more rows."""
         outputs = self._outputs_after(targets, objective)
         if self.standardize is False:
             return self if outputs is self.outputs else replace(self, outputs=outputs)
+        return self._features_after(design, targets, objective, outputs)
+
+    @np.errstate(over="ignore", invalid="ignore")  # an error tells of it
+    def _features_after(self, design: Design, targets: Targets, objective: Objective, outputs) -> Units:
         moments, curvature = design.moments(targets.weight), 0.0
         if moments.weight:
             curvature = moments.weight * objective.loss._curvature(targets.y, targets.weight)
@@ -186,16 +189,15 @@ class Units:
 
     def state(self) -> dict:
         """All of it as arrays and numbers."""
-        parts = {name: getattr(self, name) for name in ("moments", "outputs")}
-        plain = {name: None if part is None else dict(vars(part)) for name, part in parts.items()}
-        names = ("standardize", "curvature", "of_y", "features")
-        return {**{name: getattr(self, name) for name in names}, **plain}
+        state = dict(vars(self))
+        for name in ("moments", "outputs"):
+            state[name] = None if state[name] is None else dict(vars(state[name]))
+        return state
 
     @classmethod
     def from_state(cls, state: dict) -> Units:
-        moments, outputs = (
-            None if state[name] is None else Moments(**state[name]) for name in ("moments", "outputs")
-        )
+        moments = None if state["moments"] is None else Moments(**state["moments"])
+        outputs = None if state["outputs"] is None else Moments(**state["outputs"])
         if moments is not None and state["features"] is not None:
             moments = moments.of_each_feature(Present(*state["features"]).in_all)
         return cls(state["standardize"], moments, state["curvature"], outputs, state["of_y"])

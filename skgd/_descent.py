@@ -93,7 +93,9 @@ class Descent:
     @classmethod
     def from_state(cls, state: dict) -> Descent:
         """The descent of a fitted estimator, with all features of X."""
-        return cls(**state)._of_all_features()
+        descent = object.__new__(cls)
+        descent.__dict__.update(state)
+        return descent._of_all_features()
 
     def among(self, features: Present | None) -> Descent:
         """The same, of which it is known that its features are these of X."""
@@ -123,7 +125,8 @@ class Descent:
     def state(self) -> dict:
         """All of it as arrays, numbers and plain containers, once it is settled."""
         state = dict(self.__dict__)
-        del state["gradient"], state["grid"]  # of a fit under way
+        for name in ("gradient", "grid"):  # of a fit under way
+            state.pop(name, None)
         return state
 
     def fits(self, options: Options, problem: Problem, rule: CoreRule) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -214,9 +213,13 @@ class DenseDesign(Design):
     def _rows_of(self, values: int) -> int:
         return max(64, values // max(1, self.d))
 
-    @cached_property
+    _mapping: tuple[Mapping | None] | None = None  # once it was looked for
+
+    @property
     def mapping(self):
-        return mapping_of(self.X)
+        if self._mapping is None:
+            self._mapping = (mapping_of(self.X),)
+        return self._mapping[0]
 
     def read_ahead(self, start: int, stop: int) -> None:
         """Have rows of a mapped file, from one number up to another, read without waiting for them."""
@@ -310,4 +313,5 @@ class CsrDesign(Design):
 
 def design_of(X, kept: np.ndarray | None = None) -> Design:
     """The Design of validated rows, or of some of them."""
-    return (CsrDesign if sparse.issparse(X) else DenseDesign)(X, kept=kept)
+    is_dense = type(X) is np.ndarray or not sparse.issparse(X)  # the first is found out faster
+    return (DenseDesign if is_dense else CsrDesign)(X, kept=kept)

@@ -429,7 +429,7 @@ class GradientDescent(
         kept.pop(self._fitted, None)
         for name in ("_kept", "_assigned"):
             kept.pop(name, None)
-        self.__dict__ = {**kept, **found}
+        object.__setattr__(self, "__dict__", {**kept, **found})
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -53,7 +52,7 @@ class Fit:
         """One to end here, while this one goes on."""
         return replace(self, descent=self.descent.copy(), rates=copy(self.rates))
 
-    @cached_property
+    @property
     def constant_of_units(self) -> float:
         """What automatic rates take off objectives, so that the unit of y does not matter to them; of a
         stream, whose calls have rows of their own, nothing."""

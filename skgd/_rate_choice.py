@@ -48,7 +48,7 @@ def dropout_schedule_for(options: Options, n: int, rate: float):
 
 
 def _told(schedule, options: Options, n: int, rate: float, drops: int):
-    if not isinstance(schedule, Schedule):
+    if not isinstance(schedule, Schedule) or isinstance(schedule, Constant):
         return schedule
     alpha = options.objective.penalty.typical_alpha
     return schedule.bind(

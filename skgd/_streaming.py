@@ -77,7 +77,8 @@ class Streaming:
                 if copies is not None:
                     copies.follow()
                 found = self._state_of(fit, task) | self._streamed(fit, losses)
-                found["_units"] = units.state()
+                if units is not known or units.standardize != vars(self).get("_units", {}).get("standardize"):
+                    found["_units"] = units.state()
                 self._become(found | schema_of(door) if first else found, streams=True)
             except BaseException:
                 for each in (fit.descent, copies):

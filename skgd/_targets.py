@@ -128,9 +128,11 @@ class Targets:
 
     def in_precision(self, dtype: np.dtype | None) -> Targets:
         """The same in another precision; None: as they are."""
+        if dtype is None:
+            return self
         parts = {name: getattr(self, name) for name in ("y", "weight", "of_all", "offset", "shift")}
-        others = {} if dtype is None else {name: part for name, part in parts.items() if part is not None}
-        others = {name: part.astype(dtype) for name, part in others.items() if part.dtype != dtype}
+        given = {name: part for name, part in parts.items() if part is not None}
+        others = {name: part.astype(dtype) for name, part in given.items() if part.dtype != dtype}
         return replace(self, **others) if others else self
 
     def weighted_to_mean_one(self) -> Targets:

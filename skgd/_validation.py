@@ -292,7 +292,7 @@ def _check_csr(X) -> None:
 
 
 def refuse_sparse(y) -> None:
-    if sparse.issparse(y):
+    if type(y) is not np.ndarray and sparse.issparse(y):
         raise ValueError("y is a sparse matrix: give a dense array, such as y.toarray().")
 
 
@@ -303,7 +303,7 @@ def kind_of_sparse(y) -> str | None:
 
 def dense(y) -> np.ndarray:
     """y as an array, also where it came sparse."""
-    return y.toarray() if sparse.issparse(y) else y
+    return y if type(y) is np.ndarray or not sparse.issparse(y) else y.toarray()
 
 
 def check_rows(validation, estimator):

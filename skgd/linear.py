@@ -61,7 +61,7 @@ class LinearModel(GradientDescent):
 
     @staticmethod
     def _unpack(theta, problem):
-        (block,) = problem.blocks(problem.for_original(theta))
+        block = problem.for_original(theta)[:, : problem.targets.columns]
         return problem.design.of_all_features(block[:-1].T.copy()), block[-1].copy()
 
     @staticmethod
