@@ -150,6 +150,20 @@ def test_a_problem_checks_its_class_codes():
         problem(np.ones((2, 2)), np.array([0.0, 7.0]), ("softmax", 0.0), columns=3, codes=True)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 3, 9, 64])  # whole vectors of the core and rests of them
+def test_every_class_code_is_checked(dtype, n):
+    X, codes = np.ones((n, 2), dtype), np.arange(n, dtype=dtype) % 3
+    parameters = dict(columns=3, codes=True)
+    problem(X, codes, ("softmax", 0.0), **parameters)
+    for at in {0, n // 2, n - 1}:
+        for wrong in (3, -1, 0.5, 2.0 + 2**-20, np.nan, np.inf, -np.inf, 1e30):
+            y = codes.copy()
+            y[at] = wrong
+            with pytest.raises(ValueError, match=rf"whole numbers 0 to 2; y\[{at}\]"):
+                problem(X, y, ("softmax", 0.0), **parameters)
+
+
 # ---------------------------------------------------------------- threads
 
 FEW_THREADS = """

@@ -87,10 +87,10 @@ void check_csr(const int64_t* indices, const int64_t* indptr, int64_t n, int64_t
 
 // Class codes choose a column of the raw scores: whole numbers 0 .. classes - 1.
 template <class T> void check_codes(const T* codes, int64_t count, int64_t classes) {
-  for (int64_t i = 0; i < count; ++i)
-    if (!(codes[i] >= 0 && codes[i] < T(classes) && codes[i] == std::floor(codes[i])))
-      refuse("y must hold class codes, the whole numbers 0 to " + std::to_string(classes - 1) + "; y[" +
-             std::to_string(i) + "] is " + std::to_string(double(codes[i])) + ".");
+  if (engine<T>->are_codes(codes, count, classes)) return;
+  const T* wrong = std::find_if(codes, codes + count, [=](T code) { return !engine<T>->are_codes(&code, 1, classes); });
+  refuse("y must hold class codes, the whole numbers 0 to " + std::to_string(classes - 1) + "; y[" +
+         std::to_string(wrong - codes) + "] is " + std::to_string(double(*wrong)) + ".");
 }
 
 // A loss as it is given: its name with a number or several.

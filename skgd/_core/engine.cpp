@@ -245,6 +245,7 @@ template <class T> constexpr Engine<T> table() {
               .row_moments = row_moments,
               .losses = losses,
               .all_finite = all_finite,
+              .are_codes = are_codes,
               .column_moments = column_moments,
               .predict_rows = predict_rows,
               .softmax_rows = softmax_rows,

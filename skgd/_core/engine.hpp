@@ -67,6 +67,9 @@ template <class T> struct Engine {
 
   bool (*all_finite)(const T* x, int64_t count);
 
+  // Whether all values are whole numbers 0 .. classes - 1.
+  bool (*are_codes)(const T* values, int64_t count, int64_t classes);
+
   // Moments of the columns of rows x (n, d), which weigh one each where weight is null (moments.hpp).
   void (*column_moments)(const T* x, int64_t n, int64_t d, const double* weight, double* mean, double* squares,
                          double* filled);

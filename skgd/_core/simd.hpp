@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <type_traits>
 #include <vector>
@@ -380,6 +381,24 @@ template <class T> inline bool all_finite(const T* x, int64_t count) {
   T total = sum<T>((a + b) + (c + e));
   for (; j < count; ++j) total += x[j] * T(0);
   return total == T(0);
+}
+
+// Whether all values are whole numbers 0 .. classes - 1. Numbers from 2^(digits - 1) on have no digits behind the
+// point: a smaller one loses its own where that is added to it.
+template <class T> inline bool are_codes(const T* values, int64_t count, int64_t classes) {
+  using V = vec<T>;
+  constexpr int L = lanes<T>;
+  constexpr T large_number = T(int64_t(1) << (std::numeric_limits<T>::digits - 1));
+  const V zero = {}, most = T(classes - 1) - V{}, large = large_number - V{};
+  V all = T(1) - V{};
+  auto look_at = [&](V v) __attribute__((always_inline)) {
+    const V rounded = v < large ? (v + large) - large : v;
+    all = v >= zero ? all : zero, all = v <= most ? all : zero, all = v == rounded ? all : zero;
+  };
+  int64_t i = 0;
+  for (; i + L <= count; i += L) look_at(load<V>(values + i));
+  for (; i < count; ++i) look_at(values[i] - V{});
+  return sum<T>(all) == T(L);
 }
 
 // Whether all of these numbers are from -most to most.
