@@ -47,7 +47,13 @@ def _counted(y) -> np.ndarray | None:
     low, high = int(y.min()), int(y.max())
     if high - low > len(y) or not -(2**62) < low <= high < 2**62:
         return None
-    return (np.flatnonzero(np.bincount(y.astype(np.intp) - low)) + low).astype(y.dtype)
+    return (np.flatnonzero(np.bincount(_from(y, low))) + low).astype(y.dtype)
+
+
+def _from(y: np.ndarray, low: int) -> np.ndarray:
+    """Whole numbers as indices, counted from `low`: y itself where that is zero."""
+    places = y.astype(np.intp, copy=False)
+    return places - low if low else places
 
 
 def class_codes(y, classes, dtype) -> np.ndarray:
@@ -96,7 +102,7 @@ def _codes_of_numbers(y, classes, dtype) -> np.ndarray | None:
         return None
     if len(y) == 0 or int(y.min()) < low or int(y.max()) > high:
         return None
-    places = y.astype(np.intp) - low
+    places = _from(y, low)
     if high - low + 1 == len(classes):
         return places.astype(dtype)
     table = np.full(high - low + 1, -1, dtype=dtype)

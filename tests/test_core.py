@@ -154,7 +154,7 @@ def test_a_problem_checks_its_class_codes():
 @pytest.mark.parametrize("n", [1, 3, 9, 64])  # whole vectors of the core and rests of them
 def test_every_class_code_is_checked(dtype, n):
     X, codes = np.ones((n, 2), dtype), np.arange(n, dtype=dtype) % 3
-    parameters = dict(columns=3, codes=True)
+    parameters = {"columns": 3, "codes": True}
     problem(X, codes, ("softmax", 0.0), **parameters)
     for at in {0, n // 2, n - 1}:
         for wrong in (3, -1, 0.5, 2.0 + 2**-20, np.nan, np.inf, -np.inf, 1e30):
