@@ -2,8 +2,8 @@
 //
 // `run` carries a Descent through a plan: an order of rows cut into batches, with one rate (or one rate
 // a column) for each update. Four loops do the same arithmetic: `dense_updates` for everything;
-// `PerSample` (fused.hpp) where a batch is one dense row under the plain or the implicit rule, `PerSampleRule` under
-// another one; `lazy_updates` (lazy.hpp) where a batch touches few of many sparse features.
+// `PerSample` (fused.hpp) where a batch is one dense row under the plain or the implicit rule, `PerSampleRule`
+// (fused_rule.hpp) under another one; `lazy_updates` (lazy.hpp) where a batch touches few of many sparse features.
 #pragma once
 #include <atomic>
 #include <cmath>

@@ -37,6 +37,7 @@ namespace {
 
 #include "engine.hpp"
 #include "fused.hpp"
+#include "fused_rule.hpp"
 #include "lazy.hpp"
 #include "lazy_standardized.hpp"
 #include "moments.hpp"

@@ -2,6 +2,7 @@
 #pragma once
 #include "blocks.hpp"
 #include "descent.hpp"
+#include "row_losses.hpp"
 
 namespace skgd {
 
@@ -9,10 +10,6 @@ template <class T> bool per_sample_applies(const Problem<T>& problem, const Plan
   return plan.largest_batch() == 1 && std::holds_alternative<Plain>(optimizer) && problem.penalty.smooth() &&
          problem.layers.size() == 1 && plan.max_gradient_norm == 0 && !problem.targets.offset &&
          std::holds_alternative<Dense<T>>(problem.design);
-}
-
-template <class T> bool is_elementwise(const Loss& loss) {
-  return match([](const auto& l) { return Elementwise<std::decay_t<decltype(l)>, T>; }, loss);
 }
 
 // Whether no update takes more than the whole of a weight by its l2 penalty.
@@ -83,61 +80,6 @@ void step_columns(T* W, const T* x, const T* c, const T* rates, T l2_, const T* 
     }
   }
 }
-
-// Rows of one column whose losses are summed later, many at once.
-template <class T> struct ScoredRows {
-  Buffer<T> z, y, slope, weight;
-  explicit ScoredRows(int64_t most) : z(most), y(most), slope(most), weight(most) {}
-
-  void set(int64_t at, T score, T target, T slope_there, T weight_there) {
-    z[at] = score, y[at] = target, slope[at] = slope_there, weight[at] = weight_there;
-  }
-  // Sum of weight * loss of the first `count` rows. Slopes replace their scores.
-  double loss(const Loss& loss, int64_t count, bool weighted) {
-    if (auto* log_loss = std::get_if<LogLoss>(&loss); log_loss && !weighted)
-      return log_loss->total(y.data(), z.data(), slope.data(), count);
-    return slopes_of(loss, Block<T>{z.data(), y.data(), weighted ? weight.data() : nullptr, count, 1, 1, false});
-  }
-};
-
-// Any loss of one raw score, whose slope is a call.
-template <class T> class AnyLoss {
- public:
-  static constexpr bool has_margin = true;  // it may have one
-  explicit AnyLoss(const Loss& loss)
-      : loss_(loss),
-        slope_(of_each<Slope>(loss, [](const auto& l) { return Slope(slope_by_call<std::decay_t<decltype(l)>>); })) {}
-
-  T operator()(T y, T z, T& slope) const {
-    return of_each<T>(loss_, [&](const auto& l) { return l(y, z, slope); });
-  }
-  T quick_slope(T y, T z) const { return slope_(loss_, y, z); }
-
- private:
-  using Slope = T (*)(const Loss&, T, T);
-  const Loss& loss_;
-  Slope slope_;
-
-  template <class L> static T slope_by_call(const Loss& loss, T y, T z) {
-    return slope_of(*std::get_if<L>(&loss), y, z);
-  }
-  // f of the loss that it is, if that has one raw score.
-  template <class R, class F> static R of_each(const Loss& loss, F f) {
-    return match(
-        [&](const auto& l) -> R {
-          if constexpr (Elementwise<std::decay_t<decltype(l)>, T>) return f(l);
-          return R();
-        },
-        loss);
-  }
-};
-
-// Losses whose slopes take no longer than a call have loops over single rows of their own, as the log loss has.
-template <class L, class... Own> constexpr bool is_one_of = (std::is_same_v<L, Own> || ...);
-template <class L>
-constexpr bool has_own_loop =
-    !small_build && is_one_of<L, SquaredError, Huber, AbsoluteError, Quantile, EpsilonInsensitive, LogLoss, Hinge,
-                              SquaredHinge, ModifiedHuber, Perceptron>;
 
 // How an update moves weights: against the gradient, to where the gradient after the step would have led, or against
 // the gradient and then towards zero by what is owed of a cumulative l1 penalty.
@@ -710,69 +652,6 @@ template <class T> class PerSample {
       average();
     }
     return total;
-  }
-};
-
-// The same for one column, an elementwise loss and any rule that takes weights one by one: the gradient of a row is its
-// slope times x, so the rule takes it from x, and none is formed.
-template <class T> class PerSampleRule {
- public:
-  PerSampleRule(const Problem<T>& problem, Descent<T>& descent, const Plan& plan)
-      : problem_(problem), design_(std::get<Dense<T>>(problem.design)), targets_(problem.targets), descent_(descent),
-        plan_(plan), d_(design_.d), buffer_(design_.buffered() ? d_ : 0) {}
-
-  static bool applies(const Problem<T>& problem, const Descent<T>& descent, const Plan& plan) {
-    return is_elementwise<T>(problem.loss) && plan.largest_batch() == 1 && problem.n() > 1 && problem.columns() == 1 &&
-           problem.layers.size() == 1 && plan.max_gradient_norm == 0 && !descent.gradient && !problem.passive.inverse &&
-           !problem.penalty.joint && std::holds_alternative<Dense<T>>(problem.design);
-  }
-
-  Outcome run(AnyRule<T>& rule, Control& control) {
-    Outcome outcome;
-    const int64_t updates = plan_.rows.count;
-    const int64_t rows_at_once = descent_.loss_beside ? descent_.loss_beside->rows() : rows_per_check;
-    for (int64_t begin = 0; begin < updates && !control.stop; begin += rows_at_once) {
-      const int64_t end = std::min(begin + rows_at_once, updates);
-      for (int64_t u = begin; u < end; ++u) {
-        if (u == updates - 1) report(problem_, descent_.theta, plan_.batch(u), outcome);
-        update_by(rule, u, u - begin);
-      }
-      outcome.loss += scored_.loss(problem_.loss, end - begin, targets_.weight);
-      if (descent_.loss_beside) descent_.loss_beside->add(plan_.rows.part(begin, end - begin));
-      outcome.weight += weight_of(problem_, plan_.rows.part(begin, end - begin));
-      control.done((end - begin) * problem_.parameters());
-    }
-    return outcome;
-  }
-
- private:
-  static constexpr int64_t rows_per_check = 256;
-  const Problem<T>& problem_;
-  const Dense<T>& design_;
-  const Targets<T>& targets_;
-  Descent<T>& descent_;
-  const Plan& plan_;
-  AnyLoss<T> loss_{problem_.loss};
-  int64_t d_;
-  Buffer<T> buffer_;
-  ScoredRows<T> scored_{rows_per_check};
-
-  void update_by(AnyRule<T>& rule, int64_t u, int64_t at) {
-    const int64_t i = plan_.rows[u];
-    if (const int64_t next = plan_.rows.row_to_prefetch(u); next >= 0) {
-      design_.prefetch_row(next);
-      prefetch(targets_.y + next, 1);
-    }
-    if (const int64_t soon = plan_.rows.row_soon(u); soon >= 0) design_.prefetch_row(soon);
-    const T* x = design_.row(i, buffer_.data());
-    const T y = targets_.y[i], weight = targets_.weight ? targets_.weight[i] : T(1), rate = T(plan_.rate(u));
-    const T offset = targets_.offset ? targets_.offset[i] : T(0);
-    const T z = dot(x, descent_.theta, d_) + descent_.theta[d_] + offset, s = loss_.quick_slope(y, z);
-    scored_.set(at, z, y, s, weight);
-    const Theta<T> theta{descent_.theta, x, descent_.slots, &rate, true, weight * s};
-    rule.update_by_row(descent_.t, theta, problem_.penalty, d_, problem_.fit_intercept);
-    descent_.average.add(descent_.theta, problem_.parameters(), descent_.t);
-    ++descent_.t;
   }
 };
 
