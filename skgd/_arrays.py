@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-__all__ = ["aligned_zeros", "is_laid_out", "laid_out", "lost_to_rounding"]
+__all__ = ["aligned_zeros", "is_laid_out", "laid_out", "lost_to_rounding", "merges"]
 
 
 def is_laid_out(array: np.ndarray) -> bool:
@@ -36,4 +36,12 @@ def lost_to_rounding(values: np.ndarray, dtype) -> float:
     distance = np.finfo(dtype).eps * np.max(np.abs(values), axis=0, initial=0.0)
     spread = np.std(values, axis=0)
     share = np.where(distance > 0, np.inf, 0.0)
-    return float(np.max(np.divide(distance, spread, out=share, where=spread > 0)))
+    return float(np.max(np.divide(distance, spread, out=share, where=spread > 0), initial=0.0))
+
+
+def merges(values, rounded: np.ndarray) -> bool:
+    """Whether rounding has made one number of all values of a column that are several."""
+    if rounded is values or not len(rounded):
+        return False
+    values, same = np.asarray(values), (rounded == rounded[0]).all(axis=0)
+    return bool(same.any() and (same & (values != values[0]).any(axis=0)).any())

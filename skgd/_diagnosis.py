@@ -31,16 +31,20 @@ def convergence_warnings(fit: Fit, record: Record, loss: float, of_search: bool 
 
 def _too_few_digits(problem: Problem) -> list[str]:
     """The warning of float32 that hardly tells the values of y apart."""
-    y = problem.targets.unshifted
+    y, merged = problem.targets.unshifted, problem.targets.merged
     if problem.dtype != np.float32 or problem.loss.task != "regression" or len(y) < 2:
         return []
-    if not (y != y[0]).any() or lost_to_rounding(y, np.float32) < _MOST_LOST:
+    columns = y.reshape(len(y), -1)
+    columns = columns[:, (columns != columns[0]).any(axis=0)]  # a constant is exact
+    if not merged and lost_to_rounding(columns, np.float32) < _MOST_LOST:
         return []
     largest = np.max(np.abs(y))
+    spread = f"and the standard deviation of y is {np.std(y, dtype=float):.3g}"
+    what = "and makes one number of the values of y" if merged else spread
     return [
         f"float32, the precision of the fit, has no numbers between {largest:.9g} and the next one, "
-        f"{np.spacing(largest):.3g} farther, and the standard deviation of y is "
-        f"{np.std(y, dtype=float):.3g}. Take the mean off y, or fit in float64."
+        f"{np.spacing(largest):.3g} farther, {what}. "
+        f"Take the mean off y, or fit in float64."
     ]
 
 

@@ -133,9 +133,10 @@ early_stopping : bool or "auto", default="auto"
     of the residuals of that set, since rows that were learnt scatter less about the quantiles than new ones.
     "auto": in fits of several quantiles to 100 rows or more, not of blocks and streams.
 dtype : "auto", "float32" or "float64", default="auto"
-    Precision of the updates. "auto": that of X, and float32 for an encoded table. With "float32", rows of
-    float64 are rounded to it once they are standardised, in a copy; y and weights are rounded too. The
-    weights of the model and its predictions keep the precision of X."""
+    Precision of the updates. "auto": that of X, and for an encoded table float32 unless y needs more digits.
+    With "float32", rows of float64 are rounded to it once they are standardised, in a copy; y and weights are
+    rounded too. The weights of the model keep the precision of X, or of its encoding; predictions have that
+    of X, or of the weights where it is higher."""
 
 LAYERS = """\
 coefs_ : list of ndarrays of shape (n_inputs, n_units)

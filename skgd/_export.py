@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ._table import precision_of
+
 if TYPE_CHECKING:
     from ._onnx import Model
 
-__all__ = ["Export", "precision_of"]
+__all__ = ["Export", "precision_for"]
 
 
 class Export:
@@ -62,7 +64,7 @@ class Export:
         from ._onnx import converted  # late: few need it
 
         check_is_fitted(self, self._fitted)
-        return converted(self._exported(), precision_of(X, self._nets()[0][0][0][0].dtype))
+        return converted(self._exported(), precision_for(X, self._nets()[0][0][0][0].dtype))
 
     def _exported(self: Any) -> Model:
         from ._onnx import Model, Net
@@ -79,7 +81,6 @@ class Export:
         )
 
 
-def precision_of(X, of_weights: np.dtype) -> np.dtype:
+def precision_for(X, of_weights: np.dtype) -> np.dtype:
     """The precision, float32 or float64, of X, or of the weights where there is no X."""
-    dtype = of_weights if X is None else getattr(X, "dtype", np.dtype(float))
-    return dtype if dtype == np.float32 else np.dtype(float)
+    return np.dtype(of_weights) if X is None else precision_of(X)

@@ -21,6 +21,7 @@ from ._options import Options
 from ._pilot import with_noise_known, without_useless_bins
 from ._recipe import in_use, is_auto, sees_table
 from ._scoring import scorers_of
+from ._table import precision_of
 from ._validation import check_offset, dense, door_of, schema_of
 
 __all__ = ["Members"]
@@ -139,9 +140,9 @@ class Members(GradientDescent):
         if offset is None or "adapters_" not in vars(self):
             return super()._raw_with(X, offset)
         self._check_fitted()
-        raws = self._raws(self._check_rows(self, X, reset=False))
+        raws = self._raws_of(X)
         shift = check_offset(offset, raws[0], raws[0].shape[1])
-        return self._fitted_task().mean_raw([raw + shift for raw in raws], self._fitted_loss)
+        return self._mean_raw([raw + shift for raw in raws])
 
     def _rows_of_all(self, options: Options, encoding, door, given: tuple) -> tuple:
         """What pilots have told of the rows of a table, and its encoder, with bins where they are of use."""
@@ -220,11 +221,24 @@ class Members(GradientDescent):
 
     def _predict_each(self, X) -> np.ndarray:
         """Predictions of each member (n_members, m), or (n_members, m, n_outputs)."""
-        X, task = self._check_rows(self, X, reset=False), self._fitted_task()
-        return np.stack([task.predict(raw, self._fitted_loss) for raw in self._raws_of_all(X)])
+        raws, task = self._raws_of(X), self._fitted_task()
+        return np.stack([task.predict(raw, self._fitted_loss) for raw in raws])
+
+    def _raw_scores(self, X) -> np.ndarray:
+        self._check_fitted()
+        return self._mean_raw(self._raws_of(X))
+
+    def _raws_of(self, X) -> list[np.ndarray]:
+        """Raw scores (n, K) of each network, of rows as they are given and in no less than their precision,
+        whatever that of their encoding: probabilities of float64 then add up to one in float64."""
+        dtype = precision_of(X)
+        raws = self._raws_of_all(self._check_rows(self, X, reset=False))
+        return [raw.astype(np.result_type(raw, dtype), copy=False) for raw in raws]
 
     def _raw(self, X) -> np.ndarray:
-        raws = self._raws_of_all(X)
+        return self._mean_raw(self._raws_of_all(X))
+
+    def _mean_raw(self, raws: list[np.ndarray]) -> np.ndarray:
         return raws[0] if len(raws) == 1 else self._fitted_task().mean_raw(raws, self._fitted_loss)
 
     def _raws_of_all(self, X) -> list[np.ndarray]:

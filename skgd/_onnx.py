@@ -255,12 +255,15 @@ def _labels(o: Numeric, task: Classes, raw: str, columns: int, into: str | None)
 
 
 def _outputs(graph: Graph, model: Model, inputs: list[str], dtype: np.dtype) -> tuple[Numeric, str, int]:
-    """Raw scores, and how many columns they have."""
+    """Raw scores in no less than the precision of the inputs, and how many columns they have."""
     x, given = encoded(graph, inputs, model.encoder, dtype)
     weights, _ = model.nets[0].layers[-1]
     o, columns = Numeric(graph, np.result_type(given, weights.dtype)), weights.shape[1]
     x = x if given == o.dtype else graph.cast(x, o.dtype)
-    return o, _mean_raw(o, model, [_raw(o, net, x) for net in model.nets], columns), columns
+    raws, wide = [_raw(o, net, x) for net in model.nets], np.result_type(o.dtype, dtype)
+    if wide != o.dtype:
+        o, raws = Numeric(graph, wide), [graph.cast(raw, wide) for raw in raws]
+    return o, _mean_raw(o, model, raws, columns), columns
 
 
 def _predictions(o: Numeric, model: Model, raw: str, columns: int) -> str:

@@ -68,13 +68,17 @@ class PerceptronModel(HiddenLayers, Members):
         encoder = self._learn_columns(door, X, stream) if reset else vars(door).get("encoder_")
         if encoder is None:
             return super()._check_rows(door, X, y, reset=reset, finite=finite)
-        found = super()._check_rows(door_of(self), encoder.transform(X), y, reset=True)
+        encoded = encoder.transform(X)
+        if self.dtype == "float64" and (reset or not isinstance(y, str)):
+            encoded = encoded.astype(np.float64, copy=False)
+        found = super()._check_rows(door_of(self), encoded, y, reset=True)
         if isinstance(y, str) or self._task == "classification":
             return found
         X, y = found
         refuse_sparse(y)
-        wide = lost_to_rounding(y, np.float32) > _MOST_LOST
-        return (X.astype(np.float64, copy=False) if wide else X), y
+        if lost_to_rounding(y, np.float32) > _MOST_LOST:
+            X = X.astype(np.float64, copy=False)
+        return X, y
 
     def _options(self, X, reset=True, key=None, stream=False):
         refuse_elsewhere(self, X, to_fit=reset)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array
 
-__all__ = ["Table", "has_missing", "is_frame", "table_of", "text_columns"]
+__all__ = ["Table", "has_missing", "is_frame", "precision_of", "table_of", "text_columns"]
 
 _UNKNOWN = (
     *("date", "time", "duration", "period", "interval", "complex", "list", "struct", "array"),
@@ -54,6 +54,13 @@ class Table:
 def is_frame(X) -> bool:
     """Whether X is a data frame, of pandas or polars."""
     return hasattr(X, "columns") and hasattr(X, "dtypes")
+
+
+def precision_of(X) -> np.dtype:
+    """That of predictions for X: float32 where all its numbers have it, else float64."""
+    dtypes = list(X.dtypes) if is_frame(X) else [getattr(X, "dtype", None)]
+    single = all(str(dtype).lower() == "float32" for dtype in dtypes)
+    return np.dtype(np.float32 if single else np.float64)
 
 
 def text_columns(X) -> list[str]:
@@ -186,6 +193,8 @@ def _numbers(column, name) -> np.ndarray:
     try:
         if hasattr(column, "isna"):  # pandas, whose own missing values become NaN
             return column.to_numpy(dtype=float, na_value=np.nan)
+        if str(column.dtype) == "object":
+            column = [np.nan if _is_missing(value) else value for value in column]
         return np.asarray(column, dtype=float)
     except (TypeError, ValueError) as error:
         raise ValueError(

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.utils.validation import column_or_1d
 
-from ._arrays import laid_out
+from ._arrays import laid_out, merges
 from ._core import core
 from ._labels import class_codes
 from ._mapped import Mapping, file_behind, in_blocks
@@ -66,6 +66,7 @@ class Targets:
     of_all: np.ndarray | None = None  # y of all rows of X, where these are the kept ones
     offset: np.ndarray | None = None  # (n, columns), added to raw scores
     shift: np.ndarray | None = None  # the same, but taken off y: of losses that depend on y - z alone
+    merged: bool = False  # whether rounding has made one number of a y that varies
 
     def kept(self, index) -> Targets:
         """Those of the rows of X that are kept."""
@@ -133,6 +134,8 @@ class Targets:
         parts = {name: getattr(self, name) for name in ("y", "weight", "of_all", "offset", "shift")}
         given = {name: part for name, part in parts.items() if part is not None}
         others = {name: part.astype(dtype) for name, part in given.items() if part.dtype != dtype}
+        if "y" in others:
+            others["merged"] = self.merged or merges(self.y, others["y"])
         return replace(self, **others) if others else self
 
     def weighted_to_mean_one(self) -> Targets:
@@ -215,9 +218,10 @@ class Numbers(Task):
         return {"task": "numbers", "flat": self.flat}
 
     def encode(self, y, weight, dtype, loss):
-        y = laid_out(y, dtype)
+        given, y = y, laid_out(y, dtype)
         loss._check_targets(y)
-        return Targets(y, weight, 1 if y.ndim == 1 else y.shape[1], False)
+        columns = 1 if y.ndim == 1 else y.shape[1]
+        return Targets(y, weight, columns, False, merged=merges(given, y))
 
     def predict(self, raw, loss):
         out = loss.inverse_link(raw)
@@ -252,9 +256,10 @@ class Quantiles(Numbers):
         return {"task": "quantiles", "flat": self.flat, "levels": self.levels}
 
     def encode(self, y, weight, dtype, loss):
-        y = np.reshape(np.asarray(y, dtype=dtype), (len(y), 1))
-        K = len(self.levels)
-        return Targets(laid_out(np.broadcast_to(y, (len(y), K))), weight, K, False)
+        given, K = np.reshape(y, (len(y), 1)), len(self.levels)
+        y = given.astype(dtype, copy=False)
+        merged = merges(given, y)
+        return Targets(laid_out(np.broadcast_to(y, (len(y), K))), weight, K, False, merged=merged)
 
     def predict(self, raw, loss):
         return np.sort(loss.inverse_link(raw), axis=1)

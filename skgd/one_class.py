@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._descent import Descent
 from ._diagram import Diagram
 from ._docs import documented
-from ._export import precision_of
+from ._export import precision_for
 from ._hints import HelpfulParameters
 from ._streaming import partial_fit_available
 from ._validation import check_design, check_weights, door_of, schema_of
@@ -336,7 +336,7 @@ class GDOneClassSVM(HelpfulParameters, Diagram, OutlierMixin, BaseEstimator):
         from ._onnx import converted_outliers  # late: few need it
 
         check_is_fitted(self)
-        precision = precision_of(X, self.coef_.dtype)
+        precision = precision_for(X, self.coef_.dtype)
         return converted_outliers(type(self).__name__, self.coef_, np.reshape(self.offset_, (1,)), precision)
 
     def __sklearn_tags__(self):

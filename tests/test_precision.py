@@ -220,3 +220,65 @@ def test_targets_of_a_table_that_cannot_be_are_named():
     for message, target in wrong.items():
         with pytest.raises(ValueError, match=message):
             GDMLPRegressor(max_iter=2).fit(X, target)
+
+
+@pytest.mark.parametrize("kind", [GDRegressor, GDMLPRegressor])
+def test_values_of_y_that_float32_makes_one_number_are_told(kind):
+    X = np.random.default_rng(0).standard_normal((200, 3)).astype(np.float32)
+    few = {
+        "random_state": 0,
+        **({"encoding": None, "max_iter": 3, "tol": None} if kind is not GDRegressor else {}),
+    }
+    far, near = 1e9 + X[:, 0].astype(float), X[:, 0].astype(float)
+    for y in (far, np.column_stack([near, far])):
+        assert len(np.unique(far.astype(np.float32))) == 1
+        with pytest.warns(ConvergenceWarning, match="makes one number of the values of y"):
+            kind(**few).fit(X, y)
+    five = np.full(200, 5.0)
+    for y in (five, np.column_stack([near, five])):  # of which nothing is lost
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            kind(**few).fit(X, y)
+
+
+def test_a_table_in_float32_tells_y_that_it_makes_one_number():
+    X = np.random.default_rng(0).standard_normal((200, 3))
+    with pytest.warns(ConvergenceWarning, match="makes one number of the values of y"):
+        GDMLPRegressor(dtype="float32", max_iter=2, random_state=0).fit(X, 1e9 + X[:, 0])
+
+
+@pytest.mark.parametrize("settings", [{}, {"n_members": 2}, {"dtype": "float32"}])
+def test_predictions_of_a_table_have_the_precision_of_X(settings):
+    """Its encoded rows are float32, but probabilities of float64 add up to one in float64."""
+    X = np.random.default_rng(0).standard_normal((200, 3))
+    y = np.digitize(X[:, 0], [-0.5, 0.5])
+    for rows in (X, pd.DataFrame(X, columns=list("abc")), np.rint(4 * X).astype(int), X.tolist()):
+        classifier = GDMLPClassifier(max_iter=3, random_state=0, **settings).fit(rows, y)
+        shares = classifier.predict_proba(rows)
+        assert {each.dtype for each in (shares, classifier.decision_function(rows))} == {DOUBLE}
+        np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-15)
+        regressor = GDMLPRegressor(max_iter=3, random_state=0, **settings).fit(rows, X[:, 0])
+        assert {each(rows).dtype for each in (regressor.predict, regressor.predict_std)} == {DOUBLE}
+    single = X.astype(np.float32)
+    for rows in (single, pd.DataFrame(single, columns=list("abc"))):
+        model = GDMLPRegressor(max_iter=3, random_state=0, **settings).fit(rows, X[:, 0])
+        assert model.predict(rows).dtype == SINGLE
+
+
+def test_float64_that_was_asked_for_is_that_of_a_table_too():
+    X = np.random.default_rng(0).standard_normal((300, 3))
+    frame = pd.DataFrame({"a": X[:, 0], "b": np.where(X[:, 1] > 0, "high", "low")})
+    y = X[:, 0] + (X[:, 1] > 0)
+    held_out = {"X_val": frame[200:], "y_val": y[200:]}
+    double, single = (
+        GDMLPRegressor(dtype=dtype, max_iter=5, early_stopping=True, random_state=0).fit(frame, y, **held_out)
+        for dtype in ("float64", "auto")
+    )
+    assert double.coefs_[0].dtype == double._descent["slots"][0].dtype == DOUBLE
+    assert single.coefs_[0].dtype == SINGLE
+    np.testing.assert_allclose(double.predict(frame), single.predict(frame), atol=1e-3)
+    assert np.abs(double.predict(frame) - single.predict(frame)).max() > 0
+    stream = GDMLPRegressor(dtype="float64", random_state=0)
+    for part in (slice(0, 200), slice(200, 300)):
+        stream.partial_fit(frame[part], y[part])
+    assert stream.coefs_[0].dtype == DOUBLE
