@@ -194,11 +194,12 @@ alphas : int, array-like of floats or None, default=None
     zero down to a thousandth of it. Where ``alpha`` is an array, they multiply it.
 cv : int, cross-validation generator or iterable, default=None
     Folds, as in scikit-learn: None means five, stratified by class in classification.
-scoring : str, callable or None, default=None
+scoring : str, callable, list, dict or None, default=None
     Name of a scorer or a callable, as in scikit-learn, that candidates are compared by; None means R2 or
     accuracy. Sample weights are passed to scorers that accept them. "neg_mean_squared_error" chooses as
     LassoCV does, which can differ from the choice by R2 where the variance of y differs between the folds.
-    ``early_stopping`` goes by the loss.
+    Of several, as a list of names or a dict, all are in ``cv_results_`` by name, and the first chooses. The
+    same scorers judge held-out rows at each check, with ``early_stopping`` or ``X_val``.
 selection : {"best", "one_standard_error"}, default="best"
     Which candidate is chosen: the one with the highest mean score, or the one with the largest alpha of
     those whose mean score is within one standard error of it (Breiman et al. 1984; ``lambda.1se`` of R's

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["ends_of_folds", "order_of_choice", "parts_of_folds", "results_of"]
+__all__ = ["ends_of_folds", "order_of_choice", "parts_of_folds", "results_of", "scores_of_folds"]
 
 
 def ends_of_folds(n: int, k: int) -> np.ndarray:
@@ -42,5 +42,10 @@ def results_of(params: dict[str, np.ndarray], scores: np.ndarray) -> dict:
     rows = zip(*(values.tolist() for values in params.values()), strict=True)
     results: dict = {"params": [dict(zip(params, row, strict=True)) for row in rows]}
     results |= {f"param_{name}": values for name, values in params.items()}
-    results |= {f"split{fold}_test_score": column for fold, column in enumerate(scores.T)}
-    return {**results, "mean_test_score": scores.mean(axis=1), "std_test_score": scores.std(axis=1)}
+    return {**results, **scores_of_folds(scores)}
+
+
+def scores_of_folds(scores: np.ndarray, name: str = "score") -> dict:
+    """Scores (candidates, folds) of this name, named likewise."""
+    results = {f"split{fold}_test_{name}": column for fold, column in enumerate(scores.T)}
+    return {**results, f"mean_test_{name}": scores.mean(axis=1), f"std_test_{name}": scores.std(axis=1)}

@@ -17,15 +17,24 @@ from ._columns import CandidateFit, Diverged, SharedProblem, can_share_pass, des
 from ._coordinates import asks_for_units, of_present_features
 from ._design import Design, design_of
 from ._fitting import initial_descent
-from ._folds import order_of_choice
+from ._folds import order_of_choice, scores_of_folds
 from ._options import options_of, threads_of
 from ._path import Minimum, goes_by_path, minima_of
 from ._problem import Problem
 from ._quadratic import moments_of_folds
 from ._rate_choice import RATIO, TRIES, choose_rates, rates_up_to_stable
-from ._scoring import Scorer, with_offset
+from ._scoring import Scorer, scorers_of, with_offset
 from ._targets import of_mean_one
-from ._validation import check_design, check_offset, check_weights, dense, door_of, positive, schema_of
+from ._validation import (
+    check_design,
+    check_offset,
+    check_rows,
+    check_weights,
+    dense,
+    door_of,
+    positive,
+    schema_of,
+)
 from .exceptions import DivergenceError
 
 
@@ -44,13 +53,13 @@ class Chosen:
 class Candidates:
     """Learning rates x alphas, and the folds to judge them by."""
 
-    def __init__(self, search, X, y, sample_weight, groups, offset=None, alphas=None):
+    def __init__(self, search, X, y, sample_weight, groups, offset=None, alphas=None, held_out=None):
         from sklearn.model_selection import check_cv  # late: slow to import
 
         regression, door = search._task == "regression", door_of(search)
         self.search, self.groups = search, groups
         self.X, self.y = check_design(door, X, y, reset=True, y_numeric=regression)
-        self.schema = schema_of(door)
+        self.schema, self.held_out = schema_of(door), self._held_out(door, **(held_out or {}))
         self.weight = check_weights(sample_weight, self.X)
         self.seed = options_of(search).seed  # one order of the rows for all
         self.automatic = isinstance(search.learning_rates, str)
@@ -75,6 +84,15 @@ class Candidates:
         self.folds = [_rows(fold, len(self.y)) for fold in cv.split(self.X, self.y, groups)]
         self.in_fold = [self._weights_of(train) for train, _ in self.folds]
 
+    @staticmethod
+    def _held_out(door, X_val=None, y_val=None, sample_weight_val=None, offset_val=None) -> dict:
+        """A validation set of the user's own, as fits take it; nothing without one."""
+        validation = X_val, y_val, sample_weight_val
+        if all(part is None for part in (*validation, offset_val)):
+            return {}
+        names = "X_val", "y_val", "sample_weight_val"
+        return {**dict(zip(names, check_rows(validation, door), strict=True)), "offset_val": offset_val}
+
     def _settle_units(self, design: Design) -> None:
         """Whether all candidates standardise: one answer for all rates and folds."""
         if isinstance(self.standardize, str):
@@ -87,6 +105,8 @@ class Candidates:
         """An estimator; its alpha multiplies what the search has of it for each feature."""
         if "alpha" in params and np.ndim(self.search.alpha):
             params["alpha"] = params["alpha"] * np.asarray(self.search.alpha, dtype=float)
+        if self.held_out or self.search.early_stopping:  # rows are there for scores at each check
+            params = {"scoring": self.search.scoring, **params}
         return self.search._estimator(random_state=self.seed, standardize=self.standardize, **params)
 
     def _encoded(self, weight, offset):
@@ -134,9 +154,9 @@ class Candidates:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                return self._new(alpha=alpha, learning_rate=rate, n_jobs=None, verbose=0).fit(
-                    self.X, self.y, self.in_fold[fold], groups=self.groups, offset=self.offset
-                )
+                estimator = self._new(alpha=alpha, learning_rate=rate, n_jobs=None, verbose=0)
+                given = {"groups": self.groups, "offset": self.offset, **self.held_out}
+                return estimator.fit(self.X, self.y, self.in_fold[fold], **given)
         except DivergenceError:
             return None
 
@@ -209,8 +229,8 @@ class Candidates:
     # -- scores -----------------------------------------------------------------------------------
 
     def scores(self, fitted) -> np.ndarray:
-        """(candidates, folds); NaN where the descent diverged."""
-        scores = np.full((len(self.params), len(self.folds)), np.nan)
+        """(scorers, candidates, folds); NaN where the descent diverged."""
+        scores = np.full((len(self._scorers) or 1, len(self.params), len(self.folds)), np.nan)
         for fold, (_, test) in enumerate(self.folds):
             column = [models[fold] for models in fitted]
             there = np.flatnonzero([model is not None for model in column])
@@ -218,40 +238,43 @@ class Candidates:
                 weight = None if self.weight is None else self.weight[test]
                 if weight is not None and not weight.any():
                     raise ValueError("The sample weights of all rows that a fold is judged by are zero.")
-                scores[there, fold] = self._score([column[c] for c in there], test, weight)
+                scores[:, there, fold] = self._score([column[c] for c in there], test, weight)
         return scores
 
-    def _score(self, models, test, weight) -> list[float] | np.ndarray:
+    def _score(self, models, test, weight) -> list:
+        """Of each scorer the scores of models."""
         X, y, offset = self.X[test], self.y[test], None if self.offset is None else self.offset[test]
         scoring, one_output = self.search.scoring, models[0].coef_.size == X.shape[1]
         known = ("r2", "neg_mean_squared_error") if one_output and not is_classifier(self.search) else ()
         if scoring is not None and scoring not in known:
-            return [self._by_scorer(model, X, y, weight, offset) for model in models]
+            seen = [self._for_scorers(model, offset) for model in models]
+            return [[scorer(model, X, y, weight) for model in seen] for scorer in self._scorers]
         if not one_output:
             added = 0 if offset is None else offset
-            return [self.task.score(y, model._raw(X) + added, self.loss, weight) for model in models]
+            return [[self.task.score(y, model._raw(X) + added, self.loss, weight) for model in models]]
         coef = np.column_stack([model.coef_.ravel() for model in models])
         raw = X @ coef + np.concatenate([model.intercept_ for model in models])
         raw = raw if offset is None else raw + offset
         if is_classifier(self.search):
             right = (raw > 0) == (y == self.task.classes[1])[:, None]
-            return np.average(right, axis=0, weights=weight)
+            return [np.average(right, axis=0, weights=weight)]
         from sklearn.metrics import mean_squared_error, r2_score  # late: slow to import
 
         predictions = self.loss.inverse_link(raw)
         y = np.broadcast_to(y.reshape(-1, 1), predictions.shape)
         each = {"sample_weight": weight, "multioutput": "raw_values"}
         if scoring == "neg_mean_squared_error":
-            return -mean_squared_error(y, predictions, **each)
-        return r2_score(y, predictions, **each)
+            return [-mean_squared_error(y, predictions, **each)]
+        return [r2_score(y, predictions, **each)]
 
-    def _by_scorer(self, model, X, y, weight, offset) -> float:
-        model = self._estimator_of(model) if isinstance(model, Minimum) else model
-        return self._scorer(with_offset(model, offset), X, y, weight)
+    def _for_scorers(self, model, offset):
+        """An estimator whose predictions have the offset of the rows."""
+        return with_offset(self._estimator_of(model) if isinstance(model, Minimum) else model, offset)
 
     @cached_property
-    def _scorer(self) -> Scorer:
-        return Scorer.of(self._new(), self.search.scoring)
+    def _scorers(self) -> list[Scorer]:
+        """Those asked for, the first of which chooses; none where R2 or accuracy does."""
+        return scorers_of(self._new(), self.search.scoring)
 
     # -- the choice -------------------------------------------------------------------------------
 
@@ -268,12 +291,13 @@ class Candidates:
             alphas = [alpha for alpha, _ in self.params]
             if self.given:  # rates of our own reach for the limit on purpose
                 self._warn_of(fitted)
-            for index in order_of_choice(scores, alphas, self.search.selection):
+            for index in order_of_choice(scores[0], alphas, self.search.selection):
                 alpha, rate = self.params[index]
                 estimator = with_callbacks_of(self._new(alpha=alpha, learning_rate=rate), self.search)
                 estimator._rate_of_search = not (self.automatic or self.given)
                 try:
-                    estimator.fit(self.X, self.labels, self.weight, groups=self.groups, offset=self.offset)
+                    given = {"groups": self.groups, "offset": self.offset, **self.held_out}
+                    estimator.fit(self.X, self.labels, self.weight, **given)
                 except DivergenceError as diverged:  # on all rows, though on no fold
                     error = diverged
                     continue
@@ -323,23 +347,21 @@ class Candidates:
 
     def _results(self, scores, fit_time, score_time) -> dict:
         """As GridSearchCV gives them; times are those of all fits, shared out evenly."""
-        n_candidates, n_folds = scores.shape
-        named = {"learning_rate": [rate for _, rate in self.params]}
-        if self.search.alphas is not None:
-            named = {"alpha": [alpha for alpha, _ in self.params], **named}
+        n_candidates, (alphas, rates) = len(self.params), zip(*self.params, strict=True)
+        named = {} if self.search.alphas is None else {"alpha": alphas}
+        named["learning_rate"] = rates
         results: dict = {}
         for name, seconds in (("fit", fit_time), ("score", score_time)):
-            results[f"mean_{name}_time"] = np.full(n_candidates, seconds / scores.size)
+            results[f"mean_{name}_time"] = np.full(n_candidates, seconds / scores[0].size)
             results[f"std_{name}_time"] = np.zeros(n_candidates)
         for name, values in named.items():
             results[f"param_{name}"] = np.ma.MaskedArray(values, mask=np.zeros(n_candidates, bool))
         results["params"] = [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
-        for fold in range(n_folds):
-            results[f"split{fold}_test_score"] = scores[:, fold]
-        means = results["mean_test_score"] = scores.mean(axis=1)
-        results["std_test_score"] = scores.std(axis=1)
-        filled = np.where(np.isnan(means), -np.inf, means)
-        results["rank_test_score"] = 1 + (filled[None, :] > filled[:, None]).sum(axis=1).astype(np.int32)
+        by_name = zip((scorer.name for scorer in self._scorers), scores, strict=False)
+        for name, own in {"score": scores[0], **dict(by_name)}.items():
+            results |= scores_of_folds(own, name)
+            filled = np.nan_to_num(own.mean(axis=1), nan=-np.inf)
+            results[f"rank_test_{name}"] = 1 + (filled > filled[:, None]).sum(axis=1, dtype=np.int32)
         return results
 
 

@@ -33,7 +33,7 @@ def _constraints(kind):
         "learning_rates": [Interval(Integral, 1, None, closed="left"), "array-like", Names({"auto"})],
         "alphas": [Interval(Integral, 1, None, closed="left"), "array-like", None],
         "cv": ["cv_object"],
-        "scoring": [str, callable, None],
+        "scoring": [str, callable, list, tuple, dict, None],
         "selection": [Names({"best", "one_standard_error"})],
     }
 
@@ -45,7 +45,18 @@ class _CrossValidated(LinearModel):
     densify = objective = partial_fit = path = sparsify = property()  # see __getattr__
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, groups=None, offset=None) -> Self:
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        groups=None,
+        offset=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        offset_val=None,
+    ) -> Self:
         """Search for the best parameters, then refit with them on all rows.
 
         Parameters
@@ -61,6 +72,14 @@ class _CrossValidated(LinearModel):
             ``early_stopping``, which holds out whole groups.
         offset : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Offset of the raw scores, in the fits and in the scores; see :meth:`GDRegressor.fit`.
+        X_val, y_val : array-likes, default=None
+            Rows by which all fits stop with ``early_stopping``, which then holds out none of X; their loss
+            and scores at each check of the fit to all rows are in ``history_``. Candidates are compared on
+            the folds of X.
+        sample_weight_val : array-like of shape (n_samples_val,), default=None
+            Weights of the rows of ``X_val``.
+        offset_val : array-like of shape (n_samples_val,) or (n_samples_val, n_outputs), default=None
+            Offset of the rows of ``X_val``.
 
         Returns
         -------
@@ -79,8 +98,10 @@ class _CrossValidated(LinearModel):
         """
         from ._selection import Candidates  # imported here to keep `import skgd` fast
 
+        held_out = {"X_val": X_val, "y_val": y_val}
+        held_out |= {"sample_weight_val": sample_weight_val, "offset_val": offset_val}
         alphas = self._alphas(X, y, sample_weight, offset)
-        chosen = Candidates(self, X, y, sample_weight, groups, offset, alphas).choose()
+        chosen = Candidates(self, X, y, sample_weight, groups, offset, alphas, held_out).choose()
         self._become(chosen.attributes())
         return self
 
@@ -124,8 +145,8 @@ class _CrossValidated(LinearModel):
 
     def _estimator(self, **params):
         """An estimator with the parameters of the search and the given ones."""
-        own = self.get_params(deep=False)
-        for name in ("learning_rates", "alphas", "cv", "scoring", "selection"):
+        own = {**self.get_params(deep=False), "scoring": None}
+        for name in ("learning_rates", "alphas", "cv", "selection"):
             del own[name]
         return self._kind(**{**own, **params})
 
@@ -230,7 +251,7 @@ class GDRegressorCV(_CrossValidated, GDRegressor):
         learning_rates: int | ArrayLike | str = 10,
         alphas: int | ArrayLike | None = None,
         cv=None,
-        scoring: str | Callable | None = None,
+        scoring: str | Callable | list | tuple | dict | None = None,
         selection: str = "best",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",
@@ -363,7 +384,7 @@ class GDClassifierCV(_CrossValidated, GDClassifier):
         learning_rates: int | ArrayLike | str = 10,
         alphas: int | ArrayLike | None = None,
         cv=None,
-        scoring: str | Callable | None = None,
+        scoring: str | Callable | list | tuple | dict | None = None,
         selection: str = "best",
         schedule: str | Schedule | Callable = "constant",
         optimizer: str | Optimizer = "plain",

@@ -2,14 +2,16 @@
 
 import inspect
 import re
+import warnings
 from threading import current_thread, main_thread
 
 import numpy as np
+import pandas as pd
 import pytest
 from _data import csr, estimator, make, theta
 from sklearn.base import clone
 from sklearn.datasets import make_regression
-from sklearn.exceptions import FitFailedWarning
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.linear_model import LassoCV
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import (
@@ -315,6 +317,61 @@ def test_scores_are_those_of_the_separate_fits(loss, weighted, scoring):
             of_model = () if given is None else (alone,)
             expected = score(*of_model, X[test], y[test], sample_weight=own)
             assert search.cv_results_[f"split{fold}_test_score"][c] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("rates", [RATES, "auto"])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_of_several_scorers_the_first_chooses(loss, rates):
+    """Each has the scores that it has alone; those that are recorded at checks are those of the fit alone."""
+    X, y = make(loss, n=90)
+    first, second = ("neg_log_loss", "accuracy") if loss == "log_loss" else ("neg_mean_absolute_error", "r2")
+    given = {"learning_rates": rates, "alphas": [1e-4, 1.0], "max_iter": 20}
+    for scoring in ([first, second], {first: first, second: get_scorer(second)}):
+        both = search_for(loss, scoring=scoring, **given).fit(X, y)
+        for name, alone in ((first, None), (second, None), ("score", first)):
+            scored = search_for(loss, scoring=alone or name, **given).fit(X, y)
+            for part in ("split0_test", "split2_test", "mean_test", "std_test", "rank_test"):
+                expected = scored.cv_results_[f"{part}_score"]
+                np.testing.assert_allclose(both.cv_results_[f"{part}_{name}"], expected, rtol=1e-12)
+        assert both.best_index_ == np.argmax(both.cv_results_[f"mean_test_{first}"])
+        assert both.best_score_ == both.cv_results_[f"mean_test_{first}"].max()
+    stopped = search_for(loss, scoring=[first, second], early_stopping=True, **given).fit(X, y)
+    for name in (first, second):
+        assert len(stopped.history_[f"validation_{name}"]) == len(stopped.history_["epoch"])
+    rate = stopped.learning_rate_ if isinstance(rates, list) else "auto"
+    known = {"learning_rate": rate, "alpha": stopped.alpha_, "max_iter": 20}
+    alone = estimator(loss, scoring=[first, second], early_stopping=True, **known).fit(X, y)
+    np.testing.assert_array_equal(stopped.coef_, alone.coef_)
+    with pytest.raises(ValueError, match="must be a name"):
+        search_for(loss, scoring={}).fit(X, y)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_rows_held_out_of_ones_own(early_stopping):
+    X, y = make("log_loss", n=120)
+    (X, held), (y, y_held), weight = (X[:80], X[80:]), (y[:80], y[80:]), np.linspace(0.5, 2, 40)
+    given = {"X_val": held, "y_val": y_held, "sample_weight_val": weight}
+    params = {"early_stopping": early_stopping, "max_iter": 20}
+    search = search_for("log_loss", **params).fit(X, y, **given)
+    alone = estimator("log_loss", learning_rate=search.learning_rate_, **params).fit(X, y, **given)
+    np.testing.assert_array_equal(search.coef_, alone.coef_)
+    losses = search.history_["validation_loss"]
+    np.testing.assert_array_equal(losses, alone.history_["validation_loss"])
+    assert np.isfinite(losses).all()
+    for fold, (train, test) in enumerate(StratifiedKFold(3).split(X, y)):
+        mask = np.isin(np.arange(80), train) * 1.0
+        rows = given if early_stopping else {}
+        one = estimator("log_loss", learning_rate=RATES[0], **params).fit(X, y, mask, **rows)
+        expected = one.score(X[test], y[test])
+        assert search.cv_results_[f"split{fold}_test_score"][0] == pytest.approx(expected, abs=1e-12)
+    frame, rows = (pd.DataFrame(part, columns=[f"c{j}" for j in range(X.shape[1])]) for part in (X, held))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        named = search_for("log_loss", **params).fit(frame, y, **{**given, "X_val": rows})
+    np.testing.assert_array_equal(named.coef_, search.coef_)
+    with pytest.raises(ValueError, match="belong together"):
+        search_for("log_loss", **params).fit(X, y, X_val=held)
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
