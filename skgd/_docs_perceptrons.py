@@ -90,7 +90,8 @@ encoding : "auto", "table", transformer or None, default="auto"
     Other parameters that are "auto" depend on it too: of a table they are two networks that share weights,
     four for classes (``n_members``, ``share_weights``), a hidden layer of 128 units (96 where networks for
     classes share weights) with silu, Adam with beta_2 0.95, batches of 64 rows (128 above 16,000 rows, 256
-    above 64,000), and 40 epochs (of batch descent 300) whose rate falls to zero from 2.5 times the usual one.
+    above 64,000), and 40 epochs (of batch descent n / 8, from 40 to 300) whose rate falls to zero from 2.5
+    times the usual one.
     The bins of a table are left out (``encoder_.n_bins`` is 0) where short fits to two thirds of at most
     2,500 rows predict the others better without them, by more than two standard errors; for "squared_error"
     and "log_loss", in fits to 50 rows or more. A TableEncoder that is given is kept as it is.

@@ -78,7 +78,8 @@ def strength_of_classes(strength: float, shared: bool) -> float:
 def _table_settings(solver: str, regression: bool, n: int) -> dict:
     """A layer that is held back by dropout and a penalty; the number of updates is known, so that the rate
     falls to zero over them. The more rows there are, the less has a network to be held back; classes can be
-    learnt by heart from any number of rows. What goes by pilots is for where they do not tell."""
+    learnt by heart from any number of rows, so that batch descent makes the fewer updates the fewer rows
+    there are. What goes by pilots is for where they do not tell."""
     batch_size = 64 if n <= 16_000 else 128 if n <= 64_000 else 256
     return {
         "hidden_layer_sizes": (128,),
@@ -87,7 +88,7 @@ def _table_settings(solver: str, regression: bool, n: int) -> dict:
         "batch_size": batch_size,
         "optimizer": Adam(beta_2=0.95),
         "alpha": min(3e-4, 0.5 / n) if regression else min(3e-3, max(1e-3, 8 / n)),
-        "max_iter": 300 if solver == "batch" else 40,
+        "max_iter": min(300, max(40, n // 8)) if solver == "batch" else 40,
         "tol": None,
     }
 

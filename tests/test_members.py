@@ -8,7 +8,8 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.special import expit, softmax
 from sklearn.base import clone
-from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -394,3 +395,19 @@ def test_a_stream_keeps_its_settings():
     assert model.settings_["hidden_layer_sizes"] == (96,)
     assert len(model.adapters_[0][0]) == 4
     assert model.predict(X.dropna()[:5]).shape == (5,)
+
+
+def test_batch_descent_on_few_rows_of_a_table_does_not_learn_them_by_heart():
+    X, y = load_iris(return_X_y=True)
+    batch = {"solver": "batch", "random_state": 0}
+    models = [GDMLPClassifier(**given) for given in (batch, {**batch, "max_iter": 300}, {"random_state": 0})]
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    short, long, usual = (
+        -cross_val_score(model, X, y, cv=folds, scoring="neg_log_loss").mean() for model in models
+    )
+    assert short < 0.7 * long
+    assert short < 1.3 * usual
+    rows = np.random.default_rng(0).standard_normal((2500, 2))
+    for n, epochs in ((150, 40), (800, 100), (2500, 300)):
+        model = GDMLPRegressor(solver="batch", random_state=0, hidden_layer_sizes=(2,), encoding="table")
+        assert model.fit(rows[:n], rows[:n, 0]).settings_["max_iter"] == model.n_iter_ == epochs
