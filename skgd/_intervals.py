@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["Uncertainty", "cross_conformal"]
+__all__ = ["Spread", "Uncertainty", "cross_conformal"]
 
 _HALVINGS = 60  # of the range that a bound lies in
 
@@ -18,21 +18,24 @@ def _has_members(estimator) -> bool:
     fitted = {"members_", "adapters_"} & vars(estimator).keys()
     if not fitted and (estimator.n_members == 1 or "coefs_" in vars(estimator)):
         raise AttributeError("predict_std needs several networks: n_members > 1.")
+    loss = estimator._fitted_loss
+    if loss.task == "classification" and not loss.has_probabilities:
+        raise AttributeError(f"predict_std needs probabilities, which loss={loss.name or loss!r} has not.")
     return True
 
 
-class Uncertainty:
-    """Predictions of a network, or of a mean of them, with what is known of their errors."""
+class Spread:
+    """How far several networks disagree."""
 
     _predict_each: Callable  # X -> (n_members, n_samples) or (n_members, n_samples, n_outputs)
-    oof_residuals_: list[np.ndarray] | None
 
     @available_if(_has_members)
     def predict_std(self, X) -> np.ndarray:
-        """Standard deviation of the predictions of the members, with ``n_members - 1`` in the denominator.
+        """Standard deviation of what the members predict, with ``n_members - 1`` in the denominator.
 
-        It tells where the networks disagree, as they do far from the rows of the fit. Noise of y, about
-        which they agree, is no part of it: for an interval that y falls into see :meth:`predict_interval`.
+        Of regressors they predict numbers, of classifiers probabilities. It tells where the networks
+        disagree, as they do far from the rows of the fit. Noise of y, about which they agree, is no part of
+        it: an interval that numbers fall into is what ``predict_interval`` of regressors gives.
 
         Parameters
         ----------
@@ -41,11 +44,17 @@ class Uncertainty:
 
         Returns
         -------
-        std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the units of y.
+        std : ndarray of shape (n_samples,), (n_samples, n_outputs) or (n_samples, n_classes)
+            In the units of y; of classifiers as ``predict_proba``.
         """
         check_is_fitted(self, "coefs_")
         return np.std(self._predict_each(X), axis=0, ddof=1)
+
+
+class Uncertainty(Spread):
+    """Predictions of a network, or of a mean of them, with what is known of their errors."""
+
+    oof_residuals_: list[np.ndarray] | None
 
     def predict_interval(self, X, coverage: float = 0.9) -> np.ndarray:
         """Intervals that y falls into with about the given probability, by CV+ (Barber et al. 2021).

@@ -220,9 +220,10 @@ class Members(GradientDescent):
         return found
 
     def _predict_each(self, X) -> np.ndarray:
-        """Predictions of each member (n_members, m), or (n_members, m, n_outputs)."""
+        """Predictions of each member (n_members, m) or (n_members, m, n_outputs); of classes shares."""
         raws, task = self._raws_of(X), self._fitted_task()
-        return np.stack([task.predict(raw, self._fitted_loss) for raw in raws])
+        of = task.probabilities if is_classifier(self) else task.predict
+        return np.stack([of(raw, self._fitted_loss) for raw in raws])
 
     def _raw_scores(self, X) -> np.ndarray:
         self._check_fitted()

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from . import _twins as twins
 from ._docs import documented
 from ._hints import Names
-from ._intervals import Uncertainty
+from ._intervals import Spread, Uncertainty
 from ._options import loss_names
 from ._perceptron import PerceptronModel
 from ._tasks import Classification, Regression
@@ -170,7 +170,7 @@ class GDMLPRegressor(Uncertainty, Regression, PerceptronModel):
 
 
 @documented
-class GDMLPClassifier(Classification, PerceptronModel):
+class GDMLPClassifier(Spread, Classification, PerceptronModel):
     """Multi-layer perceptron classification by gradient descent.
 
     Minimises over the weights and intercepts of all layers the weighted mean loss plus penalty,

@@ -130,6 +130,19 @@ def test_rows_of_weight_zero_do_not_count():
     assert [len(part) for part in model.oof_residuals_] == [np.count_nonzero(weight[part]) for part in held]
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_spread_of_classifiers_is_that_of_probabilities(classes):
+    X, y = rows()
+    labels = np.digitize(y, np.quantile(y, np.linspace(0, 1, classes + 1)[1:-1]))
+    model = GDMLPClassifier(**QUICK).fit(X, labels)
+    each = [member.predict_proba(X) for member in model.members_]
+    np.testing.assert_allclose(model.predict_std(X), np.std(each, axis=0, ddof=1), rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(model.predict_proba(X), np.mean(each, axis=0), rtol=1e-9)
+    shared = GDMLPClassifier(**QUICK, share_weights=True).fit(X, labels)
+    assert shared.predict_std(X).shape == (len(X), classes)
+    assert shared.predict_std(X).min() > 0
+
+
 def test_what_an_interval_needs_is_said():
     X, y = rows()
     model = GDMLPRegressor(**{**QUICK, "n_members": 1}).fit(X, y)
@@ -138,7 +151,8 @@ def test_what_an_interval_needs_is_said():
         model.predict_interval(X)
     with pytest.raises(NotFittedError):
         clone(model).predict_interval(X)
-    assert not hasattr(GDMLPClassifier(n_members=3), "predict_std")
+    assert not hasattr(GDMLPClassifier(n_members=1), "predict_std")
+    assert not hasattr(GDMLPClassifier(loss="hinge", n_members=3), "predict_std")
     with pytest.raises(NotFittedError):
         GDMLPRegressor(n_members=2).predict_std(X)
     several = GDMLPRegressor(**QUICK).fit(X, y)
