@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from copy import copy
 from numbers import Integral, Real
@@ -20,12 +21,13 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._table import table_of
+from ._table import Table, table_of
 
 __all__ = ["PeriodicEncoder", "PiecewiseLinearEncoder", "SmoothClipScaler", "TableEncoder"]
 
 _ROWS = 4096  # that are encoded at a time
 _LIMIT = 3.0  # of the smooth clip in TableEncoder
+_ENOUGH_STRANGERS = 10  # rows of which a category that all lack is worth a warning
 
 
 def _validated(transformer, X, reset: bool) -> np.ndarray:
@@ -636,8 +638,22 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         encoded = _csr(map(self._numbers_encoded, _pieces(table.numbers())))
         if self._one_hot is None:
             return encoded
-        ones = self._one_hot.transform(table.categories(self._as_text)[0]) * np.float32(self.scale)
+        categories, _ = table.categories(self._as_text)
+        self._warn_of_strangers(table, categories)
+        ones = self._one_hot.transform(categories) * np.float32(self.scale)
         return sparse.csr_array(sparse.hstack([encoded, ones], format="csr"))
+
+    def _warn_of_strangers(self, table: Table, categories: np.ndarray) -> None:
+        """Warn of columns of which no category was there in fit, which is a mistake rather than news."""
+        places = np.flatnonzero(self._categorical)
+        for j, column, known in zip(places, categories.T, self.categories_, strict=True):
+            if len(column) >= _ENOUGH_STRANGERS and set(known).isdisjoint(column):
+                warnings.warn(
+                    f"No value of column {table.names[j]!r} of X was there in fit: it had {known[0]!r} there "
+                    f"and has {column[0]!r} now. All rows count as unknown in it.",
+                    UserWarning,
+                    stacklevel=2,
+                )
 
     def _numbers_encoded(self, numbers: np.ndarray) -> np.ndarray:
         """Scaled clipped numbers and what is missing, and bins (n, columns), float32."""

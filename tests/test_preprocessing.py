@@ -1,5 +1,7 @@
 """Encoders of the columns of a table."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -250,3 +252,25 @@ def test_a_linear_model_of_a_table_follows_curves():
     Z = TableEncoder(n_bins=24).fit_transform(X).astype(float)
     bent = GDRegressor(solver="batch", alpha=0, tol=1e-7, max_iter=5000).fit(Z, y).score(Z, y)
     assert plain < 0.2 and bent > 0.97
+
+
+def test_a_column_of_categories_that_were_not_there_in_fit_is_told():
+    """Codes in place of names, say; single rows and single new categories are news, not mistakes."""
+    names = np.resize(["north", "south"], 40)
+    frame = pd.DataFrame({"size": np.arange(40.0), "district": names})
+    encoder = TableEncoder(n_bins=2).fit(frame)
+    for wrong in (
+        frame.assign(district=np.arange(40) % 2),
+        frame.assign(district=names.astype(object) + " "),
+    ):
+        with pytest.warns(
+            UserWarning, match="No value of column 'district' of X was there in fit: it had 'north'"
+        ):
+            encoded = encoder.transform(wrong)
+        assert not encoded[:, -2:].toarray().any()
+    one = names.astype(object)
+    one[:39] = "west"
+    for new in (frame, frame.assign(district="west").head(9), frame.assign(district=one)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            encoder.transform(new)
