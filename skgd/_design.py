@@ -221,22 +221,54 @@ class DenseDesign(Design):
             self._mapping = (mapping_of(self.X),)
         return self._mapping[0]
 
-    def read_ahead(self, start: int, stop: int) -> None:
-        """Have rows of a mapped file, from one number up to another, read without waiting for them."""
-        if self.kept is not None:
-            start, stop = int(self.kept[start]), int(self.kept[stop - 1]) + 1
-        self.mapping.will_need(start, stop)
+    def loaded(
+        self, blocks: list[tuple[int, int]], following: list[tuple[int, int]]
+    ) -> tuple[Design, np.ndarray]:
+        """The rows of these blocks of a mapped file as a design in memory, which they are in until the next
+        call, and their numbers; those to follow are read meanwhile."""
+        numbers = np.concatenate([np.arange(*block) for block in blocks])
+        rows = self._read(blocks, following)
+        if rows is None:
+            rows = self._copied(blocks, following)
+        return DenseDesign(rows, self.standard), numbers
 
-    def loaded(self, blocks: list[tuple[int, int]]) -> tuple[Design, np.ndarray]:
-        """The rows of these blocks of a mapped file as a design in memory, and their numbers."""
+    def _read(self, blocks: list, following: list) -> np.ndarray | None:
+        """The rows read from the file; None where it cannot be read but by its mapping."""
+        if self.mapping.reader is None:
+            return None
+        spans = [self._span(*block) for block in blocks]
+        try:
+            found = self.mapping.read(spans, [self._span(*block) for block in following])
+        except OSError:
+            self.mapping.reader = None
+            return None
+        rows = found.view(self.dtype).reshape(-1, self.d)
+        if self.kept is None:
+            return rows
+        ends = np.cumsum([last - first for first, last in spans])
+        places = [
+            end - last + self.kept[start:stop]
+            for (start, stop), (_, last), end in zip(blocks, spans, ends, strict=True)
+        ]
+        return rows[np.concatenate(places)]
+
+    def _copied(self, blocks: list, following: list) -> np.ndarray:
+        """The rows copied from the mapping."""
+        for block in following:
+            self.mapping.will_need(*self._span(*block))
         ends = np.cumsum([stop - start for start, stop in blocks])
-        rows, numbers = np.empty((ends[-1], self.d), self.dtype), np.empty(ends[-1], np.intp)
+        rows = np.empty((ends[-1], self.d), self.dtype)
         with in_blocks(self.mapping):
             for (start, stop), end in zip(blocks, ends.tolist(), strict=True):
-                part = slice(end - stop + start, end)
-                self.read_ahead(start, stop)  # again: it may have been evicted
-                rows[part], numbers[part] = self._rows(slice(start, stop)), np.arange(start, stop)
-        return DenseDesign(rows, self.standard), numbers
+                self.mapping.will_need(*self._span(start, stop))  # again: it may have been evicted
+                rows[end - stop + start : end] = self._rows(slice(start, stop))
+        return rows
+
+    def _span(self, start: int, stop: int) -> tuple[int, int]:
+        """First row of X, and that after the last, of some of these rows."""
+        if self.kept is None:
+            return start, stop
+        return int(self.kept[start]), int(self.kept[stop - 1]) + 1
 
     def _rows(self, index):
         return np.ascontiguousarray(super()._rows(index))

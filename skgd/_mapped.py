@@ -5,15 +5,20 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+
+from ._direct import Reader, reader_of
 
 __all__ = ["Mapping", "Segments", "file_behind", "in_blocks", "mapping_of"]
 
 SHARE = 0.5  # of the machine's memory, from which on an array is read from its file again and again
-_WINDOW = 3 << 20  # bytes that rows are shuffled among
-_BLOCK = 128 << 10  # bytes that are read at once
+_WINDOW = 6 << 20  # bytes that rows are shuffled among
+_BLOCK = 256 << 10  # bytes that are read at once
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container
 _ADVISES = hasattr(mmap, "MADV_WILLNEED")
 _ODD = 0xD1342543DE82EF95  # keeps the states of stretches apart
 
@@ -22,7 +27,7 @@ class Mapping:
     """The file behind an array of rows (n, d)."""
 
     def __init__(self, X: np.ndarray, file: mmap.mmap):
-        self.file, self.row = file, max(1, X[:1].nbytes)
+        self.file, self.row, self.address = file, max(1, X[:1].nbytes), X.ctypes.data
         self.offset = X.ctypes.data - np.frombuffer(file, dtype=np.uint8).ctypes.data
 
     @property
@@ -35,6 +40,11 @@ class Mapping:
         """Rows that are shuffled among each other."""
         return max(1, _WINDOW // self.row)
 
+    @cached_property
+    def reader(self) -> Reader | None:
+        """What reads the file without its mapping, where that can be."""
+        return reader_of(self.address)
+
     def will_need(self, start: int, stop: int) -> None:
         """Have rows start .. stop - 1 read ahead, without waiting for them."""
         if not _ADVISES:
@@ -42,6 +52,14 @@ class Mapping:
         begin, end = (self.offset + row * self.row for row in (start, stop))
         begin -= begin % mmap.PAGESIZE
         self.file.madvise(mmap.MADV_WILLNEED, begin, end - begin)
+
+    def read(self, spans: list[tuple[int, int]], following: list[tuple[int, int]]) -> np.ndarray:
+        """Bytes of some rows (first, after the last), by the reader; those to follow are asked for."""
+        assert self.reader is not None
+        wanted, later = (
+            [(start * self.row, stop * self.row) for start, stop in each] for each in (spans, following)
+        )
+        return self.reader.take(wanted, later)
 
 
 @contextmanager
@@ -72,11 +90,15 @@ def mapping_of(X) -> Mapping | None:
 
 
 def _memory() -> float:
-    """Bytes of memory of this machine; infinite where it does not say."""
+    """Bytes of memory of this machine, or of the container; infinite where neither says."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        found: float = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
-        return np.inf
+        found = np.inf
+    for limit in _LIMITS:
+        with suppress(OSError, ValueError):  # "max"
+            found = min(found, int(Path(limit).read_text()))
+    return found
 
 
 class Segments:

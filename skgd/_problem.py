@@ -215,10 +215,10 @@ class Problem(Theta):
         """The problem on the rows of a stretch of this order, with the order that the core takes them in; the
         rows of the next stretch are read ahead."""
         design: Any = self.design
-        for block in order.blocks(position + count, count):
-            design.read_ahead(*block)
+        following = order.blocks(position + count, count)
+        for block in following:
             self.targets.read_ahead(*block)
-        rows, numbers = design.loaded(order.blocks(position, count))
+        rows, numbers = design.loaded(order.blocks(position, count), following)
         shuffled = core.Order(len(numbers), self.d)
         shuffled.shuffle(order.state(position))
         return Problem(rows, self.targets.rows(numbers), self.objective), shuffled

@@ -18,6 +18,7 @@ STOREYS = (  # from the ground up
         "_bounds",
         "_core",
         "_dask_collections",
+        "_direct",
         "_docs_perceptrons",
         "_drawing",
         "_folds",

@@ -1,5 +1,7 @@
 """Rows in a mapped file: the same fits, and an order in which each part of the file is read once an epoch."""
 
+import mmap
+import os
 import sys
 
 import numpy as np
@@ -9,6 +11,7 @@ from _data import KINDS, data_of, estimator, flat, make, small
 import skgd
 from skgd import _mapped
 from skgd._design import design_of
+from skgd._direct import Reader, reader_of
 from skgd._mapped import Segments, mapping_of
 
 
@@ -68,13 +71,79 @@ def test_blocks_of_an_order_are_all_rows_once(n, block):
     assert order.blocks(n, 37) == []
 
 
+def evicted(array, path):
+    """The same array, whose pages are in the file alone."""
+    number = os.open(path, os.O_RDONLY)
+    os.fsync(number)
+    array.base.madvise(mmap.MADV_DONTNEED)
+    os.posix_fadvise(number, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(number)
+    return array
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="asynchronous reads are those of Linux")
+
+
+@on_linux
+def test_parts_of_a_file_are_read_past_the_page_cache(tmp_path):
+    data = np.random.default_rng(0).integers(0, 256, 1_000_003, dtype=np.uint8)
+    X, rng = mapped(tmp_path, data), np.random.default_rng(1)
+    reader = reader_of(X.ctypes.data)
+    assert reader is None or reader.position == 128  # None: on a file system that cannot
+    for cold in (True, False) if reader else ():
+        X = evicted(X, tmp_path / "X.npy") if cold else X
+        parts = [sorted(map(int, rng.integers(0, len(data), 2))) for _ in range(40)]
+        parts = [[(a, b + 1) for a, b in parts[k : k + 8]] for k in range(0, 40, 8)]
+        parts.append([(len(data) - 5, len(data)), (0, 1)])
+        for now, later in zip(parts, [*parts[2:], [], parts[0]], strict=True):  # not always what follows
+            found = reader.take(now, later)
+            np.testing.assert_array_equal(found, np.concatenate([data[a:b] for a, b in now]))
+
+
+@on_linux
+def test_what_is_not_the_mapped_file_is_not_read(tmp_path):
+    own = mapped(tmp_path, np.zeros(5000), mode="c")
+    own[:] = 1.0
+    assert reader_of(own.ctypes.data) is None
+    X = mapped(tmp_path, np.zeros(5000))
+    np.save(tmp_path / "other.npy", np.ones(5000))
+    (tmp_path / "other.npy").rename(tmp_path / "X.npy")
+    assert reader_of(X.ctypes.data) is None
+    assert reader_of(np.zeros(5000).ctypes.data) is None
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_bits_do_not_depend_on_how_a_file_is_read(early_stopping, tmp_path, large, monkeypatch):
+    X, y = make(n=3001, d=4)
+    X = mapped(tmp_path, X)
+    params = {"early_stopping": early_stopping, "max_iter": 4}
+    whole = estimator(**params).fit(X, y)
+
+    def fails(*_):
+        raise OSError("no disk")
+
+    monkeypatch.setattr(Reader, "take", fails)
+    np.testing.assert_array_equal(flat(estimator(**params).fit(X, y)), flat(whole))
+    monkeypatch.setattr(_mapped, "reader_of", lambda address: None)
+    np.testing.assert_array_equal(flat(estimator(**params).fit(X, y)), flat(whole))
+
+
+def test_the_memory_of_a_container_counts(tmp_path, monkeypatch):
+    (tmp_path / "memory.max").write_text("20000\n")
+    (tmp_path / "unlimited").write_text("max\n")
+    X = mapped(tmp_path, np.zeros((1000, 4)))
+    for name, is_large in (("unlimited", False), ("missing", False), ("memory.max", True)):
+        monkeypatch.setattr(_mapped, "_LIMITS", (str(tmp_path / name),))
+        assert (mapping_of(X) is not None) == is_large
+
+
 @pytest.mark.parametrize("kept", [None, np.arange(0, 500, 2, dtype=np.int32)])
 def test_rows_of_blocks_are_loaded(kept, tmp_path, large):
     X = mapped(tmp_path, np.arange(2000.0).reshape(500, 4))
     design = design_of(np.asarray(X), kept)
     blocks = [(20, 23), (100, 101), (7, 9)]
-    design.read_ahead(20, 23)
-    rows, numbers = design.loaded(blocks)
+    following = [(20, 23)]
+    rows, numbers = design.loaded(blocks, following)
     np.testing.assert_array_equal(numbers, [20, 21, 22, 100, 7, 8])
     np.testing.assert_array_equal(rows.X, X[numbers if kept is None else kept[numbers]])
 
