@@ -74,6 +74,16 @@ def run_group(payload: bytes, each: list, blocks: list) -> tuple[str, bytes]:
     return get_worker().address, answered(payload, each, blocks)
 
 
+def listed(prepare: Callable | None, parts: list[tuple[int, tuple]]) -> list[Block | None]:
+    """Blocks of some parts of the rows, by number; they are blocks already where nothing prepares them."""
+    return [part[0] if prepare is None else prepared(prepare, i, *part) for i, part in parts]
+
+
+def after_part(step: Callable, state: Any, *part) -> Any:
+    """What a step makes of a state and the block of a part of the rows."""
+    return step(state, listed(*part)[0])
+
+
 def facts_or_none(block: Block | None, classes: bool) -> Facts | None:
     return None if block is None else facts_of(block, classes)
 
@@ -125,8 +135,10 @@ class DaskBlocks:
 
     can_permute = False
 
-    def __init__(self, client, futures: Sequence):
-        self.client, self.futures = client, list(futures)
+    def __init__(self, client, parts: Sequence[tuple], prepare: Callable | None = None):
+        """Futures of blocks, alone in tuples, or of what is prepared from on (X, y, weight or None)."""
+        self.client, self.prepare = client, prepare
+        self.parts: list[tuple[int, tuple]] = list(enumerate(parts))
         self.rows: list[int] = []
         self.looked = -np.inf
         self.threads: dict[str, int] = {}
@@ -136,9 +148,9 @@ class DaskBlocks:
 
     def survey(self, classes: bool) -> Summary:
         """What all blocks hold; those without rows are left out from here on."""
-        self._gathered(self.futures, wanted=False)  # who holds a block shows once it is there
+        self._gathered(self._futures(), wanted=False)  # who holds a block shows once it is there
         facts = self.map(facts_or_none, classes)
-        self.futures = [future for future, each in zip(self.futures, facts, strict=True) if each is not None]
+        self.parts = [part for part, each in zip(self.parts, facts, strict=True) if each is not None]
         survey = Survey(classes)
         for each in facts:
             if each is not None:
@@ -169,10 +181,10 @@ class DaskBlocks:
         """function(block, *own, *arguments) of all blocks, in order; `each` has their own arguments."""
         import cloudpickle
 
-        payload, own = cloudpickle.dumps((function, arguments)), each or [()] * len(self.futures)
+        payload, own = cloudpickle.dumps((function, arguments)), each or [()] * len(self.parts)
         groups = self._groups()
         calls = [(payload, [own[i] for i in group.blocks]) for group in groups]
-        results: list[Any] = [None] * len(self.futures)
+        results: list[Any] = [None] * len(self.parts)
         for group, answer in zip(groups, self._answers(groups, calls), strict=True):
             for i, result in zip(group.blocks, pickle.loads(answer), strict=True):
                 results[i] = result
@@ -217,10 +229,17 @@ class DaskBlocks:
         for part in np.unique(part_of_block):
             blocks, state = np.flatnonzero(part_of_block == part), first
             for i in np.tile(blocks, times):
-                state = self.client.submit(step, state, self.futures[i], pure=False)
+                state = self.client.submit(after_part, step, state, *self._made([i]), pure=False)
             states.append(state)
             rows.append(sum(self.rows[i] for i in blocks))
         return self._gathered(states), rows
+
+    def _futures(self) -> list:
+        return [each for _, part in self.parts for each in part if each is not None]
+
+    def _made(self, blocks: Sequence[int]) -> tuple:
+        """What lists some blocks."""
+        return self.prepare, [self.parts[i] for i in blocks]
 
     # -- where blocks are -------------------------------------------------------------------------
 
@@ -244,19 +263,17 @@ class DaskBlocks:
         return threads
 
     def _assign(self, threads: dict[str, int]) -> None:
-        holders = self.client.who_has(self.futures)
-        held = [
-            [address for address in holders.get(future.key, ()) if address in threads]
-            for future in self.futures
-        ]
+        rows = [part[0] for _, part in self.parts]
+        holders = self.client.who_has(rows)
+        held = [[address for address in holders.get(each.key, ()) if address in threads] for each in rows]
         known = {group.of(self.keys): group.held for group in self.groups}
-        self.keys = [future.key for future in self.futures]
+        self.keys = [each.key for each in rows]
         self.groups = []
         for worker, blocks in shared_out(held, self.rows or [1] * len(held), threads):
             group = Group(worker, blocks, None)
             lists = known.get(group.of(self.keys))
             if lists is None:
-                lists = self._submit(worker, list, [self.futures[i] for i in blocks])
+                lists = self._submit(worker, listed, *self._made(blocks))
             self.groups.append(group._replace(held=lists))
         self.posts = {group.worker: self._post(group.worker) for group in self.groups}
 
@@ -292,7 +309,7 @@ class DaskBlocks:
     def _check(self) -> None:
         """Raise where a block cannot be had any more: the scheduler has forgotten how to make it. One that is
         made again is lost for a while too."""
-        lost = [future.key for future in self.futures if future.status in ("lost", "cancelled")]
+        lost = [future.key for future in self._futures() if future.status in ("lost", "cancelled")]
         if lost:
             known = self.client.sync(self.client.scheduler.get_task_status, keys=lost)
             if not all(known.values()):

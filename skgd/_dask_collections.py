@@ -13,6 +13,7 @@ __all__ = [
     "Schema",
     "agreement",
     "from_blocks",
+    "held_parts",
     "is_collection",
     "lazily",
     "mean_and_squares",
@@ -57,6 +58,29 @@ def parts_of(X, y, weight) -> tuple[Parts, Schema]:
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None.")
     return Parts(list(zip(*columns, strict=True)), delayed), _schema(X, y)
+
+
+def held_parts(X, y, weight) -> list[tuple] | None:
+    """Futures (X, y, weight or None) of each partition of arrays that are on the workers (``persist``).
+
+    None where something is still to be computed, or to be cut otherwise.
+    """
+    from distributed import futures_of
+
+    given = [each for each in (X, y, weight) if each is not None]
+    if not all(_is_array(each) and each.chunks[0] == X.chunks[0] for each in given) or _unknown(X):
+        return None
+    if any(len(columns) > 1 for each in given for columns in each.chunks[1:]):
+        return None
+    held = []
+    for each in given:
+        known = {future.key: future for future in futures_of(each)}
+        keys = [key[0] if each.ndim > 1 else key for key in each.__dask_keys__()]
+        if not all(key in known for key in keys):
+            return None
+        held.append([known[key] for key in keys])
+    weights = [None] * len(held[0]) if weight is None else held.pop()
+    return list(zip(*held, weights, strict=True))
 
 
 def from_blocks(blocks: Sequence) -> tuple:

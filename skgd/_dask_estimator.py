@@ -22,7 +22,15 @@ from ._block_problem import BlockDesign, BlockProblem
 from ._blocks import Preparation
 from ._checkpoint import Session
 from ._dask_blocks import DaskBlocks, prepared
-from ._dask_collections import agreement, is_collection, lazily, mean_and_squares, parts_of, scored
+from ._dask_collections import (
+    agreement,
+    held_parts,
+    is_collection,
+    lazily,
+    mean_and_squares,
+    parts_of,
+    scored,
+)
 from ._options import Options
 from ._recipe import settings_of
 from ._rows import TrainingRows
@@ -143,10 +151,12 @@ class DaskDescent:
         vars(door).pop("feature_names_in_", None)
         vars(door).update(schema.features)
         prepare = Preparation(door, schema.dtype, schema.shape)
-        futures = client.compute(
-            [parts.delayed(prepared)(prepare, i, *each) for i, each in enumerate(parts.rows)]
-        )
-        blocks = DaskBlocks(client, futures)
+        held = held_parts(*collections)
+        if held is None:
+            made = [parts.delayed(prepared)(prepare, i, *each) for i, each in enumerate(parts.rows)]
+            blocks = DaskBlocks(client, [(future,) for future in client.compute(made)])
+        else:
+            blocks = DaskBlocks(client, held, prepare)
         summary = blocks.survey(classes=self._task == "classification")
         return self._fit_summary(blocks, summary, door, classes, validation, session)
 

@@ -17,6 +17,7 @@ from .losses import Loss
 __all__ = ["convergence_warnings"]
 
 _MOST_LOST = 0.05  # of the spread of y, to rounding
+_FEW = 1000  # rows that tell whether y is constant
 _COARSE = 10.0  # times the objective of the best constant: of which a share is too much of what can be gained
 
 
@@ -152,7 +153,18 @@ def _worse_than_constant(fit: Fit, loss: float, constant: float, size: float) ->
 def _is_constant(problem: Problem, constant: float) -> bool:
     """Whether y is, up to rounding, from the objective at the best constant."""
     rounding = (8 * np.finfo(problem.dtype).eps) ** (2 if problem.loss._quadratic else 1)
-    return bool(0 <= constant < rounding * problem.value(problem.zeros()))
+    return bool(0 <= constant < rounding * _value_at_zero(problem))
+
+
+def _value_at_zero(problem: Problem) -> float:
+    """About the objective at raw scores of zero: that of some rows; where y is constant all have it."""
+    targets = problem.targets
+    if targets.units is not None or targets.codes:
+        return problem.value(problem.zeros())
+    counted = np.arange(len(targets.y)) if targets.weight is None else np.flatnonzero(targets.weight)
+    some = targets.rows(counted[:: max(1, len(counted) // _FEW)])
+    raw = some.offset_to(np.zeros((len(some.y), some.columns)))
+    return float(np.mean(problem.loss._values(some.y, raw)))
 
 
 def _few_updates(fit: Fit) -> str:

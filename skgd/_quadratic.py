@@ -38,8 +38,8 @@ def sums_of_products(
     total = np.zeros((z.shape[1], z.shape[1]))
     for part, rows in design.dense_blocks(chunk):
         z = z[: len(rows)]
-        z[:, :d], z[:, d] = rows, 1
-        z[:, :d] -= origin[:d]
+        z[:, d] = 1
+        np.subtract(rows, origin[:d], out=z[:, :d])
         if outputs:
             z[:, d + 1 :] = targets.y[part].reshape(len(rows), -1) - origin[d:]
         if targets.weight is not None:

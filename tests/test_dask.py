@@ -235,13 +235,17 @@ def killing(monkeypatch, client, at, data=None):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no signals")
-@pytest.mark.parametrize("at", [2, 9])
-def test_a_lost_worker_changes_nothing(mortal, monkeypatch, at):
+@pytest.mark.parametrize("at, persisted", [(2, False), (9, False), (9, True)])
+def test_a_lost_worker_changes_nothing(mortal, monkeypatch, at, persisted):
     X, y = rows()
     model = DaskGDClassifier(max_iter=12, tol=None)
     expected = clone(model).fit(made(X), made(y > 0), client=mortal).coef_
+    given = [made(X), made(y > 0)]
+    if persisted:
+        given = mortal.persist(given)
+        distributed.wait(given)
     calls = killing(monkeypatch, mortal, at)
-    found = clone(model).fit(made(X), made(y > 0), client=mortal)
+    found = clone(model).fit(*given, client=mortal)
     assert len(calls) > at
     np.testing.assert_array_equal(found.coef_, expected)
 
@@ -464,6 +468,26 @@ def test_a_fit_makes_few_maps(client, monkeypatch):
     calls.clear()
     DaskGDRegressor(max_iter=9, tol=None, learning_rate=0.1).fit(made(X), made(y), client=client)
     assert mapped(calls) == [*first[:2], "sums_of_block", "products_of_block", "sums_of_block"]
+
+
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_arrays_on_the_workers_are_taken_as_they_are(client, as_sparse, monkeypatch):
+    """No task is made for each of their partitions; the model is the same."""
+    X, y = rows()
+    weight, asked = made(np.linspace(1, 2, len(X))), []
+    model = DaskGDClassifier(max_iter=9, tol=None, local_epochs=0 if as_sparse else 1)
+    whole = clone(model).fit(made(X, as_sparse=as_sparse), made(y > 0), weight, client=client)
+    given = client.persist([made(X, as_sparse=as_sparse), made(y > 0), weight])
+    compute = client.compute
+    monkeypatch.setattr(client, "compute", lambda *each, **more: asked.append(each) or compute(*each, **more))
+    held = clone(model).fit(*given, client=client)
+    assert not asked
+    np.testing.assert_array_equal(held.coef_, whole.coef_)
+    np.testing.assert_array_equal(held.history_["loss"], whole.history_["loss"])
+    with pytest.raises(ValueError, match=r"Block 1: .*NaN"):
+        bad = X.copy()
+        bad[ENDS[2]] = np.nan
+        clone(model).fit(client.persist(made(bad)), given[1], client=client)
 
 
 def test_updates_are_no_tasks_of_dasks(client, monkeypatch):
