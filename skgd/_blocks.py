@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.utils.validation import check_array
 
 from ._reading import ahead
+from ._table import has_missing, is_frame, text_columns
 from ._validation import dense
 
 __all__ = [
@@ -65,7 +66,7 @@ class Preparation:
         try:
             return self._prepared(*_parts_of(given))
         except (TypeError, ValueError) as error:
-            raise type(error)(f"Block {number}: {error}") from error
+            raise type(error)(f"Block {number}: {error}{_hint(given)}") from error
 
     def _prepared(self, X, y, weight) -> Block | None:
         if getattr(X, "shape", None) is not None and X.shape[0] == 0:
@@ -79,6 +80,17 @@ class Preparation:
         if y.shape[1:] != self.shape:
             raise ValueError(f"y of a row has shape {y.shape[1:]}, but {self.shape} in the first block.")
         return Block(X, y, None if weight is None else _checked_weight(weight, X))
+
+
+def _hint(given) -> str:
+    """What to do about words and holes."""
+    X = given[0] if isinstance(given, (tuple, list)) and given else None
+    if not (is_frame(X) and (text_columns(X) or has_missing(X))):
+        return ""
+    return (
+        " Words and holes are for an encoder, such as skgd.preprocessing.TableEncoder: fit it to some of the "
+        "rows, and let it transform each block (transformer= in skgd.io)."
+    )
 
 
 def _parts_of(given) -> tuple:
@@ -190,6 +202,12 @@ class Summary:
     @property
     def n(self) -> int:
         return sum(self.rows)
+
+    @property
+    def like_all_rows(self):
+        """What has the shape of X of all rows, but for sparse ones."""
+        X = self.sample
+        return X if self.is_sparse else np.broadcast_to(X[:1], (self.n, X.shape[1]))
 
     @property
     def offsets(self) -> list[int]:

@@ -42,7 +42,8 @@ class Blockwise:
         ``fit`` up to rounding. With the other solvers no update sees rows of two blocks: in each epoch the
         blocks come in a fresh order, and the rows of each. Where rows are sorted, by their class or by
         time, mix them before they are cut into blocks. A single block is fitted as ``fit`` does, bit by
-        bit.
+        bit. Perceptrons take numbers in blocks for a table where ``fit`` does, but for ``solver="batch"``:
+        encoder and penalty come from a sample of the rows of all blocks.
 
         Parameters
         ----------
@@ -105,7 +106,7 @@ class Blockwise:
         self: Any, blocks, summary: Summary, door, classes, validation: tuple, session=None
     ) -> list[str]:
         """Fit to blocks, wherever they are."""
-        options = replace(door._options(summary.sample), blocks=summary.rows)
+        options = replace(door._options(summary.like_all_rows), blocks=summary.rows)
         options = options if session is None else session.seeded(options, self.random_state)
         network = options.objective.network
         if network is not None and network.dropout > 0 and options.batch_size is None:

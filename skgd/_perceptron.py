@@ -20,8 +20,9 @@ from ._network import INITIALISATIONS, NAMES
 from ._options import options_of, threads_of
 from ._penalty import PENALTIES
 from ._pilot import without_useless_bins
-from ._recipe import BY_NOISE, TABLE_RATE, explicit, in_use, is_auto, sees_table, settings_of
+from ._recipe import BY_NOISE, MOST_LOST, TABLE_RATE, explicit, in_use, is_auto, sees_table, settings_of
 from ._shared_weights import adapters_among
+from ._table_blocks import TablesInBlocks
 from ._validation import door_of, refuse_elsewhere, refuse_sparse, schema_of, shaped
 from .optimizers import OPTIMIZERS, Optimizer
 from .schedules import SCHEDULES
@@ -31,10 +32,8 @@ __all__ = ["PerceptronModel"]
 _AUTO = Names({"auto"})
 _SHARED = ("batch_size", "alpha", "max_iter", "tol")  # parameters of linear models that may be "auto" here
 
-_MOST_LOST = 1e-3  # of the spread of y, to rounding, where an encoded table is float32
 
-
-class PerceptronModel(HiddenLayers, Members):
+class PerceptronModel(HiddenLayers, TablesInBlocks, Members):
     """Raw scores by layers h <- activation(h W + b); the last layer has no activation."""
 
     _parameter_constraints = {
@@ -76,7 +75,7 @@ class PerceptronModel(HiddenLayers, Members):
             return found
         X, y = found
         refuse_sparse(y)
-        if lost_to_rounding(y, np.float32) > _MOST_LOST:
+        if lost_to_rounding(y, np.float32) > MOST_LOST:
             X = X.astype(np.float64, copy=False)
         return X, y
 

@@ -36,7 +36,7 @@ from .losses import LogLoss
 from .optimizers import Adam
 from .schedules import Constant
 
-__all__ = ["noise_of", "strength_of", "with_noise_known", "without_useless_bins"]
+__all__ = ["noise_of", "strength_of", "told_of", "with_noise_known", "without_useless_bins"]
 
 _ROWS, _FOLDS = 2500, 3  # at most, of which two thirds are fitted and a third is predicted, three times
 _FOLDS_OF_CLASSES = 2  # of these: pilots with one penalty and another are compared on the same rows
@@ -91,7 +91,7 @@ def without_useless_bins(options: Options, rows: TrainingRows) -> TrainingRows:
     tells = options.objective.loss._quadratic or isinstance(options.objective.loss, LogLoss)
     if not (bins.any() and tells and rows.design.n >= _FEWEST):
         return rows
-    told = _told(options, rows.design, rows.targets)
+    told = told_of(options, rows.design, rows.targets)
     lean = rows.among(np.flatnonzero(~bins), {**rows.schema, "encoder_": encoder._without_bins()})
     better = _gains(_pilot_for(told), options, rows.targets, (rows.design, lean.design))
     chosen = lean if better else rows._replace(told=told)
@@ -129,7 +129,7 @@ def _values(problem: Problem, theta: np.ndarray, _) -> np.ndarray:
     return values if targets.weight is None else values * targets.weight
 
 
-def _told(options: Options, design: Design, targets: Targets) -> dict:
+def told_of(options: Options, design: Design, targets: Targets) -> dict:
     """The strength of the penalty for classes, or the noise of a regression; None where they are not told."""
     if isinstance(options.objective.loss, LogLoss):
         return {"strength": strength_of(options, design, targets)}
@@ -140,7 +140,7 @@ def _chosen(options: Options, design: Design, targets: Targets, told: dict | Non
     """Values of parameters for these rows; none where pilots do not tell."""
     if isinstance(options.objective.loss, LogLoss) and "alpha" not in options.by_noise:
         return {}
-    told = _told(options, design, targets) if told is None else told
+    told = told_of(options, design, targets) if told is None else told
     network = options.objective.network
     shared = network is not None and network.shared is not None
     if told.get("strength") is not None:

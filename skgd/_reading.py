@@ -38,6 +38,7 @@ class BlockSequence:
         self.blocks = blocks
         plain = isinstance(blocks, (list, tuple))
         self.in_memory = plain and not any(callable(block) for block in blocks)
+        self.transformer = getattr(blocks, "transformer", None)  # that their rows come from
 
     def read(self, prepare: Callable, order: Iterable[int] | None = None) -> Iterator:
         """prepare(number, block) of each, in the order of their numbers or in this one."""
@@ -55,7 +56,7 @@ class BlockIterator:
     can_permute = in_memory = False
 
     def __init__(self, begin: Callable[[], Iterable]):
-        self.begin = begin
+        self.begin, self.transformer = begin, getattr(begin, "transformer", None)
 
     def read(self, prepare: Callable, order: Iterable[int] | None = None) -> Iterator:
         blocks = iter(self._begun())

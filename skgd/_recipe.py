@@ -13,6 +13,7 @@ from .optimizers import Adam
 
 __all__ = [
     "BY_NOISE",
+    "MOST_LOST",
     "PILOT",
     "PILOT_OF_BINS",
     "PILOT_OF_CLASSES",
@@ -20,6 +21,7 @@ __all__ = [
     "STRENGTH_STEP",
     "TABLE_RATE",
     "USUAL_STRENGTH",
+    "are_table",
     "explicit",
     "in_use",
     "is_auto",
@@ -37,6 +39,7 @@ PILOT_OF_CLASSES = {**PILOT, "units": 32, "batch_size": 64, "max_iter": 25}
 STRENGTH_STEP = 3.0
 STRENGTHS = tuple(10 * STRENGTH_STEP**k for k in range(-3, 4))  # penalties for classes times rows, to try
 USUAL_STRENGTH = STRENGTHS[3]
+MOST_LOST = 1e-3  # of the spread of y, to rounding, where an encoded table is float32
 _FEWEST_ROWS, _MOST_COLUMNS = 100, 256  # of numbers alone that are taken for a table
 _MOST_NUMBERS = 1 << 25  # likewise: encoded, a number takes about 70 bytes
 _FEWEST_TO_HOLD_OUT = 100  # rows of a fit of several quantiles that stops early
@@ -103,7 +106,11 @@ def sees_table(encoding, X, numbers: bool = False) -> bool:
         return getattr(encoding, "encodes_tables", encoding == "table")
     if text_columns(X) or has_missing(X):
         return True
-    n, d = _shape_of_numbers(X) if numbers else (0, 0)
+    return numbers and are_table(*_shape_of_numbers(X))
+
+
+def are_table(n: int, d: int) -> bool:
+    """Whether n rows of d numbers are taken for a table where nobody describes the network."""
     return n >= _FEWEST_ROWS and d <= _MOST_COLUMNS and n * d <= _MOST_NUMBERS
 
 

@@ -89,6 +89,7 @@ class ParquetBlocks(Sequence):
 
     def __init__(self, paths: list[Path], columns: _Columns, rows: int):
         _needed("pandas")
+        self.transformer = columns.transformer
         self._paths, self._columns = paths, columns
         self._features = columns.features(self._files[0].schema_arrow.names)
         self._parts = [
@@ -200,7 +201,7 @@ class NpyBlocks(Sequence):
     """Rows of ``.npy`` files, as :func:`npy_blocks` gives them."""
 
     def __init__(self, files: list[list[Path]], transformer, rows: int):
-        self._transformer, self._files = transformer, files
+        self.transformer, self._files = transformer, files
         self._parts = [
             (number, slice(start, start + rows))
             for number in range(len(files[0]))
@@ -231,7 +232,7 @@ class NpyBlocks(Sequence):
             return [self[each] for each in range(len(self))[index]]
         number, part = self._parts[index]
         X, *others = (np.array(arrays[number][part]) for arrays in self._arrays)
-        return (X if self._transformer is None else self._transformer.transform(X), *others)
+        return (X if self.transformer is None else self.transformer.transform(X), *others)
 
 
 def npy_blocks(X, y, *, weight=None, transformer=None, rows: int = _ROWS) -> NpyBlocks:
@@ -286,6 +287,7 @@ class CsvBlocks:
     def __init__(self, paths: list[Path], columns: _Columns, rows: int, options: dict):
         self._pandas = _needed("pandas")
         self._paths, self._columns, self._rows, self._options = paths, columns, rows, options
+        self.transformer = columns.transformer
 
     def __call__(self) -> Iterator[tuple]:
         """An iterator of (X, y) or (X, y, sample_weight)."""

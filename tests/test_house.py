@@ -113,6 +113,7 @@ STOREYS = (  # from the ground up
         "_twins",
         "display",
     },
+    {"_table_blocks"},
     {"_perceptron"},
     {"_dask_estimator", "_dask_search", "learning_rate", "linear", "mlp"},
     {"_dask_mlp", "inference", "one_class", "search"},
