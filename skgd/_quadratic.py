@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ __all__ = [
 FEW_FEATURES = 128  # up to which X'X is formed for its eigenvalues
 _LOST = 1e-6  # share of a sum of squares left, below which a difference has lost too many digits
 _CONSTANT = 1e-13  # share of the variance in the mean square, below which it is nothing but rounding
+_MOST_KEPT = 1 << 19  # numbers of memory that a thread keeps
+_KEPT = threading.local()
 _SAMPLE = 256  # rows that tell about where the features lie
 
 
@@ -34,7 +37,7 @@ def sums_of_products(
     """
     d, K = design.d, targets.columns if outputs else 0
     origin = np.zeros(d + K) if origin is None else origin
-    z = np.ones((min(chunk, design.n), d + 1 + K))
+    z = _memory(min(chunk, design.n), d + 1 + K)
     total = np.zeros((z.shape[1], z.shape[1]))
     for part, rows in design.dense_blocks(chunk):
         z = z[: len(rows)]
@@ -46,6 +49,18 @@ def sums_of_products(
             z *= np.sqrt(targets.weight[part, None], dtype=float)
         total += z.T @ z
     return total
+
+
+def _memory(rows: int, columns: int) -> np.ndarray:
+    """Memory of this thread, of any content; a little is kept for the next call. A block is one of many, and in
+    a worker of Dask's fresh pages for each cost as much as its products."""
+    size = rows * columns
+    known = getattr(_KEPT, "memory", None)
+    if known is None or len(known) < size:
+        known = np.empty(size)
+        if size <= _MOST_KEPT:
+            _KEPT.memory = known
+    return known[:size].reshape(rows, columns)
 
 
 def has_few_features(design: Design) -> bool:
