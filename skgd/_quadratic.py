@@ -52,8 +52,10 @@ def sums_of_products(
 
 
 def _memory(rows: int, columns: int) -> np.ndarray:
-    """Memory of this thread, of any content; a little is kept for the next call. A block is one of many, and in
-    a worker of Dask's fresh pages for each cost as much as its products."""
+    """Memory of this thread, of any content, a little of which is kept for the next call.
+
+    A block is one of many, and in a worker of Dask's fresh pages for each cost as much as its products.
+    """
     size = rows * columns
     known = getattr(_KEPT, "memory", None)
     if known is None or len(known) < size:
