@@ -8,6 +8,8 @@ import numpy as np
 
 __all__ = ["aligned_zeros", "is_laid_out", "laid_out", "lost_to_rounding", "merges"]
 
+_PART = 1 << 16  # rows that are looked at together, so that copies of them are small
+
 
 def is_laid_out(array: np.ndarray) -> bool:
     """Whether the core can read an array where it lies: C-contiguous and aligned."""
@@ -32,9 +34,17 @@ def aligned_zeros(shape, dtype) -> np.ndarray:
 def lost_to_rounding(values: np.ndarray, dtype) -> float:
     """Distance of neighbouring numbers of a precision at the largest of these values, as a share of their
     standard deviation; the largest share of several columns."""
-    values = np.asarray(values, dtype=float)
-    distance = np.finfo(dtype).eps * np.max(np.abs(values), axis=0, initial=0.0)
-    spread = np.std(values, axis=0)
+    values = np.asarray(values)
+    starts = range(0, len(values), _PART)
+
+    def part(start: int) -> np.ndarray:
+        return np.asarray(values[start : start + _PART], dtype=float)
+
+    largest = np.max([np.max(np.abs(part(start)), axis=0) for start in starts], axis=0)
+    mean = np.sum([part(start).sum(axis=0) for start in starts], axis=0) / len(values)
+    squares = np.sum([np.square(part(start) - mean).sum(axis=0) for start in starts], axis=0)
+    spread = np.sqrt(squares / len(values))
+    distance = np.finfo(dtype).eps * largest
     share = np.where(distance > 0, np.inf, 0.0)
     return float(np.max(np.divide(distance, spread, out=share, where=spread > 0), initial=0.0))
 

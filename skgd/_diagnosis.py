@@ -161,8 +161,10 @@ def _value_at_zero(problem: Problem) -> float:
     targets = problem.targets
     if targets.units is not None or targets.codes:
         return problem.value(problem.zeros())
-    counted = np.arange(len(targets.y)) if targets.weight is None else np.flatnonzero(targets.weight)
-    some = targets.rows(counted[:: max(1, len(counted) // _FEW)])
+    some = targets.rows(slice(None, None, max(1, len(targets.y) // _FEW)))
+    if targets.weight is not None and some.weight is not None:
+        counted = some.weight > 0
+        some = some.rows(counted) if counted.any() else targets.rows(np.flatnonzero(targets.weight)[:_FEW])
     raw = some.offset_to(np.zeros((len(some.y), some.columns)))
     return float(np.mean(problem.loss._values(some.y, raw)))
 

@@ -202,8 +202,9 @@ class Problem(Theta):
         if targets.codes or self.loss.log_link or self.loss.task != "regression":
             return best
         y = targets.y if targets.weight is None else targets.y[targets.weight > 0]
-        y = np.ascontiguousarray(y.reshape(len(y), -1).T, dtype=float)  # long rows are faster
-        low, span = y.min(axis=1), np.ptp(y, axis=1)
+        y = np.ascontiguousarray(y.reshape(len(y), -1).T)  # long rows are faster; y itself where it is one
+        low = y.min(axis=1).astype(float)
+        span = y.max(axis=1).astype(float) - low
         steps = np.round(256 * (best - low) / np.where(span > 0, span, 1.0))
         return np.where(span > 0, low + steps * (span / 256), best)
 

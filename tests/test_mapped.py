@@ -3,6 +3,7 @@
 import mmap
 import os
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -220,3 +221,20 @@ def test_a_fit_does_not_copy_the_file(tmp_path, large):
     before = resident()
     model.fit(X, y)
     assert (resident() - before) * 1024 < X.nbytes / 4
+
+
+@pytest.mark.parametrize("solver", ["sgd", "minibatch"])
+def test_a_fit_needs_few_bytes_a_row(solver, tmp_path, large, monkeypatch):
+    """Beside the file, whatever the automatic rate and the warnings look at."""
+    n = 400_000
+    X, y = (
+        mapped(tmp_path, np.zeros((n, 4), np.float32)),
+        mapped(tmp_path, np.arange(n, dtype=np.float32), "y"),
+    )
+    monkeypatch.setattr(_mapped, "_WINDOW", 1 << 16)
+    tracemalloc.start()
+    try:
+        estimator(solver=solver, max_iter=1, tol=None).fit(X, y)
+        assert tracemalloc.get_traced_memory()[1] < 6 * n
+    finally:
+        tracemalloc.stop()

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, clone
 
 import skgd
 from skgd import GDMLPRegressor, GDRegressor
+from skgd._arrays import lost_to_rounding
 from skgd.losses import Hinge, Loss, SquaredError
 from skgd.schedules import Schedule
 
@@ -84,3 +85,13 @@ def test_names_of_parameters_are_those_that_scikit_learn_reads():
     kept = Narrow._get_param_names()
     kept.append("more")
     assert clone(Narrow(alpha=0.2)).get_params() == {"alpha": 0.2, "loss": "huber"}
+
+
+def test_precision_that_values_ask_for():
+    rng = np.random.default_rng(0)
+    values = np.column_stack([rng.normal(size=150_000), 1e6 + rng.normal(size=150_000)])
+    expected = np.finfo(np.float32).eps * np.abs(values).max(axis=0) / values.std(axis=0)
+    assert lost_to_rounding(values, np.float32) == pytest.approx(expected.max(), rel=1e-9)
+    assert lost_to_rounding(values[:, 0], np.float32) == pytest.approx(expected[0], rel=1e-9)
+    assert lost_to_rounding(np.full(3, 7.0), np.float32) == np.inf
+    assert lost_to_rounding(np.zeros(3), np.float32) == 0
