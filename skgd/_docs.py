@@ -79,9 +79,10 @@ tol : float or None, default=1e-4
     plateau changes the rates, and a later one ends the fit.
     With ``early_stopping`` it is the loss of the validation set that has to improve by as much, or, if
     ``scoring`` is given, the score by ``tol``. None runs all epochs.
-    Noise keeps mini-batches and single rows beside the minimum. With ``tol`` of 1e-6 or less a linear model
-    of a smooth loss at an automatic rate therefore makes such updates as for 1e-6, and ends with steps over
-    all rows, which ``history_`` does not show: no more of them than ``max_iter`` has left.
+    Noise keeps mini-batches and single rows beside the minimum, and little slopes any descent. With ``tol``
+    of 1e-6 or less a linear model of a smooth loss at an automatic rate therefore makes stochastic updates as
+    for 1e-6, and ends with steps over all rows, which ``history_`` does not show: of Newton's method, up to
+    1,000 parameters in float64, else along gradients; no more of them than ``max_iter`` has left.
 n_iter_no_change : int, default=5
     Number of checks to wait for an improvement.
 check_every : "epoch" or int, default="epoch"

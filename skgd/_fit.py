@@ -74,13 +74,18 @@ class Fit:
         return min(reference, 2 * value_of_constant(problem, self.options.threads)) or reference
 
     @property
-    def ends_with_all_rows(self) -> bool:
-        """Whether steps over all rows follow, as `tol` asks for more than stochastic updates give."""
-        options, problem, stopping = self.options, self.problem, self.options.stopping
+    def is_precise(self) -> bool:
+        """Whether `tol` asks a linear model of a smooth loss for more than stochastic updates give, so that
+        its fit ends at the minimum."""
+        problem, stopping = self.problem, self.options.stopping
         if stopping.tol is None or stopping.tol > PRECISE or stopping.early_stopping or self.rates.given:
             return False
-        noisy = options.batch_size is not None and problem.network is None
-        return noisy and problem.loss.smooth and not options.optimizer.decays
+        return problem.network is None and problem.loss.smooth and not self.options.optimizer.decays
+
+    @property
+    def ends_with_all_rows(self) -> bool:
+        """Whether steps over all rows follow stochastic updates, as `tol` asks for more than these give."""
+        return self.is_precise and self.options.batch_size is not None
 
     def value(self) -> float:
         """F at what the descent has to offer."""

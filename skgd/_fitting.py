@@ -18,6 +18,7 @@ from ._epochs import MOST_UPDATES
 from ._fit import Fit
 from ._kinks import at_kinks, has_kinks, nearer_the_minimum
 from ._log_link import LogLink, column_means
+from ._newton import at_minimum, has_newton_steps
 from ._options import CoreRule, Options
 from ._problem import Problem
 from ._rate_choice import choose_rates, dropout_schedule_for, with_unit_of_weights
@@ -216,14 +217,21 @@ def _settle(fit: Fit, record: Record, loss: float) -> float:
     found = before = fit.descent.parameters
     if beside:
         found, loss = at_kinks(problem, before, loss, threads)
-    steps = _steps_over_all_rows(fit, record, beside)
+    deadline = np.inf
+    if stopping.max_time is not None:
+        spent = record.history["seconds"][-1:] or [0.0]  # a fit can end before anything is recorded
+        deadline = time.perf_counter() + stopping.max_time - spent[0]
+    least = _NO_GAIN * (stopping.tol or 0.0) * fit.unit_of_tol
+    left = stopping.max_iter - record.epochs
+    newton = fit.is_precise and record.stop_reason == "tol" and left > 0 and has_newton_steps(problem)
+    arrived = False
+    if newton:
+        found, loss, arrived = at_minimum(problem, found, loss, least, left, deadline, threads)
+    steps = 0 if arrived else _steps_over_all_rows(fit, record, beside)
     if steps:
-        deadline = np.inf
-        if stopping.max_time is not None:
-            spent = record.history["seconds"][-1:] or [0.0]  # a fit can end before anything is recorded
-            deadline = time.perf_counter() + stopping.max_time - spent[0]
-        least = _NO_GAIN * (stopping.tol or 0.0) * fit.unit_of_tol
         found, loss = nearer_the_minimum(problem, found, loss, least, steps, deadline, threads)
+    if steps and newton:
+        found, loss, _ = at_minimum(problem, found, loss, least, left, deadline, threads)
     if found is not before:
         fit.descent.settle_at(found)
     return loss

@@ -5,7 +5,7 @@ Asked for in scikit-learn #11566 and skglm #338; R's glmnet calls it penalty.fac
 
 import numpy as np
 import pytest
-from _data import csr, make, pairs
+from _data import csr, estimator, make, pairs
 from sklearn.base import clone
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV
@@ -233,20 +233,24 @@ def test_no_warning_at_the_minimum_and_one_far_from_it(recwarn):
     assert not recwarn.list
 
 
-def test_glum_weights_its_penalties_alike():
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.4])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "gamma", "log_loss"])
+def test_glum_weights_its_penalties_alike(loss, l1_ratio):
     glum = pytest.importorskip("glum")
-    X, y = make("poisson", n=200)
-    own = fitted("poisson", X, y, penalty="elasticnet", l1_ratio=0.4, alpha=0.05 * FACTORS)
-    other = glum.GeneralizedLinearRegressor(
-        family="poisson",
-        alpha=0.05,
-        l1_ratio=0.4,
-        P1=FACTORS,
-        P2=FACTORS,
-        gradient_tol=1e-10,
-        max_iter=1000,
-    ).fit(X, y)
-    np.testing.assert_allclose(own.coef_, other.coef_, atol=1e-6)
+    X, y = make(loss, n=200)
+    family = {"squared_error": "normal", "log_loss": "binomial"}.get(loss, loss)
+    link = "log" if loss in ("poisson", "gamma") else "auto"
+    shared = {"alpha": 0.05, "l1_ratio": l1_ratio, "P1": FACTORS, "P2": FACTORS}
+    bounds = {"lower_bounds": np.full(5, -0.2), "upper_bounds": np.full(5, 0.3)}
+    for other, own in ({}, {}), (bounds, {"bounds": (-0.2, 0.3)}):
+        theirs = glum.GeneralizedLinearRegressor(
+            family=family, link=link, gradient_tol=1e-12, max_iter=1000, **shared, **other
+        ).fit(X, y)
+        for solver in ("batch", "minibatch", "sgd"):
+            model = estimator(
+                loss, solver=solver, tol=1e-8, penalty="elasticnet", l1_ratio=l1_ratio, **own
+            ).set_params(alpha=0.05 * FACTORS)
+            np.testing.assert_allclose(model.fit(X, y).coef_.ravel(), theirs.coef_, atol=1e-6)
 
 
 def test_ridge_and_elastic_net_of_scikit_learn():

@@ -84,6 +84,7 @@ STOREYS = (  # from the ground up
         "_growth",
         "_kinks",
         "_layer_norms",
+        "_newton",
         "_packing",
         "_rate_choice",
         "_rows",

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from _data import covering, csr, estimator, make
+from sklearn.linear_model import ElasticNet, LogisticRegression
 
 EXACT = {"solver": "batch", "tol": 1e-15, "max_iter": 50_000, "n_iter_no_change": 20}
 FACTORS = np.array([0.0, 0.02, 0.1, 0.3, 0.05])
@@ -55,6 +56,86 @@ def test_several_outputs_and_classes_reach_it_too(loss):
     scale = X.std(axis=0)
     atol = 1e-6 * np.abs(exact.coef_ * scale).max()
     np.testing.assert_allclose(model.coef_ * scale, exact.coef_ * scale, atol=atol)
+
+
+DERIVATIVES = {  # slope and second derivative at raw scores z
+    "squared_error": lambda y, z: (z - y, np.ones_like(z)),
+    "poisson": lambda y, z: (np.exp(z) - y, np.exp(z)),
+    "gamma": lambda y, z: (1 - y * np.exp(-z), y * np.exp(-z)),
+    "log_loss": lambda y, z: (1 / (1 + np.exp(-z)) - y, 1 / (2 + np.exp(z) + np.exp(-z))),
+}
+
+
+def newton(loss, X, y, l2, offset):
+    """Weights at the minimum, by Newton's method with gradients of extended precision."""
+    A, y, offset = (np.asarray(a, dtype=np.longdouble) for a in (np.c_[X, np.ones(len(X))], y, offset))
+    w, strength = np.zeros(A.shape[1], np.longdouble), np.append(l2, 0)
+    w[-1] = {"squared_error": y.mean(), "log_loss": 0}.get(loss, np.log(np.maximum(y.mean(), 1e-3)))
+    for _ in range(100):
+        slope, second = DERIVATIVES[loss](y, A @ w + offset)
+        gradient = A.T @ slope / len(y) + strength * w
+        w = w - np.linalg.solve(
+            (A.T @ (A * second[:, None]) / len(y) + np.diag(strength)).astype(float), gradient.astype(float)
+        )
+    assert np.abs(gradient).max() < 1e-15
+    return w[:-1].astype(float)
+
+
+@pytest.mark.parametrize(
+    ("case", "solver", "storage"),
+    covering(
+        list(product(DERIVATIVES, ["factors", "offset"], [0.1, 1.0])),
+        ["batch", "minibatch", "sgd"],
+        [np.asarray, csr],
+    ),
+)
+def test_the_minimum_is_that_of_newtons_method(case, solver, storage):
+    """Of features that go together, in units that differ by up to 100."""
+    loss, what, least = case
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 8)) @ (np.eye(8) + 0.4 * rng.normal(size=(8, 8)))
+    X *= np.geomspace(least, 1 / least, 8) / X.std(axis=0)
+    z = X @ (rng.normal(size=8) * 0.3 / X.std(axis=0)) + (offset := rng.normal(size=500) * 0.5)
+    y = {
+        "squared_error": lambda: z + rng.normal(size=500),
+        "poisson": lambda: rng.poisson(np.exp(z)).astype(float),
+        "gamma": lambda: rng.gamma(2, np.exp(z) / 2),
+        "log_loss": lambda: (z + rng.logistic(size=500) > 0).astype(float),
+    }[loss]()
+    options, rows = {"alpha": 0.0}, {"offset": offset}
+    if what == "factors":
+        options, rows = {"alpha": 0.02 * np.arange(8)}, {}
+    expected = newton(loss, X, y, np.broadcast_to(options["alpha"], 8), rows.get("offset", np.zeros(500)))
+    model = estimator(loss, solver=solver, tol=1e-7, max_iter=5000, **options).fit(storage(X), y, **rows)
+    atol = 1e-9 * np.abs(expected * X.std(axis=0)).max()
+    np.testing.assert_allclose(model.coef_.ravel() * X.std(axis=0), expected * X.std(axis=0), atol=atol)
+
+
+@pytest.mark.parametrize("solver", ["batch", "minibatch"])
+def test_it_is_that_of_scikit_learn_under_an_l1_norm_and_bounds(solver):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 12)) @ (np.eye(12) + 0.3 * rng.normal(size=(12, 12)))
+    y = X[:, :6] @ rng.normal(size=6) + rng.normal(size=400)
+    net = ElasticNet(alpha=0.1, positive=True, tol=1e-14, max_iter=100_000).fit(X, y)
+    options = {"penalty": "elasticnet", "l1_ratio": 0.5, "alpha": 0.1, "positive": True}
+    model = estimator(solver=solver, tol=1e-8, **options).fit(X, y)
+    np.testing.assert_allclose(model.coef_, net.coef_, atol=1e-10)
+    classes = np.digitize(y, [-2, 2])
+    softmax = LogisticRegression(C=1 / (400 * 0.01), solver="newton-cg", tol=1e-14, max_iter=1000)
+    model = estimator("log_loss", solver=solver, alpha=0.01, tol=1e-8).fit(X, classes)
+    np.testing.assert_allclose(model.coef_, softmax.fit(X, classes).coef_, atol=1e-9)
+
+
+def test_without_a_minimum_it_ends_where_it_ended():
+    """Separated classes, whose weights grow without end; more features than rows, whose minima are many."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = (X @ [1, 2, -1] > 0).astype(int)
+    model = estimator("log_loss", solver="batch", penalty=None, tol=1e-7, max_iter=2000).fit(X, y)
+    assert model.stop_reason_ == "tol" and np.log10(model.loss_) > -5
+    X, y = rng.normal(size=(30, 60)), rng.normal(size=30)
+    model = estimator(solver="batch", penalty=None, tol=1e-8, fit_intercept=False).fit(X, y)
+    np.testing.assert_allclose(model.coef_, np.linalg.pinv(X) @ y, atol=1e-6)
 
 
 def test_blocks_reach_it_too():
