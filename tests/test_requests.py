@@ -26,7 +26,7 @@ from skgd import (
     GDRegressor,
     GDRegressorCV,
 )
-from skgd.inference import summarize
+from skgd.inference import StreamBootstrap, summarize
 from skgd.losses import LogLoss, Quantile
 from skgd.optimizers import PassiveAggressive
 from skgd.penalties import GroupLasso, Penalty
@@ -256,6 +256,27 @@ def test_standard_errors_of_logistic_regression_and_other_models():
         assert (found["standard_error"] > 0).all(), loss
 
 
+def test_models_of_rows_that_are_larger_than_memory(tmp_path):
+    """statsmodels #1963: a logistic regression out of core, with standard errors, also of a stream."""
+    X, y = make("log_loss", n=4000)
+    np.save(tmp_path / "X.npy", X)
+    X, parts = np.load(tmp_path / "X.npy", mmap_mode="r"), [slice(a, a + 500) for a in range(0, 4000, 500)]
+    model = GDClassifier(**FREE).fit_blocks([(X[part], y[part]) for part in parts])
+    found = summarize(model, X, y)
+    A, w = np.c_[X, np.ones(4000)], np.zeros(6)
+    for _ in range(20):
+        p = expit(A @ w)
+        H = A.T @ (A * (p * (1 - p))[:, None])
+        w += np.linalg.solve(H, A.T @ (y - p))
+    np.testing.assert_allclose(found["coefficient"], w, atol=1e-6)
+    np.testing.assert_allclose(found["standard_error"], np.sqrt(np.diag(np.linalg.inv(H))), rtol=1e-6)
+    stream = StreamBootstrap(GDClassifier(alpha=0, random_state=0), n_replicates=200, random_state=0)
+    for part in parts:
+        stream.partial_fit(X[part], y[part], classes=[0, 1])
+    errors = stream.summarize()["standard_error"]
+    assert (np.abs(errors / found["standard_error"] - 1) < 0.4).all()
+
+
 # ---------------------------------------------------------------- perceptrons
 
 
@@ -342,6 +363,6 @@ def asked():
 @pytest.mark.skipif(not PAGE.exists(), reason="the sources are not here")
 def test_each_has_a_line_in_the_guide():
     """The page and the tests name the same questions."""
-    assert len(asked()) == 22
+    assert len(asked()) == 23
     named = set(re.findall(r"`([\w-]+ #\d+) <", PAGE.read_text()))
     assert named == asked()
