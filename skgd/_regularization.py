@@ -33,6 +33,7 @@ __all__ = ["RegularizationPath", "alphas_of", "path_of"]
 
 _LEAST_L1_SHARE = 1e-3  # that the largest alpha is found with, as in glmnet
 _EPS = 1e-3  # ratio of the smallest and the largest alpha
+_OF_DESCENTS = 64  # roundings by which it is raised for descents
 _ROUNDING = 1e-12  # by which the largest alpha is raised, so that its weights are exactly zero
 _DOUBLINGS, _HALVINGS = 60, 60  # of an interval that holds the best constant
 _Model = tuple[np.ndarray, np.ndarray, dict]  # weights (K, d), intercepts (K,), other fitted attributes
@@ -273,7 +274,8 @@ class Descents:
             slopes = _slopes_between(problem, *self.constant)
         else:
             slopes = self._slopes_beside(problem, np.flatnonzero(factors == 0))
-        return _smallest_alpha_for_zeros(problem.penalty, -slopes)
+        rounding = _OF_DESCENTS * float(np.finfo(problem.dtype).eps)  # of the gradients in their precision
+        return _smallest_alpha_for_zeros(problem.penalty, -slopes) * (1 + rounding)
 
     def _slopes_beside(self, problem: Problem, free: np.ndarray) -> np.ndarray:
         """Slopes (d, K) of the mean loss at the best weights of some features alone, without a penalty."""
