@@ -36,7 +36,8 @@ def _too_few_digits(problem: Problem) -> list[str]:
     if problem.dtype != np.float32 or problem.loss.task != "regression" or len(y) < 2:
         return []
     columns = y.reshape(len(y), -1)
-    columns = columns[:, (columns != columns[0]).any(axis=0)]  # a constant is exact
+    varies = (columns != columns[0]).any(axis=0)
+    columns = columns if varies.all() else columns[:, varies]  # a constant is exact
     if not merged and lost_to_rounding(columns, np.float32) < _MOST_LOST:
         return []
     largest = np.max(np.abs(y))
