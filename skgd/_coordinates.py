@@ -134,6 +134,12 @@ class Units:
 
     @np.errstate(over="ignore", invalid="ignore")  # an error tells of it
     def _features_after(self, design: Design, targets: Targets, objective: Objective, outputs) -> Units:
+        choice = self.standardize
+        if choice is None and self.moments is None:  # of many first rows some tell, as of those of a fit
+            some = design.sampled_moments(targets.weight)
+            choice = self._choice(some, objective) if np.isfinite(some.squares).all() else None
+            if choice is False:
+                return Units(False, outputs=outputs, of_y=self.of_y)
         moments, curvature = design.moments(targets.weight), 0.0
         if moments.weight:
             curvature = moments.weight * objective.loss._curvature(targets.y, targets.weight)
@@ -141,13 +147,18 @@ class Units:
             moments, curvature = self.moments + moments, self.curvature + curvature
         if not np.isfinite(moments.squares).all():
             check_largest(design.X)
-        choice: bool | None = self.standardize
-        if choice is None and moments.rows >= _ENOUGH:
-            rare = _rare(objective, len(moments.filled))
-            choice = _sparse_asks_for_units(moments, objective.fit_intercept, rare)
+        choice = self._choice(moments, objective) if choice is None else choice
         if choice is False:
             return Units(False, outputs=outputs, of_y=self.of_y)
         return Units(choice, moments, curvature, outputs, self.of_y)
+
+    @staticmethod
+    def _choice(moments: Moments, objective: Objective) -> bool | None:
+        """Whether to standardise rows of a stream; None where there are too few of them."""
+        if moments.rows < _ENOUGH:
+            return None
+        rare = _rare(objective, len(moments.filled))
+        return _sparse_asks_for_units(moments, objective.fit_intercept, rare)
 
     def _outputs_after(self, targets: Targets, objective: Objective) -> Moments | None:
         """Moments of y with some more rows, where it is a number that the last layer could give."""
