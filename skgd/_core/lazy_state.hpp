@@ -71,7 +71,7 @@ class OwedHistory {
     auto positive = [=](const Iterate& iterate) { return iterate.owed < most; };
     for (int guess = 0; guess < 4 && high - low > near; ++guess) {
       const double share = (most - low->owed) / (high->owed - low->owed);
-      const auto middle = low + std::clamp(int64_t(share * double(high - low)), int64_t(1), high - low - 1);
+      const auto middle = low + std::clamp<int64_t>(int64_t(share * double(high - low)), 1, high - low - 1);
       if (positive(*middle)) {
         low = middle;
         if (high - low > near && !positive(low[near])) high = low + near;
