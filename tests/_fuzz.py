@@ -33,26 +33,32 @@ def work(seed, first, last, seconds, verbose):
     signal.signal(signal.SIGALRM, _end_unless_paused)
     os.fsync = lambda number: None  # checkpoints need not reach the disk
     until = time.monotonic() + seconds
-    for number in range(first, last):
-        if time.monotonic() > until:
-            break
-        print(f"case {number}", flush=True)
-        np.random.seed(number)  # noqa: NPY002
-        with tempfile.TemporaryDirectory() as folder:
-            case = Case(seed, number, folder)
-            _end_unless_paused.since = time.process_time()
-            signal.alarm(LIMIT)
-            try:
-                case.run()
-            except Hang:
-                case.report(f"took more than {LIMIT} s", None)
-            finally:
-                signal.alarm(0)
-        if verbose or case.reports:
-            print(f"{case.kind}: {case.done}", flush=True)
-        for text in case.reports:
-            print(f"REPORT {number}: {text}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:  # one for all, as to make and remove it takes time
+        for number in range(first, last):
+            if time.monotonic() > until:
+                break
+            print(f"case {number}", flush=True)
+            case = _work_on(Case(seed, number, folder), number)
+            if verbose or case.reports:
+                print(f"{case.kind}: {case.done}", flush=True)
+            for text in case.reports:
+                print(f"REPORT {number}: {text}", flush=True)
+            for name in os.listdir(folder):
+                os.remove(os.path.join(folder, name))
     print("end", flush=True)
+
+
+def _work_on(case, number):
+    np.random.seed(number)  # noqa: NPY002
+    _end_unless_paused.since = time.process_time()
+    signal.alarm(LIMIT)
+    try:
+        case.run()
+    except Hang:
+        case.report(f"took more than {LIMIT} s", None)
+    finally:
+        signal.alarm(0)
+    return case
 
 
 def _end_unless_paused(*_):
