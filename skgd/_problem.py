@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any
@@ -42,6 +43,8 @@ STREAMS = {"f": core.Stream32, "d": core.Stream64}
 @cache
 def _lend_blas() -> None:
     """Give the core the matrix products of SciPy's BLAS."""
+    if sys.platform == "emscripten":  # there it returns a number, and a call of another type traps
+        return
     from scipy.linalg import cython_blas  # late: only networks need it
 
     core.use_blas(cython_blas.__pyx_capi__["sgemm"], cython_blas.__pyx_capi__["dgemm"])
