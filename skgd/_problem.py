@@ -43,7 +43,7 @@ STREAMS = {"f": core.Stream32, "d": core.Stream64}
 @cache
 def _lend_blas() -> None:
     """Give the core the matrix products of SciPy's BLAS."""
-    if sys.platform == "emscripten":  # there it returns a number, and a call of another type traps
+    if sys.platform == "emscripten":  # a call through a pointer of another signature ends the interpreter
         return
     from scipy.linalg import cython_blas  # late: only networks need it
 
