@@ -10,7 +10,7 @@ from types import NoneType
 
 import numpy as np
 
-__all__ = ["Memo", "names_of", "parameter_key"]
+__all__ = ["Memo", "names_of", "parameter_key", "values_of"]
 
 _PLAIN = frozenset((str, bool, int, float, NoneType, np.float64, np.float32, np.int64, np.int32, np.bool_))
 _MOST = 256  # entries of a memo
@@ -29,10 +29,16 @@ def _values_of(kind: type) -> Callable[[dict], tuple]:
     return itemgetter(*names) if len(names) > 1 else lambda attributes: tuple(attributes[n] for n in names)
 
 
+def values_of(estimator) -> tuple:
+    """The values of the parameters, in the order of the constructor; raises KeyError where a subclass keeps
+    them elsewhere."""
+    return _values_of(type(estimator))(vars(estimator))  # type: ignore[arg-type]
+
+
 def parameter_key(estimator) -> tuple | None:
     """Class, types and values of the parameters, to look up by; None where one is an object."""
     try:
-        values = _values_of(type(estimator))(vars(estimator))  # type: ignore[arg-type]
+        values = values_of(estimator)
     except KeyError:  # a subclass keeps them elsewhere
         return None
     kinds = tuple(map(type, values))

@@ -73,6 +73,18 @@ def penalty_problem(d: int, columns: int, dtype, penalty: Penalty, fit_intercept
     return Problem(design, targets, Objective(SquaredError(), penalty, fit_intercept))
 
 
+def _core_of(form: tuple, rows, targets: tuple):
+    """The core's problem of this form on rows and targets as it takes them."""
+    kind, coordinates, *parts = form
+    return kind(rows, coordinates, targets, *parts)
+
+
+def run_core(form: tuple, X: np.ndarray, targets: Targets, bound, rule: tuple, span: tuple, steps: tuple):
+    """Carry a descent over the rows of an array in their order; gives sums over them. See Problem.form."""
+    problem = _core_of(form, X, targets.core_arrays(None, len(X)))
+    return core.run(problem, bound, rule, None, span, steps)
+
+
 class Problem(Theta):
     """Design x targets x objective, with value and gradient from the core.
 
@@ -93,10 +105,9 @@ class Problem(Theta):
         self.n, self.d, self.dtype = design.n, design.d, design.dtype
         scale = None if self.standard is None else self.standard.scale  # of the descent's coordinates
         self.limits = self._limits(1.0 if scale is None else scale)
-        self.core = _PROBLEMS[self.dtype.char](
-            design.core_rows(),
+        self.form = (
+            _PROBLEMS[self.dtype.char],
             design.core_coordinates(),
-            self._core_targets(design, targets),
             objective.core_loss(targets.columns, targets.codes),
             self.penalty.core_spec(self.dtype, self.limits, scale, targets.columns),
             self.fit_intercept,
@@ -104,6 +115,7 @@ class Problem(Theta):
             folds,
             None if targets.units is None else targets.units.core_arrays(self.dtype),
         )
+        self.core = _core_of(self.form, design.core_rows(), self._core_targets(design, targets))
         if design.kept is not None:
             self.core.keep_rows(design.kept)
         if self.network is not None:

@@ -12,9 +12,9 @@ from sklearn.utils.metaestimators import available_if
 from ._coordinates import ALMOST_EMPTY, Units
 from ._descent import Descent
 from ._design import design_of
-from ._fit import Fit
 from ._fitting import begin_fit
 from ._options import Options
+from ._steady import goes_on, keep
 from ._training import pass_over
 from ._validation import RowsCheck, check_offset, check_weights, dense, door_of, schema_of
 
@@ -37,6 +37,8 @@ class Streaming:
 
     def _partial_fit(self: Any, X, y, sample_weight, offset, classes=None, beside: Callable | None = None):
         """`beside` is called with the fit, and with what carries descents on, for copies that follow it."""
+        if sample_weight is None and offset is None and beside is None and goes_on(self, X, y, classes):
+            return self
         first = "_descent" not in vars(self)
         key = self._validate_new_params()
         options = self._options(X, first, key, stream=True)
@@ -76,7 +78,7 @@ class Streaming:
                 fit.check_rows(1)
                 if copies is not None:
                     copies.follow()
-                found = self._state_of(fit, task) | self._streamed(fit, losses)
+                found = self._state_of(fit, task) | self._streamed(fit.descent, losses)
                 if units is not known or units.standardize != vars(self).get("_units", {}).get("standardize"):
                     found["_units"] = units.state()
                 self._become(found | schema_of(door) if first else found, streams=True)
@@ -88,6 +90,8 @@ class Streaming:
             fit.descent.close()
         if interrupted:
             raise KeyboardInterrupt
+        if copies is None:
+            keep(self, fit, task, key)
         return self
 
     def _continued(self, task, descent: Descent) -> Descent:
@@ -101,11 +105,11 @@ class Streaming:
             return Units(wanted, of_y=options.standardize_outputs)
         return Units.from_state(state)
 
-    def _streamed(self, fit: Fit, losses: list[float]) -> dict:
+    def _streamed(self, descent: Descent, losses: list[float]) -> dict:
         """What a stream tells of itself: its last rows' objectives."""
         curve = np.concatenate((vars(self).get("loss_curve_", ()), losses))[-_CURVE_LENGTH:]
         loss = float(curve[-1]) if len(curve) else np.nan
-        return {"n_iter_": fit.descent.epochs, "loss_curve_": curve, "loss_": loss}
+        return {"n_iter_": descent.epochs, "loss_curve_": curve, "loss_": loss}
 
 
 def _shown_by_rows(options: Options, X, previous: Descent | None) -> dict[str, bool]:

@@ -33,6 +33,7 @@ __all__ = [
     "class_weights",
     "dense",
     "door_of",
+    "is_plain",
     "largest_value",
     "positive",
     "refuse_elsewhere",
@@ -62,7 +63,7 @@ def check_design(
     which the caller then has to take care.
     """
     X, y = _unmapped(X), _unmapped(y)
-    if _is_plain(X, y, y_numeric, finite) and _has_features_of(estimator, X, reset):
+    if is_plain(X, y, y_numeric, finite) and _has_features_of(estimator, X, reset):
         return X if isinstance(y, str) else (X, y)
     refuse_elsewhere(estimator, X, to_fit=reset)
     given = X
@@ -205,7 +206,7 @@ def check_matrix(X):
     return _canonical(check_array(X, input_name="X", **options), given)
 
 
-def _is_plain(X, y, y_numeric, finite) -> bool:
+def is_plain(X, y, y_numeric, finite) -> bool:
     """Whether scikit-learn's validation would pass these arrays through as they are.
 
     It takes longer than an update of one row; what fails here is left to it, messages included.

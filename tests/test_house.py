@@ -90,7 +90,7 @@ STOREYS = (  # from the ground up
         "_rows",
         "_training_state",
     },
-    {"_calibration", "_remaining_gain", "_training"},
+    {"_calibration", "_remaining_gain", "_steady", "_training"},
     {"_callbacks", "_checkpoint", "_diagnosis", "_fitted", "_fitting", "_pilot", "_progress"},
     {
         "_blockwise",
