@@ -105,6 +105,8 @@ def _solution(H: np.ndarray, l2: np.ndarray, force: np.ndarray) -> np.ndarray:
     """Newton's step. Along directions without curvature (features that depend on each other, what is added to
     all classes) parameters stay."""
     step, free = np.zeros_like(force), np.flatnonzero(force)
+    if not len(free):
+        return step
     part = H[np.ix_(free, free)] + np.diag(l2[free])
     if not np.isfinite(part).all():
         return np.full_like(force, np.nan)
