@@ -22,7 +22,9 @@ from ._targets import Classes, Numbers, Task
 from ._validation import is_plain
 from .schedules import Constant
 
-__all__ = ["goes_on", "keep"]
+__all__ = ["CURVE_LENGTH", "goes_on", "keep"]
+
+CURVE_LENGTH = 10_000  # entries of loss_curve_ that are kept
 
 _UNUSUAL = frozenset(("_assigned", "_kept", "feature_names_in_"))  # attributes that ask for more
 _KEPT: WeakKeyDictionary = WeakKeyDictionary()  # Steady by estimator, which copies and pickles do not have
@@ -39,6 +41,7 @@ class Steady:
         self.form = problem.form
         self.rates = np.array([[fit.rates.base]])
         self.most = np.inf if fit.rates.bounded else EXPLODED * fit.rates.reference
+        self.curve, self.first, self.end = np.empty(0), 0, 0  # loss_curve_ is curve[first:end]
 
     def serves(self, estimator, X, y) -> bool:
         """Whether nothing but the rows, which make one update, is new."""
@@ -71,11 +74,22 @@ class Steady:
         block, model = descent.parameters[:, : self.columns], vars(estimator)["_model"]
         return {
             **estimator._attributes(block[:-1].T.copy(), block[-1].copy(), self.task),
-            **estimator._streamed(descent, [objective]),
+            "loss_curve_": self.with_loss(estimator.loss_curve_, objective),
+            "loss_": float(objective),
+            "n_iter_": descent.epochs,
             "_model": model if model["rows"] == n else {**model, "rows": n},
             "_descent": descent.state(),
             "n_updates_": descent.t,
         }
+
+    def with_loss(self, curve: np.ndarray, loss: float) -> np.ndarray:
+        """The curve with one more entry, which is not copied each time; earlier ones do not change."""
+        if self.end == len(self.curve):
+            kept = curve[1 - CURVE_LENGTH :]
+            self.curve, self.first, self.end = np.empty(2 * len(kept) + 64), 0, len(kept)
+            self.curve[: self.end] = kept
+        self.curve[self.end] = loss
+        return self.curve[max(self.first, self.end + 1 - CURVE_LENGTH) : self.end + 1]
 
 
 def keep(estimator: Any, fit: Fit, task: Task, key: tuple | None) -> None:
@@ -100,6 +114,7 @@ def goes_on(estimator: Any, X, y, classes) -> bool:
         return False
     estimator._become(found, streams=True)
     steady.state = found["_descent"]
+    steady.end += 1
     return True
 
 

@@ -14,13 +14,11 @@ from ._descent import Descent
 from ._design import design_of
 from ._fitting import begin_fit
 from ._options import Options
-from ._steady import goes_on, keep
+from ._steady import CURVE_LENGTH, goes_on, keep
 from ._training import pass_over
 from ._validation import RowsCheck, check_offset, check_weights, dense, door_of, schema_of
 
 __all__ = ["Streaming", "has_partial_fit", "partial_fit_available"]
-
-_CURVE_LENGTH = 10_000  # entries of loss_curve_ that are kept
 
 
 def has_partial_fit(estimator) -> bool:
@@ -107,7 +105,7 @@ class Streaming:
 
     def _streamed(self, descent: Descent, losses: list[float]) -> dict:
         """What a stream tells of itself: its last rows' objectives."""
-        curve = np.concatenate((vars(self).get("loss_curve_", ()), losses))[-_CURVE_LENGTH:]
+        curve = np.concatenate((vars(self).get("loss_curve_", ()), losses))[-CURVE_LENGTH:]
         loss = float(curve[-1]) if len(curve) else np.nan
         return {"n_iter_": descent.epochs, "loss_curve_": curve, "loss_": loss}
 

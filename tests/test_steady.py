@@ -223,3 +223,21 @@ def test_nothing_keeps_the_rows_or_the_estimator():
     del model
     gc.collect()
     assert known() is None
+
+
+def test_a_long_curve_keeps_its_last_entries(monkeypatch):
+    monkeypatch.setattr(_steady, "CURVE_LENGTH", 50)
+    monkeypatch.setattr(_streaming, "CURVE_LENGTH", 50)
+    settings = {"solver": "sgd", "learning_rate": 0.01, "random_state": 0}
+    seen = []
+
+    def look(model, begin):
+        seen.append((model.loss_curve_, model.loss_curve_.copy()))
+        return copy.copy(model) if begin == 70 else model  # which then goes its own way
+
+    short = streamed(GDRegressor(**settings), N, between=look)
+    assert len(short.loss_curve_) == 50
+    for curve, then in seen:
+        np.testing.assert_array_equal(curve, then)
+    general(monkeypatch)
+    assert_same(short, streamed(GDRegressor(**settings), N))
