@@ -294,7 +294,7 @@ def test_tags_tell_of_positive_targets(loss, positive):
 
 
 def test_the_curve_of_a_stream_is_bounded(monkeypatch):
-    monkeypatch.setattr(skgd._streaming, "_CURVE_LENGTH", 5)
+    monkeypatch.setattr(skgd._streaming, "CURVE_LENGTH", 5)
     X, y = make()
     model = GDRegressor(solver="sgd", random_state=0)
     for _ in range(12):
