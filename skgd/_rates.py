@@ -9,7 +9,7 @@ import numpy as np
 from .schedules import Constant
 
 _TINY = float(np.finfo(float).tiny)
-EXPLODED = 1e4  # times the objective at the start
+_EXPLODED = 1e4  # times the objective at the start
 _MOST_RETRIES = 60  # of a stretch of updates, each at half the rate
 _GIVEN = (
     "schedule",
@@ -147,10 +147,14 @@ class Rates:
         """Whether the schedule waits for plateaus of the objective."""
         return getattr(self.schedule, "reacting", None) is not None
 
+    @property
+    def highest(self) -> float:
+        """The objective above which updates have exploded."""
+        return np.inf if self.bounded else _EXPLODED * self.reference
+
     def accept(self, descent, objective: float) -> bool:
         """Look at the objective after a stretch of updates; False undoes the stretch."""
-        exploded = objective > EXPLODED * self.reference and not self.bounded
-        if exploded or not np.isfinite(objective):
+        if objective > self.highest or not np.isfinite(objective):
             raise self.exploded(self.base)
         return True
 
@@ -269,7 +273,7 @@ class GuardedRates(Rates):
 
     def _limit(self) -> float:
         if self.stream:
-            return EXPLODED * self.reference
+            return _EXPLODED * self.reference
         energy = 0.5 * self.momentum * self.speed / self.last if self.last > 0 else 0.0
         return self.lowest + abs(self.lowest) + self.headroom * self.reference + energy
 

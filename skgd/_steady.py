@@ -17,7 +17,7 @@ from ._design import DenseDesign
 from ._fit import Fit
 from ._parameters import values_of
 from ._problem import run_core
-from ._rates import EXPLODED, Rates
+from ._rates import Rates
 from ._targets import Classes, Numbers, Task
 from ._validation import is_plain
 from .schedules import Constant
@@ -40,8 +40,8 @@ class Steady:
         self.dtype, self.d, self.columns = problem.dtype, problem.d, problem.targets.columns
         self.form = problem.form
         self.rates = np.array([[fit.rates.base]])
-        self.most = np.inf if fit.rates.bounded else EXPLODED * fit.rates.reference
-        self.curve, self.first, self.end = np.empty(0), 0, 0  # loss_curve_ is curve[first:end]
+        self.highest = fit.rates.highest
+        self.curve, self.end = np.empty(0), 0  # loss_curve_ is what ends there
 
     def serves(self, estimator, X, y) -> bool:
         """Whether nothing but the rows, which make one update, is new."""
@@ -69,7 +69,7 @@ class Steady:
         descent.t, descent.epochs = bound.t, descent.epochs + 1
         objective = loss / weight + penalty if weight > 0 else penalty
         finite = descent.state_is_finite() and descent.offers_numbers()
-        if not (finite and np.isfinite(objective) and objective <= self.most):
+        if not (finite and np.isfinite(objective) and objective <= self.highest):
             return None
         block, model = descent.parameters[:, : self.columns], vars(estimator)["_model"]
         return {
@@ -86,10 +86,10 @@ class Steady:
         """The curve with one more entry, which is not copied each time; earlier ones do not change."""
         if self.end == len(self.curve):
             kept = curve[1 - CURVE_LENGTH :]
-            self.curve, self.first, self.end = np.empty(2 * len(kept) + 64), 0, len(kept)
+            self.curve, self.end = np.empty(2 * len(kept) + 64), len(kept)
             self.curve[: self.end] = kept
         self.curve[self.end] = loss
-        return self.curve[max(self.first, self.end + 1 - CURVE_LENGTH) : self.end + 1]
+        return self.curve[max(0, self.end + 1 - CURVE_LENGTH) : self.end + 1]
 
 
 def keep(estimator: Any, fit: Fit, task: Task, key: tuple | None) -> None:
