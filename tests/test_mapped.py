@@ -8,6 +8,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from _data import KINDS, data_of, estimator, flat, make, small
+from _killed import killed_after
 
 import skgd
 from skgd import _mapped
@@ -181,18 +182,13 @@ def test_fits_to_a_large_file_repeat_and_resume(tmp_path, large, monkeypatch):
     params = {"check_every": 20, "max_iter": 6}
     whole = estimator(**params).fit(X, y)
     np.testing.assert_array_equal(flat(estimator(**params).fit(X, y)), flat(whole))
-    path, left, keep = tmp_path / "ckpt", [5], skgd._checkpoint.FileKeeper.keep
+    path = tmp_path / "ckpt"
 
-    def keep_and_die(self, state):
-        keep(self, state)
-        left[0] -= 1
-        if not left[0]:
-            raise RuntimeError("killed")
+    def fit():
+        return estimator(**params).fit(X, y, checkpoint=skgd.Checkpoint(path, 0))
 
-    monkeypatch.setattr(skgd._checkpoint.FileKeeper, "keep", keep_and_die)
-    with pytest.raises(RuntimeError, match="killed"):
-        estimator(**params).fit(X, y, checkpoint=skgd.Checkpoint(path, 0))
-    resumed = estimator(**params).fit(X, y, checkpoint=skgd.Checkpoint(path, 0))
+    assert killed_after(monkeypatch, 5, fit)
+    resumed = fit()
     np.testing.assert_array_equal(flat(resumed), flat(whole))
     np.testing.assert_array_equal(resumed.loss_curve_, whole.loss_curve_)
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from _killed import killed_after
 from sklearn.datasets import load_breast_cancer, make_friedman1
 
 import skgd
@@ -93,20 +94,14 @@ def test_rows_that_an_encoder_has_encoded_are_not_encoded_again(tmp_path):
 
 
 def test_a_killed_fit_goes_on(tmp_path, monkeypatch):
-    blocks, path, left = cut(*friedman()[0]), tmp_path / "ckpt", [4]
-    keep, params = skgd._checkpoint.FileKeeper.keep, {"random_state": 0, "max_iter": 8}
+    blocks, path, params = cut(*friedman()[0]), tmp_path / "ckpt", {"random_state": 0, "max_iter": 8}
     whole = skgd.GDMLPRegressor(**params).fit_blocks(blocks)
 
-    def keep_and_die(self, state):
-        keep(self, state)
-        left[0] -= 1
-        if not left[0]:
-            raise RuntimeError("killed")
+    def fit():
+        return skgd.GDMLPRegressor(**params).fit_blocks(blocks, checkpoint=skgd.Checkpoint(path, 0))
 
-    monkeypatch.setattr(skgd._checkpoint.FileKeeper, "keep", keep_and_die)
-    with pytest.raises(RuntimeError, match="killed"):
-        skgd.GDMLPRegressor(**params).fit_blocks(blocks, checkpoint=skgd.Checkpoint(path, 0))
-    resumed = skgd.GDMLPRegressor(**params).fit_blocks(blocks, checkpoint=skgd.Checkpoint(path, 0))
+    assert killed_after(monkeypatch, 4, fit)
+    resumed = fit()
     for found, expected in zip(resumed.coefs_, whole.coefs_, strict=True):
         np.testing.assert_array_equal(found, expected)
 
