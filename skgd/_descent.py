@@ -195,10 +195,10 @@ class Descent:
         fresh.random, fresh.stream = self.random.copy(), dict(self.stream)
         return fresh
 
-    def open(self, problem: Problem) -> None:
+    def open(self, problem: Problem, batch_size: int) -> None:
         """Before the updates of a call to a stream, which undo() takes back."""
         if self.lazy is not None:
-            self.lazy.stream.open(problem.core, self.bind(), self.lazy.rule.core_spec)
+            self.lazy.stream.open(problem.core, self.bind(), self.lazy.rule.core_spec, batch_size)
 
     def undo(self) -> None:
         """Take back what changed in the arrays since then."""

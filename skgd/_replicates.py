@@ -186,7 +186,7 @@ class Following:
         descent = descent_of_stream(fit.options, problem, fit.rule, previous)
         descent.random[:], descent.t, descent.reference = self.shuffling, self.t, main.reference
         descent.average_start = main.average_start
-        descent.open(problem)
+        descent.open(problem, fit.options.batch_size or problem.n)
         self.opened.append(descent)
         rates = _Repeated(self.log, main.rate)
         _, interrupted = pass_over(Fit(fit.options, problem, fit.rule, descent, rates, True))

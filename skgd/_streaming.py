@@ -70,7 +70,7 @@ class Streaming:
             fit.descent.stream |= shown
             copies = None if beside is None else beside(fit, lambda one: self._continued(task, one))
             fit = fit if copies is None else copies.fit
-            fit.descent.open(fit.problem)
+            fit.descent.open(fit.problem, fit.options.batch_size or fit.problem.n)
             try:
                 losses, interrupted = pass_over(fit)
                 fit.check_rows(1)

@@ -67,6 +67,21 @@ def test_pieces_are_one_call(rule, solver):
     assert_same(feed(stream(**params), csr(X), y, rows=6), feed(stream(**params), csr(X), y, rows=120))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("penalty", [None, "elasticnet"])
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("rule", RULES)
+def test_updates_of_one_row_and_then_of_several(rule, average, penalty, dtype):
+    X, y = wide(n=120)
+    models = []
+    for rows in (X.astype(dtype), csr(X).astype(dtype)):
+        model = stream(optimizer=RULES[rule], average=average, penalty=penalty, solver="minibatch", batch_size=1)
+        model = feed(model, rows[:60], y[:60].astype(dtype))
+        models.append(feed(model.set_params(batch_size=4), rows[60:], y[60:].astype(dtype)))
+    assert is_lazy(models[1])
+    assert_same(*models, rtol=1e-9 if dtype == np.float64 else 1e-4)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_automatic_rates_of_streams(rule):
     X, y = wide(n=160)

@@ -73,11 +73,11 @@ template <class T> void bind_stream(nb::module_& m, const char* name) {
           "problem"_a, "descent"_a, "rule"_a, "batch_size"_a)
       .def(
           "open",
-          [](S& s, P& p, D& d, const Rule& rule) {
+          [](S& s, P& p, D& d, const Rule& rule, int64_t batch_size) {
             check_size("theta", d.size, p.core.parameters());
-            engine<T>->stream_open(p.core, d.core, optimizer_of(rule), s);
+            engine<T>->stream_open(p.core, d.core, batch_size, optimizer_of(rule), s);
           },
-          "problem"_a, "descent"_a, "rule"_a, "Before the runs of a call.")
+          "problem"_a, "descent"_a, "rule"_a, "batch_size"_a, "Before the runs of a call.")
       .def(
           "undo", [](S& s, D& d) { engine<T>->stream_undo(d.core, s); }, "descent"_a, "Takes back what they did.")
       .def("close", [](S& s) { s.journal.close(); })

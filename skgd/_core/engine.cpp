@@ -172,9 +172,10 @@ bool stream_applies(const Problem<T>& problem, const Descent<T>& descent, int64_
 }
 
 template <class T>
-void stream_open(const Problem<T>& problem, Descent<T>& descent, const Optimizer& optimizer, LazyStream<T>& stream) {
+void stream_open(const Problem<T>& problem, Descent<T>& descent, int64_t batch_size, const Optimizer& optimizer,
+                 LazyStream<T>& stream) {
   stream.journal.close();
-  with_lazy(problem, descent, optimizer, stream.state, [](auto& lazy) { lazy.prepare(); });
+  with_lazy(problem, descent, optimizer, stream.state, [=](auto& lazy) { lazy.prepare(batch_size); });
   match(
       [&](const auto& x) {
         if constexpr (requires { x.indptr; }) stream.journal.open(x, problem.columns(), descent, stream.state);

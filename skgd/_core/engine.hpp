@@ -37,8 +37,9 @@ template <class T> struct Engine {
   bool (*stream_applies)(const Problem<T>& problem, const Descent<T>& descent, int64_t batch_size,
                          const Optimizer& optimizer);
 
-  // Before the runs of a call: the state is ready for them, and the journal knows what they will touch.
-  void (*stream_open)(const Problem<T>& problem, Descent<T>& descent, const Optimizer& optimizer,
+  // Before the runs of a call, with updates of so many rows: the state is ready for them, and the journal knows what
+  // they will touch.
+  void (*stream_open)(const Problem<T>& problem, Descent<T>& descent, int64_t batch_size, const Optimizer& optimizer,
                       LazyStream<T>& stream);
 
   // Takes back what the runs of the call did; whether the weights that its rows touch are finite.

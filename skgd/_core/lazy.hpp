@@ -67,12 +67,13 @@ template <class T, class I, class Rule> class Lazy {
   }
 
   // Before the runs of a call to a stream: settles what has become too much to be carried on.
-  void prepare() {
-    keeps_ = true;
+  void prepare(int64_t batch_size) {
+    keeps_ = true, batches_ = batch_size > 1;
     const bool small = state_.active && *std::min_element(now_.scale.begin(), now_.scale.end()) < 1e-6;
     const bool long_ago =
         now_.touched > 4.0 * double(d_ * K_) || state_.history.size() > (1 << 16) || history_is_long();
-    if (state_.active && (small || (long_ago && (owes() || averages())))) settle();
+    const bool lacks_gradients = batches_ && !state_.entries.empty() && !state_.entries.has(Entries<T>::gradient);
+    if (state_.active && (small || lacks_gradients || (long_ago && (owes() || averages())))) settle();
     if (!state_.active) begin();
   }
 
@@ -101,6 +102,7 @@ template <class T, class I, class Rule> class Lazy {
   Buffer<T> step_ = Buffer<T>(K_);
   bool prefetches_weights_;  // the weights do not fit the first-level cache
   bool keeps_ = false;       // nothing is settled, and norms of the weights are kept up to date
+  bool batches_ = false;     // updates of a stream have several rows
   Journal<T>* journal_ = nullptr;
 
   struct NoWeights {
@@ -129,7 +131,7 @@ template <class T, class I, class Rule> class Lazy {
     now_.mean.begin(descent_);
     now_.first_update = double(descent_.t);
     if (adaptive && keeps_ && K_ == 1) {
-      if constexpr (adaptive) adaptive_weights_.gather();
+      if constexpr (adaptive) adaptive_weights_.gather(batches_);
     } else {
       if (!cumulative && (l1_ > 0 || (adaptive && l2_ > 0))) state_.applied.assign(d_ * K_, 0.0);
       if (averages()) state_.u.assign(d_ * K_, T(0));
@@ -508,7 +510,7 @@ template <class T, class I, class Rule> class Lazy {
     std::fill(now_.sum.begin(), now_.sum.end(), 0.0);
     std::fill(state_.u.begin(), state_.u.end(), T(0));
     std::fill(state_.counted.begin(), state_.counted.end(), 0);
-    for (Entry<T>& entry : state_.entries) entry.sum = 0, entry.counted = 0;
+    if constexpr (adaptive) adaptive_weights_.forget_mean();
     state_.history = History();
     state_.owed_history.clear();
   }

@@ -8,13 +8,6 @@
 
 namespace skgd {
 
-// Numbers `stride` places apart.
-template <class E> struct Strided {
-  E* first = nullptr;
-  int64_t stride = 1;
-  E& operator[](int64_t i) const { return first[i * stride]; }
-};
-
 // All features of d, where a list of them is taken.
 struct AllFeatures {
   int64_t operator[](int64_t p) const { return p; }
@@ -40,12 +33,12 @@ template <class T, class Rule> class AdaptiveWeights {
       applied_ = {state_.applied.data()}, counted_ = {state_.counted.data()};
       return;
     }
-    Entry<T>& entry = state_.entries[0];
-    constexpr int64_t stride = sizeof entry / sizeof(T), wide = sizeof entry / 8;
-    weight_ = {&entry.weight, stride}, squares_ = {&entry.first, stride};
-    subgradient_ = {&entry.second, stride}, step_ = {&entry.third, stride};
-    sum_ = {&entry.sum, stride}, gradient_ = {&entry.gradient, stride};
-    applied_ = {&entry.applied, wide}, counted_ = {&entry.counted, wide};
+    using E = Entries<T>;
+    E& entries = state_.entries;
+    weight_ = entries.all(E::weight), squares_ = entries.all(E::first);
+    subgradient_ = entries.all(E::second), step_ = entries.all(E::third);
+    sum_ = entries.all(E::sum), gradient_ = entries.all(E::gradient);
+    applied_ = entries.template all<double>(E::applied), counted_ = entries.template all<int64_t>(E::counted);
   }
 
   // Before updates by gradients that several rows add up to.
@@ -55,7 +48,7 @@ template <class T, class Rule> class AdaptiveWeights {
 
   // Prefetches the weights of feature j and what belongs to them.
   [[gnu::always_inline]] void prefetch_weights(int64_t j) const {
-    if (together()) return prefetch(&state_.entries[j], sizeof(Entry<T>));
+    if (together()) return prefetch(state_.entries.at(j), Entries<T>::most_bytes);
     for (const Strided<T>& array : {weight_, squares_, subgradient_, step_, sum_})
       if (array.first) prefetch(array.first + j * K_, K_ * int64_t(sizeof(T)));
     if (applied_.first) prefetch(applied_.first + j * K_, K_ * int64_t(sizeof(double)));
@@ -128,26 +121,36 @@ template <class T, class Rule> class AdaptiveWeights {
     touched_.clear();
   }
 
-  // From the arrays of the descent to entries side by side, and back.
-  void gather() {
-    state_.entries.assign(d_ * K_, Entry<T>{});
+  // From the arrays of the descent to entries, with room for the gradients of batches where there are some; and back.
+  void gather(bool batches) {
+    using E = Entries<T>;
+    state_.entries.assign(d_ * K_, {{E::applied, penalised_},
+                                    {E::counted, averages()},
+                                    {E::weight, true},
+                                    {E::first, true},
+                                    {E::second, ftrl},
+                                    {E::third, ftrl},
+                                    {E::sum, averages()},
+                                    {E::gradient, batches}});
+    bind();
     const Slots<T>& slots = descent_.slots;
     for (int64_t i = 0; i < d_ * K_; ++i) {
       if (descent_.theta[i] == 0 && slots.first[i] == 0 && (!ftrl || slots.second[i] == 0)) continue;
-      Entry<T>& entry = state_.entries[i];
-      entry.weight = descent_.theta[i], entry.first = slots.first[i];
-      if constexpr (ftrl) entry.second = slots.second[i], entry.third = slots.third[i];
+      weight_[i] = descent_.theta[i], squares_[i] = slots.first[i];
+      if constexpr (ftrl) subgradient_[i] = slots.second[i], step_[i] = slots.third[i];
     }
   }
   void scatter() {
-    if (descent_.average.values) state_.u.resize(d_ * K_);
+    if (averages()) state_.u.resize(d_ * K_);
     const Slots<T>& slots = descent_.slots;
-    for (int64_t i = 0; i < int64_t(state_.entries.size()); ++i) {
-      const Entry<T>& entry = state_.entries[i];
-      descent_.theta[i] = entry.weight, slots.first[i] = entry.first;
-      if constexpr (ftrl) slots.second[i] = entry.second, slots.third[i] = entry.third;
-      if (!state_.u.empty()) state_.u[i] = entry.sum;
+    for (int64_t i = 0; i < state_.entries.size(); ++i) {
+      descent_.theta[i] = weight_[i], slots.first[i] = squares_[i];
+      if constexpr (ftrl) slots.second[i] = subgradient_[i], slots.third[i] = step_[i];
+      if (averages()) state_.u[i] = sum_[i];
     }
+  }
+  void forget_mean() {
+    for (int64_t i = 0; i < state_.entries.size() && averages(); ++i) sum_[i] = 0, counted_[i] = 0;
   }
 
  private:

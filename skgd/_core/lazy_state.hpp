@@ -1,6 +1,11 @@
 // What lazy.hpp owes to the arrays of a descent, and how the runs of a call are undone.
 #pragma once
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstring>
+#include <initializer_list>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -86,14 +91,59 @@ class OwedHistory {
   std::vector<Iterate> iterates_;
 };
 
-// A weight under an adaptive rule, with all that belongs to it: in a stream, which touches few of very many weights,
-// one cache line each.
-template <class T> struct alignas(64) Entry {
-  T weight, first, second, third;  // the arrays of the rule
-  T sum;                           // u of the mean
-  T gradient;                      // of a batch; zero between batches
-  double applied;                  // what it has got of what is owed
-  int64_t counted;                 // how many of its updates the sum holds
+// Numbers `stride` places apart; or none.
+template <class E> struct Strided {
+  E* first = nullptr;
+  int64_t stride = 1;
+  E& operator[](int64_t i) const { return first[i * stride]; }
+};
+
+// Weights under an adaptive rule, each beside all that belongs to it: in a stream, which touches few of very many
+// weights, a call then waits for one cache line a weight. An entry holds what the rule, the penalty, the mean and the
+// batches need, as a cache holds the more entries the fewer bytes they have: a power of two, so that none lies in two
+// lines.
+template <class T> class Entries {
+ public:
+  enum Part { applied, counted, weight, first, second, third, sum, gradient, parts };
+  static constexpr int64_t most_bytes = 64;
+
+  // Entries of zeros with these parts.
+  void assign(int64_t count, std::initializer_list<std::pair<Part, bool>> wanted) {
+    int64_t used = 0;
+    for (const auto& [part, there] : wanted) {
+      place_[part] = there ? used : -1;
+      if (there) used += size_of(part);
+    }
+    bytes_ = int64_t(std::bit_ceil(uint64_t(std::max<int64_t>(used, 8)))), size_ = count;
+    memory_.assign(size_t(count * bytes_ + most_bytes - 1) / sizeof(Line), Line{});
+  }
+  bool empty() const { return size_ == 0; }
+  int64_t size() const { return size_; }
+  int64_t bytes() const { return bytes_; }
+  bool has(Part part) const { return place_[part] >= 0; }
+  std::byte* at(int64_t i) { return reinterpret_cast<std::byte*>(memory_.data()) + i * bytes_; }
+  const std::byte* at(int64_t i) const { return reinterpret_cast<const std::byte*>(memory_.data()) + i * bytes_; }
+
+  // A part of all entries; E is T, of `applied` double and of `counted` int64_t.
+  template <class E = T> Strided<E> all(Part part) {
+    if (empty() || !has(part)) return {};
+    return {reinterpret_cast<E*>(at(0) + place_[part]), bytes_ / int64_t(sizeof(E))};
+  }
+  T value(Part part, int64_t i) const {
+    T found = 0;
+    if (has(part)) std::memcpy(&found, at(i) + place_[part], sizeof(T));
+    return found;
+  }
+
+ private:
+  struct Line {
+    alignas(most_bytes) std::byte bytes[most_bytes];
+  };
+  static int64_t size_of(Part part) { return part == applied || part == counted ? 8 : int64_t(sizeof(T)); }
+
+  int64_t size_ = 0, bytes_ = 0;
+  std::array<int64_t, parts> place_{};  // in an entry; -1: it has no such part
+  Buffer<Line> memory_;
 };
 
 template <class T> struct LazyState {
@@ -138,7 +188,7 @@ template <class T> struct LazyState {
   OwedHistory owed_history;  // of the mean under an l1 penalty
   Buffer<int64_t> counted;   // (d, K) how many updates of the one or the other u holds
   Buffer<T> gradient;        // (d, K) of a batch under an adaptive rule; zero between batches
-  Buffer<Entry<T>> entries;  // (d,) in place of these and of the arrays of the descent; or none
+  Entries<T> entries;        // (d,) in place of these and of the arrays of the descent; or none
 };
 
 // The journal of a call: what the features that its rows touch were before it, each feature once. undo() brings that
@@ -151,15 +201,7 @@ template <class T> class Journal {
     all_.reset();
     find_features(x);
     small_ = state.small, updates_ = state.history.size(), owed_updates_ = state.owed_history.size();
-    entries_.clear();
-    if (const Entry<T>* entries = state.entries.data(); !state.entries.empty()) {
-      entries_.reserve(features_.size());
-      for (size_t p = 0; p < features_.size(); ++p) {
-        constexpr size_t ahead = 16;
-        prefetch(entries + features_[std::min(p + ahead, features_.size() - 1)], sizeof(Entry<T>));
-        entries_.push_back(entries[features_[p]]);
-      }
-    }
+    save_entries(state.entries);
     const auto arrays = this->arrays(descent, state);
     values_.resize((int64_t(arrays.size()) * (int64_t(features_.size()) + 1) + 1) * K);
     T* to = values_.data();
@@ -203,7 +245,8 @@ template <class T> class Journal {
     }
     state.history.truncate(updates_), state.owed_history.truncate(owed_updates_);
     state.small = small_;
-    for (size_t p = 0; p < entries_.size(); ++p) state.entries[features_[p]] = entries_[p];
+    for (size_t p = 0; p < features_.size() && !entries_.empty(); ++p)
+      copy_entry(entries_.data() + int64_t(p) * state.entries.bytes(), state.entries.at(features_[p]), state.entries);
     const T* from = values_.data();
     for (const Array& array : arrays(descent, state)) {
       if (entries_.empty())
@@ -239,7 +282,10 @@ template <class T> class Journal {
         for (int64_t j : features_) look(j);
     };
     if (!state.entries.empty()) {
-      each([&](int64_t j) { zero += T(0) * state.entries[j].weight + T(0) * state.entries[j].sum; });
+      const Entries<T>& entries = state.entries;
+      each([&](int64_t j) {
+        zero += T(0) * entries.value(Entries<T>::weight, j) + T(0) * entries.value(Entries<T>::sum, j);
+      });
     } else {
       const bool active = state.active, averages = !state.u.empty();
       each([&](int64_t j) {
@@ -268,7 +314,7 @@ template <class T> class Journal {
     Buffer<int64_t> counted;
     History history;
     OwedHistory owed_history;
-    Buffer<Entry<T>> entries;
+    Entries<T> entries;
   };
 
   template <class I> void find_features(const Csr<T, I>& x) {
@@ -290,6 +336,18 @@ template <class T> class Journal {
     for (int64_t j : features_) seen_[j / bits] = 0;
   }
 
+  static void copy_entry(const std::byte* from, std::byte* to, const Entries<T>& entries) {
+    for (int64_t b = 0; b < entries.bytes(); b += 8) std::memcpy(to + b, from + b, 8);
+  }
+  void save_entries(const Entries<T>& entries) {
+    const int64_t count = entries.empty() ? 0 : int64_t(features_.size()), bytes = entries.bytes();
+    entries_.resize(size_t(count * bytes));
+    for (int64_t p = 0; p < count; ++p) {
+      constexpr int64_t ahead = 16;
+      prefetch(entries.at(features_[std::min(p + ahead, count - 1)]), bytes);
+      copy_entry(entries.at(features_[p]), entries_.data() + p * bytes, entries);
+    }
+  }
   static std::vector<Array> arrays(const Descent<T>& descent, LazyState<T>& state) {
     std::vector<Array> found{{descent.theta, true}};
     for (T* slot : {descent.slots.first, descent.slots.second, descent.slots.third})
@@ -313,7 +371,7 @@ template <class T> class Journal {
   Buffer<T> values_;               // their values in each array, in that order
   std::vector<double> applied_;
   std::vector<int64_t> counted_;
-  Buffer<Entry<T>> entries_;  // likewise
+  Buffer<std::byte> entries_;  // likewise
   typename LazyState<T>::Small small_;
   std::optional<All> all_;
 };
