@@ -223,13 +223,23 @@ template <class T> void use_blas(Gemm<T> gemm) { blas_gemm<T> = gemm; }
 [[maybe_unused]] void shuffle(Order& order, uint64_t& state) { order.shuffle(state); }
 
 template <class I> std::array<int64_t, 2> range_of(const I* indices, int64_t count) {
-  I least = 0, greatest = 0;
-  for (int64_t p = 0; p < count; ++p) {
-    const I index = indices[p];
-    least = index < least ? index : least;
-    greatest = index > greatest ? index : greatest;
+  constexpr int64_t lanes = 128 / sizeof(I);
+  I least[lanes] = {}, greatest[lanes] = {};
+  for (int64_t p = 0; p < count; p += lanes) {
+    const int64_t left = std::min(lanes, count - p);
+    auto look = [&](int64_t q) {
+      const I index = indices[p + q];
+      least[q] = index < least[q] ? index : least[q];
+      greatest[q] = index > greatest[q] ? index : greatest[q];
+    };
+    if (left == lanes) {
+      SKGD_INDEPENDENT
+      for (int64_t q = 0; q < lanes; ++q) look(q);
+    } else {
+      for (int64_t q = 0; q < left; ++q) look(q);
+    }
   }
-  return {least, greatest};
+  return {*std::min_element(least, least + lanes), *std::max_element(greatest, greatest + lanes)};
 }
 
 template <class T> constexpr Engine<T> table() {

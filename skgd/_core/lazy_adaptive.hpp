@@ -61,13 +61,14 @@ template <class T, class Rule> class AdaptiveWeights {
   // Applies to weights the penalties of the updates that did not touch them, and adds what they were meanwhile to
   // their mean.
   template <class Features> void bring_up_to_date(const Features& features, int64_t count) {
-    in_chunks(features, count, [&](Chunk& c, int64_t) { bring_up_to_date(c); });
+    in_chunks(row_, features, count, [&](Chunk& c, int64_t) { bring_up_to_date(c); });
   }
 
-  // The same for the features of a row; gives x'w of one column.
+  // The same for the features of a row; gives x'w of one column. The weights of a short row are kept for its update.
   template <class I> T scores(const T* x, const I* features, int64_t count) {
+    kept_ = count <= Chunk::most ? features : nullptr;
     T sum = 0;
-    in_chunks(features, count, [&](Chunk& c, int64_t first) {
+    in_chunks(row_, features, count, [&](Chunk& c, int64_t first) {
       bring_up_to_date(c);
       sum += dot(x + first, c.weight, c.count);
     });
@@ -77,13 +78,21 @@ template <class T, class Rule> class AdaptiveWeights {
   // One row, whose weights are up to date; the penalties of this update are applied when they are next read.
   template <class I>
   void update(const T* x, const I* features, int64_t count, const T* slopes, const Buffer<T>& rates) {
-    in_chunks(features, count, [&](Chunk& c, int64_t first) {
-      for (int p = 0; p < c.count; ++p) {
-        const int64_t place = first + p;
-        c.gradient[p] = x[K_ == 1 ? place : place / K_] * slopes[K_ == 1 ? 0 : place % K_];
+    auto with_slopes = [&](Chunk& c, int64_t first) {
+      if (K_ == 1) {
+        const T slope = slopes[0];
+        SKGD_INDEPENDENT
+        for (int p = 0; p < c.count; ++p) c.gradient[p] = x[first + p] * slope;
+      } else {
+        for (int p = 0; p < c.count; ++p) c.gradient[p] = x[(first + p) / K_] * slopes[(first + p) % K_];
       }
       update(c, rates);
-    });
+    };
+    if (kept_ && kept_ == features)
+      with_slopes(row_, 0);
+    else
+      in_chunks(row_, features, count, with_slopes);
+    kept_ = nullptr;
   }
 
   // Adds the gradient of a row to that of its batch.
@@ -114,7 +123,7 @@ template <class T, class Rule> class AdaptiveWeights {
       }
       if (moves) touched_[left++] = j;  // else it has been here, or its terms cancel
     }
-    in_chunks(touched_, left, [&](Chunk& c, int64_t first) {
+    in_chunks(row_, touched_, left, [&](Chunk& c, int64_t first) {
       std::copy_n(sums_.data() + first, c.count, c.gradient);
       update(c, rates);
     });
@@ -172,24 +181,33 @@ template <class T, class Rule> class AdaptiveWeights {
   Strided<T> weight_, squares_, subgradient_, step_, sum_, gradient_;
   Strided<double> applied_;
   Strided<int64_t> counted_;
+  Chunk row_;                     // of the weights that are worked on
+  const void* kept_ = nullptr;    // the features of a row whose weights it holds
   std::vector<int64_t> touched_;  // the features of a batch
   Buffer<T> sums_;                // their gradients, once they are summed
 
   bool averages() const { return descent_.average.values != nullptr; }
 
-  // Calls f(chunk, place of its first weight among all) with the weights of features, loaded.
-  template <class Features, class F> void in_chunks(const Features& features, int64_t count, F f) {
-    Chunk c;
+  // Calls f(c, place of its first weight among all) with the weights of features, loaded.
+  template <class Features, class F> void in_chunks(Chunk& c, const Features& features, int64_t count, F f) {
     for (int64_t p = 0, k = 0, place = 0; p < count; place += c.count) {
-      for (c.count = 0; c.count < Chunk::most && p < count; ++c.count) {
-        c.at[c.count] = int64_t(features[p]) * K_ + k;
-        c.owed[c.count] = state_.small.owed[k];
-        if (++k == K_) k = 0, ++p;
+      if (K_ == 1) {
+        c.count = int(std::min<int64_t>(Chunk::most, count - p));
+        for (int q = 0; q < c.count; ++q) c.at[q] = int64_t(features[p + q]);
+        if (penalised_ || ftrl) std::fill_n(c.owed, c.count, state_.small.owed[0]);
+        p += c.count;
+      } else {
+        for (c.count = 0; c.count < Chunk::most && p < count; ++c.count) {
+          c.at[c.count] = int64_t(features[p]) * K_ + k;
+          c.owed[c.count] = state_.small.owed[k];
+          if (++k == K_) k = 0, ++p;
+        }
       }
+      const int64_t stride = weight_.stride;  // of all arrays of T
       for (int q = 0; q < c.count; ++q) {
-        const int64_t i = c.at[q];
-        c.weight[q] = weight_[i], c.squares[q] = squares_[i];
-        if constexpr (ftrl) c.subgradient[q] = subgradient_[i], c.step[q] = step_[i];
+        const int64_t i = c.at[q] * stride;
+        c.weight[q] = weight_.first[i], c.squares[q] = squares_.first[i];
+        if constexpr (ftrl) c.subgradient[q] = subgradient_.first[i], c.step[q] = step_.first[i];
       }
       f(c, place);
     }
@@ -223,7 +241,7 @@ template <class T, class Rule> class AdaptiveWeights {
   void apply_penalties(Chunk& c) {
     const double start = state_.small.first_update;
     alignas(64) T before[Chunk::most];
-    std::copy_n(c.weight, c.count, before);
+    if (measures()) std::copy_n(c.weight, c.count, before);
     with_penalties(c, [&](auto penalty_of) {
       SKGD_INDEPENDENT
       for (int p = 0; p < c.count; ++p) {
@@ -250,8 +268,9 @@ template <class T, class Rule> class AdaptiveWeights {
   }
 
   // Keeps the norms of the weights up to date, where that is asked for.
+  bool measures() const { return penalised_ && !state_.small.squares.empty(); }
   void measure(const Chunk& c, const T* before) {
-    if (!penalised_ || state_.small.squares.empty()) return;
+    if (!measures()) return;
     if (K_ == 1) return state_.small.changed(before, c.weight, c.count);
     for (int p = 0; p < c.count; ++p) state_.small.changed(K_ == 1 ? 0 : c.at[p] % K_, before[p], c.weight[p]);
   }
@@ -373,8 +392,11 @@ template <class T, class Rule> class AdaptiveWeights {
   void update(Chunk& c, const Buffer<T>& rates) {
     const double start = state_.small.first_update;
     alignas(64) T before[Chunk::most], rate[Chunk::most];
-    std::copy_n(c.weight, c.count, before);
-    for (int p = 0; p < c.count; ++p) rate[p] = rates[K_ == 1 ? 0 : c.at[p] % K_];
+    if (measures()) std::copy_n(c.weight, c.count, before);
+    if (K_ == 1)
+      std::fill_n(rate, c.count, rates[0]);
+    else
+      for (int p = 0; p < c.count; ++p) rate[p] = rates[c.at[p] % K_];
     auto move = [&](auto penalty_of) {
       SKGD_INDEPENDENT
       for (int p = 0; p < c.count; ++p) {
@@ -393,10 +415,11 @@ template <class T, class Rule> class AdaptiveWeights {
       with_penalties<true>(c, move);
     else
       move(nullptr);  // Adagrad's penalty is applied when the weight is next read
+    const int64_t stride = weight_.stride;
     for (int p = 0; p < c.count; ++p) {
-      const int64_t i = c.at[p];
-      weight_[i] = c.weight[p], squares_[i] = c.squares[p];
-      if constexpr (ftrl) subgradient_[i] = c.subgradient[p], step_[i] = c.step[p];
+      const int64_t i = c.at[p] * stride;
+      weight_.first[i] = c.weight[p], squares_.first[i] = c.squares[p];
+      if constexpr (ftrl) subgradient_.first[i] = c.subgradient[p], step_.first[i] = c.step[p];
     }
     measure(c, before);
   }
