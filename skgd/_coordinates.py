@@ -61,14 +61,17 @@ def _rare(objective: Objective, features: int) -> float:
     return _RARE if network is not None and network.hidden and features >= _WIDE else 0.0
 
 
-def _sparse_asks_for_units(moments: Moments, fit_intercept: bool, rare: float = 0.0) -> bool:
+def _sparse_asks_for_units(
+    moments: Moments, fit_intercept: bool, rare: float = 0.0, features: int | None = None
+) -> bool:
     """The same where updates of sparse rows cost their non-zeros, but all features once standardised:
     of streams, of an l1 penalty, and of rules that find the units of sparse features themselves.
 
     Rows that are almost empty, such as hashed words, keep their units unless a feature that most of them
-    have is large.
+    have is large. There are so many `features`, where moments are of those alone that some row has.
     """
-    if ALMOST_EMPTY * moments.filled.sum() > moments.weight * len(moments.filled):
+    features = len(moments.filled) if features is None else features
+    if ALMOST_EMPTY * moments.filled.sum() > moments.weight * features:
         return asks_for_units(moments, fit_intercept, rare)
     usual = moments.filled > moments.weight / 2
     return bool((moments.sizes()[usual] > _APART**2).any())
@@ -136,8 +139,8 @@ class Units:
     def _features_after(self, design: Design, targets: Targets, objective: Objective, outputs) -> Units:
         choice = self.standardize
         if choice is None and self.moments is None:  # of many first rows some tell, as of those of a fit
-            some = design.sampled_moments(targets.weight)
-            choice = self._choice(some, objective) if np.isfinite(some.squares).all() else None
+            some = _moments_of_present_features(design, targets.weight)
+            choice = self._choice(some, objective, design.d) if np.isfinite(some.squares).all() else None
             if choice is False:
                 return Units(False, outputs=outputs, of_y=self.of_y)
         moments, curvature = design.moments(targets.weight), 0.0
@@ -147,18 +150,18 @@ class Units:
             moments, curvature = self.moments + moments, self.curvature + curvature
         if not np.isfinite(moments.squares).all():
             check_largest(design.X)
-        choice = self._choice(moments, objective) if choice is None else choice
+        choice = self._choice(moments, objective, design.d) if choice is None else choice
         if choice is False:
             return Units(False, outputs=outputs, of_y=self.of_y)
         return Units(choice, moments, curvature, outputs, self.of_y)
 
     @staticmethod
-    def _choice(moments: Moments, objective: Objective) -> bool | None:
+    def _choice(moments: Moments, objective: Objective, features: int) -> bool | None:
         """Whether to standardise rows of a stream; None where there are too few of them."""
         if moments.rows < _ENOUGH:
             return None
-        rare = _rare(objective, len(moments.filled))
-        return _sparse_asks_for_units(moments, objective.fit_intercept, rare)
+        rare = _rare(objective, features)
+        return _sparse_asks_for_units(moments, objective.fit_intercept, rare, features)
 
     def _outputs_after(self, targets: Targets, objective: Objective) -> Moments | None:
         """Moments of y with some more rows, where it is a number that the last layer could give."""
@@ -212,6 +215,13 @@ class Units:
         if moments is not None and state["features"] is not None:
             moments = moments.of_each_feature(Present(*state["features"]).in_all)
         return cls(state["standardize"], moments, state["curvature"], outputs, state["of_y"])
+
+
+def _moments_of_present_features(design: Design, weight: np.ndarray | None) -> Moments:
+    """The moments of a sample of the rows, of wide ones without features that none of these has."""
+    index = design.sampled_rows(weight)
+    rows = design.take(index).of_present_features()
+    return rows.moments(None if weight is None else weight[index])
 
 
 def of_present_features(

@@ -139,13 +139,14 @@ class Design:
         """The moments of about SAMPLE rows, evenly spaced among those that count; found once and kept."""
         known, found = self._sampled.get(id(weight), (None, None))
         if found is None or known is not weight:
-            index = self._sample(weight)
+            index = self.sampled_rows(weight)
             part = None if weight is None else weight[index]
             found = self._moments_of_rows(part, index)
             self._sampled[id(weight)] = weight, found
         return found
 
-    def _sample(self, weight: np.ndarray | None) -> np.ndarray:
+    def sampled_rows(self, weight: np.ndarray | None) -> np.ndarray:
+        """The numbers of about SAMPLE rows, evenly spaced among those that count."""
         if self.n <= SAMPLE:
             return np.arange(self.n)
         if weight is None:

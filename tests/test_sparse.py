@@ -75,11 +75,24 @@ def test_updates_of_one_row_and_then_of_several(rule, average, penalty, dtype):
     X, y = wide(n=120)
     models = []
     for rows in (X.astype(dtype), csr(X).astype(dtype)):
-        model = stream(optimizer=RULES[rule], average=average, penalty=penalty, solver="minibatch", batch_size=1)
+        params = {"optimizer": RULES[rule], "average": average, "penalty": penalty}
+        model = stream(**params, solver="minibatch", batch_size=1)
         model = feed(model, rows[:60], y[:60].astype(dtype))
         models.append(feed(model.set_params(batch_size=4), rows[60:], y[60:].astype(dtype)))
     assert is_lazy(models[1])
     assert_same(*models, rtol=1e-9 if dtype == np.float64 else 1e-4)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("penalty", [None, "elasticnet"])
+@pytest.mark.parametrize("rule", RULES)
+def test_rows_without_non_zeros_move_the_intercept_alone(rule, penalty, solver):
+    X, y = wide(n=60)
+    X[::3] = 0
+    params = {"optimizer": RULES[rule], "penalty": penalty, "solver": solver}
+    models = [feed(stream(**params), rows, y) for rows in (csr(X), X)]
+    assert is_lazy(models[0])
+    assert_same(*models)
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -197,7 +197,7 @@ template <class T, class I, class Rule> class Lazy {
   // where that costs little beside the rows.
   void report_before(Rows batch, Outcome& outcome) {
     if (keeps_) {
-      if (owes() && d_ <= int64_t(x_.indptr[x_.n])) apply_to_all();
+      if (owes() && 4 * d_ <= int64_t(x_.indptr[x_.n])) apply_to_all();
       outcome.penalty = penalty_value();
       return;
     }

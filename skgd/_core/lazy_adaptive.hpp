@@ -66,7 +66,7 @@ template <class T, class Rule> class AdaptiveWeights {
 
   // The same for the features of a row; gives x'w of one column. The weights of a short row are kept for its update.
   template <class I> T scores(const T* x, const I* features, int64_t count) {
-    kept_ = count <= Chunk::most ? features : nullptr;
+    kept_ = count > 0 && count <= Chunk::most ? features : nullptr;
     T sum = 0;
     in_chunks(row_, features, count, [&](Chunk& c, int64_t first) {
       bring_up_to_date(c);
