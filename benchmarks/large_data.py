@@ -125,8 +125,14 @@ def write_texts(path, X, y, group):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    words = pa.ListArray.from_arrays(pa.array(X.indptr, pa.int32()), pa.array(X.indices.astype(np.int32)))
-    table = pa.table({"words": words, "y": pa.array(y.astype(np.int8))})
+    word = pa.field("element", pa.int32(), nullable=False)
+    schema = pa.schema(
+        [pa.field("words", pa.list_(word), nullable=False), pa.field("y", pa.int8(), nullable=False)]
+    )
+    words = pa.ListArray.from_arrays(
+        pa.array(X.indptr, pa.int32()), pa.array(X.indices, pa.int32()), pa.list_(word)
+    )
+    table = pa.table([words, pa.array(y, pa.int8())], schema=schema)
     pq.write_table(table, path, row_group_size=group, use_dictionary=False, compression="none")
 
 
@@ -147,7 +153,7 @@ def batches(path, d):
 
 def one_pass(path, d, settings):
     begin = process_time()
-    model = GDClassifier(solver="sgd", random_state=0, **settings)
+    model = GDClassifier(**{"solver": "sgd", "random_state": 0, **settings})
     for X, y in batches(path, d):
         model.partial_fit(X, y, classes=[0, 1])
     return process_time() - begin, model
@@ -168,8 +174,10 @@ def hashed_texts(quick):
     )
     loss = lambda p: -np.mean(np.log(np.clip(np.where(y_test == 1, p, 1 - p), 1e-6, 1)))  # noqa: E731
     peer = None
+    repeats = 1 if quick else 3
     if find_spec("vowpalwabbit"):
-        seconds, p = vowpal_pass(X, y, X_test, bits=20)
+        passes = (vowpal_pass(X, y, X_test, bits=20) for _ in range(repeats))
+        seconds, p = min(passes, key=lambda found: found[0])
         peer = n / seconds
         table.add("Vowpal Wabbit, from its cache", f"{peer:,.0f}", "1.00", f"{loss(p):.4f}")
     with tempfile.TemporaryDirectory() as folder:
@@ -179,15 +187,17 @@ def hashed_texts(quick):
         for _ in batches(path, d):
             pass
         table.add("decoding alone", f"{n / (process_time() - begin):,.0f}", "-", "-")
+        unpenalised = {"optimizer": "adagrad", "penalty": None}
         for name, settings in {
             "skgd": {},
             "skgd Adagrad": {"optimizer": "adagrad"},
             "skgd FTRL": {"optimizer": "ftrl"},
-            "skgd Adagrad, no mean, 1e-6": {"optimizer": "adagrad", "average": False, "alpha": 1e-6},
-            "skgd Adagrad, no mean, no l2": {"optimizer": "adagrad", "average": False, "penalty": None},
+            "skgd Adagrad, alpha=1e-6": {"optimizer": "adagrad", "alpha": 1e-6},
+            "skgd Adagrad, no penalty": unpenalised,
+            "skgd Adagrad, no penalty, by 32 rows": {**unpenalised, "solver": "minibatch"},
         }.items():
             seconds, model = min(
-                (one_pass(path, d, settings) for _ in range(1 if quick else 3)), key=lambda found: found[0]
+                (one_pass(path, d, settings) for _ in range(repeats)), key=lambda found: found[0]
             )
             over = "-" if peer is None else f"{n / seconds / peer:.2f}"
             p = model.predict_proba(X_test)[:, 1]

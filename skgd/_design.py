@@ -172,8 +172,9 @@ class Design:
         """Weighted mean square of each feature (d,); one each in standardised coordinates."""
         if self.standard is not None:
             return np.ones(self.d)
-        total = self.n if weight is None else weight.sum(dtype=float)
-        return self._sum_of_squares(weight) / total
+        found = self._sum_of_squares(weight)
+        found /= self.n if weight is None else weight.sum(dtype=float)
+        return found
 
     @property
     def mapping(self) -> Mapping | None:
@@ -338,10 +339,10 @@ class CsrDesign(Design):
 
     def _sum_of_squares(self, weight):
         X = self._rows(slice(None))
-        squares = type(X)((X.data * X.data, X.indices, X.indptr), shape=X.shape)
-        if weight is None:
-            return np.asarray(squares.sum(axis=0), dtype=float).ravel()
-        return np.asarray(squares.T @ weight.astype(float), dtype=float).ravel()
+        squares = np.square(X.data, dtype=float)
+        if weight is not None:
+            squares *= np.repeat(weight.astype(float), np.diff(X.indptr))
+        return np.bincount(X.indices, squares, minlength=self.d)
 
 
 def design_of(X, kept: np.ndarray | None = None) -> Design:

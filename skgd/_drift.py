@@ -74,9 +74,10 @@ def _measure_residuals(rows: Problem, raw: np.ndarray, curvature: float, stream:
     stream["residual"] = max(stream.get("residual", 0.0), total / (count * max(curvature, 1e-300)))
     squares = np.append(rows.design.mean_squares(rows.targets.weight), 1.0)
     seen = stream.get("rows_measured", 0) + rows.n
-    before = stream.get("squares", squares)
-    stream["squares"], stream["rows_measured"] = before + (squares - before) * (rows.n / seen), seen
-    stream["largest_square"] = float(stream["squares"].max())
+    if "squares" in stream:
+        squares = stream["squares"] + (squares - stream["squares"]) * (rows.n / seen)
+    stream["squares"], stream["rows_measured"] = squares, seen
+    stream["largest_square"] = float(squares.max())
 
 
 def _slopes(rows: Problem, raw: np.ndarray) -> np.ndarray:
