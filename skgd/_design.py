@@ -342,7 +342,8 @@ class CsrDesign(Design):
         squares = np.square(X.data, dtype=float)
         if weight is not None:
             squares *= np.repeat(weight.astype(float), np.diff(X.indptr))
-        return np.bincount(X.indices, squares, minlength=self.d)
+        found = np.bincount(X.indices, squares, minlength=self.d)
+        return found.astype(float, copy=False)  # counts where X has no entry
 
 
 def design_of(X, kept: np.ndarray | None = None) -> Design:
