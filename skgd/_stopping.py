@@ -101,17 +101,47 @@ def value_of_constant(problem, threads: int = 1) -> float:
     """The objective at about the best constant raw scores: of classes, at the best of some that follow from
     their shares."""
     best, targets, K = problem.constant, problem.targets, problem.targets.columns
-    scores = [best]
-    if problem.loss.task == "classification" and problem.fit_intercept:
-        y, coded = np.reshape(targets.y, (problem.n, -1)), targets.codes and K > 1
+    if problem.loss.task != "classification" or not problem.fit_intercept:
+        return problem.value(best, threads)
+    y, coded, counted = np.reshape(targets.y, (problem.n, -1)), targets.codes and K > 1, _counted(problem)
+    if counted is not None:
+        share = counted[1] if coded else counted[1][1:]
+    else:
         share = np.average(y == np.arange(K) if coded else y, axis=0, weights=targets.weight)
-        share = np.clip(share, 1e-9, 1 - 1e-9)
-        log_odds = np.log(share if coded else share / (1 - share))
-        for each in (log_odds, np.sign(share - 0.5), 2 * share - 1):
-            theta = best.copy()
-            problem.blocks(theta)[-1][-1, :K] = each
-            scores.append(theta)
-    return min(problem.value(theta, threads) for theta in scores)
+    share = np.clip(share, 1e-9, 1 - 1e-9)
+    log_odds = np.log(share if coded else share / (1 - share))
+    scores = [problem.blocks(best)[-1][-1, :K], log_odds, np.sign(share - 0.5), 2 * share - 1]
+    if counted is not None:
+        classes, shares = counted
+        of_classes = (problem.loss._values(classes, np.tile(each, (len(classes), 1))) for each in scores)
+        return min(float(shares @ values) for values in of_classes)
+    return min(problem.value(_with_intercept(problem, each), threads) for each in scores)
+
+
+def _counted(problem) -> tuple[np.ndarray, np.ndarray] | None:
+    """The classes as targets, and the share of the rows (of their weight) in each, where all rows of a class
+    have one loss at constant weights: of linear models; else None."""
+    targets, K = problem.targets, problem.targets.columns
+    y, weight = targets.y.reshape(-1), targets.weight
+    if problem.network is not None or targets.offset is not None or len(y) != problem.n or not len(y):
+        return None
+    if problem.constant[:-1].any():  # bounds leave zero out
+        return None
+    if targets.codes and K > 1:
+        classes, codes = np.arange(K), y.astype(np.intp, copy=False)
+    else:
+        classes, ones = np.array([0.0, 1.0]), y == 1
+        if np.count_nonzero(ones) + np.count_nonzero(y == 0) != len(y):  # shares of classes
+            return None
+        codes = ones.view(np.int8)
+    found = np.bincount(codes, weight, minlength=len(classes)).astype(float)
+    return (classes, found / found.sum()) if found.sum() > 0 else None
+
+
+def _with_intercept(problem, scores: np.ndarray) -> np.ndarray:
+    theta = problem.constant.copy()
+    problem.blocks(theta)[-1][-1, : len(scores)] = scores
+    return theta
 
 
 def of_little_gain(problem, share: float, threads: int = 1) -> float:

@@ -1,6 +1,7 @@
 """Training: what is recorded, when it stops, what is kept."""
 
 import warnings
+from dataclasses import replace
 
 import _reference as reference
 import numpy as np
@@ -12,7 +13,13 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDClassifier
+from skgd._design import design_of
+from skgd._options import options_of
+from skgd._problem import Problem
+from skgd._stopping import value_of_constant
+from skgd._targets import Targets
 from skgd._training import Record
+from skgd.losses import LogLoss
 
 KEYS = {
     "epoch",
@@ -37,6 +44,30 @@ def model_of(loss="squared_error", **params):
 def F(at, X, y, loss="squared_error", penalty="l2", weights=None):
     l1, l2 = reference.strengths(penalty, 0.1, L1_RATIO)
     return reference.objective(at, X, y, loss, l1=l1, l2=l2, weights=weights)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("loss", ["log_loss", "hinge", "squared_hinge", "modified_huber"])
+def test_the_best_constant_of_counted_classes_is_that_of_reading_the_rows(loss, classes, weighted):
+    """An offset of zeros takes the way over all rows."""
+    rng = np.random.default_rng(classes)
+    X, y = rng.normal(size=(60, 3)), rng.integers(0, classes, 60).astype(float)
+    columns = 1 if classes == 2 else classes
+    targets = Targets(y, rng.uniform(0, 2, 60) if weighted else None, columns, True)
+    objective = options_of(GDClassifier(loss)).objective
+    counted = value_of_constant(Problem(design_of(X), targets, objective))
+    read = Problem(design_of(X), replace(targets, offset=np.zeros((60, columns))), objective)
+    assert counted == pytest.approx(value_of_constant(read), rel=1e-12)
+
+
+def test_the_best_constant_of_shares_of_classes_reads_the_rows():
+    X, share = np.zeros((40, 1)), np.linspace(0.1, 0.7, 40)
+    objective = options_of(GDClassifier(LogLoss(soft_labels=True))).objective
+    mean = share.mean()
+    entropy = -mean * np.log(mean) - (1 - mean) * np.log(1 - mean)
+    problem = Problem(design_of(X), Targets(share[:, None], None, 1, False), objective)
+    assert value_of_constant(problem) == pytest.approx(entropy, rel=1e-12)
 
 
 # ---------------------------------------------------------------- what is recorded
