@@ -134,19 +134,15 @@ template <class T>
   step(full, row.tail(x0), row.tail(x1), row.tail(x2), row.tail(x3));
 }
 
-// v <- v - sum_r c_r x_r and, if they are `both`, sums <- sums + sum_r of_sums_r x_r, for padded weights and four rows.
-template <bool both, class T>
-[[gnu::noinline]] void subtract_and_add4(T* __restrict v, const T* c, T* __restrict sums, const T* of_sums,
-                                         const T* const* x, const PaddedRow<T>& row) {
+// v <- v - sum_r c_r x_r for padded weights and four rows.
+template <class T>
+[[gnu::noinline]] void subtract4(T* __restrict v, const T* c, const T* const* x, const PaddedRow<T>& row) {
   using V = vec<T>;
   constexpr int L = lanes<T>;
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
   const V c0 = c[0] - V{}, c1 = c[1] - V{}, c2 = c[2] - V{}, c3 = c[3] - V{};
-  const V s0 = of_sums[0] - V{}, s1 = of_sums[1] - V{}, s2 = of_sums[2] - V{}, s3 = of_sums[3] - V{};
-  auto step = [&](int64_t j, V a, V b, V e, V f) __attribute__((always_inline)) {
-    store(v + j, load<V>(v + j) - a * c0 - b * c1 - e * c2 - f * c3);
-    if constexpr (both) store(sums + j, load<V>(sums + j) + a * s0 + b * s1 + e * s2 + f * s3);
-  };
+  auto step = [&](int64_t j, V a, V b, V e, V f)
+                  __attribute__((always_inline)) { store(v + j, load<V>(v + j) - a * c0 - b * c1 - e * c2 - f * c3); };
   const int64_t full = (row.vectors - 1) * L;
   for (int64_t j = 0; j < full; j += L) step(j, load<V>(x0 + j), load<V>(x1 + j), load<V>(x2 + j), load<V>(x3 + j));
   step(full, row.tail(x0), row.tail(x1), row.tail(x2), row.tail(x3));

@@ -145,8 +145,10 @@ template <class T> class PerSample {
     for (int64_t begin = 0; begin < updates && !control.stop; begin += rows_at_once) {
       const int64_t end = std::min(begin + rows_at_once, updates);
       const bool last = end == updates;  // the last update is made on its own, after the report
+      chunk_ = begin;
       outcome.loss += rows(begin, end - last);
       if (last) {
+        unpack_outputs();
         report(problem_, w_, plan_.batch(end - 1), outcome);
         outcome.loss += rows(end - 1, end);
       }
@@ -154,10 +156,13 @@ template <class T> class PerSample {
       outcome.weight += weight_of(problem_, plan_.rows.part(begin, end - begin));
       control.done((end - begin) * size_);
     }
+    unpack_outputs();
     return outcome;
   }
 
   static constexpr int64_t rows_per_check = 256;  // rows between two looks at the stop flag
+  static constexpr int64_t rows_packed = 512;     // rows after which padded weights and sums of outputs are begun anew
+  static constexpr double most_counted = 1e6;     // weight of iterates after which they are, too
   static constexpr int64_t long_row = 4096;       // bytes from which three rows no longer fit the first-level cache
   const Problem<T>& problem_;
   const Dense<T>& design_;
@@ -176,12 +181,23 @@ template <class T> class PerSample {
   bool copied_ = (design_.buffered() && !standardized_) || d_ < lanes<T>;
   PaddedRow<T> row_{copied_ ? std::max<int64_t>(1, (d_ + lanes<T> - 1) / lanes<T>) * lanes<T> : d_};
   ScoredRows<T> scored_{rows_per_check};
-  static constexpr int64_t copies = 4;  // rows in use at a time
+  static constexpr int64_t copies = 16;  // rows in use at a time
   Buffer<T> z_, rates_, l1_of_, l2_of_, buffers_[copies];
   // Several outputs, and padded weights and means of each, one output after the other.
   static constexpr int64_t few_outputs = 16;
   bool by_columns_ = kind_ == Step::plain && K_ > 1 && targets_.columns <= few_outputs&& d_ >= lanes<T>;
   Buffer<T> columns_, means_;
+  // What goes with them while they are in use: weights are scale v, and the sum of the iterates that the mean counts is
+  // counted v + lag; all means have a weight of one at the beginning, and that of all iterates since then in `count`.
+  struct Outputs {
+    static constexpr int most = few_outputs / 4;
+    quad<T> intercept[most], mean[most], scale[most], counted[most];
+    T keep;
+    double count;
+    int64_t rows = 0;  // since they were packed; 0: they are not
+  };
+  Outputs outputs_{};
+  int64_t chunk_ = 0;          // the row that the call of `rows` began with
   Buffer<T> packed_, mean_;    // theta and the mean of the iterates, padded
   Buffer<T> owed_, received_;  // of a cumulative penalty, padded
   Buffer<T> center_, scale_;   // of standardised rows (x - center) scale, padded
@@ -372,33 +388,77 @@ template <class T> class PerSample {
     descent_.t += end - begin;
   }
 
+  // Padded columns and sums of several outputs, from the weights.
+  [[gnu::noinline]] void pack_outputs() {
+    using Q = quad<T>;
+    Outputs& o = outputs_;
+    const int64_t outputs = targets_.columns;
+    const T *values = descent_.average.values, *intercepts = w_ + d_ * K_;
+    pack_columns<T>(w_, K_, nullptr, {columns_.data(), int64_t(packed_.size()), outputs}, row_);
+    if (values) std::fill(means_.begin(), means_.end(), T(0));
+    o.keep = 1, o.count = 1;
+    for (int64_t k = 0; k < outputs; k += 4) {
+      const int64_t g = k / 4;
+      o.intercept[g] = load<Q>(intercepts + k), o.scale[g] = Q{} + T(1), o.counted[g] = Q{};
+      if (values) o.mean[g] = load<Q>(values + d_ * K_ + k);
+    }
+  }
+  // And back.
+  [[gnu::noinline]] void unpack_outputs() {
+    Outputs& o = outputs_;
+    if (std::exchange(o.rows, 0) == 0) return;
+    const int64_t outputs = targets_.columns, stride = packed_.size();
+    T *values = descent_.average.values, *intercepts = w_ + d_ * K_;
+    for (int64_t k = 0; k < outputs; k += 4) {
+      store(intercepts + k, o.intercept[k / 4]);
+      if (values) store(values + d_ * K_ + k, o.mean[k / 4]);
+    }
+    const T of_mean = T(o.keep / o.count), of_lag = T(1 / o.count);
+    for (int64_t k = 0; k < outputs; ++k) {
+      const T *column = columns_.data() + k * stride, *late = means_.data() + k * stride, s = o.scale[k / 4][k % 4],
+              of_v = o.counted[k / 4][k % 4] * of_lag;
+      for (int64_t j = 0; j < d_; ++j) {
+        const int64_t at = row_.place(j);
+        w_[j * K_ + k] = s * column[at];
+        if (values) values[j * K_ + k] = of_mean * values[j * K_ + k] + (of_v * column[at] + of_lag * late[at]);
+      }
+    }
+  }
+
   // The same for several outputs: the rows' products with each other serve all of them, and what is done to the scores
   // of a row is done to four outputs at a time. The weights are scale v, which no decay changes, and the sum of the
   // iterates that the mean counts is counted v + lag: an update then adds the row to v and to lag, and nothing else.
   // Ends early where the scale has become small; gives the number of rows.
   template <class Slopes> int64_t columns_by_fours(const Slopes& slopes, int64_t begin, int64_t end, double& total) {
     using Q = quad<T>;
-    constexpr int most = few_outputs / 4;
+    constexpr int most = Outputs::most;
     const T one = T(problem_.fit_intercept);
     const int64_t outputs = targets_.columns, stride = packed_.size();
     const int groups = int((outputs + 3) / 4);
-    T *values = descent_.average.values, *intercepts = w_ + d_ * K_;
-    const bool averaging = values;
+    const bool averaging = descent_.average.values;
     const PaddedColumns<T> v{columns_.data(), stride, outputs}, lag{means_.data(), stride, outputs};
-    pack_columns<T>(w_, K_, nullptr, v, row_);
-    if (averaging) std::fill(means_.begin(), means_.end(), T(0));
-    // All means have a weight of one at the beginning, and that of all iterates since then in `count`.
-    T keep = 1;
-    double count = 1;
+    Outputs& o = outputs_;
+    if (o.rows >= rows_packed || o.count > most_counted || (o.rows && !is_large(o.scale))) unpack_outputs();
+    if (o.rows == 0) pack_outputs();
+    T keep = o.keep;
+    double count = o.count;
     Q intercept[most], mean[most], scale[most], counted[most];
-    for (int g = 0; g < groups; ++g) {
-      intercept[g] = load<Q>(intercepts + 4 * g), scale[g] = Q{} + T(1), counted[g] = Q{};
-      if (averaging) mean[g] = load<Q>(values + d_ * K_ + 4 * g);
-    }
+    for (int g = 0; g < groups; ++g)
+      intercept[g] = o.intercept[g], mean[g] = o.mean[g], scale[g] = o.scale[g], counted[g] = o.counted[g];
+    // Rows are added to lag many at once, for three outputs at a time, so that a row is loaded once for these.
+    const T* late_rows[copies];
+    T lags[few_outputs][copies];
+    int64_t late = 0;
+    auto add_late_rows = [&] {
+      by_threes(0, outputs, [&](int64_t k, auto C) {
+        add_rows<C.value, false>(lag.from(k), lags[k], copies, late_rows, static_cast<const T*>(nullptr), late, row_);
+      });
+      late = 0;
+    };
     int64_t u = begin;
     for (; u < end && is_large(scale) && decays_little(u); u += 4) {
       const T *x[4], *ahead[4], *soon[4];
-      T gram[6], products[few_outputs][4], steps[4][few_outputs], lags[4][few_outputs];
+      T gram[6], products[few_outputs][4], steps[4][few_outputs];
       for (int r = 0; r < 4; ++r)
         x[r] = padded_row(u + r), ahead[r] = row_to_prefetch(u + r, x[r]), soon[r] = row_soon(u + r, x[r]);
       scores_and_gram(x, ahead, soon, v.values, row_, products[0], gram);
@@ -406,6 +466,7 @@ template <class T> class PerSample {
         const PaddedColumns<const T> part{v.from(k).values, stride, outputs - k};
         dot4_columns<C.value, false>(x, x, x[0], part, row_, products[k], 4);
       });
+      if (descent_.loss_beside) descent_.loss_beside->score(x, u - chunk_);
       Q z[4][most];
       for (int g = 0; g < groups; ++g) {
         Q of_output[4] = {}, of_row[4];
@@ -431,7 +492,9 @@ template <class T> class PerSample {
             z[q][g] = (decay * z[q][g] + (T(1) - decay) * b) - step * (gram[q * (q - 1) / 2 + r] + one);
           scale[g] *= decay;
           const Q of_row = step / scale[g];
-          store(steps[r] + 4 * g, of_row), store(lags[r] + 4 * g, of_row * counted[g]);
+          store(steps[r] + 4 * g, of_row);
+          const Q of_lag = of_row * counted[g];
+          for (int l = 0; l < 4; ++l) lags[4 * g + l][late + r] = of_lag[l];
           intercept[g] = b - step * one;
           counted[g] += weight * scale[g];
           if (averaging) mean[g] += share * (intercept[g] - mean[g]);
@@ -439,26 +502,17 @@ template <class T> class PerSample {
         ++descent_.t;
       }
       for (int64_t k = 0; k < outputs; ++k) {
-        const T c[4] = {steps[0][k], steps[1][k], steps[2][k], steps[3][k]},
-                l[4] = {lags[0][k], lags[1][k], lags[2][k], lags[3][k]};
-        averaging ? subtract_and_add4<true>(v.from(k).values, c, lag.from(k).values, l, x, row_)
-                  : subtract_and_add4<false>(v.from(k).values, c, static_cast<T*>(nullptr), l, x, row_);
+        const T c[4] = {steps[0][k], steps[1][k], steps[2][k], steps[3][k]};
+        subtract4(v.from(k).values, c, x, row_);
       }
+      if (!averaging) continue;
+      for (int r = 0; r < 4; ++r) late_rows[late + r] = x[r];
+      if ((late += 4) == copies) add_late_rows();
     }
-    for (int g = 0; g < groups; ++g) {
-      store(intercepts + 4 * g, intercept[g]);
-      if (averaging) store(values + d_ * K_ + 4 * g, mean[g]);
-    }
-    const T of_mean = T(keep / count), of_lag = T(1 / count);
-    for (int64_t k = 0; k < outputs; ++k) {
-      const T *column = v.from(k).values, *late = lag.from(k).values, s = scale[k / 4][k % 4],
-              of_v = counted[k / 4][k % 4] * of_lag;
-      for (int64_t j = 0; j < d_; ++j) {
-        const int64_t at = row_.place(j);
-        w_[j * K_ + k] = s * column[at];
-        if (averaging) values[j * K_ + k] = of_mean * values[j * K_ + k] + (of_v * column[at] + of_lag * late[at]);
-      }
-    }
+    if (late) add_late_rows();
+    for (int g = 0; g < groups; ++g)
+      o.intercept[g] = intercept[g], o.mean[g] = mean[g], o.scale[g] = scale[g], o.counted[g] = counted[g];
+    o.keep = keep, o.count = count, o.rows += u - begin;
     return u - begin;
   }
 
@@ -626,6 +680,7 @@ template <class T> class PerSample {
 
   double any_columns(int64_t begin, int64_t end) {
     double total = 0;
+    unpack_outputs();
     const int64_t width = targets_.codes ? 1 : targets_.columns;
     for (int64_t u = begin; u < end; ++u) {
       const T* x = row(u);

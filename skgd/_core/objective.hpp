@@ -178,22 +178,66 @@ template <class T> class LossBeside {
       scores_.emplace(std::get<Dense<T>>(problem.design), theta, true);
     else
       columns_.emplace(problem);
+    const int64_t outputs = problem.targets.columns;
+    if (!columns_ || outputs > most_outputs || problem.d() < lanes<T> || problem.targets.offset ||
+        problem.passive.inverse || !match([&](auto& loss) { return has_columns<T>(loss, outputs); }, problem.loss))
+      return;
+    const int64_t stride = row_.vectors * lanes<T>;
+    packed_.resize(stride * outputs);
+    weights_ = {packed_.data(), stride, outputs};
+    pack_columns<T>(theta, problem.columns(), nullptr, weights_, row_);
+    z_.resize(rows_ * outputs), y_.resize(rows_), weight_.resize(rows_);
   }
 
   void add(Rows rows) {
-    total_ += scores_ ? sum_of_losses(problem_, *scores_, rows) : columns_->loss_and_gradient(theta_, rows, nullptr);
+    const int64_t scored = std::exchange(scored_, 0);
+    if (scored) add_scored(rows.part(0, scored));
+    if (scored == rows.count) return;
+    const Rows rest = rows.part(scored, rows.count - scored);
+    total_ += scores_ ? sum_of_losses(problem_, *scores_, rest) : columns_->loss_and_gradient(theta_, rest, nullptr);
+  }
+  // Scores of four rows of several outputs while they are in the first-level cache; `at`: the place of the first of
+  // them among the rows that are added next.
+  void score(const T* const* x, int64_t at) {
+    if (z_.empty() || at != scored_) return;
+    by_threes(0, weights_.count, [&](int64_t k, auto C) {
+      const PaddedColumns<const T> part{weights_.from(k).values, weights_.stride, weights_.count - k};
+      dot4_columns<C.value, false>(x, x, x[0], part, row_, z_.data() + k * rows_ + at, rows_);
+    });
+    scored_ += 4;
   }
   double total() const { return total_; }
   int64_t rows() const { return rows_; }  // that stay in the cache
 
  private:
   static constexpr int64_t cached = 256 << 10;  // bytes
+  static constexpr int64_t most_outputs = 16;
   const Problem<T>& problem_;
   const T* theta_;
   std::optional<RowScores<T>> scores_;  // of one column
   std::optional<Linear<T>> columns_;    // several
   int64_t rows_;
   double total_ = 0;
+  PaddedRow<T> row_{problem_.d()};
+  Buffer<T> packed_;
+  PaddedColumns<T> weights_{};  // of several outputs whose loss is a sum over them
+  Buffer<T> z_, y_, weight_;    // (outputs, rows_) their scores, (rows_,)
+  int64_t scored_ = 0;          // rows in z_
+
+  void add_scored(Rows rows) {
+    const Targets<T>& t = problem_.targets;
+    for (int64_t i = 0; t.weight && i < rows.count; ++i) weight_[i] = t.weight[rows[i]];
+    for (int64_t k = 0; k < t.columns; ++k) {
+      T* z = z_.data() + k * rows_;
+      const T intercept = theta_[problem_.d() * problem_.columns() + k];
+      for (int64_t i = 0; i < rows.count; ++i) {
+        z[i] += intercept;
+        y_[i] = t.codes ? T(t.y[rows[i]] == T(k)) : t.y[rows[i] * t.columns + k];
+      }
+      const Block<T> block{z, y_.data(), t.weight ? weight_.data() : nullptr, rows.count, 1, 1, false};
+      total_ += slopes_of_column(problem_.loss, k, block);
+    }
+  }
 };
 
 // Sum of weight * loss over all rows. Rows are cut into fixed chunks whose sums are added in order, so the result does
