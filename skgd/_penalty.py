@@ -121,13 +121,13 @@ class Penalty:
         return float((l1 * np.abs(w)).sum() + (l2 / 2 * np.square(w)).sum())
 
     def prox(self, weights: np.ndarray, step: float, scale: np.ndarray | float = 1.0) -> np.ndarray:
-        """The proximal step argmin_u |u - w|^2 / 2 + step alpha R(u)."""
+        """The proximal step argmin_u |u - w|^2 / 2 + step alpha R(scale u), with scale u within bounds."""
         s, l1, l2 = (_by_row(each, weights) for each in (scale, self.l1_of_features, self.l2_of_features))
         shrunk = np.sign(weights) * np.maximum(np.abs(weights) - step * l1 * s, 0.0)
         moved = shrunk / (1 + step * l2 * s**2)
         if self.bounds is None:
             return moved
-        low, high = self.bounds.of_features(len(moved), np.broadcast_to(scale, len(moved)))
+        low, high = self.bounds.of_features(len(moved), np.broadcast_to(1 / np.asarray(scale), len(moved)))
         return np.clip(moved, _by_row(low, moved), _by_row(high, moved))
 
     def common_scale(self, scale: np.ndarray) -> np.ndarray:

@@ -8,12 +8,14 @@ import pickle
 import numpy as np
 import pytest
 from _data import csr, make, pairs
-from scipy.optimize import lsq_linear, minimize
+from scipy.optimize import lsq_linear, minimize, minimize_scalar
 from sklearn.base import clone
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 
 from skgd import GDClassifier, GDClassifierCV, GDRegressor, GDRegressorCV
+from skgd._bounds import Bounds
+from skgd._penalty import ElasticNet as ElasticNetPenalty
 from skgd._remaining_gain import remaining_gain
 from skgd.losses import LOSSES
 
@@ -33,6 +35,20 @@ def fitted(loss, X, y, **params):
 def units(X):
     """The same rows with features of other units, far from zero."""
     return X * [1.0, 30.0, 0.02, 5.0, 1.0] + [0.0, 100.0, 0.0, -20.0, 3.0]
+
+
+def test_proximal_steps_in_other_units_keep_to_the_bounds():
+    """argmin (u - v)^2 / 2 + step alpha R(scale u) for scale u within bounds, by search."""
+    v, scale, step = np.array([0.7, -2.0, 0.4, 0.9, 1.5]), np.array([0.5, 2.0, 0.1, 30.0, 1.0]), 0.3
+    bounds = Bounds(np.full(5, -0.3), np.array([0.1, 1.0, 1.0, 0.2, 9.0]))
+    penalty = ElasticNetPenalty(alpha=0.2, l1_ratio=0.4, bounds=bounds)
+    found = penalty.prox(v, step, scale)
+    for u, at, s, low, high in zip(found, v, scale, bounds.low, bounds.high, strict=True):
+        best = minimize_scalar(
+            lambda t, at=at, s=s: (t - at) ** 2 / 2 + step * 0.2 * (0.4 * abs(s * t) + 0.3 * (s * t) ** 2),
+            bounds=(low / s, high / s), method="bounded", options={"xatol": 1e-10},
+        )  # fmt: skip
+        assert u == pytest.approx(best.x, abs=1e-6)
 
 
 # ---------------------------------------------------------------- scikit-learn's own

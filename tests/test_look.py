@@ -1,5 +1,6 @@
 """Checks whose objective the next updates find: the same fits, with fewer readings of X."""
 
+import sys
 from functools import partial
 
 import numpy as np
@@ -10,6 +11,7 @@ from skgd import GDClassifier, GDRegressor
 from skgd._look import Look
 from skgd._problem import Problem
 from skgd._training import _Training
+from skgd.losses import Quantile
 
 N, D = 1400, 260  # rows and numbers enough for updates to find a loss beside
 
@@ -167,3 +169,21 @@ def test_rows_that_were_visited_again_are_read():
     look = Look({}, (), theta)
     look.add(expected * N, N, True)
     np.testing.assert_allclose(look.measure(problem, 1), expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("loss", [Quantile([0.1, 0.5, 0.9]), "squared_error", "huber"])
+def test_several_outputs_find_the_loss_beside_single_rows(monkeypatch, loss, weighted, dtype):
+    """Scores of fours are found while their rows are at work, those of the last rows of an epoch later."""
+    X, y = data(dtype)
+    X, y = X[: N - 3], y[: N - 3]
+    monkeypatch.setattr(sys.modules[__name__], "N", N - 3)
+    Y = y if isinstance(loss, Quantile) else np.column_stack([y, -y, y**2, y, 2 * y])
+    weight = np.random.default_rng(1).uniform(0.5, 2, len(X)).astype(dtype) if weighted else None
+    model = GDRegressor(loss, solver="sgd", max_iter=12, tol=None, random_state=0)
+    (found, few), (plain, many) = both(monkeypatch, lambda: model.fit(X, Y, weight).__getstate__())
+    rtol = 1e-9 if dtype == np.float64 else 1e-4
+    np.testing.assert_allclose(found["loss_curve_"], plain["loss_curve_"], rtol=rtol)
+    np.testing.assert_allclose(found["coef_"], plain["coef_"], rtol=rtol, atol=rtol)
+    assert few < many
