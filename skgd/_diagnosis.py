@@ -14,7 +14,7 @@ from ._stopping import of_little_gain, value_of_constant
 from ._training import Record
 from .losses import Loss
 
-__all__ = ["convergence_warnings"]
+__all__ = ["convergence_warnings", "too_few_digits"]
 
 _MOST_LOST = 0.05  # of the spread of y, to rounding
 _FEW = 1000  # rows that tell whether y is constant
@@ -27,10 +27,10 @@ def convergence_warnings(fit: Fit, record: Record, loss: float, of_search: bool 
 
     `of_search`: the rate is one that a search has found, not the user's.
     """
-    return _too_few_digits(fit.problem) + _of_training(fit, record, loss, of_search)
+    return too_few_digits(fit.problem) + _of_training(fit, record, loss, of_search)
 
 
-def _too_few_digits(problem: Problem) -> list[str]:
+def too_few_digits(problem: Problem) -> list[str]:
     """The warning of float32 that hardly tells the values of y apart."""
     y, merged = problem.targets.unshifted, problem.targets.merged
     if problem.dtype != np.float32 or problem.loss.task != "regression" or len(y) < 2:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 
 from ._coordinates import ALMOST_EMPTY, Units
 from ._descent import Descent
 from ._design import design_of
+from ._diagnosis import too_few_digits
 from ._fitting import begin_fit
 from ._options import Options
 from ._steady import CURVE_LENGTH, goes_on, keep
@@ -88,6 +91,8 @@ class Streaming:
             fit.descent.close()
         if interrupted:
             raise KeyboardInterrupt
+        for message in too_few_digits(fit.problem) if first or targets.merged else ():
+            warnings.warn(message, ConvergenceWarning, stacklevel=3)
         if copies is None:
             keep(self, fit, task, key)
         return self

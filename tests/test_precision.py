@@ -282,3 +282,21 @@ def test_float64_that_was_asked_for_is_that_of_a_table_too():
     for part in (slice(0, 200), slice(200, 300)):
         stream.partial_fit(frame[part], y[part])
     assert stream.coefs_[0].dtype == DOUBLE
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+@pytest.mark.parametrize(
+    "model", [GDRegressor(), GDMLPRegressor(hidden_layer_sizes=4)], ids=["linear", "perceptron"]
+)
+def test_streams_whose_y_rounds_to_one_number_say_so(model, calls):
+    X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    y = 1e9 + X[:, 0].astype(float)
+    stream = clone(model)
+    for _ in range(calls):
+        with pytest.warns(ConvergenceWarning, match="makes one number of the values of y"):
+            stream.partial_fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        clone(model).partial_fit(X, y - 1e9)
+        clone(model).partial_fit(X, np.full(40, 1e9))
+        clone(model).partial_fit(X.astype(float), y)
