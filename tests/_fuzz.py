@@ -82,6 +82,8 @@ def run(seed, first, last, seconds, verbose=False):
             watch.alive()
             if line.startswith("case "):
                 number = int(line.split()[1])
+                if (number + 1 - first) % 10_000 == 0:
+                    print(f"{number + 1 - first} cases, {len(reports)} reports", flush=True)
             elif line == "end\n":
                 ended = True
             else:

@@ -1,5 +1,7 @@
 """Random parameters for the fuzzer, some of which no estimator can have, and functions that raise."""
 
+import functools
+
 import numpy as np
 from _fuzz_data import choose
 
@@ -139,40 +141,37 @@ def bounds_for(rng, d):
     return choose(rng, [(-0.1, 0.2), (None, 1.0), (0.0, None), (low, high), (low, None), (1.0, 1.0)])
 
 
-def shared_parameters(rng):
-    return {
-        "solver": choose(rng, SOLVERS),
-        "batch_size": choose(rng, [1, 2, 7, 32, 1000]),
-        "learning_rate": choose(rng, ["auto", "auto", "auto", 1e-3, 0.1, 10.0, 1e-300, 1e300]),
-        "schedule": "constant" if rng.random() < 0.6 else choose(rng, SCHEDULES),
-        "optimizer": choose(
-            rng,
-            [
-                *optimizers.OPTIMIZERS,
-                *(rule() for rule in optimizers.OPTIMIZERS.values()),
-                optimizers.PassiveAggressive(C=0.1, variant="pa2"),
-            ],
-        ),
-        "alpha": choose(rng, [0, 1e-4, 0.1, 1e6, 1e-300, 1e300]),
-        "fit_intercept": choose(rng, [True, True, False]),
-        "standardize": choose(rng, ["auto", True, False]),
-        "max_iter": choose(rng, [1, 2, 5, 20]),
-        "max_time": choose(rng, [None, None, None, 1e-6, 0.01]),
-        "tol": choose(rng, [1e-4, None, 0, 1e300]),
-        "n_iter_no_change": choose(rng, [1, 3]),
-        "check_every": choose(rng, ["epoch", "epoch", 1, 3, 1000]),
-        "early_stopping": choose(rng, [False, False, True]),
-        "validation_fraction": choose(rng, [0.1, 0.5, 0.99, [(np.arange(2), np.arange(2, 5))]]),
-        "refit": choose(rng, [False, True]),
-        "scoring": choose(rng, [None, None, "r2", "accuracy", ["r2", "max_error"], "roc_auc"]),
-        "average": choose(rng, ["auto", "auto", True, False, 3, 10**6]),
-        "shuffle": choose(rng, [True, True, False]),
-        "random_state": choose(rng, [0, None, 7, np.random.RandomState(1), 2**31]),
-        "warm_start": choose(rng, [False, True]),
-        "n_jobs": choose(rng, [None, None, 2]),
-        "verbose": choose(rng, [0, 0, 0, 0, 0, 2]),
-        "record_path": choose(rng, [False, True]),
-    }
+RULES = [
+    *optimizers.OPTIMIZERS,
+    *(rule() for rule in optimizers.OPTIMIZERS.values()),
+    optimizers.PassiveAggressive(C=0.1, variant="pa2"),
+]
+SHARED = {
+    "solver": SOLVERS,
+    "batch_size": [1, 2, 7, 32, 1000],
+    "learning_rate": ["auto", "auto", "auto", 1e-3, 0.1, 10.0, 1e-300, 1e300],
+    "schedule": [*["constant"] * (3 * len(SCHEDULES) // 2), *SCHEDULES],
+    "optimizer": RULES,
+    "alpha": [0, 1e-4, 0.1, 1e6, 1e-300, 1e300],
+    "fit_intercept": [True, True, False],
+    "standardize": ["auto", True, False],
+    "max_iter": [1, 2, 5, 20],
+    "max_time": [None, None, None, 1e-6, 0.01],
+    "tol": [1e-4, None, 0, 1e300],
+    "n_iter_no_change": [1, 3],
+    "check_every": ["epoch", "epoch", 1, 3, 1000],
+    "early_stopping": [False, False, True],
+    "validation_fraction": [0.1, 0.5, 0.99, [(np.arange(2), np.arange(2, 5))]],
+    "refit": [False, True],
+    "scoring": [None, None, "r2", "accuracy", ["r2", "max_error"], "roc_auc"],
+    "average": ["auto", "auto", True, False, 3, 10**6],
+    "shuffle": [True, True, False],
+    "random_state": [0, None, 7, np.random.RandomState, 2**31],
+    "warm_start": [False, True],
+    "n_jobs": [None, None, 2],
+    "verbose": [0, 0, 0, 0, 0, 2],
+    "record_path": [False, True],
+}
 
 
 def own_parameters(rng, kind, d):
@@ -213,18 +212,28 @@ def own_parameters(rng, kind, d):
         found |= {"class_weight": choose(rng, [None, None, "balanced", {0: 2.0, 1: 0.0}, {"no": 1.0}])}
     if "CV" in kind:
         found |= {"learning_rates": choose(rng, [3, [1e-3, 0.1], "auto", [1e300]])}
-        found |= {"alphas": choose(rng, [None, [1e-4, 1.0]]), "cv": choose(rng, [2, 3, None])}
+        found |= {"alphas": choose(rng, [None, [1e-4, 1.0]]), "cv": choose(rng, [2, 2, 2, 3, 3, None])}
     return found
+
+
+@functools.cache
+def known_parameters(kind):
+    return tuple(sorted(getattr(skgd, kind)().get_params(deep=False)))
 
 
 def some_parameters(rng, kind, share, d):
     """Each parameter with some probability; now and then one of a value that it cannot have."""
-    known = getattr(skgd, kind)().get_params(deep=False)
-    everything = {**shared_parameters(rng), **own_parameters(rng, kind, d)}
-    chosen = {name: value for name, value in everything.items() if name in known and rng.random() < share}
+    known = known_parameters(kind)
+    chosen = {
+        name: choose(rng, values) for name, values in SHARED.items() if name in known and rng.random() < share
+    }
+    if chosen.get("random_state") is np.random.RandomState:
+        chosen["random_state"] = np.random.RandomState(1)
+    own = own_parameters(rng, kind, d)
+    chosen |= {name: value for name, value in own.items() if name in known and rng.random() < share}
     chosen.setdefault("max_iter", 3)
     if rng.random() < 0.08:
-        chosen[choose(rng, sorted(known))] = choose(rng, ODD)
+        chosen[choose(rng, known)] = choose(rng, ODD)
         chosen["max_iter"] = min(chosen["max_iter"], 20) if type(chosen["max_iter"]) is int else 3
     for name in ("n_members", "learning_rates"):
         if chosen.get(name) == 10**9:  # would take as long as it should
