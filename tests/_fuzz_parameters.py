@@ -235,7 +235,7 @@ def some_parameters(rng, kind, share, d):
     if rng.random() < 0.08:
         chosen[choose(rng, known)] = choose(rng, ODD)
         chosen["max_iter"] = min(chosen["max_iter"], 20) if type(chosen["max_iter"]) is int else 3
-    for name in ("n_members", "learning_rates"):
+    for name in ("n_members", "learning_rates", "alphas"):
         if chosen.get(name) == 10**9:  # would take as long as it should
             chosen[name] = 2
     if rng.random() < 0.2 and "loss" in known:
