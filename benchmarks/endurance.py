@@ -2,8 +2,8 @@
 
     python benchmarks/endurance.py [fits] [interrupts]
 
-Fits are of all estimators, solvers and storages. Signals are sent at random moments of fits that
-would take minutes; the time ends when KeyboardInterrupt has left fit, with the model so far in the estimator.
+Fits are of all estimators, solvers and storages. Signals are sent at random moments of fits, streams, fits of
+blocks and searches that would take minutes; the time ends when KeyboardInterrupt has left the call.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from scipy import sparse
 import skgd
 
 SOLVERS = ("batch", "minibatch", "sgd")
+CALLS = ("fit", "fit", "partial_fit", "fit_blocks", "search")
 KINDS = ("GDRegressor", "GDClassifier", "GDMLPRegressor", "GDMLPClassifier")
 
 
@@ -64,12 +65,21 @@ def growth(fits):
     return resident() - halfway, halfway
 
 
-def delay(rng, kind, solver):
-    """Seconds from a signal in the midst of a fit to its end."""
+def interrupted(rng, kind, call):
+    """Seconds from a signal in the midst of a call to its end, and whether it left a model."""
+    solver = str(rng.choice(SOLVERS[call == "partial_fit" :]))
     X = rng.normal(size=(20_000, 50))
     y = X @ rng.normal(size=50) + rng.normal(size=len(X))
     y = (y > 0).astype(int) if "Classifier" in kind else y
-    model = getattr(skgd, kind)(solver=solver, max_iter=10**6, tol=None, random_state=0)
+    X = (
+        sparse.csr_array(X * (rng.random(X.shape) < 0.2))
+        if rng.random() < 0.4 and call != "fit_blocks"
+        else X
+    )
+    if call == "search":
+        model = getattr(skgd, f"{kind}CV")(solver=solver, max_iter=10**6, tol=None, random_state=0)
+    else:
+        model = getattr(skgd, kind)(solver=solver, max_iter=10**6, tol=None, random_state=0)
     sent = []
 
     def interrupt():
@@ -78,12 +88,20 @@ def delay(rng, kind, solver):
 
     timer = threading.Timer(rng.uniform(0.05, 1.0), interrupt)
     timer.start()
-    try:
-        model.fit(X, y)
-    except KeyboardInterrupt:
-        seconds = time.perf_counter() - sent[0]
-    assert model.stop_reason_ == "interrupted"
-    return seconds
+    with contextlib.suppress(KeyboardInterrupt):
+        if call == "fit_blocks":
+            model.fit_blocks([(X[:10_000], y[:10_000]), (X[10_000:], y[10_000:])])
+        elif call == "partial_fit":
+            while True:
+                model.partial_fit(X, y, **{"classes": [0, 1]} if "Classifier" in kind else {})
+        else:
+            model.fit(X, y)
+        raise AssertionError("the call ended by itself")
+    seconds = time.perf_counter() - sent[0]
+    if not hasattr(model, "n_features_in_") or call == "search":  # nothing to keep before updates begin
+        return seconds, False
+    assert call == "partial_fit" or getattr(model, "stop_reason_", "interrupted") == "interrupted"
+    return seconds, hasattr(model, "n_updates_")
 
 
 def main(fits=10_000, interrupts=100):
@@ -94,9 +112,16 @@ def main(fits=10_000, interrupts=100):
     signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # which shells turn off for jobs in the background
-    delays = [delay(rng, str(rng.choice(KINDS)), str(rng.choice(SOLVERS))) for _ in range(interrupts)]
+    found = []
+    for number in range(interrupts):
+        call = CALLS[number % len(CALLS)]
+        found.append(interrupted(rng, str(rng.choice(KINDS[: 2 if call == "search" else 4])), call))
+    delays = [seconds for seconds, _ in found]
     print(f"{interrupts} interrupts: {np.median(delays):.3f} s in the median, {max(delays):.3f} s at most")
     print(f"{sum(each <= 0.2 for each in delays)} of {interrupts} within 0.2 s")
+    print(
+        f"{sum(kept for _, kept in found)} left a model; others came before its first update or in a search"
+    )
 
 
 if __name__ == "__main__":
