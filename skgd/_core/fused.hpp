@@ -680,6 +680,7 @@ template <class T> class PerSample {
 
   double any_columns(int64_t begin, int64_t end) {
     double total = 0;
+    if (begin == end) return total;
     unpack_outputs();
     const int64_t width = targets_.codes ? 1 : targets_.columns;
     for (int64_t u = begin; u < end; ++u) {
