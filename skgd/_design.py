@@ -224,10 +224,10 @@ class DenseDesign(Design):
         return self._mapping[0]
 
     def loaded(
-        self, blocks: list[tuple[int, int]], following: list[tuple[int, int]]
+        self, blocks: list[tuple[int, int]], following: list[list[tuple[int, int]]]
     ) -> tuple[Design, np.ndarray]:
         """The rows of these blocks of a mapped file as a design in memory, which they are in until the next
-        call, and their numbers; those to follow are read meanwhile."""
+        call, and their numbers; those of the calls to follow are read meanwhile."""
         numbers = np.concatenate([np.arange(*block) for block in blocks])
         rows = self._read(blocks, following)
         if rows is None:
@@ -240,7 +240,7 @@ class DenseDesign(Design):
             return None
         spans = [self._span(*block) for block in blocks]
         try:
-            found = self.mapping.read(spans, [self._span(*block) for block in following])
+            found = self.mapping.read(spans, [[self._span(*block) for block in each] for each in following])
         except OSError:
             self.mapping.reader = None
             return None
@@ -256,7 +256,7 @@ class DenseDesign(Design):
 
     def _copied(self, blocks: list, following: list) -> np.ndarray:
         """The rows copied from the mapping."""
-        for block in following:
+        for block in following[0] if following else ():
             self.mapping.will_need(*self._span(*block))
         ends = np.cumsum([stop - start for start, stop in blocks])
         rows = np.empty((ends[-1], self.d), self.dtype)

@@ -51,16 +51,14 @@ class _Reads:
         setup, destroy, self.submit, self.events = _CALLS
         _call(setup, ctypes.c_uint(_MOST), ctypes.byref(self.context))
         weakref.finalize(self, _call, destroy, self.context)  # waits for what is under way
-        self.wanted: tuple = ()
         self.there: list[bool] = []  # of what is wanted: whether it is in the page cache, and not asked for
         self.before: list[int] = []  # bytes before each that is asked for, in its page
         self.parts: list[np.ndarray] = []  # of memory, for each that is asked for
         self.least: list[int] = []  # bytes that each has to give
         self.pending = 0  # requests under way
 
-    def begin(self, wanted: tuple, places: np.ndarray, counts: np.ndarray, least: list[int]) -> None:
+    def begin(self, places: np.ndarray, counts: np.ndarray, least: list[int]) -> None:
         """Ask for so many bytes each from these places of the file."""
-        self.wanted = wanted
         starts = np.cumsum(counts) - counts
         self.memory = _aligned(self.memory, int(counts.sum()))
         self.parts = [self.memory[a : a + n] for a, n in zip(starts.tolist(), counts.tolist(), strict=True)]
@@ -106,28 +104,35 @@ class Reader:
         for file in (self.past, self.cached):
             weakref.finalize(self, os.close, file)
         os.posix_fadvise(self.cached, 0, 0, os.POSIX_FADV_RANDOM)
-        self.now, self.next = _Reads(self.past), _Reads(self.past)
+        self.under_way: dict[tuple, _Reads] = {}  # by the parts that were asked for
+        self.free: list[_Reads] = []
         self.rows = np.empty(0, np.uint8)
 
-    def take(self, wanted: Sequence[tuple[int, int]], following: Sequence[tuple[int, int]]) -> np.ndarray:
-        """The bytes of parts (first, after the last), one after another, until the next call; those to
-        follow are asked for.
+    def take(
+        self, wanted: Sequence[tuple[int, int]], following: Sequence[Sequence[tuple[int, int]]]
+    ) -> np.ndarray:
+        """The bytes of parts (first, after the last), one after another, until the next call; those of the
+        calls to come are asked for, so that the disk has work while these are waited for and used.
 
         Raises OSError where the file cannot be read.
         """
-        self.now, self.next = self.next, self.now
-        if self.now.wanted != tuple(wanted):
-            self.now.end()
-            self._ask(self.now, wanted)
-        found = self.now.end()
-        self.now.wanted = ()
-        if following:
-            self._ask(self.next, following)
-        missing = iter(zip(found, self.now.before, strict=True))
+        parts = [tuple(each) for each in (wanted, *following) if each]
+        for other in self.under_way.keys() - set(parts):  # of an order that was left
+            reads = self.under_way.pop(other)
+            reads.end()
+            self.free.append(reads)
+        for each in parts:
+            if each not in self.under_way:
+                reads = self.free.pop() if self.free else _Reads(self.past)
+                self._ask(reads, each)
+                self.under_way[each] = reads
+        reads = self.under_way.pop(tuple(wanted))
+        self.free.append(reads)
+        missing = iter(zip(reads.end(), reads.before, strict=True))
         size = sum(stop - start for start, stop in wanted)
         self.rows = self.rows if len(self.rows) >= size else np.empty(size, np.uint8)
         end = 0
-        for (start, stop), there in zip(wanted, self.now.there, strict=True):
+        for (start, stop), there in zip(wanted, reads.there, strict=True):
             begin, end = end, end + stop - start
             into = self.rows[begin:end]
             if not there:
@@ -144,7 +149,7 @@ class Reader:
         begins, ends = (self.position + np.array(spans, dtype=np.int64).reshape(-1, 2)).T
         places = begins // _PAGE * _PAGE
         reads.before = (begins - places).tolist()
-        reads.begin(tuple(wanted), places, -(-ends // _PAGE) * _PAGE - places, (ends - places).tolist())
+        reads.begin(places, -(-ends // _PAGE) * _PAGE - places, (ends - places).tolist())
 
 
 def _aligned(memory: np.ndarray, size: int) -> np.ndarray:

@@ -53,11 +53,12 @@ class Mapping:
         begin -= begin % mmap.PAGESIZE
         self.file.madvise(mmap.MADV_WILLNEED, begin, end - begin)
 
-    def read(self, spans: list[tuple[int, int]], following: list[tuple[int, int]]) -> np.ndarray:
-        """Bytes of some rows (first, after the last), by the reader; those to follow are asked for."""
+    def read(self, spans: list[tuple[int, int]], following: list[list[tuple[int, int]]]) -> np.ndarray:
+        """Bytes of some rows (first, after the last), by the reader; those of the next readings are asked
+        for."""
         assert self.reader is not None
-        wanted, later = (
-            [(start * self.row, stop * self.row) for start, stop in each] for each in (spans, following)
+        wanted, *later = (
+            [(start * self.row, stop * self.row) for start, stop in each] for each in (spans, *following)
         )
         return self.reader.take(wanted, later)
 

@@ -229,10 +229,10 @@ class Problem(Theta):
 
     def loaded(self, order: Segments, position: int, count: int) -> tuple[Problem, Any]:
         """The problem on the rows of a stretch of this order, with the order that the core takes them in; the
-        rows of the next stretch are read ahead."""
+        rows of the next two stretches are read ahead."""
         design: Any = self.design
-        following = order.blocks(position + count, count)
-        for block in following:
+        following = [order.blocks(position + ahead * count, count) for ahead in (1, 2)]
+        for block in following[0]:
             self.targets.read_ahead(*block)
         rows, numbers = design.loaded(order.blocks(position, count), following)
         shuffled = core.Order(len(numbers), self.d)

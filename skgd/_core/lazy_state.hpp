@@ -104,7 +104,17 @@ template <class E> struct Strided {
 // lines.
 template <class T> class Entries {
  public:
-  enum Part { applied, counted, weight, first, second, third, sum, gradient, parts };
+  enum Part {
+    applied,  // double: what a weight has got of what is owed
+    counted,  // int64_t: how many of its updates the sum holds
+    weight,   // the others are T
+    first,
+    second,
+    third,     // the arrays of the rule
+    sum,       // u of the mean
+    gradient,  // of a batch; zero between batches
+    parts
+  };
   static constexpr int64_t most_bytes = 64;
 
   // Entries of zeros with these parts.
@@ -124,7 +134,7 @@ template <class T> class Entries {
   std::byte* at(int64_t i) { return reinterpret_cast<std::byte*>(memory_.data()) + i * bytes_; }
   const std::byte* at(int64_t i) const { return reinterpret_cast<const std::byte*>(memory_.data()) + i * bytes_; }
 
-  // A part of all entries; E is T, of `applied` double and of `counted` int64_t.
+  // A part of all entries, of numbers of type E.
   template <class E = T> Strided<E> all(Part part) {
     if (empty() || !has(part)) return {};
     return {reinterpret_cast<E*>(at(0) + place_[part]), bytes_ / int64_t(sizeof(E))};
