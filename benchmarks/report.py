@@ -3,7 +3,7 @@
 Takes about twenty minutes on a machine with nothing else to do. Arguments are names of scripts to run
 again (all by default), or `--words` for the words alone; the other tables stay. `FASHION_MNIST` in the
 environment may name a folder with the four files of Fashion-MNIST, `TABULAR_TORCH` a file of
-tabular_torch.py.
+tabular_torch.py, `DASK_ML` the Python of an environment with dask-ml.
 """
 
 import os
@@ -42,6 +42,9 @@ def section(script):
         if peers := os.environ.get("TABULAR_TORCH"):
             command += ["--torch", peers]
             shown += " --torch FILE"
+    if script == "large_data" and (python := os.environ.get("DASK_ML")):
+        command += ["--dask_ml", python]
+        shown += " --dask_ml PYTHON"
     print(f"=== {shown}", flush=True)
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     print(output, flush=True)
