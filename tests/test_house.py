@@ -251,6 +251,22 @@ def test_leaves_of_the_core_do_not_include_each_other():
             assert not included & LEAVES, header.name
 
 
+@pytest.mark.skipif(not HEADERS.exists(), reason="installed without the sources of the core")
+def test_the_engine_includes_the_standard_library_before_its_own_headers():
+    """Under Clang these are in a namespace of its own, in which no header of the library may be opened."""
+    text = (HEADERS / "engine.cpp").read_text()
+    before = set(re.findall(r"#include <(\w+)>", text))
+    seen, left = set(), re.findall(r'#include "([\w.]+)"', text)
+    while left:
+        name = left.pop()
+        if name not in seen:
+            seen.add(name)
+            inside = (HEADERS / name).read_text()
+            assert set(re.findall(r"#include <(\w+)>", inside)) <= before, name
+            left += re.findall(r'#include "([\w.]+)"', inside)
+    assert len(seen) > 20
+
+
 @cache
 def constants(path):
     """String constants of a file's code, docstrings left aside."""
