@@ -70,6 +70,10 @@ NB_MODULE(core, m) {
   use(builds[0]);
   for (const Build& build : builds)
     if (runs(build) && !(wanted && wanted == used->name)) use(build);
+  if (!runs(*used))
+    throw nb::import_error(
+        "The core of skgd was built for another processor than this one. Install it here, or build it "
+        "for all: pip install . -C cmake.define.SKGD_SETS=all");
   m.attr("losses") = ByName<Loss>::names();
   m.attr("penalties") = ByName<PenaltyKind>::names();
   m.attr("optimizers") = ByName<Optimizer>::names();
